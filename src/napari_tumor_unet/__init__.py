@@ -1,0 +1,41 @@
+"""Segment brain tumours in MRI, correct, fine-tune and score: the same in napari, a shell or Python."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_tumor_unet.api import segment
+    from napari_tumor_unet.io import read_mask, read_scan, write_mask
+    from napari_tumor_unet.model import load_model
+    from napari_tumor_unet.scan import Scan
+    from napari_tumor_unet.scoring import dice, iou
+    from napari_tumor_unet.segmentation import Segmentation
+
+_MODULE_OF = {
+    "Scan": "scan",
+    "Segmentation": "segmentation",
+    "dice": "scoring",
+    "iou": "scoring",
+    "load_model": "model",
+    "read_mask": "io",
+    "read_scan": "io",
+    "segment": "api",
+    "write_mask": "io",
+}
+
+__all__ = ["Scan", "Segmentation", "dice", "iou", "load_model", "read_mask", "read_scan", "segment", "write_mask"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: napari reads this package at its start, and torch takes a second.
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

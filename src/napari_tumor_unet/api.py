@@ -1,0 +1,74 @@
+"""What a notebook calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari_tumor_unet.io import read_scan
+from napari_tumor_unet.model import Model, load_model
+from napari_tumor_unet.scan import SEQUENCES, Scan, Sequence, scan_from_volume
+from napari_tumor_unet.segmentation import Segmentation, run
+
+
+def segment(
+    volume_or_path: Any,
+    *,
+    spacing: tuple[float, float, float] | None = None,
+    sequences: tuple[Sequence, ...] = SEQUENCES,
+    model: str | Path | Model | None = None,
+    device: str = "auto",
+    threshold: float | None = None,
+) -> Segmentation:
+    """Segment the tumour in a scan.
+
+    Parameters
+    ----------
+    volume_or_path : array, Scan, str or Path
+        An array (Y, X) or (Z, Y, X), taken as FLAIR, or with a channel axis for ``sequences`` second or
+        last; or a file or folder that :func:`read_scan` reads. Slices are axial, the front of the head up.
+    spacing : tuple of float, optional
+        Distance between voxels (z, y, x) in mm; for arrays, and to correct a file's.
+    sequences : tuple of {"pre", "flair", "post"}
+        What the channels of an array are.
+    model : str, Path or Model, optional
+        A bundled model's name, a model file, or a model loaded before; the default one otherwise.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    threshold : float, optional
+        Probability from which a voxel is tumour; the model's own by default.
+
+    Returns
+    -------
+    Segmentation
+        With ``mask``, ``probability``, ``findings`` and ``provenance``, on the scan's own grid.
+
+    Raises
+    ------
+    ScanError, ModelError, DeviceError
+        Each with one sentence that says what is wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> result = segment(np.zeros((3, 64, 64), np.uint8))
+    >>> result.mask.shape, int(result.mask.sum())
+    ((3, 64, 64), 0)
+    """
+    if isinstance(volume_or_path, Scan):
+        scan = volume_or_path
+    elif isinstance(volume_or_path, str | Path):
+        scan = read_scan(volume_or_path)
+    else:
+        scan = scan_from_volume(volume_or_path, spacing=spacing, sequences=sequences)
+    if spacing is not None:
+        scan = scan.with_spacing(spacing)
+    steps = run(
+        scan, model if isinstance(model, Model) else load_model(model), device=device, threshold=threshold
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Segmentation = end.value
+            return result

@@ -1,0 +1,184 @@
+"""Random changes of training slices, a whole batch at a time, so that they cost little beside the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_tumor_unet.preparation import find_head
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How much of each change; probabilities are per slice.
+
+    Attributes
+    ----------
+    flip : float
+        Probability of a left-right flip.
+    rotation, scale, shift : float
+        Largest angle (degrees), largest relative change of size, largest shift (share of the image).
+    elastic : float
+        Largest elastic displacement, as a share of the image.
+    intensity : float
+        Strength of changes of contrast, brightness, gamma, bias field and noise; 0 is none.
+    low_resolution : float
+        Probability of a slice blurred as by coarser pixels.
+    flair_alone, one_missing : float
+        Probability that T1 before and after contrast are both, or one of them, replaced by FLAIR.
+    stripped : float
+        Probability that the slice comes from the scan with its skull removed.
+    other_spacing : float
+        Probability that neighbouring slices are further away than usual, or missing.
+    """
+
+    flip: float = 0.5
+    rotation: float = 20.0
+    scale: float = 0.2
+    shift: float = 0.06
+    elastic: float = 0.03
+    intensity: float = 1.0
+    low_resolution: float = 0.15
+    flair_alone: float = 0.3
+    one_missing: float = 0.1
+    stripped: float = 0.25
+    other_spacing: float = 0.15
+
+
+def augment(
+    images: Tensor, masks: Tensor, settings: Augmentation, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Change a batch.
+
+    Parameters
+    ----------
+    images : Tensor
+        (N, C, H, W), standardised; channels pre, FLAIR, post, then neighbouring FLAIR slices.
+    masks : Tensor
+        (N, 1, H, W), 0 and 1.
+    settings : Augmentation
+        How much.
+    generator : torch.Generator
+        Where all chance comes from.
+
+    Returns
+    -------
+    images, masks : Tensor
+        Of the same shapes; masks again 0 and 1.
+    """
+    grid = _random_grid(images, settings, generator)
+    images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    masks = (F.grid_sample(masks, grid, padding_mode="zeros", align_corners=False) > 0.5).float()
+    if settings.intensity:
+        images = _bend_intensities(images, settings.intensity, generator)
+    images = _lower_resolution(images, settings.low_resolution, generator)
+    return _drop_sequences(images, settings, generator), masks
+
+
+def strip_skull(flair: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A rough brain mask (Z, Y, X) for making skull-stripped training scans; no tool for use.
+
+    Scalp and skull are a shell of much the same thickness; under it the brain is the largest region.
+
+    Parameters
+    ----------
+    flair : array
+        (Z, Y, X).
+    keep : array of bool
+        Voxels known to be brain, the tumour say.
+    """
+    head = np.stack([ndimage.binary_fill_holes(s) for s in find_head(flair)])
+    depth = np.stack([ndimage.distance_transform_edt(s) for s in head])
+    deep = depth > 0.055 * np.sqrt(head.sum(axis=(1, 2)).max())
+    tissue = deep & (flair > 0.5 * np.median(flair[deep]))
+    disk = ndimage.iterate_structure(ndimage.generate_binary_structure(2, 1), max(1, flair.shape[1] // 85))[None]
+    core = ndimage.binary_erosion(tissue, disk)
+    regions, n = ndimage.label(core)
+    if n:
+        core = regions == np.bincount(regions.ravel())[1:].argmax() + 1
+    brain = (ndimage.binary_dilation(core, disk) & deep) | keep
+    return np.stack([ndimage.binary_fill_holes(s) for s in ndimage.binary_closing(brain, disk)])
+
+
+def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
+    return torch.rand(shape, generator=generator) * (high - low) + low
+
+
+def _chance(n: int, probability: float, generator: torch.Generator) -> Tensor:
+    return torch.rand(n, generator=generator) < probability
+
+
+def _random_grid(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Sampling positions (N, H, W, 2) of a random affine and, for half of the slices, elastic change."""
+    n = len(images)
+    angle = torch.deg2rad(_uniform((n,), -settings.rotation, settings.rotation, generator))
+    stretch = 1 + _uniform((n, 2), -settings.scale, settings.scale, generator)
+    mirror = 1 - 2 * _chance(n, settings.flip, generator).float()
+    shift = _uniform((n, 2), -2 * settings.shift, 2 * settings.shift, generator)
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    matrix = torch.stack(
+        [
+            torch.stack([cos * stretch[:, 0] * mirror, -sin * stretch[:, 1], shift[:, 0]], dim=1),
+            torch.stack([sin * stretch[:, 0] * mirror, cos * stretch[:, 1], shift[:, 1]], dim=1),
+        ],
+        dim=1,
+    )
+    grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
+    if settings.elastic:
+        coarse = _uniform((n, 2, 7, 7), -2 * settings.elastic, 2 * settings.elastic, generator)
+        coarse *= _chance(n, 0.5, generator).float()[:, None, None, None]
+        displacement = F.interpolate(coarse, images.shape[-2:], mode="bicubic", align_corners=True)
+        grid = grid + displacement.permute(0, 2, 3, 1)
+    return grid
+
+
+def _bend_intensities(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Contrast, brightness, gamma, bias field and noise, alike for all slices of a sequence."""
+    n, channels, height, width = images.shape
+    sequence = [0, 1, 2] + [1] * (channels - 3)  # the neighbours are FLAIR
+
+    def each(low: float, high: float) -> Tensor:
+        return _uniform((n, 3, 1, 1), low, high, generator)[:, sequence]
+
+    gamma = torch.exp(strength * each(-0.35, 0.35))
+    span = 6.0  # most of a standardised head lies within it
+    unit = ((images + 2) / span).clamp(min=0)
+    images = unit**gamma * span - 2
+    images = images * torch.exp(strength * each(-0.25, 0.25)) + strength * each(-0.3, 0.3)
+    field = F.interpolate(
+        _uniform((n, 1, 4, 4), -0.25, 0.25, generator), (height, width), mode="bicubic", align_corners=True
+    )
+    field *= _chance(n, 0.4, generator).float()[:, None, None, None]
+    images = (images + 2) * torch.exp(strength * field) - 2
+    level = strength * _uniform((n, 1, 1, 1), 0, 0.2, generator) * _chance(n, 0.3, generator)[:, None, None, None]
+    return images + level * torch.randn(images.shape, generator=generator)
+
+
+def _lower_resolution(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    chosen = _chance(len(images), probability, generator)
+    if not chosen.any():
+        return images
+    factor = float(_uniform((1,), 0.4, 0.8, generator))
+    size = images.shape[-2:]
+    small = F.interpolate(images[chosen], scale_factor=factor, mode="bilinear", antialias=True)
+    images = images.clone()
+    images[chosen] = F.interpolate(small, size, mode="bilinear")
+    return images
+
+
+def _drop_sequences(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
+    """Replace sequences by FLAIR, as preparation does with those that are missing."""
+    n = len(images)
+    alone = _chance(n, settings.flair_alone, generator)
+    one = _chance(n, settings.one_missing, generator)
+    pre = _chance(n, 0.5, generator)
+    images = images.clone()
+    for channel, missing in ((0, alone | (one & pre)), (2, alone | (one & ~pre))):
+        images[missing, channel] = images[missing, 1]
+    return images

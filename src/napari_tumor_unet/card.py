@@ -1,0 +1,137 @@
+"""Model cards: what a model is, read from its file without loading the network.
+
+A model file is safetensors: weights, and three JSON texts in its header: ``network``, ``preparation``
+and ``card``. It is data, whoever it comes from: nothing in it is ever executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+FORMAT = "napari-tumor-unet/1"
+DEFAULT_MODEL = "default"
+NOT_FOR_THE_CLINIC = "For research, not for clinical use."
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a user should know of a model.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in lists.
+    summary : str
+        One sentence.
+    intended_use : str
+        What it is for, and what not.
+    training_data : str
+        What it learned from, and which patients.
+    training : str
+        For how long, on what, with which recipe.
+    scores : mapping
+        What was measured, on what, with spread.
+    limits : tuple of str
+        Known failures.
+    licence : str
+        Of the weights.
+    citations : tuple of str
+        To be named with results.
+    threshold : float
+        Probability from which a voxel counts as tumour.
+    parent : str
+        Hash of the model that it was tuned from, if any.
+    """
+
+    name: str
+    summary: str = ""
+    intended_use: str = NOT_FOR_THE_CLINIC
+    training_data: str = ""
+    training: str = ""
+    scores: dict[str, Any] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+    licence: str = ""
+    citations: tuple[str, ...] = ()
+    threshold: float = 0.5
+    parent: str = ""
+
+
+class ModelError(ValueError):
+    """A model that cannot be used; the message is one sentence that says why."""
+
+
+def find_model(name_or_path: str | Path | None = None) -> Path:
+    """The file of a bundled model, by name, or of any model, by path.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    name = str(name_or_path or DEFAULT_MODEL)
+    bundled = bundled_models()
+    if name in bundled:
+        return bundled[name]
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    raise ModelError(f"There is no model {path.name!r}; give a file, or one of: {', '.join(bundled)}.")
+
+
+def bundled_models() -> dict[str, Path]:
+    """The models that come with the package, by name."""
+    folder = Path(str(resources.files("napari_tumor_unet"))) / "weights"
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def read_card(path: Path) -> Card:
+    """Read a model file's card.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, truncated, or no model of this kind.
+    """
+    values = read_header(path)["card"]
+    known = {f.name for f in fields(Card)}
+    if not isinstance(values, dict) or not isinstance(values.get("name"), str):
+        raise ModelError(f"The card of {path.name} is damaged.")
+    # Cards of later versions may say more.
+    lists = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in known}
+    return Card(**lists)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The JSON texts of a model file's header, parsed.
+
+    Raises
+    ------
+    ModelError
+        As :func:`read_card`.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except FileNotFoundError as error:
+        raise ModelError(f"The model file {path.name} is gone.") from error
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path.name} is damaged or no model file (.safetensors).") from error
+    if metadata.get("format") != FORMAT:
+        raise ModelError(f"{path.name} holds weights, but no Tumour U-Net model ({FORMAT}).")
+    try:
+        return {key: json.loads(metadata[key]) for key in ("network", "preparation", "card")}
+    except (KeyError, json.JSONDecodeError) as error:
+        raise ModelError(f"The header of {path.name} is damaged.") from error
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a model file: what a result names as its model."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

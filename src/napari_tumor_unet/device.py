@@ -1,0 +1,58 @@
+"""Where to compute, and in which precision."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+class DeviceError(ValueError):
+    """A device that is not there; the message is one sentence."""
+
+
+def choose_device(name: str = "auto") -> str:
+    """The device to use: the one named, or for "auto" the fastest that is there.
+
+    Raises
+    ------
+    DeviceError
+        If the one named is unknown or not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return next(kind for kind, usable in there.items() if usable)
+    kind = name.partition(":")[0]
+    if kind not in there:
+        raise DeviceError(f"There is no device {name!r}; choose one of {', '.join(DEVICES)}.")
+    if not there[kind]:
+        raise DeviceError(f"This machine, or its torch, has no {kind} device; choose auto or cpu.")
+    return name
+
+
+def precision(device: str) -> torch.dtype:
+    """What convolutions run in: float16 on CUDA, bfloat16 on CPUs that multiply it, else float32."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.float16
+    return torch.bfloat16 if kind == "cpu" and _cpu_multiplies_bf16() else torch.float32
+
+
+def autocast(device: str) -> AbstractContextManager[Any]:
+    """Mixed precision, where the device gains from it."""
+    dtype = precision(device)
+    return nullcontext() if dtype is torch.float32 else torch.autocast(torch.device(device).type, dtype)
+
+
+@cache
+def _cpu_multiplies_bf16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:  # neither Windows nor macOS tell; float32 is right everywhere
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

@@ -1,0 +1,88 @@
+"""Folders of slices as in the LGG data set: ``<patient>_<n>.tif``, with ``<patient>_<n>_mask.tif``."""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from napari_tumor_unet.scan import Scan, ScanError, scan_from_volume
+
+_SLICE = re.compile(r"(?P<patient>.+)_(?P<number>\d+)\.tiff?", re.IGNORECASE)
+_MASK = re.compile(r"(?P<patient>.+)_(?P<number>\d+)_mask\.tiff?", re.IGNORECASE)
+_LOOKED_AT = 500  # entries of a folder, before it is declined
+
+
+def looks_like_slices(folder: Path) -> bool:
+    """Whether a folder holds such slices, from its first entries alone: quick for any folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(_SLICE.fullmatch(entry.name) for entry in islice(entries, _LOOKED_AT))
+    except OSError:
+        return False
+
+
+def read_folder(folder: Path) -> Scan:
+    """Read the slices in numeric order, from the lowest to the highest in the head.
+
+    Raises
+    ------
+    ScanError
+        If there are none, some are missing or damaged, or they differ in shape or patient.
+    """
+    return scan_from_volume(_read(folder, _numbered(folder, _SLICE)), name=folder.resolve().name)
+
+
+def read_folder_mask(folder: Path) -> NDArray[np.uint8] | None:
+    """Read the ``_mask`` files (Z, Y, X) as labels 0 and 1; None where there are none.
+
+    Raises
+    ------
+    ScanError
+        As :func:`read_folder`, and if some slices have a mask and others have none.
+    """
+    masks = _numbered(folder, _MASK)
+    if not masks:
+        return None
+    if unmatched := _numbered(folder, _SLICE).keys() ^ masks.keys():
+        raise ScanError(f"{folder.name}: slice {min(unmatched)} has no mask, or its mask no slice.")
+    volume = _read(folder, masks)
+    if volume.ndim != 3:
+        raise ScanError(f"{folder.name}: its masks have colours; a mask holds one value a pixel.")
+    return (volume > 0).astype(np.uint8)
+
+
+def _numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, str]:
+    """File names by slice number, in order."""
+    try:
+        matches = [match for name in os.listdir(folder) if (match := pattern.fullmatch(name))]
+    except OSError as error:
+        raise ScanError(f"{folder.name} cannot be read: {error.strerror}.") from error
+    patients = {match["patient"] for match in matches}
+    if len(patients) > 1:
+        raise ScanError(f"{folder.name} holds slices of {len(patients)} scans; give each a folder of its own.")
+    numbers = [int(match["number"]) for match in matches]
+    if len(set(numbers)) < len(numbers):
+        raise ScanError(f"{folder.name} holds a slice twice, under numbers such as 1 and 01.")
+    return dict(sorted(zip(numbers, (match.string for match in matches), strict=True)))
+
+
+def _read(folder: Path, names: dict[int, str]) -> NDArray[np.generic]:
+    if not names:
+        raise ScanError(f"{folder.name} holds no slices named <patient>_<n>.tif.")
+    if missing := set(range(min(names), max(names) + 1)) - names.keys():
+        raise ScanError(f"{folder.name} misses slice {min(missing)}.")
+    slices = []
+    for name in names.values():
+        try:
+            slices.append(tifffile.imread(folder / name))
+        except Exception as error:  # tifffile and its codecs raise many kinds for damaged files
+            raise ScanError(f"{folder.name}: slice {name} is damaged or no TIFF file.") from error
+    if len({s.shape for s in slices}) > 1:
+        raise ScanError(f"The slices of {folder.name} differ in size.")
+    return np.stack(slices)

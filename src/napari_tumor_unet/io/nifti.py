@@ -1,0 +1,58 @@
+"""NIfTI files, through SimpleITK, which knows their geometry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from napari_tumor_unet.scan import Geometry, Scan, ScanError
+
+_AXIAL = "LPS"  # axes towards left, posterior, superior: front up, the patient's right on the left
+
+
+def read_nifti(path: Path, name: str) -> Scan:
+    """Read a volume as FLAIR, permuted and flipped to the nearest axial order.
+
+    Raises
+    ------
+    ScanError
+        If the file is damaged, no NIfTI file, or no single volume.
+    """
+    try:
+        stored = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        reason = "has sheared axes" if "orthonormal" in str(error) else "is damaged or no NIfTI file"
+        raise ScanError(f"{path.name} {reason}.") from error
+    image = _single_volume(stored, path.name)
+    orientation = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
+    image = sitk.DICOMOrient(image, _AXIAL)
+    x, y, z = image.GetSpacing()
+    geometry = Geometry((z, y, x), image.GetOrigin(), image.GetDirection(), orientation)
+    voxels = sitk.GetArrayFromImage(image)
+    return Scan(name, {"flair": voxels}, geometry.spacing, in_mm=True, geometry=geometry)
+
+
+def write_nifti_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
+    """Write a mask on the grid of the file that the scan was read from."""
+    image = sitk.GetImageFromArray(mask)
+    geometry = scan.geometry or Geometry(scan.spacing)
+    z, y, x = geometry.spacing
+    image.SetSpacing((x, y, z))
+    image.SetOrigin(geometry.origin)
+    image.SetDirection(geometry.direction)
+    sitk.WriteImage(sitk.DICOMOrient(image, geometry.stored_orientation), str(path), useCompression=True)
+
+
+def _single_volume(image: sitk.Image, name: str) -> sitk.Image:
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise ScanError(f"{name} holds several values a voxel; give one file for each sequence.")
+    if image.GetDimension() == 2:
+        return sitk.JoinSeries(image)
+    while image.GetDimension() > 3:
+        if image.GetSize()[-1] > 1:
+            raise ScanError(f"{name} holds {image.GetSize()[-1]} volumes; give one file for each sequence.")
+        image = image[..., 0]
+    return image

@@ -1,0 +1,87 @@
+"""TIFF stacks: (Z, Y, X) or with a channel axis of three (pre, FLAIR, post), with ImageJ or OME spacing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, scan_from_volume
+
+_MM = {"mm": 1.0, "millimeter": 1.0, "cm": 10.0, "um": 1e-3, "µm": 1e-3, "\\u00b5m": 1e-3, "micron": 1e-3, "m": 1e3}
+
+
+def read_tiff(path: Path, name: str) -> Scan:
+    """Read a stack as a scan; a single channel is FLAIR.
+
+    Raises
+    ------
+    ScanError
+        If the file is damaged, or no stack of slices.
+    """
+    volume, spacing = _read(path)
+    return scan_from_volume(volume, name=name, spacing=spacing)
+
+
+def write_tiff_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
+    """Write a mask (Z, Y, X), with the scan's spacing where it is known."""
+    metadata: dict[str, Any] = {"axes": "ZYX"}
+    resolution = None
+    if scan.in_mm:
+        z, y, x = scan.spacing
+        metadata |= {"spacing": z, "unit": "mm"}
+        resolution = (1 / x, 1 / y)
+    tifffile.imwrite(
+        path, mask, imagej=True, metadata=metadata, resolution=resolution, compression="zlib", photometric="minisblack"
+    )
+
+
+def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float, float] | None]:
+    """Voxels, channels moved to the second axis, and spacing (z, y, x) in mm where the file tells it."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            axes, volume = series.axes, series.asarray()
+            spacing = _imagej_spacing(file) or _ome_spacing(file)
+    except OSError as error:
+        raise ScanError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+    except Exception as error:  # tifffile and its codecs raise many kinds for damaged files
+        raise ScanError(f"{path.name} is damaged or no TIFF file.") from error
+    channel = next((i for i, axis in enumerate(axes) if axis in "CS" and volume.shape[i] == len(SEQUENCES)), None)
+    if channel is not None and volume.ndim > 2:
+        volume = np.moveaxis(volume, channel, 0)
+        volume = volume.reshape(len(SEQUENCES), -1, *volume.shape[-2:]).swapaxes(0, 1)
+    elif volume.ndim > 3:
+        volume = volume.reshape([n for n in volume.shape[:-2] if n > 1] + list(volume.shape[-2:]))
+    return volume, spacing
+
+
+def _imagej_spacing(file: tifffile.TiffFile) -> tuple[float, float, float] | None:
+    metadata = file.imagej_metadata
+    if not metadata:
+        return None
+    unit = _MM.get(str(metadata.get("unit", "")).strip())
+    tags = file.pages[0].tags
+    if unit is None or "XResolution" not in tags or "YResolution" not in tags:
+        return None
+    (x, per_x), (y, per_y) = tags["XResolution"].value, tags["YResolution"].value
+    if not (x and y and per_x and per_y):
+        return None
+    return float(metadata.get("spacing", per_y / y)) * unit, per_y / y * unit, per_x / x * unit
+
+
+def _ome_spacing(file: tifffile.TiffFile) -> tuple[float, float, float] | None:
+    if not file.ome_metadata:
+        return None
+    image = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]
+    pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
+    try:
+        sizes = [
+            float(pixels[f"PhysicalSize{axis}"]) * _MM[pixels.get(f"PhysicalSize{axis}Unit", "µm")] for axis in "ZYX"
+        ]
+    except KeyError:
+        return None
+    return sizes[0], sizes[1], sizes[2]

@@ -1,0 +1,100 @@
+"""A model: network, how its input is prepared, and its card, in one .safetensors file."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn.utils import fuse_conv_bn_eval
+
+from napari_tumor_unet.card import FORMAT, Card, ModelError, file_hash, find_model, read_card, read_header
+from napari_tumor_unet.preparation import Preparation
+from napari_tumor_unet.unet import UNet, UNetConfig
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that a segmentation needs; ``hash`` is that of its file, empty for one never saved."""
+
+    network: UNet
+    preparation: Preparation
+    card: Card
+    hash: str = ""
+
+
+def load_model(name_or_path: str | Path | None = None) -> Model:
+    """Load a bundled model by name, or any model by its file; the default one without an argument.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or the file is damaged, truncated, foreign, or its weights do not fit its
+        network.
+    """
+    path = find_model(name_or_path)
+    header, card = read_header(path), read_card(path)
+    try:
+        network = UNet(_from_json(UNetConfig, header["network"]))
+        preparation = _from_json(Preparation, header["preparation"])
+        if network.config.in_channels != preparation.channels:
+            raise ValueError
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{path.name} describes no network that this version can build.") from error
+    try:
+        network.load_state_dict({name: weight.float() for name, weight in load_file(path).items()})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelError(f"The weights in {path.name} do not fit its network.") from error
+    return Model(network.eval(), preparation, card, file_hash(path))
+
+
+def save_model(model: Model, path: Path) -> Model:
+    """Save a model, whole or not at all; convolutions in half precision, which no mask notices.
+
+    Returns
+    -------
+    Model
+        The same with its new hash.
+    """
+    weights = {
+        name: weight.half() if weight.ndim > 1 else weight
+        for name, weight in model.network.state_dict().items()
+    }
+    texts = {
+        "format": FORMAT,
+        "network": json.dumps(dataclasses.asdict(model.network.config)),
+        "preparation": json.dumps(dataclasses.asdict(model.preparation)),
+        "card": json.dumps(dataclasses.asdict(model.card)),
+    }
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        save_file({name: weight.contiguous() for name, weight in weights.items()}, partial, texts)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return dataclasses.replace(model, hash=file_hash(path))
+
+
+def for_inference(network: UNet) -> UNet:
+    """A copy with its batch normalisations folded into the convolutions, in the layout CPUs like."""
+    network = copy.deepcopy(network).eval()
+    for block in (*network.encoder, network.bottleneck, *network.decoder):
+        for i, layer in enumerate(block):
+            if isinstance(layer, nn.BatchNorm2d):
+                block[i - 1] = fuse_conv_bn_eval(block[i - 1], layer)
+                block[i] = nn.Identity()
+    return network.to(memory_format=torch.channels_last)
+
+
+def _from_json(kind: type[Any], values: Any) -> Any:
+    """A dataclass from its JSON; unknown entries are refused, as they would change the result."""
+    if not isinstance(values, dict):
+        raise TypeError
+    return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})

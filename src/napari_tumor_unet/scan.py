@@ -1,0 +1,148 @@
+"""What a scan is: voxels, their place in the patient, and which of them is which MRI sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Sequence = Literal["pre", "flair", "post"]
+SEQUENCES: tuple[Sequence, ...] = ("pre", "flair", "post")
+"""T1 before contrast, FLAIR, T1 after contrast: the channel order of the LGG data set."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a voxel array lies in the patient; world coordinates are LPS millimetres.
+
+    Attributes
+    ----------
+    spacing : tuple of float
+        Distance between voxel centres along the array axes (z, y, x), in mm.
+    origin : tuple of float
+        World position (x, y, z) of the centre of voxel (0, 0, 0), in mm.
+    direction : tuple of float
+        3x3 matrix, row by row, whose columns are the world directions of the array's x, y and z axes.
+    stored_orientation : str
+        Orientation of the file's own axes, as the three letters towards which x, y and z run ("LPS",
+        "RAS", ...). Writing turns a mask back to it.
+    """
+
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    stored_orientation: str = "LPS"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan of one patient: axial slices, front of the head up, the patient's right on the left.
+
+    Attributes
+    ----------
+    name : str
+        What to call it; a file or folder name, never a path.
+    sequences : mapping of {"pre", "flair", "post"} to array
+        Each (Z, Y, X), all of one shape, of any real type. Arrays may be lazy: they are read slice by
+        slice. FLAIR must be there.
+    spacing : tuple of float
+        Distance between voxels (z, y, x), in mm, or in any common unit where ``in_mm`` is False.
+    in_mm : bool
+        Whether the spacing is in mm. Files without geometry have unit spacing and say so here.
+    geometry : Geometry, optional
+        The place in the patient, for scans read from files that know it.
+    """
+
+    name: str
+    sequences: Mapping[Sequence, Any]
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    in_mm: bool = False
+    geometry: Geometry | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if "flair" not in self.sequences:
+            raise ScanError(f"{self.name} has no FLAIR sequence; the model needs one.")
+        shapes = {sequence: tuple(array.shape) for sequence, array in self.sequences.items()}
+        if any(len(shape) != 3 or 0 in shape for shape in shapes.values()):
+            raise ScanError(f"{self.name} is not a stack of slices (Z, Y, X): its shape is {shapes}.")
+        if len(set(shapes.values())) > 1:
+            raise ScanError(f"The sequences of {self.name} differ in shape: {shapes}.")
+        if not all(np.isfinite(self.spacing)) or min(self.spacing) <= 0:
+            raise ScanError(f"{self.name} has an impossible voxel spacing: {self.spacing}.")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(Z, Y, X)."""
+        z, y, x = self.sequences["flair"].shape
+        return int(z), int(y), int(x)
+
+    def with_spacing(self, spacing: tuple[float, float, float]) -> Scan:
+        """The same scan with another spacing (z, y, x) in mm."""
+        geometry = self.geometry and replace(self.geometry, spacing=spacing)
+        return replace(self, spacing=spacing, in_mm=True, geometry=geometry)
+
+    def slice(self, sequence: Sequence, index: int) -> NDArray[np.float32]:
+        """One slice (Y, X) as float32, the only way in which voxels are read.
+
+        A sequence that is missing is replaced by FLAIR, as in the LGG data set; what is not a number
+        becomes the slice's lowest value.
+        """
+        array = self.sequences.get(sequence, self.sequences["flair"])
+        pixels = np.asarray(array[index])
+        if pixels.dtype.kind not in "buif":
+            raise ScanError(f"{self.name} holds {pixels.dtype} values; a scan holds real numbers.")
+        pixels = pixels.astype(np.float32)
+        finite = np.isfinite(pixels)
+        if not finite.all():
+            pixels[~finite] = pixels[finite].min(initial=np.inf) if finite.any() else 0
+        return pixels
+
+
+class ScanError(ValueError):
+    """A scan that cannot be used; the message is one sentence that says why."""
+
+
+def scan_from_volume(
+    volume: Any,
+    *,
+    name: str = "scan",
+    spacing: tuple[float, float, float] | None = None,
+    sequences: tuple[Sequence, ...] = SEQUENCES,
+) -> Scan:
+    """Make a scan of one array.
+
+    Parameters
+    ----------
+    volume : array
+        (Y, X), (Z, Y, X), or with a channel axis of ``len(sequences)`` second or last: (Z, C, Y, X),
+        (Z, Y, X, C). Without a channel axis it is taken as FLAIR.
+    name : str
+        What to call the scan.
+    spacing : tuple of float, optional
+        Distance between voxels (z, y, x) in mm.
+    sequences : tuple of {"pre", "flair", "post"}
+        What the channels are.
+
+    Raises
+    ------
+    ScanError
+        If the shape fits none of these.
+    """
+    shape = tuple(volume.shape)
+    if len(shape) == 2:
+        volume = volume[None]
+    if volume.ndim == 3:
+        channels: dict[Sequence, Any] = {"flair": volume}
+    elif volume.ndim == 4 and shape[1] == len(sequences):
+        channels = {sequence: volume[:, i] for i, sequence in enumerate(sequences)}
+    elif volume.ndim == 4 and shape[-1] == len(sequences):
+        channels = {sequence: volume[..., i] for i, sequence in enumerate(sequences)}
+    else:
+        raise ScanError(
+            f"{name} has shape {shape}; a scan is (Z, Y, X), (Z, C, Y, X) or (Z, Y, X, C) "
+            f"with C = {len(sequences)} for {', '.join(sequences)}."
+        )
+    return Scan(name, channels, spacing or (1.0, 1.0, 1.0), in_mm=spacing is not None)

@@ -1,0 +1,116 @@
+"""The network: a U-Net, whole, with the sizes of the original student project as its defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Normalisation = Literal["none", "batch", "instance"]
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Shape of a U-Net.
+
+    Attributes
+    ----------
+    in_channels : int
+        Channels of the input.
+    widths : tuple of int
+        Filters at each resolution, the last one being the bottleneck.
+    normalisation : {"none", "batch", "instance"}
+        What stands between each 3x3 convolution and its ReLU.
+    dropout : float
+        Share of feature maps dropped after each pooling and each skip connection, in training.
+    """
+
+    in_channels: int = 3
+    widths: tuple[int, ...] = (64, 128, 256)
+    normalisation: Normalisation = "none"
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        if len(self.widths) < 2 or min(self.widths) < 1 or self.in_channels < 1:
+            raise ValueError(f"A U-Net needs two or more positive widths and an input, not {self}.")
+        if self.normalisation not in ("none", "batch", "instance"):
+            raise ValueError(f"Unknown normalisation {self.normalisation!r}.")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"Dropout is a share from 0 to 1, not {self.dropout}.")
+
+
+class UNet(nn.Module):
+    """U-Net for binary segmentation of 2D slices [1]_.
+
+    Parameters
+    ----------
+    config : UNetConfig
+        Depth, widths, normalisation and dropout.
+
+    References
+    ----------
+    .. [1] Ronneberger, Fischer, Brox, "U-Net: convolutional networks for biomedical image
+       segmentation", MICCAI 2015.
+    """
+
+    def __init__(self, config: UNetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or UNetConfig()
+        narrow = config.widths[:-1]
+        inputs = (config.in_channels, *narrow)
+        self.encoder = nn.ModuleList(
+            _two_convolutions(n_in, n_out, config.normalisation)
+            for n_in, n_out in zip(inputs, narrow, strict=False)
+        )
+        self.bottleneck = _two_convolutions(narrow[-1], config.widths[-1], config.normalisation)
+        wide_to_narrow = list(zip(config.widths[:0:-1], narrow[::-1], strict=True))
+        self.upsample = nn.ModuleList(
+            nn.ConvTranspose2d(n_in, n_out, kernel_size=2, stride=2) for n_in, n_out in wide_to_narrow
+        )
+        self.decoder = nn.ModuleList(
+            _two_convolutions(2 * n_out, n_out, config.normalisation) for _, n_out in wide_to_narrow
+        )
+        self.dropout = nn.Dropout2d(config.dropout)
+        self.head = nn.Conv2d(narrow[0], 1, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Probability of tumour, float32 (N, 1, H, W), for an input (N, C, H, W) of any size."""
+        return torch.sigmoid(self.logits(x).float())
+
+    def logits(self, x: Tensor) -> Tensor:
+        """The same before the sigmoid, as losses want it."""
+        height, width = x.shape[-2:]
+        x = _pad_to_multiple(x, 2 ** len(self.encoder))
+        skips = []
+        for convolutions in self.encoder:
+            x = convolutions(x)
+            skips.append(x)  # (N, widths[i], H / 2^i, W / 2^i)
+            x = self.dropout(F.max_pool2d(x, 2))
+        x = self.bottleneck(x)
+        for upsample, convolutions in zip(self.upsample, self.decoder, strict=True):
+            x = torch.cat([skips.pop(), upsample(x)], dim=1)
+            x = convolutions(self.dropout(x))
+        logits: Tensor = self.head(x)[..., :height, :width]
+        return logits
+
+
+def _two_convolutions(n_in: int, n_out: int, normalisation: Normalisation) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (n_in, n_out):
+        # A bias before a normalisation would be subtracted again.
+        layers.append(nn.Conv2d(channels, n_out, 3, padding=1, bias=normalisation == "none"))
+        if normalisation == "batch":
+            layers.append(nn.BatchNorm2d(n_out))
+        elif normalisation == "instance":
+            layers.append(nn.InstanceNorm2d(n_out, affine=True))
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+def _pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    height, width = x.shape[-2:]
+    below, right = -height % multiple, -width % multiple
+    return F.pad(x, (0, right, 0, below), mode="replicate") if below or right else x
