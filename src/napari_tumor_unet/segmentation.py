@@ -26,10 +26,11 @@ _BATCH = 4  # slices; more are no faster on a CPU, and each event brings as many
 
 @dataclass(frozen=True)
 class Slices:
-    """Progress: the probability (n, Y, X), 0 to 255, of the slices named, and how many are done."""
+    """Progress: probability (n, Y, X), 0 to 255, and mask of the slices named, and how many are done."""
 
     indices: tuple[int, ...]
     probability: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
     done: int
     total: int
 
@@ -139,8 +140,8 @@ def run(
         indices = sorted(nearest_first[done : done + _BATCH])
         inputs = prepare(scan, frame, model.preparation, indices)
         outputs = predict(network, inputs, device)
-        probability[indices] = restore(outputs, frame, (height, width))
-        yield Slices(tuple(indices), probability[indices], done + len(indices), depth)
+        probability[indices] = part = restore(outputs, frame, (height, width))
+        yield Slices(tuple(indices), part, threshold_mask(part, threshold), done + len(indices), depth)
     mask = threshold_mask(probability, threshold)
     return Segmentation(
         probability,

@@ -1,0 +1,241 @@
+"""Runs a generator of the core in a process of its own: progress, cancel, plain callbacks.
+
+A window that computes freezes, and a computation that dies takes its process with it. So there is one
+child process for each :class:`Worker`; it stays between jobs, with its imports and models warm.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from loky.backend import get_context
+
+# loky's processes start like multiprocessing's "spawn", but never run the user's main script again.
+_CONTEXT = get_context("loky")
+_GRACE = 0.4  # seconds in which a cancelled job may end by itself
+_POLL = 0.05  # seconds between looks at whether a job was cancelled
+
+Task = Callable[..., Generator[Any, None, Any]]
+
+
+class JobError(RuntimeError):
+    """A job that ended without a result; the message is one sentence, ``details`` the traceback if any."""
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What a job calls, from a thread of its own; exactly one of the last three ends it."""
+
+    event: Callable[[Any], None]
+    finished: Callable[[Any], None]
+    failed: Callable[[JobError], None]
+    cancelled: Callable[[], None]
+
+
+class Job:
+    """A handle on one running job."""
+
+    def __init__(self) -> None:
+        self._cancelled = threading.Event()
+        self._ended = threading.Event()
+
+    def cancel(self) -> None:
+        """Ask the job to end; it does within a second, whatever it is doing."""
+        self._cancelled.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the child no longer works for the job; whether that is so."""
+        return self._ended.wait(timeout)
+
+
+class Worker:
+    """A child process that runs one job after another.
+
+    Nothing is started before the first job, or :meth:`warm_up`. A child that was killed, or died, is
+    replaced with the next job. The child ends with its parent.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # held while a job runs
+        self._start_lock = threading.Lock()
+        self._process: Any = None
+        self._connection: Any = None
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child, if there is one."""
+        return self._process.pid if self._process is not None and self._process.is_alive() else None
+
+    def warm_up(self, task: Task, *args: Any) -> Job:
+        """Run a task, imports say, in the background, so that the next job finds it done."""
+        return self.run(task, *args, callbacks=Callbacks(_ignore, _ignore, _ignore, _ignore))
+
+    def run(
+        self,
+        task: Task,
+        *args: Any,
+        callbacks: Callbacks,
+        shared: Callable[[], AbstractContextManager[Any]] | None = None,
+    ) -> Job:
+        """Start a job and return at once; it waits for the one before it.
+
+        Parameters
+        ----------
+        task : callable
+            A generator function that the child can import. What it yields goes to ``callbacks.event``,
+            what it returns to ``callbacks.finished``.
+        *args
+            Its arguments: small ones, as they are pickled.
+        callbacks : Callbacks
+        shared : callable, optional
+            Makes a context in the job's own thread, whose value becomes the task's first argument: for
+            voxels, which are shared and not pickled.
+        """
+        job = Job()
+        threading.Thread(
+            target=self._serve, args=(job, task, args, callbacks, shared), name="tumor-unet-job", daemon=True
+        ).start()
+        return job
+
+    def close(self) -> None:
+        """End the child, and with it whatever it is doing."""
+        self._closed = True
+        self._kill()
+
+    def _serve(self, job: Job, task: Task, args: tuple[Any, ...], callbacks: Callbacks, shared: Any) -> None:
+        end: Callable[[], None]
+        try:
+            with self._turn(job), shared() if shared else nullcontext() as value:
+                result = self._converse(job, task, (value, *args) if shared else args, callbacks)
+            end = partial(callbacks.finished, result)
+        except _CancelledError:
+            end = callbacks.cancelled
+        except JobError as error:
+            end = partial(callbacks.failed, error)
+        except Exception as error:
+            end = partial(callbacks.failed, JobError(str(error) or type(error).__name__, traceback.format_exc()))
+        job._ended.set()
+        end()
+
+    @contextmanager
+    def _turn(self, job: Job) -> Iterator[None]:
+        """The child's attention, when the job before has ended."""
+        while not self._lock.acquire(timeout=_POLL):
+            if job._cancelled.is_set():
+                raise _CancelledError
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _converse(self, job: Job, task: Task, args: tuple[Any, ...], callbacks: Callbacks) -> Any:
+        """Send a task to the child and pass on what it says until it ends."""
+        if job._cancelled.is_set() or self._closed:
+            raise _CancelledError
+        connection = self._child()
+        asked = 0
+        try:
+            connection.send((task, args))
+            while True:
+                if connection.poll(_POLL):
+                    kind, content = connection.recv()
+                    if kind == "event":
+                        if not job._cancelled.is_set():
+                            callbacks.event(content)
+                    elif kind == "cancelled" or job._cancelled.is_set():
+                        raise _CancelledError
+                    elif kind == "finished":
+                        return content
+                    else:
+                        raise JobError(*content)
+                if job._cancelled.is_set():
+                    if not asked:
+                        connection.send("cancel")
+                    asked += 1
+                    if asked * _POLL > _GRACE:
+                        self._kill()
+                        raise _CancelledError
+        except (EOFError, OSError) as error:
+            self._kill()
+            if self._closed or job._cancelled.is_set():
+                raise _CancelledError from error
+            raise JobError(
+                "The computing process was stopped, perhaps for lack of memory; nothing else is lost, and "
+                "the next run starts a new one."
+            ) from error
+
+    def _child(self) -> Any:
+        """The connection to a living child."""
+        with self._start_lock:
+            if self.pid is None:
+                ours, theirs = _CONTEXT.Pipe(duplex=True)
+                self._process = _CONTEXT.Process(target=_serve_jobs, args=(theirs,), daemon=True)
+                self._process.start()
+                theirs.close()  # so that the child's end of the pipe ends with the child
+                self._connection = ours
+            return self._connection
+
+    def _kill(self) -> None:
+        with self._start_lock:
+            if self._process is not None:
+                if self._process.is_alive():
+                    # SIGTERM waits for Python code to run; Windows has no SIGKILL, its terminate is one.
+                    os.kill(self._process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+                self._process.join(1)
+                self._connection.close()
+                self._process = self._connection = None
+
+
+def _ignore(*_: Any) -> None:
+    pass
+
+
+class _CancelledError(Exception):
+    """A job was cancelled."""
+
+
+def _serve_jobs(connection: Any) -> None:
+    """The child: run the tasks that come, until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the parent
+    try:
+        while True:
+            message = connection.recv()
+            if message != "cancel":  # one that came too late
+                _run_task(connection, *message)
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+def _run_task(connection: Any, task: Task, args: tuple[Any, ...]) -> None:
+    steps = task(*args)
+    while True:
+        message: tuple[str, Any]
+        try:
+            message = "event", next(steps)
+        except StopIteration as end:
+            message = "finished", end.value
+        except MemoryError:
+            message = "failed", ("There is not enough memory for this scan.", traceback.format_exc())
+        except Exception as error:
+            message = "failed", (str(error) or type(error).__name__, traceback.format_exc())
+        connection.send(message)
+        if message[0] != "event":
+            return
+        if connection.poll():  # the only thing that comes during a task is "cancel"
+            connection.recv()
+            steps.close()
+            connection.send(("cancelled", None))
+            return

@@ -1,0 +1,51 @@
+"""What a child process is asked to do. napari's own process imports only the names: torch stays out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from napari_tumor_unet.sharing import SharedScan, opened
+
+_models: dict[str, Any] = {}
+
+
+def warm_up(model: str) -> Generator[Any, None, None]:
+    """Import what takes time, load the model and compute once."""
+    import numpy as np
+
+    from napari_tumor_unet.scan import scan_from_volume
+    from napari_tumor_unet.segmentation import run
+
+    yield from run(scan_from_volume(np.zeros((4, 64, 64), np.float32)), _model(model))
+
+
+def segment(
+    shared: SharedScan, model: str, threshold: float | None, device: str, first: int
+) -> Generator[Any, None, Any]:
+    """Segment a shared scan: :func:`napari_tumor_unet.segmentation.run`, the voxels sent slice by slice.
+
+    Returns
+    -------
+    findings, provenance
+        The mask has crossed already.
+    """
+    from napari_tumor_unet.segmentation import run
+
+    with opened(shared) as scan:
+        result = yield from run(scan, _model(model), threshold=threshold, device=device, first=first)
+    return result.findings, result.provenance
+
+
+def _model(path: str) -> Any:
+    """A model, from memory while its file is the same."""
+    from pathlib import Path
+
+    from napari_tumor_unet.card import file_hash
+    from napari_tumor_unet.model import load_model
+
+    key = file_hash(Path(path))
+    if key not in _models:
+        _models.clear()
+        _models[key] = load_model(path)
+    return _models[key]
