@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from napari_tumor_unet.model import load_model
     from napari_tumor_unet.scan import Scan
     from napari_tumor_unet.scoring import dice, iou
-    from napari_tumor_unet.segmentation import Segmentation
+    from napari_tumor_unet.result import Segmentation
 
 _MODULE_OF = {
     "Scan": "scan",
-    "Segmentation": "segmentation",
+    "Segmentation": "result",
     "dice": "scoring",
     "iou": "scoring",
     "load_model": "model",

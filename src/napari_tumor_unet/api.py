@@ -7,8 +7,9 @@ from typing import Any
 
 from napari_tumor_unet.io import read_scan
 from napari_tumor_unet.model import Model, load_model
+from napari_tumor_unet.result import Segmentation
 from napari_tumor_unet.scan import SEQUENCES, Scan, Sequence, scan_from_volume
-from napari_tumor_unet.segmentation import Segmentation, run
+from napari_tumor_unet.segmentation import run
 
 
 def segment(

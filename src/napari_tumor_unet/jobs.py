@@ -20,6 +20,8 @@ from loky.backend import get_context
 
 # loky's processes start like multiprocessing's "spawn", but never run the user's main script again.
 _CONTEXT = get_context("loky")
+# Threads that spin while they wait make a busy machine ten times slower; an idle one loses nothing.
+PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 _GRACE = 0.4  # seconds in which a cancelled job may end by itself
 _POLL = 0.05  # seconds between looks at whether a job was cancelled
 
@@ -182,7 +184,9 @@ class Worker:
         with self._start_lock:
             if self.pid is None:
                 ours, theirs = _CONTEXT.Pipe(duplex=True)
-                self._process = _CONTEXT.Process(target=_serve_jobs, args=(theirs,), daemon=True)
+                self._process = _CONTEXT.Process(
+                    target=_serve_jobs, args=(theirs,), daemon=True, env=dict(PATIENT_THREADS)
+                )
                 self._process.start()
                 theirs.close()  # so that the child's end of the pipe ends with the child
                 self._connection = ours

@@ -27,6 +27,14 @@ def looks_like_slices(folder: Path) -> bool:
         return False
 
 
+def folder_of_slice(path: str | Path) -> Path:
+    """The folder, for a file that is one slice or mask of many in it; else the file itself."""
+    path = Path(path)
+    name = (_MASK.fullmatch(path.name) or _SLICE.fullmatch(path.name)) and path.name
+    siblings = _numbered(path.parent, _SLICE) if name else {}
+    return path.parent if len(siblings) > 1 else path
+
+
 def read_folder(folder: Path) -> Scan:
     """Read the slices in numeric order, from the lowest to the highest in the head.
 

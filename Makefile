@@ -1,0 +1,37 @@
+# Everything a fresh machine needs is set up by the target that needs it.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format clean
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.ready
+
+help: ## Show this help
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## Install everything into .venv
+
+$(STAMP): pyproject.toml constraints.txt scripts/setup.sh
+	sh scripts/setup.sh $(VENV)
+	touch $@
+
+demo: $(STAMP) ## Open napari on the sample scan and segment it
+	sh scripts/with_display.sh $(PYTHON) scripts/demo.py
+
+test: $(STAMP) ## Run all tests, real-viewer tests included
+	sh scripts/with_display.sh --virtual $(PYTHON) -m pytest
+
+lint: $(STAMP) ## Check style, types, the walls between modules, and the manifest
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/npe2 validate napari-tumor-unet
+
+format: $(STAMP) ## Bring the code into its style
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+clean: ## Remove what setup made
+	rm -rf $(VENV)

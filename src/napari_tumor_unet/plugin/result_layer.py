@@ -1,0 +1,114 @@
+"""The labels layer that a segmentation writes, slice by slice, without touching what the user painted."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
+from numpy.typing import NDArray
+
+from napari_tumor_unet.plugin.layers import KEY, LayerScan
+from napari_tumor_unet.result import Findings, Provenance, Slices
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Labels
+
+
+COLOURS = DirectLabelColormap(color_dict={0: "transparent", 1: "#ff6a3d", None: "#ffd23d"})
+"""Orange stands out from grey, and from other labels that a user may paint."""
+
+
+class ResultLayer:
+    """Takes the slices of one run to a labels layer, a new one or that of the last run.
+
+    The layer's metadata hold the probability (for a threshold without a new run), and the mask as it was
+    last written: what differs from that is the user's work, and stays.
+    """
+
+    def __init__(self, viewer: Viewer, source: LayerScan) -> None:
+        self._viewer = viewer
+        self._source = source
+        self._started_at = tuple(viewer.dims.point)
+        self._before: NDArray[np.uint8] | None = None  # the mask of the run before
+        self.layer = self._unedited_result()
+        if self.layer is not None:
+            self._before = self._mask().copy()
+            # Undo would write the old run's pixels into the new mask.
+            self.layer._reset_history()
+
+    def write(self, slices: Slices) -> None:
+        """Show some slices."""
+        if self.layer is None:
+            self.layer = self._add_layer()
+        mask, known = self._mask(), self._known()
+        for z, new, probability in zip(slices.indices, slices.mask, slices.probability, strict=True):
+            known["probability"][z] = probability
+            if np.array_equal(mask[z], known["written"][z]):
+                mask[z] = known["written"][z] = new
+        if self._source.slice_on_screen(self._viewer.dims.point) in slices.indices or self.layer.ndim == 2:
+            self.layer.refresh()
+
+    def finish(self, findings: Findings, provenance: Provenance) -> None:
+        """Say in the layer's metadata what was found and where it came from."""
+        self._known().update(findings=dataclasses.asdict(findings), provenance=dataclasses.asdict(provenance))
+        self.layer.refresh()
+        self._show_tumour()
+
+    def forget(self) -> None:
+        """Take the run back: the layer is as it was, or gone, but for what the user painted meanwhile."""
+        if self.layer is None or self.layer not in self._viewer.layers:
+            return
+        mask, written = self._mask(), self._known()["written"]
+        if self._before is None and np.array_equal(mask, written):
+            self._viewer.layers.remove(self.layer)
+            return
+        untouched = mask == written
+        before = 0 if self._before is None else self._before
+        written[...] = before
+        mask[untouched] = written[untouched]
+        self.layer.refresh()
+
+    def _show_tumour(self) -> None:
+        """Go to the slice with most tumour, if the one on screen has none and the user did not move."""
+        if len(self._source.spatial) < 3 or tuple(self._viewer.dims.point) != self._started_at:
+            return
+        area = self._mask().sum(axis=(1, 2), dtype=int)
+        if area.any() and not area[self._source.slice_on_screen(self._started_at)]:
+            self._viewer.dims.point = self._source.with_slice(self._started_at, int(area.argmax()))
+
+    def _unedited_result(self) -> Labels | None:
+        """The last run's layer for this image, if it is as the run left it."""
+        source = str(self._source.image.unique_id)
+        for layer in reversed(self._viewer.layers):
+            known = layer.metadata.get(KEY, {})
+            if known.get("source") == source and "written" in known:
+                same_grid = known["written"].shape == self._source.scan.shape
+                return layer if same_grid and np.array_equal(layer.data, known["written"].reshape(layer.data.shape)) else None
+        return None
+
+    def _add_layer(self) -> Labels:
+        scan = self._source.scan
+        known = {
+            "source": str(self._source.image.unique_id),
+            "scan": scan.name,
+            "probability": np.zeros(scan.shape, np.uint8),
+            "written": np.zeros(scan.shape, np.uint8),
+        }
+        return self._viewer.add_labels(
+            np.zeros(self._source.mask_shape(), np.uint8),
+            name=f"{scan.name} tumour",
+            opacity=0.5,
+            colormap=COLOURS,
+            metadata={KEY: known},
+            **self._source.geometry(),
+        )
+
+    def _known(self) -> dict[str, Any]:
+        return self.layer.metadata[KEY]
+
+    def _mask(self) -> NDArray[np.uint8]:
+        """The layer's data as (Z, Y, X), whatever its shape: a view."""
+        return self.layer.data.reshape(self._source.scan.shape)

@@ -1,0 +1,165 @@
+"""One viewer's segmentation: its worker, the run under way, and what the user is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.utils import cancelable_progress
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import QObject, Signal
+
+from napari_tumor_unet import tasks
+from napari_tumor_unet.card import find_model
+from napari_tumor_unet.jobs import JobError, Worker
+from napari_tumor_unet.plugin.layers import LayerScan
+from napari_tumor_unet.plugin.qt_jobs import QtJob
+from napari_tumor_unet.plugin.result_layer import ResultLayer
+from napari_tumor_unet.result import Findings, Provenance, Slices
+from napari_tumor_unet.scan import Scan
+from napari_tumor_unet.sharing import share
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+
+class Session(QObject):
+    """Lives as long as its viewer's window, and takes the child process along when that closes.
+
+    Attributes
+    ----------
+    ended : Signal
+        A run has ended, with ``True`` if it ended well.
+    """
+
+    ended = Signal(bool)
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__(viewer.window._qt_window)
+        self._viewer = viewer
+        self.worker = Worker()
+        self._run: _Run | None = None
+        self.destroyed.connect(partial(_close, self.worker))
+
+    @classmethod
+    def of(cls, viewer: Viewer) -> Session:
+        """The viewer's session, made when first asked for."""
+        viewer = getattr(viewer, "__wrapped__", viewer)  # napari injects a proxy
+        found = viewer.window._qt_window.findChild(cls)
+        return found if found is not None else cls(viewer)
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return self._run is not None
+
+    def warm_up(self) -> None:
+        """Start the child and load the model, before they are needed."""
+        self.worker.warm_up(tasks.warm_up, str(find_model()))
+
+    def segment(self, source: LayerScan) -> None:
+        """Segment a layer's scan: progress in the activity dock, result as a labels layer.
+
+        Raises
+        ------
+        ModelError
+            If there is no model.
+        """
+        model = str(find_model())
+        self._run = run = _Run(self._viewer, source, QtJob(self))
+        self._viewer.layers.events.removed.connect(self._on_removed)
+        run.job.event.connect(self._on_slices)
+        run.job.finished.connect(self._on_finished)
+        run.job.failed.connect(self._on_failed)
+        run.job.cancelled.connect(self._on_cancelled)
+        first = source.slice_on_screen(self._viewer.dims.point)
+        run.job.start(self.worker, tasks.segment, model, None, "auto", first, shared=partial(share, source.scan))
+
+    def cancel(self) -> None:
+        """End the run under way, if any."""
+        if self._run is not None:
+            self._run.job.cancel()
+
+    def _on_slices(self, slices: Slices) -> None:
+        self._run.result.write(slices)
+        self._run.progress.show(slices)
+
+    def _on_finished(self, outcome: tuple[Findings, Provenance]) -> None:
+        findings, provenance = outcome
+        self._run.result.finish(findings, provenance)
+        show_info(str(findings))
+        self._viewer.status = str(findings)
+        self._end(ok=True)
+
+    def _on_failed(self, error: JobError) -> None:
+        self._run.result.forget()
+        self._end(ok=False)
+        show_error(str(error))
+
+    def _on_cancelled(self) -> None:
+        self._run.result.forget()
+        self._end(ok=False)
+        show_info("Segmentation cancelled; the layers are as they were.")
+
+    def _on_removed(self, event: Any) -> None:
+        """Nobody waits for a mask whose layer, or whose image, is gone."""
+        if event.value in (self._run.source.image, self._run.result.layer):
+            self.cancel()
+
+    def _end(self, *, ok: bool) -> None:
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        run, self._run = self._run, None
+        run.close()
+        self.ended.emit(ok)
+
+
+class _Run:
+    """What belongs to one run and goes with it."""
+
+    def __init__(self, viewer: Viewer, source: LayerScan, job: QtJob) -> None:
+        self.source = source
+        self.job = job
+        self.result = ResultLayer(viewer, source)
+        self.progress = _Progress(source.scan, job.cancel)
+        self._dock = _ActivityDock(viewer)
+
+    def close(self) -> None:
+        """Take down the bar and the dock."""
+        self.job.deleteLater()
+        self.progress.close()
+        self._dock.restore()
+
+
+class _Progress(cancelable_progress):
+    """A bar in the activity dock whose Cancel acts at once; napari's own waits for the next step."""
+
+    def __init__(self, scan: Scan, cancel: Callable[[], None]) -> None:
+        super().__init__(total=scan.shape[0], desc=f"Segmenting {scan.name}")
+        self._cancel = cancel
+
+    def show(self, slices: Slices) -> None:
+        """Move to the slices that are done."""
+        self.update(slices.done - self.n)
+
+    def cancel(self) -> None:
+        """What the dock's button calls."""
+        super().cancel()
+        self._cancel()
+
+
+class _ActivityDock:
+    """Opens napari's activity dock for a run, and leaves it afterwards as it was."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._window = viewer.window._qt_window
+        self._was_open = self._window._activity_dialog.isVisible()
+        self._window.statusBar()._toggle_activity_dock(True)
+
+    def restore(self) -> None:
+        """Close it, if the run opened it."""
+        self._window.statusBar()._toggle_activity_dock(self._was_open)
+
+
+def _close(worker: Worker, *_: Any) -> None:
+    worker.close()

@@ -1,0 +1,109 @@
+"""What a segmentation tells and gives; importing it costs no torch, so napari's own process can read it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_tumor_unet.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.scan import Scan
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Progress: probability (n, Y, X), 0 to 255, and mask of the slices named, and how many are done."""
+
+    indices: tuple[int, ...]
+    probability: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is in a mask.
+
+    Attributes
+    ----------
+    voxels, slices, regions : int
+        Tumour voxels, slices with tumour, connected regions (faces, edges or corners touching).
+    volume_ml : float or None
+        None where the scan's spacing is unknown.
+    """
+
+    voxels: int
+    slices: int
+    regions: int
+    volume_ml: float | None
+
+    def __str__(self) -> str:
+        if not self.voxels:
+            return f"No tumour found: is the image FLAIR, and axial? {NOT_FOR_THE_CLINIC}"
+        volume = f"{self.voxels:,} voxels" if self.volume_ml is None else f"{self.volume_ml:.1f} ml"
+        found = f"Tumour: {volume}, {_count(self.slices, 'slice')}, {_count(self.regions, 'region')}."
+        return f"{found} {NOT_FOR_THE_CLINIC}"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a mask came from; it names no patient and no path."""
+
+    model: str
+    model_hash: str
+    version: str
+    threshold: float
+    sequences: tuple[str, ...]
+    device: str
+    precision: str
+    date: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The result of a run.
+
+    Attributes
+    ----------
+    probability : array of uint8
+        (Z, Y, X) on the scan's grid; 255 is certain tumour.
+    mask : array of uint8
+        (Z, Y, X), 0 and 1.
+    findings : Findings
+    provenance : Provenance
+    """
+
+    probability: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    findings: Findings
+    provenance: Provenance
+
+    def to_json(self) -> dict[str, Any]:
+        """Findings and provenance, as a sidecar file holds them."""
+        return {
+            "findings": dataclasses.asdict(self.findings),
+            "provenance": dataclasses.asdict(self.provenance),
+            "note": NOT_FOR_THE_CLINIC,
+        }
+
+
+def find(mask: NDArray[np.uint8], scan: Scan) -> Findings:
+    """Measure a mask (Z, Y, X)."""
+    voxels = int(np.count_nonzero(mask))
+    _, regions = ndimage.label(mask, np.ones((3, 3, 3)))
+    return Findings(
+        voxels=voxels,
+        slices=int(mask.any(axis=(1, 2)).sum()),
+        regions=int(regions),
+        volume_ml=voxels * float(np.prod(scan.spacing)) / 1000 if scan.in_mm else None,
+    )
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
