@@ -125,7 +125,9 @@ def _sequences(
     # Below, the brain is in parts; the head around it is not.
     disk = ndimage.iterate_structure(ndimage.generate_binary_structure(2, 1), 24)
     head = np.stack([ndimage.binary_fill_holes(ndimage.binary_closing(s, disk)) for s in brain])
-    between = ndimage.gaussian_filter((head & ~ndimage.binary_dilation(brain, iterations=4)).astype(float), 1.5)
+    between = ndimage.gaussian_filter(
+        (head & ~ndimage.binary_dilation(brain, iterations=4)).astype(float), 1.5
+    )
     muscle = between * (1 + 0.3 * _noise(t1.shape, 3, random))
     plain, flair, post = plain + 0.28 * muscle, flair + 0.24 * muscle, post + 0.33 * muscle
 
@@ -172,7 +174,11 @@ def _sequences(
 def _scanner(signal: Volume, random: np.random.Generator) -> NDArray[np.uint8]:
     """What a scanner makes of it: thick slices, a coil's uneven field, noise, 8 bits."""
     image = _slices(ndimage.gaussian_filter(signal, (0, 0.45, 0.45)))
-    field = ndimage.zoom(random.uniform(0.86, 1.14, (3, 4, 4)), [n / m for n, m in zip(image.shape, (3, 4, 4), strict=True)], order=3)
+    field = ndimage.zoom(
+        random.uniform(0.86, 1.14, (3, 4, 4)),
+        [n / m for n, m in zip(image.shape, (3, 4, 4), strict=True)],
+        order=3,
+    )
     image = image * field
     noisy = np.hypot(image + random.normal(0, 0.014, image.shape), random.normal(0, 0.014, image.shape))
     return np.round(noisy.clip(0, 1.25) * 200).astype(np.uint8)

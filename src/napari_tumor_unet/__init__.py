@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from napari_tumor_unet.api import segment
     from napari_tumor_unet.io import read_mask, read_scan, write_mask
     from napari_tumor_unet.model import load_model
+    from napari_tumor_unet.result import Segmentation
     from napari_tumor_unet.scan import Scan
     from napari_tumor_unet.scoring import dice, iou
-    from napari_tumor_unet.result import Segmentation
 
 _MODULE_OF = {
     "Scan": "scan",
@@ -25,7 +25,17 @@ _MODULE_OF = {
     "write_mask": "io",
 }
 
-__all__ = ["Scan", "Segmentation", "dice", "iou", "load_model", "read_mask", "read_scan", "segment", "write_mask"]
+__all__ = [
+    "Scan",
+    "Segmentation",
+    "dice",
+    "iou",
+    "load_model",
+    "read_mask",
+    "read_scan",
+    "segment",
+    "write_mask",
+]
 
 
 def __getattr__(name: str) -> Any:

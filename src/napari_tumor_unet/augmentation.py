@@ -97,7 +97,9 @@ def strip_skull(flair: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[
     depth = np.stack([ndimage.distance_transform_edt(s) for s in head])
     deep = depth > 0.055 * np.sqrt(head.sum(axis=(1, 2)).max())
     tissue = deep & (flair > 0.5 * np.median(flair[deep]))
-    disk = ndimage.iterate_structure(ndimage.generate_binary_structure(2, 1), max(1, flair.shape[1] // 85))[None]
+    disk = ndimage.iterate_structure(ndimage.generate_binary_structure(2, 1), max(1, flair.shape[1] // 85))[
+        None
+    ]
     core = ndimage.binary_erosion(tissue, disk)
     regions, n = ndimage.label(core)
     if n:
@@ -156,7 +158,9 @@ def _bend_intensities(images: Tensor, strength: float, generator: torch.Generato
     )
     field *= _chance(n, 0.4, generator).float()[:, None, None, None]
     images = (images + 2) * torch.exp(strength * field) - 2
-    level = strength * _uniform((n, 1, 1, 1), 0, 0.2, generator) * _chance(n, 0.3, generator)[:, None, None, None]
+    level = (
+        strength * _uniform((n, 1, 1, 1), 0, 0.2, generator) * _chance(n, 0.3, generator)[:, None, None, None]
+    )
     return images + level * torch.randn(images.shape, generator=generator)
 
 

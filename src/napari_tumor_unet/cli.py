@@ -51,7 +51,9 @@ def segment(
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
     threshold: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, help="Probability from which a voxel is tumour.  [default: the model's own]"),
+        typer.Option(
+            min=0.0, max=1.0, help="Probability from which a voxel is tumour.  [default: the model's own]"
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,
 ) -> None:
@@ -111,7 +113,17 @@ def doctor() -> None:
 
     table = Table(show_header=False, box=None)
     table.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
-    for package in ("napari-tumor-unet", "napari", "npe2", "magicgui", "torch", "monai", "SimpleITK", "PyQt6", "PySide6"):
+    for package in (
+        "napari-tumor-unet",
+        "napari",
+        "npe2",
+        "magicgui",
+        "torch",
+        "monai",
+        "SimpleITK",
+        "PyQt6",
+        "PySide6",
+    ):
         try:
             table.add_row(package, version(package))
         except PackageNotFoundError:

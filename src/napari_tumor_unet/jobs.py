@@ -128,7 +128,9 @@ class Worker:
         except JobError as error:
             end = partial(callbacks.failed, error)
         except Exception as error:
-            end = partial(callbacks.failed, JobError(str(error) or type(error).__name__, traceback.format_exc()))
+            end = partial(
+                callbacks.failed, JobError(str(error) or type(error).__name__, traceback.format_exc())
+            )
         job._ended.set()
         end()
 

@@ -100,7 +100,11 @@ def find_head(flair: NDArray[np.float32]) -> NDArray[np.bool_]:
     height, width = flair.shape[1:]
     rows, columns = max(1, height // 20), max(1, width // 20)
     corners = np.concatenate(
-        [flair[:, y, x].ravel() for y in (slice(rows), slice(-rows, None)) for x in (slice(columns), slice(-columns, None))]
+        [
+            flair[:, y, x].ravel()
+            for y in (slice(rows), slice(-rows, None))
+            for x in (slice(columns), slice(-columns, None))
+        ]
     )
     signal = flair - np.median(corners)
     head = signal > 0.08 * np.percentile(signal, 99.5)
@@ -142,10 +146,14 @@ def prepare(scan: Scan, frame: Frame, preparation: Preparation, indices: Iterabl
 def restore(probability: Tensor, frame: Frame, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Bring a probability (N, size, size) back to the scan's grid (N, Y, X), as 0 to 255."""
     top, bottom, left, right = frame.box
-    square = F.interpolate(probability[:, None], (bottom - top, right - left), mode="bilinear", antialias=True)
+    square = F.interpolate(
+        probability[:, None], (bottom - top, right - left), mode="bilinear", antialias=True
+    )
     full = torch.zeros((len(probability), *shape), dtype=torch.uint8)
     inside = (slice(max(top, 0), min(bottom, shape[0])), slice(max(left, 0), min(right, shape[1])))
-    part = square[:, 0, inside[0].start - top : inside[0].stop - top, inside[1].start - left : inside[1].stop - left]
+    part = square[
+        :, 0, inside[0].start - top : inside[0].stop - top, inside[1].start - left : inside[1].stop - left
+    ]
     full[:, inside[0], inside[1]] = (part * 255).round().clamp(0, 255).to(torch.uint8)
     return full.numpy()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -85,7 +84,9 @@ def train(
     torch.manual_seed(schedule.seed)
     net = UNet(recipe.network).to(device, memory_format=torch.channels_last)
     average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(schedule.averaging), use_buffers=True)
-    optimiser = torch.optim.AdamW(net.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay)
+    optimiser = torch.optim.AdamW(
+        net.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
+    )
     steps = schedule.slices_per_epoch // schedule.batch_size
     rate = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: _warm_cosine(step, schedule.warm_up, steps * schedule.epochs)
@@ -114,7 +115,9 @@ def train(
                 logits = net.logits(images)
             loss = loss_function(logits.float(), masks.to(device))
             if not math.isfinite(loss.item()):
-                raise TrainingError(f"The loss is no longer a number in epoch {epoch}; lower the learning rate.")
+                raise TrainingError(
+                    f"The loss is no longer a number in epoch {epoch}; lower the learning rate."
+                )
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -224,7 +227,7 @@ def _save_checkpoint(path: Path, recipe: Recipe, state: dict[str, Any], epoch: i
     content = {name: part.state_dict() for name, part in state.items()}
     partial = path.with_suffix(".partial")
     torch.save(content | {"epoch": epoch, "recipe": repr(recipe)}, partial)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _load_checkpoint(path: Path, recipe: Recipe, state: dict[str, Any]) -> int:

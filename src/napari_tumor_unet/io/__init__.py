@@ -104,4 +104,6 @@ def _existing(path: str | Path) -> Path:
 
 
 def _unknown(path: Path) -> ScanError:
-    return ScanError(f"{path.name} is none of NIfTI (.nii, .nii.gz), TIFF (.tif, .tiff) or a folder of slices.")
+    return ScanError(
+        f"{path.name} is none of NIfTI (.nii, .nii.gz), TIFF (.tif, .tiff) or a folder of slices."
+    )

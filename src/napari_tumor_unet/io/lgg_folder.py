@@ -73,7 +73,9 @@ def _numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, str]:
         raise ScanError(f"{folder.name} cannot be read: {error.strerror}.") from error
     patients = {match["patient"] for match in matches}
     if len(patients) > 1:
-        raise ScanError(f"{folder.name} holds slices of {len(patients)} scans; give each a folder of its own.")
+        raise ScanError(
+            f"{folder.name} holds slices of {len(patients)} scans; give each a folder of its own."
+        )
     numbers = [int(match["number"]) for match in matches]
     if len(set(numbers)) < len(numbers):
         raise ScanError(f"{folder.name} holds a slice twice, under numbers such as 1 and 01.")

@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, scan_from_volume
 
-_MM = {"mm": 1.0, "millimeter": 1.0, "cm": 10.0, "um": 1e-3, "µm": 1e-3, "\\u00b5m": 1e-3, "micron": 1e-3, "m": 1e3}
+_MM = {
+    "mm": 1.0,
+    "millimeter": 1.0,
+    "cm": 10.0,
+    "um": 1e-3,
+    "µm": 1e-3,
+    "\\u00b5m": 1e-3,
+    "micron": 1e-3,
+    "m": 1e3,
+}
 
 
 def read_tiff(path: Path, name: str) -> Scan:
@@ -35,7 +44,13 @@ def write_tiff_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
         metadata |= {"spacing": z, "unit": "mm"}
         resolution = (1 / x, 1 / y)
     tifffile.imwrite(
-        path, mask, imagej=True, metadata=metadata, resolution=resolution, compression="zlib", photometric="minisblack"
+        path,
+        mask,
+        imagej=True,
+        metadata=metadata,
+        resolution=resolution,
+        compression="zlib",
+        photometric="minisblack",
     )
 
 
@@ -50,7 +65,9 @@ def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float, float] |
         raise ScanError(f"{path.name} cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # tifffile and its codecs raise many kinds for damaged files
         raise ScanError(f"{path.name} is damaged or no TIFF file.") from error
-    channel = next((i for i, axis in enumerate(axes) if axis in "CS" and volume.shape[i] == len(SEQUENCES)), None)
+    channel = next(
+        (i for i, axis in enumerate(axes) if axis in "CS" and volume.shape[i] == len(SEQUENCES)), None
+    )
     if channel is not None and volume.ndim > 2:
         volume = np.moveaxis(volume, channel, 0)
         volume = volume.reshape(len(SEQUENCES), -1, *volume.shape[-2:]).swapaxes(0, 1)
@@ -80,7 +97,8 @@ def _ome_spacing(file: tifffile.TiffFile) -> tuple[float, float, float] | None:
     pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
     try:
         sizes = [
-            float(pixels[f"PhysicalSize{axis}"]) * _MM[pixels.get(f"PhysicalSize{axis}Unit", "µm")] for axis in "ZYX"
+            float(pixels[f"PhysicalSize{axis}"]) * _MM[pixels.get(f"PhysicalSize{axis}Unit", "µm")]
+            for axis in "ZYX"
         ]
     except KeyError:
         return None

@@ -40,7 +40,10 @@ class LayerScan:
     def geometry(self) -> dict[str, Any]:
         """Arguments that give a labels layer exactly the image's place in the world."""
         image, axes = self.image, list(self.spatial)
-        labels = {"units": [image.units[a] for a in axes], "axis_labels": [image.axis_labels[a] for a in axes]}
+        labels = {
+            "units": [image.units[a] for a in axes],
+            "axis_labels": [image.axis_labels[a] for a in axes],
+        }
         if len(axes) == image.ndim:
             names = ("scale", "translate", "rotate", "shear", "affine")
             return labels | {name: getattr(image, name) for name in names}
@@ -134,7 +137,8 @@ def _from_image(image: Image, images: list[Image]) -> LayerScan:
         sequences = {
             other.metadata[KEY]["sequence"]: other.data
             for other in images
-            if other.metadata.get(KEY, {}).get("scan_id") == known["scan_id"] and other.data.shape == data.shape
+            if other.metadata.get(KEY, {}).get("scan_id") == known["scan_id"]
+            and other.data.shape == data.shape
         }
     else:
         sequences = {"flair": data}

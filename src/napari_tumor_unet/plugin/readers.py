@@ -71,7 +71,9 @@ def mask_layer(mask: Any, beside: LayerData | None, name: str) -> LayerData:
         known = beside[1]["metadata"][KEY]
         arguments |= place | {"metadata": {KEY: {k: known[k] for k in ("scan", "scan_id")}}}
     if mask.max(initial=0) <= 1:
-        arguments["colormap"] = DirectLabelColormap(color_dict={0: "transparent", 1: "#35d07f", None: "#ffd23d"})
+        arguments["colormap"] = DirectLabelColormap(
+            color_dict={0: "transparent", 1: "#35d07f", None: "#ffd23d"}
+        )
     return mask, arguments, "labels"
 
 

@@ -86,7 +86,11 @@ class ResultLayer:
             known = layer.metadata.get(KEY, {})
             if known.get("source") == source and "written" in known:
                 same_grid = known["written"].shape == self._source.scan.shape
-                return layer if same_grid and np.array_equal(layer.data, known["written"].reshape(layer.data.shape)) else None
+                return (
+                    layer
+                    if same_grid and np.array_equal(layer.data, known["written"].reshape(layer.data.shape))
+                    else None
+                )
         return None
 
     def _add_layer(self) -> Labels:

@@ -74,7 +74,9 @@ class Session(QObject):
         run.job.failed.connect(self._on_failed)
         run.job.cancelled.connect(self._on_cancelled)
         first = source.slice_on_screen(self._viewer.dims.point)
-        run.job.start(self.worker, tasks.segment, model, None, "auto", first, shared=partial(share, source.scan))
+        run.job.start(
+            self.worker, tasks.segment, model, None, "auto", first, shared=partial(share, source.scan)
+        )
 
     def cancel(self) -> None:
         """End the run under way, if any."""
