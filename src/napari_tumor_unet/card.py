@@ -104,8 +104,10 @@ def read_card(path: Path) -> Card:
     if not isinstance(values, dict) or not isinstance(values.get("name"), str):
         raise ModelError(f"The card of {path.name} is damaged.")
     # Cards of later versions may say more.
-    lists = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in known}
-    return Card(**lists)
+    texts: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in known
+    }
+    return Card(**texts)
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.shared_memory import SharedMemory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,7 @@ class _Block:
     dtype: np.dtype[np.generic]
     shape: tuple[int, int, int]
 
-    def __getitem__(self, index: int) -> NDArray[np.generic]:
-        volume: NDArray[np.generic] = np.ndarray(self.shape, self.dtype, self.memory.buf)
-        return volume[index].copy()
+    def __getitem__(self, index: int) -> NDArray[Any]:
+        volume: NDArray[Any] = np.ndarray(self.shape, self.dtype, self.memory.buf)
+        pixels: NDArray[Any] = volume[index].copy()
+        return pixels

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 from monai.losses import DiceCELoss
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_tumor_unet.augmentation import augment, strip_skull
 from napari_tumor_unet.dataset import Pair
 from napari_tumor_unet.device import autocast
+from napari_tumor_unet.model import channels_last
 from napari_tumor_unet.preparation import Preparation, find_frame, prepare
 from napari_tumor_unet.recipe import Recipe
 from napari_tumor_unet.scan import SEQUENCES, Scan
@@ -82,8 +83,9 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     schedule = recipe.schedule
     torch.manual_seed(schedule.seed)
-    net = UNet(recipe.network).to(device, memory_format=torch.channels_last)
-    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(schedule.averaging), use_buffers=True)
+    net = channels_last(UNet(recipe.network)).to(device)
+    decay = get_ema_multi_avg_fn(schedule.averaging)  # type: ignore[no-untyped-call]
+    average = AveragedModel(net, multi_avg_fn=decay, use_buffers=True)
     optimiser = torch.optim.AdamW(
         net.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay
     )
@@ -142,8 +144,8 @@ def trained_network(folder: Path, recipe: Recipe) -> UNet:
     net = UNet(recipe.network)
     average = AveragedModel(net, use_buffers=True)
     average.load_state_dict(torch.load(folder / "checkpoint.pt", weights_only=True)["average"])
-    network: UNet = average.module
-    return network.eval()
+    net.load_state_dict(average.module.state_dict())
+    return net.eval()
 
 
 class _Sampler:
@@ -197,7 +199,7 @@ def _prepare_stripped(scan: Scan, mask: Any, preparation: Preparation) -> _Prepa
     return _prepare_pair(dataclasses.replace(scan, sequences=bare), mask, preparation)
 
 
-def _held_out_dice(net: UNet, scans: list[_Prepared], preparation: Preparation, device: str) -> float:
+def _held_out_dice(net: nn.Module, scans: list[_Prepared], preparation: Preparation, device: str) -> float:
     net.eval()
     dice = []
     for scan in scans:

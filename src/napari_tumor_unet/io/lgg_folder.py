@@ -62,7 +62,7 @@ def read_folder_mask(folder: Path) -> NDArray[np.uint8] | None:
     volume = _read(folder, masks)
     if volume.ndim != 3:
         raise ScanError(f"{folder.name}: its masks have colours; a mask holds one value a pixel.")
-    return (volume > 0).astype(np.uint8)
+    return np.not_equal(volume, 0).astype(np.uint8)
 
 
 def _numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, str]:

@@ -81,7 +81,7 @@ def _imagej_spacing(file: tifffile.TiffFile) -> tuple[float, float, float] | Non
     if not metadata:
         return None
     unit = _MM.get(str(metadata.get("unit", "")).strip())
-    tags = file.pages[0].tags
+    tags = file.pages.first.tags
     if unit is None or "XResolution" not in tags or "YResolution" not in tags:
         return None
     (x, per_x), (y, per_y) = tags["XResolution"].value, tags["YResolution"].value
