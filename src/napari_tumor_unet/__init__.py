@@ -1,4 +1,4 @@
-"""Segment brain tumours in MRI, correct, fine-tune and score: the same in napari, a shell or Python."""
+"""Segment brain tumours in MRI scans: the same in napari, a shell or Python."""
 
 from __future__ import annotations
 

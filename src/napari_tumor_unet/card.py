@@ -46,6 +46,8 @@ class Card:
         To be named with results.
     threshold : float
         Probability from which a voxel counts as tumour.
+    smallest_region : float
+        Size under which a connected region is dropped, as a share of the largest one.
     parent : str
         Hash of the model that it was tuned from, if any.
     """
@@ -60,6 +62,7 @@ class Card:
     licence: str = ""
     citations: tuple[str, ...] = ()
     threshold: float = 0.5
+    smallest_region: float = 0.0
     parent: str = ""
 
 
@@ -101,13 +104,26 @@ def read_card(path: Path) -> Card:
     """
     values = read_header(path)["card"]
     known = {f.name for f in fields(Card)}
-    if not isinstance(values, dict) or not isinstance(values.get("name"), str):
+    if not isinstance(values, dict) or "name" not in values:
         raise ModelError(f"The card of {path.name} is damaged.")
     # Cards of later versions may say more.
     texts: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in known
     }
-    return Card(**texts)
+    card = Card(**texts)
+    if not _is_sound(card):
+        raise ModelError(f"The card of {path.name} is damaged.")
+    return card
+
+
+def _is_sound(card: Card) -> bool:
+    """Whether each entry has its type, and the shares are shares."""
+    blank = Card("")
+    shares = ("threshold", "smallest_region")
+    names = [f.name for f in fields(Card) if f.name not in shares]
+    typed = all(isinstance(getattr(card, name), type(getattr(blank, name))) for name in names)
+    values = [getattr(card, name) for name in shares]
+    return typed and all(isinstance(value, int | float) and 0 <= value <= 1 for value in values)
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -70,6 +70,7 @@ def segment(
         _fail(str(error))
     except OSError as error:
         _fail(f"The folder {out_dir.name} cannot be made: {error.strerror}.")
+    scans = list({path.absolute(): path for path in scans}.values())
     failures = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as progress:
@@ -140,14 +141,20 @@ def doctor() -> None:
 
 
 def output_names(scans: list[Path]) -> list[str]:
-    """The name of each scan, with its parent folder's in front where it would collide with another's."""
+    """The name of each scan, with its parent folder's in front where it would collide with another's.
+
+    Of scans beside each other that differ in the ending alone, the name is the whole file's.
+    """
     from napari_tumor_unet.io import scan_name
 
+    # Links are not followed: data sets keep files of all folders in one store.
+    parent = [Path(os.path.normpath(path.absolute())) for path in scans]
     names = [scan_name(path) for path in scans]
-    parent = [path.resolve() for path in scans]
+    beside = Counter(p.with_name(n) for p, n in zip(parent, names, strict=True))
+    names = [p.name if beside[p.with_name(n)] > 1 else n for p, n in zip(parent, names, strict=True)]
     while len(set(names)) < len(names) and any(p.parent != p for p in parent):
         count = Counter(names)
-        parent = [p.parent for p in parent]
+        parent = [p.parent if count[n] > 1 else p for p, n in zip(parent, names, strict=True)]
         names = [f"{p.name}_{n}" if count[n] > 1 else n for p, n in zip(parent, names, strict=True)]
     return names
 

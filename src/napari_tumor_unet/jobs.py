@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -149,37 +150,46 @@ class Worker:
         """Send a task to the child and pass on what it says until it ends."""
         if job._cancelled.is_set() or self._closed:
             raise _CancelledError
-        connection = self._child()
-        asked = 0
+        may_be_dead = self.pid is not None  # it may have died since the last job, unnoticed
         try:
+            connection = self._child()
             connection.send((task, args))
-            while True:
-                if connection.poll(_POLL):
-                    kind, content = connection.recv()
-                    if kind == "event":
-                        if not job._cancelled.is_set():
-                            callbacks.event(content)
-                    elif kind == "cancelled" or job._cancelled.is_set():
-                        raise _CancelledError
-                    elif kind == "finished":
-                        return content
-                    else:
-                        raise JobError(*content)
-                if job._cancelled.is_set():
-                    if not asked:
-                        connection.send("cancel")
-                    asked += 1
-                    if asked * _POLL > _GRACE:
-                        self._kill()
-                        raise _CancelledError
+            for kind, content in self._answers(connection, job):
+                may_be_dead = False
+                if kind == "event":
+                    callbacks.event(content)
+                elif kind == "finished":
+                    return content
+                elif kind == "failed":
+                    raise JobError(*content)
         except (EOFError, OSError) as error:
             self._kill()
             if self._closed or job._cancelled.is_set():
                 raise _CancelledError from error
+            if may_be_dead:
+                return self._converse(job, task, args, callbacks)
             raise JobError(
                 "The computing process was stopped, perhaps for lack of memory; nothing else is lost, and "
                 "the next run starts a new one."
             ) from error
+
+    def _answers(self, connection: Any, job: Job) -> Iterator[tuple[str, Any]]:
+        """What the child says, as long as the job is not cancelled."""
+        asked = 0.0
+        while True:
+            if job._cancelled.is_set():
+                if not asked:
+                    connection.send("cancel")
+                    asked = time.monotonic()
+                elif time.monotonic() - asked > _GRACE:
+                    self._kill()
+                    raise _CancelledError
+            if connection.poll(_POLL):
+                kind, content = connection.recv()
+                if not job._cancelled.is_set():
+                    yield kind, content
+                elif kind in ("finished", "failed", "cancelled"):
+                    raise _CancelledError
 
     def _child(self) -> Any:
         """The connection to a living child."""
@@ -226,6 +236,7 @@ def _serve_jobs(connection: Any) -> None:
 
 
 def _run_task(connection: Any, task: Task, args: tuple[Any, ...]) -> None:
+    connection.send(("started", None))
     steps = task(*args)
     while True:
         message: tuple[str, Any]

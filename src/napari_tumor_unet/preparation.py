@@ -44,6 +44,12 @@ class Preparation:
     neighbours: int = 1
     neighbour_mm: float = 5.0
 
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.neighbours < 0 or not self.neighbour_mm > 0:
+            raise ValueError(f"A size, a count or a distance is impossible: {self}.")
+        if self.field not in ("head", "image"):
+            raise ValueError(f"The field is head or image, not {self.field!r}.")
+
     @property
     def channels(self) -> int:
         """Channels of the input: pre, FLAIR, post, then the neighbours from the lowest to the highest."""

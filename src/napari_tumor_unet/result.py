@@ -58,6 +58,7 @@ class Provenance:
     model_hash: str
     version: str
     threshold: float
+    smallest_region: float
     sequences: tuple[str, ...]
     device: str
     precision: str

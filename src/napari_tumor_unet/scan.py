@@ -94,7 +94,8 @@ class Scan:
         pixels = np.asarray(array[index])
         if pixels.dtype.kind not in "buif":
             raise ScanError(f"{self.name} holds {pixels.dtype} values; a scan holds real numbers.")
-        pixels = pixels.astype(np.float32)
+        with np.errstate(over="ignore"):  # beyond float32 is as good as infinite
+            pixels = pixels.astype(np.float32)
         finite = np.isfinite(pixels)
         if not finite.all():
             pixels[~finite] = pixels[finite].min(initial=np.inf) if finite.any() else 0

@@ -10,6 +10,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_tumor_unet.device import autocast, choose_device, precision
 from napari_tumor_unet.model import Model, for_inference
@@ -39,7 +40,7 @@ def run(
     Yields
     ------
     Slices
-        As they come.
+        As they come; at the end those again that lost small regions.
 
     Returns
     -------
@@ -61,6 +62,9 @@ def run(
         probability[indices] = part = restore(outputs, frame, (height, width))
         yield Slices(tuple(indices), part, threshold_mask(part, threshold), done + len(indices), depth)
     mask = threshold_mask(probability, threshold)
+    dropped = drop_small_regions(mask, model.card.smallest_region)
+    if dropped:
+        yield Slices(tuple(dropped), probability[dropped], mask[dropped], depth, depth)
     return Segmentation(
         probability,
         mask,
@@ -70,6 +74,7 @@ def run(
             model_hash=model.hash,
             version=version("napari-tumor-unet"),
             threshold=threshold,
+            smallest_region=model.card.smallest_region,
             sequences=tuple(s for s in SEQUENCES if s in scan.sequences),
             device=device,
             precision=str(precision(device)).removeprefix("torch."),
@@ -86,6 +91,24 @@ def predict(network: torch.nn.Module, inputs: torch.Tensor, device: str) -> torc
         straight: torch.Tensor = network(inputs)
         mirrored: torch.Tensor = network(inputs.flip(-1)).flip(-1)
     return ((straight + mirrored) / 2)[:, 0].float().cpu()
+
+
+def drop_small_regions(mask: NDArray[np.uint8], share: float) -> list[int]:
+    """Remove regions smaller than a share of the largest one from a mask (Z, Y, X), in place.
+
+    Returns
+    -------
+    list of int
+        The slices that changed.
+    """
+    regions, n = ndimage.label(mask, np.ones((3, 3, 3)))
+    if n < 2:
+        return []
+    sizes = np.bincount(regions.ravel())
+    sizes[0] = 0
+    small = (sizes < share * sizes.max())[regions] & (regions > 0)
+    mask[small] = 0
+    return [int(z) for z in np.flatnonzero(small.any(axis=(1, 2)))]
 
 
 def threshold_mask(probability: NDArray[np.uint8], threshold: float) -> NDArray[np.uint8]:

@@ -30,9 +30,13 @@ def looks_like_slices(folder: Path) -> bool:
 def folder_of_slice(path: str | Path) -> Path:
     """The folder, for a file that is one slice or mask of many in it; else the file itself."""
     path = Path(path)
-    name = (_MASK.fullmatch(path.name) or _SLICE.fullmatch(path.name)) and path.name
-    siblings = _numbered(path.parent, _SLICE) if name else {}
-    return path.parent if len(siblings) > 1 else path
+    match = _MASK.fullmatch(path.name) or _SLICE.fullmatch(path.name)
+    if not match:
+        return path
+    # Stacks may be named alike, with a date for the number: only what bears the same patient is a sibling.
+    siblings = (_SLICE.fullmatch(name) for name in os.listdir(path.parent))
+    same = [sibling for sibling in siblings if sibling and sibling["patient"] == match["patient"]]
+    return path.parent if len(same) > 1 else path
 
 
 def read_folder(folder: Path) -> Scan:
@@ -62,7 +66,8 @@ def read_folder_mask(folder: Path) -> NDArray[np.uint8] | None:
     volume = _read(folder, masks)
     if volume.ndim != 3:
         raise ScanError(f"{folder.name}: its masks have colours; a mask holds one value a pixel.")
-    return np.not_equal(volume, 0).astype(np.uint8)
+    mask: NDArray[np.uint8] = np.not_equal(volume, 0).astype(np.uint8)
+    return mask
 
 
 def _numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import math
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,8 @@ def read_nifti(path: Path, name: str) -> Scan:
     except RuntimeError as error:
         reason = "has sheared axes" if "orthonormal" in str(error) else "is damaged or no NIfTI file"
         raise ScanError(f"{path.name} {reason}.") from error
+    if not _is_whole(path, stored):
+        raise ScanError(f"{path.name} is damaged: it ends too early.")
     image = _single_volume(stored, path.name)
     orientation = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
     image = sitk.DICOMOrient(image, _AXIAL)
@@ -44,6 +49,23 @@ def write_nifti_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
     image.SetOrigin(geometry.origin)
     image.SetDirection(geometry.direction)
     sitk.WriteImage(sitk.DICOMOrient(image, geometry.stored_orientation), str(path), useCompression=True)
+
+
+def _is_whole(path: Path, image: sitk.Image) -> bool:
+    """Whether a file holds all that its header promises; SimpleITK reads what is missing as zeros."""
+    offset, bits = (float(image.GetMetaData(key)) for key in ("vox_offset", "bitpix"))
+    promised: float = offset + math.prod(image.GetSize()) * bits / 8
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return path.stat().st_size >= promised
+    held = 0
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(1 << 20):
+                held += len(chunk)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return held >= promised
 
 
 def _single_volume(image: sitk.Image, name: str) -> sitk.Image:

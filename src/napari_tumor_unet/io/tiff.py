@@ -61,6 +61,8 @@ def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float, float] |
             series = file.series[0]
             axes, volume = series.axes, series.asarray()
             spacing = _imagej_spacing(file) or _ome_spacing(file)
+            if _misses_pages(file):
+                raise ValueError
     except OSError as error:
         raise ScanError(f"{path.name} cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # tifffile and its codecs raise many kinds for damaged files
@@ -74,6 +76,12 @@ def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float, float] |
     elif volume.ndim > 3:
         volume = volume.reshape([n for n in volume.shape[:-2] if n > 1] + list(volume.shape[-2:]))
     return volume, spacing
+
+
+def _misses_pages(file: tifffile.TiffFile) -> bool:
+    """Whether the last page names a next one: tifffile reads what is left of a truncated file."""
+    file.filehandle.seek(file.pages.next_page_offset or 0)
+    return any(file.filehandle.read(file.tiff.offsetsize))
 
 
 def _imagej_spacing(file: tifffile.TiffFile) -> tuple[float, float, float] | None:

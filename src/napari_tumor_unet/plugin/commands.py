@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari.layers import Image, Layer
 from napari.qt.threading import create_worker
@@ -37,29 +39,36 @@ def segment(viewer: napari.viewer.Viewer) -> None:
 
 def open_scan(viewer: napari.viewer.Viewer) -> None:
     """Ask for MRI scans and open them, without napari's choice of readers."""
+    session = Session.of(viewer)
     paths, _ = QFileDialog.getOpenFileNames(
-        viewer.window._qt_window,
+        session.parent(),
         "Open MRI scan: a file, or any one slice of a folder of slices",
         "",
         "MRI scans (*.nii *.nii.gz *.tif *.tiff)",
     )
     for path in dict.fromkeys(folder_of_slice(path) for path in paths):
-        open_path(viewer, path)
+        session.warm_up()
+        _open_in_background(session.viewer, path)
 
 
-def open_path(viewer: napari.viewer.Viewer, path: Any) -> Any:
-    """Read a scan in the background, add its layers, and get the model ready for the one click."""
-    viewer = getattr(viewer, "__wrapped__", viewer)
-    Session.of(viewer).warm_up()
-    worker = create_worker(read_layers, path, _start_thread=False)
-    worker.returned.connect(lambda layers: add_layers(viewer, layers))
-    worker.errored.connect(lambda error: show_error(str(error)))
+def _open_in_background(viewer: napari.Viewer, path: Path) -> None:
+    worker = create_worker(_try_to_read, path, _start_thread=False)
+    worker.returned.connect(partial(_add_layers, viewer))
     worker.start()
-    return worker
 
 
-def add_layers(viewer: napari.viewer.Viewer, layers: list[LayerData]) -> None:
+def _try_to_read(path: Path) -> list[LayerData] | ScanError:
+    try:
+        return read_layers(path)
+    except ScanError as error:
+        return error
+
+
+def _add_layers(viewer: napari.Viewer, layers: list[LayerData] | ScanError) -> None:
     """Add layers as read, and leave the scan active, not its mask."""
+    if isinstance(layers, ScanError):
+        show_error(str(layers))
+        return
     added = [viewer.add_layer(Layer.create(*data)) for data in layers]
     images = [layer for layer in added if isinstance(layer, Image)]
     if images:

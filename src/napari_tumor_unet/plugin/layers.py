@@ -8,12 +8,30 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Layer
+from napari.utils.colormaps import CyclicLabelColormap
+from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
 
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
 
 KEY = "napari-tumor-unet"
 """Where this plugin keeps what it knows of a layer, in the layer's metadata."""
+
+
+_PALETTE = {
+    "orange": "#ff6a3d",
+    "green": "#35d07f",
+    "yellow": "#ffd23d",
+    "blue": "#4aa8ff",
+    "pink": "#ff5fa2",
+}
+
+
+def label_colours(first: str) -> CyclicLabelColormap:
+    """Colours of labels that stand out from grey: ``first`` for label 1, others for what a user may add."""
+    others = [colour for name, colour in _PALETTE.items() if name != first]
+    # Not a direct colormap: napari compiles for a second before it shows the first one.
+    return CyclicLabelColormap(colors=transform_color(["transparent", _PALETTE[first], *others]))
 
 
 @dataclass(frozen=True)
@@ -86,18 +104,16 @@ def scan_of(layer: Layer | None, layers: Iterable[Layer]) -> LayerScan:
     ScanError
         If there is no such image, or it is no scan.
     """
-    layers = list(layers)
     images = [candidate for candidate in layers if isinstance(candidate, Image)]
-    if layer is None or not isinstance(layer, Image):
+    if not images:
+        raise ScanError("There is no image to segment; open an MRI scan first.")
+    if not isinstance(layer, Image):
         known = layer.metadata.get(KEY, {}) if layer is not None else {}
-        made_from = [image for image in images if _is_source(image, known)]
-        # FLAIR is what the user looks at; and a single image is meant whatever is selected.
-        made_from.sort(key=lambda image: image.metadata.get(KEY, {}).get("sequence") != "flair")
-        if not made_from and len(images) > 1:
+        candidates = [image for image in images if _is_source(image, known)] or images
+        if len({_scan_id(image) for image in candidates}) > 1:
             raise ScanError("Select the image layer of the scan that is to be segmented.")
-        if not images:
-            raise ScanError("There is no image to segment; open an MRI scan first.")
-        layer = (made_from or images)[0]
+        # FLAIR is what the user looks at.
+        layer = max(candidates, key=lambda image: image.metadata.get(KEY, {}).get("sequence") == "flair")
     return _from_image(layer, images)
 
 
@@ -111,7 +127,12 @@ def data_to_world(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64
 def _is_source(image: Image, known: dict[str, Any]) -> bool:
     if "source" in known:
         return str(image.unique_id) == known["source"]
-    return "scan_id" in known and image.metadata.get(KEY, {}).get("scan_id") == known["scan_id"]
+    return "scan_id" in known and _scan_id(image) == known["scan_id"]
+
+
+def _scan_id(image: Image) -> str:
+    """What the sequences of one scan have in common."""
+    return image.metadata.get(KEY, {}).get("scan_id", str(image.unique_id))
 
 
 def _from_image(image: Image, images: list[Image]) -> LayerScan:
@@ -137,8 +158,7 @@ def _from_image(image: Image, images: list[Image]) -> LayerScan:
         sequences = {
             other.metadata[KEY]["sequence"]: other.data
             for other in images
-            if other.metadata.get(KEY, {}).get("scan_id") == known["scan_id"]
-            and other.data.shape == data.shape
+            if _scan_id(other) == known["scan_id"] and other.data.shape == data.shape
         }
     else:
         sequences = {"flair": data}

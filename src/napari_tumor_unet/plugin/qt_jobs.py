@@ -13,7 +13,7 @@ from napari_tumor_unet.jobs import Callbacks, Job, JobError, Worker
 class QtJob(QObject):
     """One job; its signals arrive on the thread that made it, the last being one of the last three."""
 
-    event = Signal(object)
+    progressed = Signal(object)
     finished = Signal(object)
     failed = Signal(object)
     cancelled = Signal()
@@ -36,7 +36,7 @@ class QtJob(QObject):
 
     def _on_event(self, event: Any) -> None:
         with suppress(RuntimeError):
-            self.event.emit(event)
+            self.progressed.emit(event)
 
     def _on_finished(self, result: Any) -> None:
         with suppress(RuntimeError):

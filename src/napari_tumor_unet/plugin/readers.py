@@ -9,11 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from napari.utils.colormaps import DirectLabelColormap
 
 from napari_tumor_unet.io import is_mask_name, read_mask, read_scan, scan_name
 from napari_tumor_unet.io.lgg_folder import looks_like_slices, read_folder_mask
-from napari_tumor_unet.plugin.layers import KEY
+from napari_tumor_unet.plugin.layers import KEY, label_colours
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -71,9 +70,7 @@ def mask_layer(mask: Any, beside: LayerData | None, name: str) -> LayerData:
         known = beside[1]["metadata"][KEY]
         arguments |= place | {"metadata": {KEY: {k: known[k] for k in ("scan", "scan_id")}}}
     if mask.max(initial=0) <= 1:
-        arguments["colormap"] = DirectLabelColormap(
-            color_dict={0: "transparent", 1: "#35d07f", None: "#ffd23d"}
-        )
+        arguments["colormap"] = label_colours("green")
     return mask, arguments, "labels"
 
 

@@ -6,19 +6,14 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
-from napari_tumor_unet.plugin.layers import KEY, LayerScan
+from napari_tumor_unet.plugin.layers import KEY, LayerScan, label_colours
 from napari_tumor_unet.result import Findings, Provenance, Slices
 
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Labels
-
-
-COLOURS = DirectLabelColormap(color_dict={0: "transparent", 1: "#ff6a3d", None: "#ffd23d"})
-"""Orange stands out from grey, and from other labels that a user may paint."""
 
 
 class ResultLayer:
@@ -64,6 +59,8 @@ class ResultLayer:
         mask, written = self._mask(), self._known()["written"]
         if self._before is None and np.array_equal(mask, written):
             self._viewer.layers.remove(self.layer)
+            if self._source.image in self._viewer.layers:
+                self._viewer.layers.selection.active = self._source.image
             return
         untouched = mask == written
         before = 0 if self._before is None else self._before
@@ -105,7 +102,7 @@ class ResultLayer:
             np.zeros(self._source.mask_shape(), np.uint8),
             name=f"{scan.name} tumour",
             opacity=0.5,
-            colormap=COLOURS,
+            colormap=label_colours("orange"),
             metadata={KEY: known},
             **self._source.geometry(),
         )

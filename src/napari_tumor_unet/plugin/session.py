@@ -29,6 +29,8 @@ class Session(QObject):
 
     Attributes
     ----------
+    viewer : Viewer
+        Itself, not the proxy that napari hands to commands.
     ended : Signal
         A run has ended, with ``True`` if it ended well.
     """
@@ -37,7 +39,7 @@ class Session(QObject):
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer.window._qt_window)
-        self._viewer = viewer
+        self.viewer = viewer
         self.worker = Worker()
         self._run: _Run | None = None
         self.destroyed.connect(partial(_close, self.worker))
@@ -45,7 +47,7 @@ class Session(QObject):
     @classmethod
     def of(cls, viewer: Viewer) -> Session:
         """The viewer's session, made when first asked for."""
-        viewer = getattr(viewer, "__wrapped__", viewer)  # napari injects a proxy
+        viewer = getattr(viewer, "__wrapped__", viewer)
         found = viewer.window._qt_window.findChild(cls)
         return found if found is not None else cls(viewer)
 
@@ -56,7 +58,8 @@ class Session(QObject):
 
     def warm_up(self) -> None:
         """Start the child and load the model, before they are needed."""
-        self.worker.warm_up(tasks.warm_up, str(find_model()))
+        if self.worker.pid is None:
+            self.worker.warm_up(tasks.warm_up, str(find_model()))
 
     def segment(self, source: LayerScan) -> None:
         """Segment a layer's scan: progress in the activity dock, result as a labels layer.
@@ -67,13 +70,13 @@ class Session(QObject):
             If there is no model.
         """
         model = str(find_model())
-        self._run = run = _Run(self._viewer, source, QtJob(self))
-        self._viewer.layers.events.removed.connect(self._on_removed)
-        run.job.event.connect(self._on_slices)
+        self._run = run = _Run(self.viewer, source, QtJob(self))
+        self.viewer.layers.events.removed.connect(self._on_removed)
+        run.job.progressed.connect(self._on_slices)
         run.job.finished.connect(self._on_finished)
         run.job.failed.connect(self._on_failed)
         run.job.cancelled.connect(self._on_cancelled)
-        first = source.slice_on_screen(self._viewer.dims.point)
+        first = source.slice_on_screen(self.viewer.dims.point)
         run.job.start(
             self.worker, tasks.segment, model, None, "auto", first, shared=partial(share, source.scan)
         )
@@ -91,7 +94,7 @@ class Session(QObject):
         findings, provenance = outcome
         self._run.result.finish(findings, provenance)
         show_info(str(findings))
-        self._viewer.status = str(findings)
+        self.viewer.status = str(findings)
         self._end(ok=True)
 
     def _on_failed(self, error: JobError) -> None:
@@ -110,7 +113,7 @@ class Session(QObject):
             self.cancel()
 
     def _end(self, *, ok: bool) -> None:
-        self._viewer.layers.events.removed.disconnect(self._on_removed)
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
         run, self._run = self._run, None
         run.close()
         self.ended.emit(ok)

@@ -1,0 +1,138 @@
+"""Layers to scans, without a window: the geometry is whole, whatever it is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from napari.components import LayerList
+from napari.layers import Image, Labels, Points
+
+from napari_tumor_unet.plugin.layers import KEY, data_to_world, scan_of
+from napari_tumor_unet.plugin.readers import read_layers
+from napari_tumor_unet.sample import sample_scan
+from napari_tumor_unet.scan import ScanError
+
+NUMBER = st.floats(-50, 50).map(lambda x: round(x, 3))
+POSITIVE = st.floats(0.1, 10).map(lambda x: round(x, 3))
+
+
+@st.composite
+def images(draw: st.DrawFn) -> tuple[Image, tuple[int, ...]]:
+    """An image layer somewhere in the world, and the axes that its mask has."""
+    kind = draw(st.sampled_from(["2D", "3D", "RGB 2D", "RGB 3D", "channels"]))
+    z, y, x = (draw(st.integers(4, 9)) for _ in range(3))
+    shape, spatial = {
+        "2D": ((y, x), (0, 1)),
+        "3D": ((z, y, x), (0, 1, 2)),
+        "RGB 2D": ((y, x, 3), (0, 1)),
+        "RGB 3D": ((z, y, x, 3), (0, 1, 2)),
+        "channels": ((z, 3, y, x), (0, 2, 3)),
+    }[kind]
+    rgb = kind.startswith("RGB")
+    n = len(shape) - rgb
+
+    def each(strategy: Any, count: int) -> list[float]:
+        return draw(st.lists(strategy, min_size=count, max_size=count))
+
+    affine = np.eye(n + 1)
+    affine[:n, :n] += 0.1 * np.reshape(each(st.floats(-1, 1), n * n), (n, n))
+    affine[:n, n] = each(NUMBER, n)
+    arguments: dict[str, Any] = {
+        "scale": each(POSITIVE, n),
+        "translate": each(NUMBER, n),
+        "shear": each(st.floats(-0.3, 0.3), n * (n - 1) // 2),
+        "affine": affine,
+        "axis_labels": [f"axis {i}" for i in range(n)],
+        "units": draw(st.sampled_from(["mm", "pixel", "um"])),
+    }
+    if n < 4:
+        arguments["rotate"] = draw(st.floats(-90, 90)) if n == 2 else each(st.floats(-90, 90), 3)
+    return Image(np.zeros(shape, np.uint8), rgb=rgb, **arguments), spatial
+
+
+@settings(max_examples=60, deadline=None)
+@given(images())
+def test_a_mask_lies_where_its_image_does(case: tuple[Image, tuple[int, ...]]) -> None:
+    image, spatial = case
+    source = scan_of(image, [image])
+    mask = Labels(np.zeros(source.mask_shape(), np.uint8), **source.geometry())
+    matrix, offset = data_to_world(image)
+    exact = len(spatial) == image.ndim
+    tolerance: dict[str, float] = {"rtol": 0, "atol": 0 if exact else 1e-9}
+    np.testing.assert_allclose(data_to_world(mask)[0], matrix[np.ix_(spatial, spatial)], **tolerance)
+    np.testing.assert_allclose(data_to_world(mask)[1], offset[list(spatial)], **tolerance)
+    assert list(mask.axis_labels) == [image.axis_labels[i] for i in spatial]
+    assert list(mask.units) == [image.units[i] for i in spatial]
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("mm", 1), ("cm", 10), ("um", 1e-3)])
+def test_the_spacing_is_in_mm_whatever_the_length(unit: str, factor: float) -> None:
+    image = Image(np.zeros((3, 4, 5)), scale=(5, 2, 1), units=unit)
+    scan = scan_of(image, [image]).scan
+    assert scan.in_mm
+    np.testing.assert_allclose(scan.spacing, np.multiply((5, 2, 1), factor))
+
+
+def test_pixels_are_no_mm() -> None:
+    image = Image(np.zeros((3, 4, 5)), scale=(5, 2, 1))
+    scan = scan_of(image, [image]).scan
+    assert not scan.in_mm
+    assert scan.spacing == (5, 2, 1)
+
+
+def test_a_slice_alone_has_no_volume() -> None:
+    image = Image(np.zeros((4, 5)), units="mm")
+    assert not scan_of(image, [image]).scan.in_mm
+
+
+def test_sequences_that_were_read_together_are_one_scan_whichever_is_active() -> None:
+    layers = LayerList(
+        [Labels(d, **kw) if kind == "labels" else Image(d, **kw) for d, kw, kind in sample_layers()]
+    )
+    for image in layers:
+        scan = scan_of(image, layers).scan
+        assert list(scan.sequences) == ["pre", "post", "flair"]
+        assert scan.name == "sample_brain"
+
+
+def test_sequences_that_the_user_removed_are_done_without() -> None:
+    layers = [Image(data, **arguments) for data, arguments, _ in sample_layers()]
+    assert list(scan_of(layers[-1], layers[1:]).scan.sequences) == ["post", "flair"]
+
+
+def test_two_openings_of_one_scan_are_not_mixed() -> None:
+    layers = [Image(data, **arguments) for data, arguments, _ in (*sample_layers(), *sample_layers())]
+    scan = scan_of(layers[0], layers).scan
+    assert scan.sequences["flair"] is layers[2].data
+
+
+def test_a_mask_leads_to_the_image_that_it_was_made_from() -> None:
+    first, second = Image(np.zeros((3, 4, 5))), Image(np.zeros((3, 4, 5)))
+    mask = Labels(np.zeros((3, 4, 5), int), metadata={KEY: {"source": str(first.unique_id)}})
+    assert scan_of(mask, [first, second, mask]).image is first
+
+
+def test_without_an_active_layer_the_only_scan_is_meant() -> None:
+    image = Image(np.zeros((3, 4, 5)))
+    assert scan_of(None, [image, Points(np.zeros((1, 3)))]).image is image
+
+
+def test_between_two_scans_the_user_is_asked_to_choose() -> None:
+    images = [Image(np.zeros((3, 4, 5))), Image(np.zeros((3, 4, 5)))]
+    with pytest.raises(ScanError, match="Select the image layer"):
+        scan_of(None, images)
+
+
+def test_what_is_no_scan_is_declined_in_one_sentence() -> None:
+    with pytest.raises(ScanError, match="has 5 axes"):
+        scan_of(image := Image(np.zeros((2, 2, 3, 4, 5))), [image])
+    with pytest.raises(ScanError, match="no image"):
+        scan_of(None, [])
+
+
+def sample_layers() -> list[Any]:
+    return read_layers(sample_scan())

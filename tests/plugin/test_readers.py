@@ -1,0 +1,110 @@
+"""Files and folders in a real viewer."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import napari
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+from napari._app_model import get_app_model
+from qtpy.QtWidgets import QFileDialog
+
+from napari_tumor_unet.plugin.layers import data_to_world
+from napari_tumor_unet.plugin.readers import get_reader
+
+from .conftest import PATIENCE
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Path:
+    """A folder of twelve slices as in the LGG data set; slice n holds the value n."""
+    folder = tmp_path / "patient_7"
+    folder.mkdir()
+    for n in range(1, 13):
+        tifffile.imwrite(folder / f"patient_7_{n}.tif", np.full((16, 20, 3), n, np.uint8), photometric="rgb")
+        tifffile.imwrite(folder / f"patient_7_{n}_mask.tif", np.full((16, 20), 255 * (n == 5), np.uint8))
+    return folder
+
+
+@pytest.fixture
+def nifti(tmp_path: Path) -> Path:
+    path = tmp_path / "brain one.nii.gz"
+    voxels = np.random.default_rng(0).random((20, 24, 6), np.float32)
+    affine = np.array([[-0.9, 0, 0, 80], [0, 0.9, 0, -100], [0, 0, 5, -40], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image(voxels, affine), path)
+    return path
+
+
+def test_a_folder_of_slices_opens_in_numeric_order_with_its_mask(
+    viewer: napari.Viewer, patient: Path
+) -> None:
+    viewer.open(patient, plugin="napari-tumor-unet")
+    assert [layer.name for layer in viewer.layers] == [
+        "patient_7 T1 pre",
+        "patient_7 T1 post",
+        "patient_7 FLAIR",
+        "patient_7 mask",
+    ]
+    assert [layer.visible for layer in viewer.layers] == [False, False, True, True]
+    np.testing.assert_array_equal(viewer.layers["patient_7 FLAIR"].data[:, 0, 0], np.arange(1, 13))
+    assert np.flatnonzero(viewer.layers["patient_7 mask"].data.any(axis=(1, 2))) == [4]
+
+
+def test_a_nifti_file_opens_in_its_place_in_mm(viewer: napari.Viewer, nifti: Path) -> None:
+    (layer,) = viewer.open(nifti, plugin="napari-tumor-unet")
+    assert layer.name == "brain one"
+    assert layer.data.shape == (6, 24, 20)
+    assert [str(unit) for unit in layer.units] == ["millimeter"] * 3
+    matrix, offset = data_to_world(layer)
+    np.testing.assert_allclose(matrix, np.diag([5, 0.9, 0.9]), rtol=1e-6)
+    # RAS to LPS turns the signs of x and y; rows then run towards the back.
+    np.testing.assert_allclose(offset, [-40, 100 - 23 * 0.9, -80], rtol=1e-5)
+
+
+def test_a_file_named_mask_opens_as_labels(viewer: napari.Viewer, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "scan_mask.tif", np.ones((3, 8, 8), np.uint8))
+    (layer,) = viewer.open(tmp_path / "scan_mask.tif", plugin="napari-tumor-unet")
+    assert isinstance(layer, napari.layers.Labels)
+
+
+def test_other_folders_are_declined_quickly_however_large(tmp_path: Path) -> None:
+    for n in range(5000):
+        (tmp_path / f"file {n}.txt").touch()
+    start = time.perf_counter()
+    assert get_reader(str(tmp_path)) is None
+    assert time.perf_counter() - start < 0.2
+
+
+def test_a_list_of_paths_is_left_to_other_readers(patient: Path) -> None:
+    assert get_reader([str(patient)]) is None
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_open_mri_scan_opens_without_a_choice_of_readers_and_leaves_the_scan_active(
+    viewer: napari.Viewer, qtbot: Any, patient: Path, nifti: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = patient / "patient_7_10.tif" if kind == "folder" else nifti
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_, **__: ([str(chosen)], ""))
+    get_app_model().commands.execute_command("napari-tumor-unet.open_scan").result()
+    expected = "patient_7 FLAIR" if kind == "folder" else "brain one"
+    qtbot.waitUntil(lambda: getattr(viewer.layers.selection.active, "name", "") == expected, timeout=PATIENCE)
+    assert len(viewer.layers) == (4 if kind == "folder" else 1)
+
+
+def test_a_damaged_file_is_one_sentence(
+    viewer: napari.Viewer, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("napari_tumor_unet.plugin.commands.show_error", said.append)
+    path = tmp_path / "broken.nii.gz"
+    path.write_bytes(b"no scan")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_, **__: ([str(path)], ""))
+    get_app_model().commands.execute_command("napari-tumor-unet.open_scan").result()
+    qtbot.waitUntil(lambda: bool(said), timeout=PATIENCE)
+    assert said == ["broken.nii.gz is damaged or no NIfTI file."]
+    assert not viewer.layers

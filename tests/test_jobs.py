@@ -1,0 +1,199 @@
+"""A job in a process of its own: what it says arrives, Cancel always works, a death is noticed."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_tumor_unet.jobs import Callbacks, Worker
+from napari_tumor_unet.scan import Scan
+from napari_tumor_unet.sharing import SharedScan, opened, share
+
+PATIENCE = 60
+ENDINGS = ("finished", "failed", "cancelled")
+
+
+def counting(n: int, pause: float = 0.0) -> Generator[int, None, str]:
+    for i in range(n):
+        time.sleep(pause)
+        yield i
+    return "done"
+
+
+def deaf() -> Generator[int, None, None]:
+    """Yields once, then never looks up again."""
+    yield 0
+    time.sleep(1000)
+
+
+def failing() -> Generator[int, None, None]:
+    yield 0
+    raise ValueError("The scan is upside down.")
+
+
+def pid() -> Generator[int, None, int]:
+    yield from ()
+    return os.getpid()
+
+
+def mean_of(shared: SharedScan) -> Generator[int, None, float]:
+    yield from ()
+    with opened(shared) as scan:
+        return float(np.mean([scan.slice("flair", z) for z in range(scan.shape[0])]))
+
+
+class Heard:
+    """Collects what a job calls."""
+
+    def __init__(self) -> None:
+        self.calls: queue.Queue[tuple[str, Any]] = queue.Queue()
+
+        def hear(kind: str) -> Any:
+            return lambda *content: self.calls.put((kind, content[0] if content else None))
+
+        self.callbacks = Callbacks(*(hear(kind) for kind in ("event", *ENDINGS)))
+
+    def until(self, *kinds: str) -> list[tuple[str, Any]]:
+        """All calls up to the first of these kinds."""
+        calls = [self.calls.get(timeout=PATIENCE)]
+        while calls[-1][0] not in kinds:
+            calls.append(self.calls.get(timeout=PATIENCE))
+        return calls
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker()
+    yield worker
+    worker.close()
+    assert worker.pid is None
+
+
+def result_of(worker: Worker, task: Any, *args: Any, **kwargs: Any) -> tuple[str, Any]:
+    heard = Heard()
+    worker.run(task, *args, callbacks=heard.callbacks, **kwargs)
+    return heard.until(*ENDINGS)[-1]
+
+
+def test_events_arrive_in_order_and_then_the_result(worker: Worker) -> None:
+    heard = Heard()
+    worker.run(counting, 3, callbacks=heard.callbacks)
+    assert heard.until(*ENDINGS) == [("event", 0), ("event", 1), ("event", 2), ("finished", "done")]
+
+
+def test_one_process_serves_all_jobs_and_it_is_not_ours(worker: Worker) -> None:
+    pids = {result_of(worker, pid)[1] for _ in range(3)}
+    assert len(pids) == 1
+    assert os.getpid() not in pids
+
+
+def test_jobs_wait_for_each_other(worker: Worker) -> None:
+    first, second = Heard(), Heard()
+    worker.run(counting, 5, 0.02, callbacks=first.callbacks)
+    worker.run(counting, 1, callbacks=second.callbacks)
+    assert first.until(*ENDINGS)[-1] == ("finished", "done")
+    assert second.until(*ENDINGS)[-1] == ("finished", "done")
+
+
+def test_an_error_in_the_child_arrives_as_its_sentence_with_the_traceback(worker: Worker) -> None:
+    kind, error = result_of(worker, failing)
+    assert kind == "failed"
+    assert str(error) == "The scan is upside down."
+    assert "in failing" in error.details
+    assert result_of(worker, counting, 1) == ("finished", "done")
+
+
+@pytest.mark.parametrize("task", [counting, deaf])
+def test_cancel_ends_a_job_within_a_second_and_the_next_one_works(worker: Worker, task: Any) -> None:
+    heard = Heard()
+    job = worker.run(task, *((10_000, 0.01) if task is counting else ()), callbacks=heard.callbacks)
+    heard.until("event")
+    start = time.monotonic()
+    job.cancel()
+    assert heard.until(*ENDINGS)[-1][0] == "cancelled"
+    assert time.monotonic() - start < 1
+    assert result_of(worker, counting, 1) == ("finished", "done")
+
+
+def test_cancel_works_while_a_job_waits_for_the_one_before(worker: Worker) -> None:
+    first, second = Heard(), Heard()
+    blocking = worker.run(deaf, callbacks=first.callbacks)
+    first.until("event")
+    waiting = worker.run(counting, 1, callbacks=second.callbacks)
+    waiting.cancel()
+    assert second.until(*ENDINGS) == [("cancelled", None)]
+    blocking.cancel()
+    first.until("cancelled")
+
+
+def test_a_killed_child_is_noticed_and_replaced(worker: Worker) -> None:
+    heard = Heard()
+    worker.run(deaf, callbacks=heard.callbacks)
+    heard.until("event")
+    os.kill(worker.pid, signal.SIGKILL)
+    kind, error = heard.until(*ENDINGS)[-1]
+    assert kind == "failed"
+    assert "process was stopped" in str(error)
+    assert result_of(worker, counting, 1) == ("finished", "done")
+
+
+def test_a_child_killed_between_jobs_is_replaced(worker: Worker) -> None:
+    _, first = result_of(worker, pid)
+    os.kill(first, signal.SIGKILL)
+    kind, second = result_of(worker, pid)
+    assert kind == "finished"
+    assert second != first
+
+
+def test_the_child_ends_with_its_parent_however_that_dies() -> None:
+    script = (
+        "import sys, time; sys.path.insert(0, 'tests'); import test_jobs as t; w = t.Worker();"
+        "h = t.Heard(); w.run(t.counting, 10_000, 0.01, callbacks=h.callbacks); h.until('event');"
+        "print(w.pid, flush=True); time.sleep(1000)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while _alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(child)
+
+
+def _alive(process: int) -> bool:
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+        return stat.split(")")[-1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64, bool])
+def test_voxels_cross_by_shared_memory_and_leave_none_behind(worker: Worker, dtype: type) -> None:
+    voxels = (np.random.default_rng(0).random((5, 17, 13)) * 100).astype(dtype)
+    names: list[str] = []
+
+    @contextmanager
+    def shared() -> Iterator[SharedScan]:
+        with share(Scan("scan", {"flair": voxels})) as handle:
+            names.extend(name for name, _ in handle.blocks.values())
+            yield handle
+
+    kind, mean = result_of(worker, mean_of, shared=shared)
+    assert kind == "finished"
+    assert mean == pytest.approx(voxels.mean(), rel=1e-5)
+    with pytest.raises(FileNotFoundError):
+        SharedMemory(names[0])

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import doctest
+import json
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_tumor_unet import api
+from napari_tumor_unet.device import DeviceError
+from napari_tumor_unet.model import Model, load_model
+from napari_tumor_unet.result import Segmentation, Slices, find
+from napari_tumor_unet.scan import Scan, ScanError, scan_from_volume
+from napari_tumor_unet.segmentation import drop_small_regions, predict, run, threshold_mask
+
+from .conftest import Phantom, Refused
+
+
+def run_all(scan: Scan, model: Model, **options: Any) -> tuple[list[Slices], Segmentation]:
+    """All events, and the result."""
+    steps, events = run(scan, model, device="cpu", **options), []
+    while True:
+        try:
+            events.append(next(steps))
+        except StopIteration as end:
+            return events, end.value
+
+
+@given(
+    shape=st.tuples(st.integers(1, 6), st.integers(1, 70), st.integers(1, 70)),
+    spacing=st.none() | st.tuples(*[st.floats(0.5, 6)] * 3),
+)
+def test_mask_and_probability_lie_on_the_scans_grid(
+    tiny_model: Model, shape: tuple[int, int, int], spacing: tuple[float, float, float] | None
+) -> None:
+    noise = np.random.default_rng(0).normal(size=shape)
+    _, result = run_all(scan_from_volume(noise, spacing=spacing), tiny_model)
+    assert result.probability.shape == result.mask.shape == shape
+    assert result.probability.dtype == result.mask.dtype == np.uint8
+    assert set(np.unique(result.mask)) <= {0, 1}
+
+
+@given(depth=st.integers(1, 11), data=st.data())
+def test_the_wanted_slice_comes_first_and_each_comes_once(
+    tiny_model: Model, depth: int, data: st.DataObject
+) -> None:
+    first = data.draw(st.integers(0, depth - 1))
+    events, _ = run_all(scan_from_volume(np.zeros((depth, 8, 8))), tiny_model, first=first)
+    assert first in events[0].indices
+    assert sorted(i for event in events for i in event.indices) == list(range(depth))
+    distances = [max(abs(i - first) for i in event.indices) for event in events]
+    assert distances == sorted(distances)
+    assert [event.done for event in events] == list(np.cumsum([len(event.indices) for event in events]))
+    assert {event.total for event in events} == {depth}
+
+
+def test_events_are_the_parts_of_the_result(tiny_model: Model, phantom: Phantom) -> None:
+    events, result = run_all(phantom()[0], tiny_model, first=3)
+    for event in events:
+        np.testing.assert_array_equal(event.probability, result.probability[list(event.indices)])
+        np.testing.assert_array_equal(event.mask, result.mask[list(event.indices)])
+
+
+def test_the_order_of_slices_does_not_matter(tiny_model: Model, phantom: Phantom) -> None:
+    scan, _ = phantom()
+    one, other = (run_all(scan, tiny_model, first=first)[1].probability for first in (0, 5))
+    np.testing.assert_allclose(one.astype(int), other.astype(int), atol=1)
+
+
+def test_a_run_can_be_left_at_any_slice(tiny_model: Model, phantom: Phantom) -> None:
+    steps = run(phantom()[0], tiny_model, device="cpu")
+    next(steps)
+    steps.close()
+
+
+def test_a_mirrored_head_is_segmented_mirrored(tiny_model: Model) -> None:
+    images = torch.randn(2, 5, 32, 32)
+    straight, mirrored = (predict(tiny_model.network, x, "cpu") for x in (images, images.flip(-1)))
+    torch.testing.assert_close(mirrored.flip(-1), straight, atol=0.01, rtol=0)
+
+
+def test_the_models_own_threshold_is_the_default(tiny_model: Model, phantom: Phantom) -> None:
+    model = replace(tiny_model, card=replace(tiny_model.card, threshold=0.3))
+    _, result = run_all(phantom()[0], model)
+    np.testing.assert_array_equal(result.mask, result.probability >= 0.3 * 255)
+    assert result.provenance.threshold == 0.3
+
+
+def test_a_threshold_can_be_given(tiny_model: Model, phantom: Phantom) -> None:
+    _, result = run_all(phantom()[0], tiny_model, threshold=0.52)
+    np.testing.assert_array_equal(result.mask, result.probability >= 0.52 * 255)
+    assert result.provenance.threshold == 0.52
+
+
+def test_no_threshold_makes_tumour_of_zero_probability() -> None:
+    probability = np.array([[[0, 1, 128, 255]]], np.uint8)
+    assert threshold_mask(probability, 0.0).tolist() == [[[0, 1, 1, 1]]]
+    assert threshold_mask(probability, 0.5).tolist() == [[[0, 0, 1, 1]]]
+    assert threshold_mask(probability, 1.0).tolist() == [[[0, 0, 0, 1]]]
+
+
+@pytest.fixture
+def regions() -> np.ndarray:
+    """Regions of 8, 3 and 1 voxels, in slices 0 and 1, 3, and 4."""
+    mask = np.zeros((5, 8, 8), np.uint8)
+    mask[:2, 1:3, 1:3] = mask[3, 5:8, 5] = mask[4, 1, 1] = 1
+    return mask
+
+
+@pytest.mark.parametrize(("share", "left", "changed"), [(0, 12, []), (0.25, 11, [4]), (0.5, 8, [3, 4])])
+def test_regions_under_a_share_of_the_largest_are_dropped(
+    regions: np.ndarray, share: float, left: int, changed: list[int]
+) -> None:
+    assert drop_small_regions(regions, share) == changed
+    assert regions.sum() == left
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_none_and_one_region_stay_as_they_are(value: int) -> None:
+    mask = np.full((2, 3, 4), value, np.uint8)
+    assert drop_small_regions(mask, 0.5) == []
+    assert (mask == value).all()
+
+
+def test_the_last_event_brings_the_slices_that_lost_regions(tiny_model: Model, phantom: Phantom) -> None:
+    model = replace(tiny_model, card=replace(tiny_model.card, threshold=0.52, smallest_region=1.0))
+    events, result = run_all(phantom()[0], model)
+    shown = np.zeros_like(result.mask)
+    for event in events:
+        shown[list(event.indices)] = event.mask
+    np.testing.assert_array_equal(shown, result.mask)
+    assert result.findings.regions == 1
+    assert result.provenance.smallest_region == 1.0
+
+
+# Findings
+
+
+@given(seed=st.integers(0, 99), share=st.sampled_from([0.0, 0.02, 0.5]))
+def test_findings_count_voxels_slices_and_ml(seed: int, share: float) -> None:
+    mask = (np.random.default_rng(seed).random((5, 6, 7)) < share).astype(np.uint8)
+    found = find(mask, scan_from_volume(mask, spacing=(5.0, 0.5, 0.8)))
+    assert found.voxels == mask.sum()
+    assert found.slices == len(np.unique(np.nonzero(mask)[0]))
+    assert found.volume_ml == pytest.approx(mask.sum() * 2.0 / 1000)
+
+
+def test_regions_that_touch_at_a_corner_are_one() -> None:
+    mask = np.zeros((4, 8, 8), np.uint8)
+    mask[0, 1, 1] = mask[1, 2, 2] = mask[3, 6, 6] = 1
+    assert find(mask, scan_from_volume(mask)).regions == 2
+
+
+def test_ml_need_a_known_spacing() -> None:
+    mask = np.ones((2, 3, 4), np.uint8)
+    found = find(mask, scan_from_volume(mask))
+    assert found.volume_ml is None
+    assert "ml" not in str(found)
+    assert "24 voxels" in str(found)
+
+
+def test_findings_read_as_a_sentence() -> None:
+    mask = np.zeros((3, 10, 10), np.uint8)
+    scan = scan_from_volume(mask, spacing=(10.0, 10.0, 10.0))
+    assert str(find(mask, scan)).startswith("No tumour found: is the image FLAIR, and axial?")
+    mask[1, 2:4, 3] = 1
+    assert str(find(mask, scan)).startswith("Tumour: 2.0 ml, 1 slice, 1 region.")
+    assert str(find(mask, scan)).endswith("For research, not for clinical use.")
+
+
+# Provenance
+
+
+def test_provenance_says_what_was_run(tiny_model_file: Path, phantom: Phantom) -> None:
+    model = load_model(tiny_model_file)
+    _, result = run_all(phantom(sequences=("flair", "post"))[0], model, threshold=0.4)
+    provenance = result.provenance
+    assert (provenance.model, provenance.model_hash) == ("tiny", model.hash)
+    assert provenance.version == version("napari-tumor-unet")
+    assert (provenance.threshold, provenance.device) == (0.4, "cpu")
+    assert provenance.precision in ("float32", "bfloat16")
+    assert provenance.sequences == ("flair", "post")
+    assert provenance.seconds >= 0
+
+
+def test_a_result_tells_neither_path_nor_patient(tiny_model_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "Jane_Doe.tif"
+    tifffile.imwrite(path, np.zeros((2, 20, 20), np.uint8))
+    told = json.dumps(api.segment(path, model=tiny_model_file).to_json())
+    assert "Jane" not in told
+    assert str(tmp_path) not in told
+    assert str(tiny_model_file.parent) not in told
+
+
+def test_a_result_as_json_holds_findings_and_provenance(tiny_model: Model, phantom: Phantom) -> None:
+    _, result = run_all(phantom(spacing=(5, 1, 1))[0], tiny_model)
+    told = json.loads(json.dumps(result.to_json()))
+    assert told["findings"]["voxels"] == result.findings.voxels
+    assert told["findings"]["volume_ml"] == result.findings.volume_ml
+    assert told["provenance"]["model"] == "tiny"
+
+
+# What a notebook calls
+
+
+def test_arrays_scans_and_files_give_one_result(tiny_model: Model, phantom: Phantom, tmp_path: Path) -> None:
+    scan, _ = phantom()
+    scan = replace(scan, sequences={s: v.clip(0).round().astype(np.uint8) for s, v in scan.sequences.items()})
+    second, last = (np.stack(list(scan.sequences.values()), axis=axis) for axis in (1, -1))
+    tifffile.imwrite(tmp_path / "a.tif", second, imagej=True, metadata={"axes": "ZCYX"})
+    expected = api.segment(scan, model=tiny_model).probability
+    for volume in (second, last, tmp_path / "a.tif", str(tmp_path / "a.tif")):
+        np.testing.assert_array_equal(api.segment(volume, model=tiny_model).probability, expected)
+
+
+def test_an_array_without_channels_is_flair(tiny_model: Model, phantom: Phantom) -> None:
+    scan, _ = phantom(sequences=("flair",))
+    result = api.segment(scan.sequences["flair"], model=tiny_model)
+    np.testing.assert_array_equal(result.probability, api.segment(scan, model=tiny_model).probability)
+    assert result.provenance.sequences == ("flair",)
+
+
+def test_a_single_image_gives_one_slice(tiny_model: Model, phantom: Phantom) -> None:
+    image = phantom((1, 40, 50))[0].sequences["flair"][0]
+    assert api.segment(image, model=tiny_model).mask.shape == (1, 40, 50)
+
+
+def test_channels_of_an_array_can_be_named(tiny_model: Model, phantom: Phantom) -> None:
+    scan, _ = phantom(sequences=("flair", "post"))
+    volume = np.stack([scan.sequences["post"], scan.sequences["flair"]], axis=1)
+    result = api.segment(volume, sequences=("post", "flair"), model=tiny_model)
+    np.testing.assert_array_equal(result.probability, api.segment(scan, model=tiny_model).probability)
+
+
+def test_a_spacing_given_makes_ml_of_voxels(tiny_model: Model, phantom: Phantom, tmp_path: Path) -> None:
+    scan, _ = phantom(sequences=("flair",))
+    tifffile.imwrite(tmp_path / "a.tif", scan.sequences["flair"])
+    for volume in (scan, scan.sequences["flair"], tmp_path / "a.tif"):
+        findings = api.segment(volume, spacing=(5.0, 1.0, 0.5), model=tiny_model).findings
+        assert findings.volume_ml == pytest.approx(findings.voxels * 2.5 / 1000)
+
+
+def test_a_model_can_be_a_file(tiny_model_file: Path) -> None:
+    result = api.segment(np.zeros((1, 20, 20)), model=tiny_model_file)
+    assert result.provenance.model == "tiny"
+
+
+def test_unknown_devices_are_refused(tiny_model: Model, refused: Refused) -> None:
+    with refused(DeviceError, "'abacus'"):
+        api.segment(np.zeros((1, 20, 20)), model=tiny_model, device="abacus")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there")
+def test_devices_that_are_not_there_are_refused(tiny_model: Model, refused: Refused) -> None:
+    with refused(DeviceError, "cuda"):
+        api.segment(np.zeros((1, 20, 20)), model=tiny_model, device="cuda")
+
+
+def test_what_is_no_scan_is_refused(tiny_model: Model, refused: Refused) -> None:
+    with refused(ScanError, "shape"):
+        api.segment(np.zeros((2, 7, 20, 20)), model=tiny_model)
+
+
+def test_the_examples_in_the_documentation_are_true() -> None:
+    assert doctest.testmod(api).failed == 0
