@@ -75,23 +75,34 @@ def read_recipe(name_or_path: str) -> Recipe:
         If there is none, or an entry is unknown or impossible.
     """
     bundled = resources.files("napari_tumor_unet") / "recipes" / f"{name_or_path}.toml"
+    source = bundled if bundled.is_file() else Path(name_or_path)
     try:
-        text = bundled.read_text() if bundled.is_file() else Path(name_or_path).read_text()
-        tables = tomllib.loads(text)
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"The recipe {Path(name_or_path).name} cannot be read: {error}.") from error
+        tables = tomllib.loads(source.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # no file, no text, or no TOML
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RecipeError(f"The recipe {Path(name_or_path).name} cannot be read: {reason}.") from error
     sections = {f.name: f.default_factory for f in dataclasses.fields(Recipe)}
     if unknown := tables.keys() - sections.keys():
         raise RecipeError(f"A recipe has no section {', '.join(sorted(unknown))}.")
-    return Recipe(**{name: _fill(sections[name], name, table) for name, table in tables.items()})
+    recipe = Recipe(**{name: _fill(sections[name], name, table) for name, table in tables.items()})
+    made, taken = recipe.preparation.channels, recipe.network.in_channels
+    if made != taken:
+        raise RecipeError(
+            f"The preparation of the recipe makes {made} channels, but its network's in_channels is {taken}."
+        )
+    return recipe
 
 
-def _fill(section: Any, name: str, table: dict[str, Any]) -> Any:
+def _fill(section: Any, name: str, table: Any) -> Any:
+    if not isinstance(table, dict):
+        raise RecipeError(f"In a recipe, {name} is a section and no entry.")
     known = {f.name for f in dataclasses.fields(section)}
     if unknown := table.keys() - known:
         raise RecipeError(f"The section {name} of a recipe has no entry {', '.join(sorted(unknown))}.")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     try:
         return section(**values)
-    except (TypeError, ValueError) as error:
+    except TypeError as error:
+        raise RecipeError(f"The section {name} of the recipe has an entry of a wrong type.") from error
+    except ValueError as error:
         raise RecipeError(f"The section {name} of the recipe is wrong: {error}") from error

@@ -57,17 +57,18 @@ def _open_in_background(viewer: napari.Viewer, path: Path) -> None:
     worker.start()
 
 
-def _try_to_read(path: Path) -> list[LayerData] | ScanError:
+def _try_to_read(path: Path) -> list[LayerData] | str:
+    """The layers, or the sentence that says why there are none."""
     try:
         return read_layers(path)
     except ScanError as error:
-        return error
+        return str(error)
 
 
-def _add_layers(viewer: napari.Viewer, layers: list[LayerData] | ScanError) -> None:
+def _add_layers(viewer: napari.Viewer, layers: list[LayerData] | str) -> None:
     """Add layers as read, and leave the scan active, not its mask."""
-    if isinstance(layers, ScanError):
-        show_error(str(layers))
+    if isinstance(layers, str):
+        show_error(layers)
         return
     added = [viewer.add_layer(Layer.create(*data)) for data in layers]
     images = [layer for layer in added if isinstance(layer, Image)]

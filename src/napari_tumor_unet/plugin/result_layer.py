@@ -28,8 +28,10 @@ class ResultLayer:
         self._source = source
         self._started_at = tuple(viewer.dims.point)
         self._before: NDArray[np.uint8] | None = None  # the mask of the run before
+        self._known: dict[str, Any] = {}
         self.layer = self._unedited_result()
         if self.layer is not None:
+            self._known = self.layer.metadata[KEY]
             self._before = self._mask().copy()
             # Undo would write the old run's pixels into the new mask.
             self.layer._reset_history()
@@ -38,33 +40,35 @@ class ResultLayer:
         """Show some slices."""
         if self.layer is None:
             self.layer = self._add_layer()
-        mask, known = self._mask(), self._known()
+        if not self._still_there():
+            return
+        mask, written = self._mask(), self._known["written"]
         for z, new, probability in zip(slices.indices, slices.mask, slices.probability, strict=True):
-            known["probability"][z] = probability
-            if np.array_equal(mask[z], known["written"][z]):
-                mask[z] = known["written"][z] = new
+            self._known["probability"][z] = probability
+            if np.array_equal(mask[z], written[z]):
+                mask[z] = written[z] = new
         if self._source.slice_on_screen(self._viewer.dims.point) in slices.indices or self.layer.ndim == 2:
             self.layer.refresh()
 
     def finish(self, findings: Findings, provenance: Provenance) -> None:
         """Say in the layer's metadata what was found and where it came from."""
-        self._known().update(findings=dataclasses.asdict(findings), provenance=dataclasses.asdict(provenance))
-        self.layer.refresh()
-        self._show_tumour()
+        self._known.update(findings=dataclasses.asdict(findings), provenance=dataclasses.asdict(provenance))
+        if self._still_there():
+            self.layer.refresh()
+            self._show_tumour()
 
     def forget(self) -> None:
         """Take the run back: the layer is as it was, or gone, but for what the user painted meanwhile."""
-        if self.layer is None or self.layer not in self._viewer.layers:
+        if self.layer is None or not self._still_there():
             return
-        mask, written = self._mask(), self._known()["written"]
+        mask, written = self._mask(), self._known["written"]
         if self._before is None and np.array_equal(mask, written):
             self._viewer.layers.remove(self.layer)
             if self._source.image in self._viewer.layers:
                 self._viewer.layers.selection.active = self._source.image
             return
         untouched = mask == written
-        before = 0 if self._before is None else self._before
-        written[...] = before
+        written[...] = 0 if self._before is None else self._before
         mask[untouched] = written[untouched]
         self.layer.refresh()
 
@@ -78,21 +82,24 @@ class ResultLayer:
 
     def _unedited_result(self) -> Labels | None:
         """The last run's layer for this image, if it is as the run left it."""
-        source = str(self._source.image.unique_id)
+        source, scan = self._source, self._source.scan
         for layer in reversed(self._viewer.layers):
             known = layer.metadata.get(KEY, {})
-            if known.get("source") == source and "written" in known:
-                same_grid = known["written"].shape == self._source.scan.shape
-                return (
-                    layer
-                    if same_grid and np.array_equal(layer.data, known["written"].reshape(layer.data.shape))
-                    else None
+            if known.get("source") == str(source.image.unique_id) and "written" in known:
+                written = known["written"]
+                untouched = written.shape == scan.shape and np.array_equal(
+                    layer.data, written.reshape(source.mask_shape())
                 )
+                return layer if untouched else None
         return None
+
+    def _still_there(self) -> bool:
+        """Whether the layer is in the viewer, and its data of the scan's shape."""
+        return self.layer in self._viewer.layers and self.layer.data.shape == self._source.mask_shape()
 
     def _add_layer(self) -> Labels:
         scan = self._source.scan
-        known = {
+        self._known = {
             "source": str(self._source.image.unique_id),
             "scan": scan.name,
             "probability": np.zeros(scan.shape, np.uint8),
@@ -103,12 +110,9 @@ class ResultLayer:
             name=f"{scan.name} tumour",
             opacity=0.5,
             colormap=label_colours("orange"),
-            metadata={KEY: known},
+            metadata={KEY: self._known},
             **self._source.geometry(),
         )
-
-    def _known(self) -> dict[str, Any]:
-        return self.layer.metadata[KEY]
 
     def _mask(self) -> NDArray[np.uint8]:
         """The layer's data as (Z, Y, X), whatever its shape: a view."""

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from napari_tumor_unet.augmentation import Augmentation, augment, strip_skull
+
+from .conftest import Phantom
+
+NOTHING = Augmentation(**dict.fromkeys((f.name for f in dataclasses.fields(Augmentation)), 0.0))
+
+
+def batch(n: int = 6, channels: int = 5, height: int = 32, width: int = 32) -> tuple[Tensor, Tensor]:
+    """Smooth images and round masks."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    waves = torch.stack([torch.sin((c + 1) * (x + 2 * y)) for c in range(channels)])
+    mask = ((y + 0.2) ** 2 + (x - 0.3) ** 2 < 0.2).float()
+    return waves.repeat(n, 1, 1, 1), mask.repeat(n, 1, 1, 1)
+
+
+def changed(
+    seed: int = 0, inputs: tuple[Tensor, Tensor] | None = None, **settings: Any
+) -> tuple[Tensor, Tensor]:
+    """A batch after the changes named alone."""
+    generator = torch.Generator().manual_seed(seed)
+    return augment(*(inputs or batch()), dataclasses.replace(NOTHING, **settings), generator)
+
+
+@given(
+    n=st.integers(1, 4),
+    channels=st.sampled_from([3, 5, 7]),
+    height=st.integers(8, 40),
+    width=st.integers(8, 40),
+    seed=st.integers(0, 999),
+)
+def test_shapes_are_kept_and_masks_stay_binary(
+    n: int, channels: int, height: int, width: int, seed: int
+) -> None:
+    inputs = batch(n, channels, height, width)
+    images, masks = augment(*inputs, Augmentation(), torch.Generator().manual_seed(seed))
+    assert (images.shape, masks.shape) == (inputs[0].shape, inputs[1].shape)
+    assert images.dtype == masks.dtype == torch.float32
+    assert images.isfinite().all()
+    assert set(masks.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_one_seed_gives_one_result() -> None:
+    one, again, other = (
+        augment(*batch(), Augmentation(), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
+    )
+    assert torch.equal(one[0], again[0])
+    assert torch.equal(one[1], again[1])
+    assert not torch.equal(one[0], other[0])
+
+
+def test_global_chance_is_not_touched() -> None:
+    before = torch.get_rng_state()
+    augment(*batch(), Augmentation(), torch.Generator().manual_seed(0))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_inputs_are_left_as_they_are() -> None:
+    images, masks = batch()
+    copies = images.clone(), masks.clone()
+    augment(images, masks, Augmentation(), torch.Generator().manual_seed(0))
+    assert torch.equal(images, copies[0])
+    assert torch.equal(masks, copies[1])
+
+
+def test_without_changes_nothing_changes() -> None:
+    images, masks = changed()
+    torch.testing.assert_close(images, batch()[0], atol=1e-5, rtol=0)
+    assert torch.equal(masks, batch()[1])
+
+
+def test_a_flip_is_left_right_of_image_and_mask() -> None:
+    images, masks = changed(flip=1.0)
+    torch.testing.assert_close(images, batch()[0].flip(-1), atol=1e-5, rtol=0)
+    assert torch.equal(masks, batch()[1].flip(-1))
+
+
+@pytest.mark.parametrize(
+    "change", [{"rotation": 30}, {"scale": 0.3}, {"shift": 0.2}, {"elastic": 0.08}], ids=str
+)
+def test_image_and_mask_move_together(change: dict[str, float]) -> None:
+    _, masks = batch()
+    images, moved = changed(inputs=(masks.repeat(1, 3, 1, 1), masks), **change)
+    assert not torch.equal(moved, masks)
+    assert torch.equal((images[:, :1] > 0.5).float(), moved)
+
+
+def test_intensities_change_without_the_mask() -> None:
+    images, masks = changed(intensity=1.0)
+    assert (images - batch()[0]).abs().mean() > 0.05
+    assert torch.equal(masks, batch()[1])
+
+
+def test_neighbouring_slices_change_as_flair_does() -> None:
+    same = batch(channels=1)[0].repeat(1, 5, 1, 1)
+    images, _ = changed(inputs=(same, batch()[1]), intensity=0.5)
+    noise = 0.5 * 0.2
+    for neighbour in (3, 4):
+        assert (images[:, neighbour] - images[:, 1]).std() < 2 * noise
+    assert (images[:, 0] - images[:, 1]).abs().mean() > 0.05
+
+
+def test_coarser_pixels_blur() -> None:
+    noise = torch.randn(4, 5, 32, 32, generator=torch.Generator().manual_seed(0))
+    blurred, _ = changed(inputs=(noise, batch(4)[1]), low_resolution=1.0)
+    assert blurred.std() < 0.8 * noise.std()
+
+
+def test_flair_alone_replaces_pre_and_post() -> None:
+    images, _ = changed(flair_alone=1.0)
+    assert torch.equal(images[:, 0], images[:, 1])
+    assert torch.equal(images[:, 2], images[:, 1])
+
+
+def test_flair_alone_holds_after_all_other_changes() -> None:
+    settings = Augmentation(flair_alone=1.0)
+    images, _ = augment(*batch(), settings, torch.Generator().manual_seed(0))
+    assert torch.equal(images[:, 0], images[:, 1])
+    assert torch.equal(images[:, 2], images[:, 1])
+
+
+def test_one_missing_replaces_pre_or_post() -> None:
+    images, _ = changed(inputs=batch(20), one_missing=1.0)
+    dropped = [[torch.equal(image[c], image[1]) for c in (0, 2)] for image in images]
+    assert all(sum(one) == 1 for one in dropped)
+    assert 0 < sum(pre for pre, _ in dropped) < 20
+
+
+def test_stripping_leaves_the_brain_and_takes_the_scalp() -> None:
+    y, x = np.meshgrid(np.linspace(-1, 1, 96), np.linspace(-1, 1, 96), indexing="ij")
+    r = np.hypot(y / 0.9, x / 0.75)
+    brain, scalp = r < 0.72, (r > 0.88) & (r < 1)
+    flair = np.stack([60.0 * brain + 80.0 * scalp + 15.0 * (r < 1)] * 4).astype(np.float32)
+    kept = strip_skull(flair, np.zeros(flair.shape, bool))
+    assert kept[:, brain].mean() > 0.95
+    assert kept[:, scalp].mean() < 0.05
+
+
+def test_stripping_never_takes_the_tumour(phantom: Phantom) -> None:
+    scan, tumour = phantom(at=(-0.5, 0.0))
+    assert strip_skull(scan.sequences["flair"], tumour)[tumour].all()

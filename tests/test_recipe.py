@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from napari_tumor_unet.recipe import Recipe, RecipeError, read_recipe
+
+from .conftest import Refused
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    return tmp_path / "mine.toml"
+
+
+def test_the_bundled_recipe_is_read() -> None:
+    recipe = read_recipe("default")
+    assert recipe.network.in_channels == recipe.preparation.channels
+    assert recipe.schedule.epochs > 0
+
+
+def test_a_recipe_of_ones_own_is_read(recipe: Path) -> None:
+    recipe.write_text(
+        """
+        [preparation]
+        size = 32
+        neighbours = 0
+        [network]
+        widths = [4, 8]  # µ: any UTF-8
+        [augmentation]
+        flip = 0.25
+        """,
+        encoding="utf-8",
+    )
+    read = read_recipe(str(recipe))
+    assert (read.preparation.size, read.preparation.neighbours) == (32, 0)
+    assert read.network.widths == (4, 8)
+    assert read.augmentation.flip == 0.25
+
+
+def test_what_is_left_out_has_its_default(recipe: Path) -> None:
+    recipe.write_text("[preparation]\nneighbours = 0\n[schedule]\nepochs = 3\n")
+    read = read_recipe(str(recipe))
+    assert read.schedule.epochs == 3
+    assert read.schedule.batch_size == Recipe().schedule.batch_size
+    assert read.augmentation == Recipe().augmentation
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[shedule]\nepochs = 3", ["no section shedule"]),
+        ("epochs = 3", ["no section epochs"]),
+        ("schedule = 3", ["schedule"]),
+        ("[schedule]\nepoch = 3", ["schedule", "no entry epoch"]),
+        ("[network]\nwidths = [8]", ["network", "widths"]),
+        ("[network]\nnormalisation = 'layer'", ["network", "'layer'"]),
+        ("[network]\nwidths = 'wide'", ["network"]),
+        ("[preparation]\nsize = 0", ["preparation"]),
+        ("[preparation]\nfield = 'neck'", ["preparation", "'neck'"]),
+        ("[preparation]\nneighbours = 1\n[network]\nin_channels = 3", ["5 channels", "3"]),
+        ("[schedule", ["mine.toml", "cannot be read"]),
+        ("\0\1\2", ["mine.toml", "cannot be read"]),
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_used_is_named(recipe: Path, text: str, words: list[str], refused: Refused) -> None:
+    recipe.write_text(text)
+    with refused(RecipeError, *words):
+        read_recipe(str(recipe))
+
+
+def test_what_is_no_text_is_refused(recipe: Path, refused: Refused) -> None:
+    recipe.write_bytes(b"\xff\xfe\x80 binary")
+    with refused(RecipeError, "mine.toml", "cannot be read"):
+        read_recipe(str(recipe))
+
+
+def test_a_recipe_that_is_not_there_is_refused(recipe: Path, refused: Refused) -> None:
+    with refused(RecipeError, "mine.toml", "cannot be read"):
+        read_recipe(str(recipe))
