@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the model file")
     parser.add_argument("--folder", type=Path, required=True, help="for the checkpoint and the metrics")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--note", default="", help="what else the card should say of the training")
     arguments = parser.parse_args()
 
     recipe, parts = read_recipe(arguments.recipe), read_split(arguments.split)
@@ -58,7 +59,7 @@ def main() -> None:
         training_data=f"{len(part['train'])} patients of the LGG MRI segmentation data (TCGA-LGG, masks by "
         "Buda et al.), part 'train' of docs/lgg_split.csv, split by patient.",
         training=f"Recipe '{arguments.recipe}': {schedule.epochs} epochs of {schedule.slices_per_epoch} "
-        f"slices, on {device}, {platform.machine()}; the averaged weights of the last epoch, none chosen.",
+        f"slices, on {device}, {platform.machine()}; averaged weights of the last epoch. {arguments.note}",
         limits=(
             "Trained on lower-grade glioma alone: other diseases, children and treated brains are unknown.",
             "Faint infiltration is missed; so are parts of tumours in skull-stripped scans.",
