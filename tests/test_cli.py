@@ -68,6 +68,10 @@ def made(tmp_path: Path) -> list[str]:
     return sorted(path.name for path in (tmp_path / "out").iterdir())
 
 
+def said(result: Result) -> list[str]:
+    return [line for line in result.output.splitlines() if line]
+
+
 def test_a_tiff_gives_a_tiff_mask_and_a_json(run: Run, tiff: Callable[..., Path], tmp_path: Path) -> None:
     result = run(tiff("brain.tif", spacing=5.0, unit="mm"))
     assert result.exit_code == 0, result.output
@@ -114,7 +118,7 @@ def test_the_json_says_what_was_found_and_how(
 
 def test_each_scan_gets_a_line_with_its_findings(run: Run, tiff: Callable[..., Path]) -> None:
     result = run(tiff("a.tif"), tiff("b.tif"), options=("--threshold", 0.0))
-    lines = result.stdout.splitlines()
+    lines = said(result)
     assert [line.split(":")[0] for line in lines] == ["a", "b"]
     assert all("voxels" in line and "not for clinical use" in line for line in lines)
 
@@ -170,7 +174,7 @@ def test_nothing_is_overwritten_unasked(
     (tmp_path / "out" / there).write_text("precious")
     result = run(tiff("a.tif"))
     assert result.exit_code == 1
-    assert f"{there} exist" in result.stderr
+    assert f"{there} exist" in result.output
     assert made(tmp_path) == [there]
     assert (tmp_path / "out" / there).read_text() == "precious"
 
@@ -189,7 +193,7 @@ def test_a_bad_scan_is_told_in_a_sentence_and_the_others_are_done(
     result = run(tiff("a.tif"), tmp_path / "bad.tif", tmp_path / "gone.nii.gz", tiff("b.tif"))
     assert result.exit_code == 1
     assert [name for name in made(tmp_path) if name.endswith(".tif")] == ["a_mask.tif", "b_mask.tif"]
-    bad, gone, total = filter(None, result.stderr.splitlines())
+    _, bad, gone, _, total = said(result)
     assert bad.startswith("bad: bad.tif is damaged")
     assert gone.startswith("gone: gone.nii.gz does not exist")
     assert total == "2 of 4 scans failed."
@@ -202,8 +206,8 @@ def test_an_unknown_model_is_told_before_anything_is_done(
 ) -> None:
     result = run(tiff("a.tif"), options=("--model", "nosuch"))
     assert result.exit_code == 1
-    assert "There is no model 'nosuch'" in result.stderr
-    assert is_one_sentence(result.stderr.strip())
+    assert "There is no model 'nosuch'" in result.output
+    assert is_one_sentence(result.output.strip())
     assert not (tmp_path / "out").exists()
 
 
@@ -211,14 +215,14 @@ def test_an_unknown_model_is_told_before_anything_is_done(
 def test_a_device_that_is_not_there_is_told(run: Run, tiff: Callable[..., Path]) -> None:
     result = run(tiff("a.tif"), options=("--device", "cuda"))
     assert result.exit_code == 1
-    assert is_one_sentence(result.stderr.strip())
+    assert is_one_sentence(result.output.strip())
 
 
 def test_a_file_in_place_of_the_folder_is_told(run: Run, tiff: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     result = run(tiff("a.tif"))
     assert result.exit_code == 1
-    assert "folder out cannot be made" in result.stderr
+    assert "folder out cannot be made" in result.output
 
 
 @pytest.mark.parametrize("threshold", ["1.5", "-0.1", "half"])
@@ -231,8 +235,8 @@ def test_models_lists_the_bundled_ones_with_their_hashes(monkeypatch: pytest.Mon
     result = CliRunner().invoke(cli.app, ["models"])
     assert result.exit_code == 0
     for name, path in bundled_models().items():
-        assert name in result.stdout
-        assert file_hash(path)[:12] in result.stdout
+        assert name in result.output
+        assert file_hash(path)[:12] in result.output
 
 
 def test_doctor_tells_versions_devices_and_models(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +244,7 @@ def test_doctor_tells_versions_devices_and_models(monkeypatch: pytest.MonkeyPatc
     result = CliRunner().invoke(cli.app, ["doctor"])
     assert result.exit_code == 0
     for word in ("Python", "napari-tumor-unet", torch.__version__, "device", "model default"):
-        assert word in result.stdout
+        assert word in result.output
 
 
 def test_without_a_command_the_help_is_shown() -> None:

@@ -78,6 +78,23 @@ def test_the_head_is_standardised(phantom: Phantom) -> None:
         assert abs(standardised.std() - 1) < 0.2
 
 
+def test_a_few_hot_voxels_do_not_matter(phantom: Phantom) -> None:
+    scan, _ = phantom()
+    flair = scan.sequences["flair"].copy()
+    flair[::3, 32, 28:34] = 1e5
+    hot = prepared(replace(scan, sequences=scan.sequences | {"flair": flair}))
+    difference = (hot - prepared(scan)).abs()
+    assert difference[:, 1].median() < 0.05
+
+
+def test_beyond_the_image_there_is_air(phantom: Phantom) -> None:
+    scan, _ = phantom()
+    cut = Scan("cut", {s: v[:, 16:48] + 500 for s, v in scan.sequences.items()})
+    assert find_frame(cut, SMALL).box[0] < 0
+    channels = prepared(cut)
+    assert (channels[:, :, 0] <= channels.amin((2, 3))[..., None] + 1e-5).all()
+
+
 def test_missing_sequences_are_replaced_by_flair(phantom: Phantom) -> None:
     channels = prepared(phantom(sequences=("flair",))[0])
     assert torch.equal(channels[:, 0], channels[:, 1])

@@ -95,6 +95,8 @@ def train(
     )
     state = {"net": net, "average": average, "optimiser": optimiser, "rate": rate}
     done = _load_checkpoint(folder / "checkpoint.pt", recipe, state)
+    if done == schedule.epochs:
+        return
 
     read = [pair.read() for pair in pairs]
     whole = [_prepare_pair(scan, mask, recipe.preparation) for scan, mask in read]

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from npe2 import PluginManifest
+
+import napari_tumor_unet
+from napari_tumor_unet.sample import sample_mask, sample_scan
+
+from .conftest import ROOT
+
+HEAVY = {"torch", "monai", "napari", "qtpy", "magicgui"}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from this checkout."""
+    for tool in ("build", "hatchling"):
+        pytest.importorskip(tool, reason=f"{tool} is not installed")
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(folder.glob("*.whl"))
+
+
+def test_importing_the_package_imports_nothing_heavy(in_fresh_python: Callable[..., str]) -> None:
+    loaded = in_fresh_python("import sys, napari_tumor_unet; print(*sys.modules)").split()
+    assert "napari_tumor_unet" in loaded
+    assert HEAVY.isdisjoint(loaded)
+
+
+def test_what_napari_needs_at_its_side_imports_no_torch(in_fresh_python: Callable[..., str]) -> None:
+    modules = ("io", "scan", "card", "result", "jobs", "tasks", "sharing", "sample", "scoring", "cli")
+    code = (
+        "import sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint(*sys.modules)"
+    )
+    loaded = in_fresh_python(code, *(f"napari_tumor_unet.{name}" for name in modules)).split()
+    assert HEAVY.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize("name", napari_tumor_unet.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(napari_tumor_unet, name) is not None
+    assert name in dir(napari_tumor_unet)
+
+
+def test_other_names_are_not_there() -> None:
+    with pytest.raises(AttributeError, match="nosuch"):
+        _ = napari_tumor_unet.nosuch
+
+
+def test_the_manifest_is_valid() -> None:
+    manifest = PluginManifest.from_distribution("napari-tumor-unet")
+    commands = {command.id for command in manifest.contributions.commands}
+    in_menus = {item.command for items in manifest.contributions.menus.values() for item in items}
+    assert in_menus <= commands
+    assert {sample.command for sample in manifest.contributions.sample_data} <= commands
+    assert all(command.startswith("napari-tumor-unet.") for command in commands)
+
+
+def test_the_sample_is_found_in_a_checkout() -> None:
+    assert sample_scan().is_file()
+    assert sample_mask().is_file()
+
+
+def test_the_wheel_holds_all_that_is_needed_and_nothing_else(wheel: Path) -> None:
+    names = set(ZipFile(wheel).namelist())
+    package, info = "napari_tumor_unet/", f"{'-'.join(wheel.name.split('-')[:2])}.dist-info/"
+    needed = {
+        "napari.yaml",
+        "py.typed",
+        "recipes/default.toml",
+        "sample_data/sample_brain.tif",
+        "sample_data/sample_brain_mask.tif",
+        "weights/default.safetensors",
+    }
+    assert {package + name for name in needed} <= names
+    assert {f"{info}licenses/LICENSE", f"{info}licenses/LICENSE-WEIGHTS"} <= names
+    assert all(name.startswith((package, info)) for name in names)
+
+
+def test_the_licences_in_the_wheel_are_written(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        licences = [name for name in archive.namelist() if "/licenses/" in name]
+        assert len(licences) >= 2
+        assert all(archive.read(name).strip() for name in licences)
+
+
+def test_the_sample_is_found_in_a_wheel(
+    wheel: Path, tmp_path: Path, in_fresh_python: Callable[..., str]
+) -> None:
+    ZipFile(wheel).extractall(tmp_path)
+    code = """if True:
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        from napari_tumor_unet.sample import sample_mask, sample_scan
+        for path in (sample_scan(), sample_mask()):
+            print(path.is_file() and path.relative_to(sys.argv[1]).as_posix())
+    """
+    assert in_fresh_python(code, tmp_path).split() == [
+        "napari_tumor_unet/sample_data/sample_brain.tif",
+        "napari_tumor_unet/sample_data/sample_brain_mask.tif",
+    ]

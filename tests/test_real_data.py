@@ -1,0 +1,53 @@
+"""Patients' scans, where they lie beside the repository: never in it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from napari_tumor_unet import read_scan, segment, write_mask
+from napari_tumor_unet.dataset import find_pairs, read_split
+from napari_tumor_unet.model import Model, load_model
+from napari_tumor_unet.scoring import dice
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load_model()
+
+
+def test_held_out_lgg_patients_are_segmented(shared_lgg: Path, model: Model) -> None:
+    pairs = {pair.name: pair for pair in find_pairs(shared_lgg / "volumes")}
+    with (shared_lgg / "split.csv").open(newline="") as table:
+        held_out = [row for row in csv.DictReader(table) if row["split"] == "val"]
+    # Where tumour is in most slices: this shows that the way is whole, and is no benchmark.
+    held_out.sort(key=lambda row: -int(row["tumour_slices"]) / int(row["slices"]))
+    scores = []
+    for row in held_out[:2]:
+        scan, truth = pairs[row["patient"]].read()
+        scores.append(dice(segment(scan, model=model).mask, truth))
+    assert np.mean(scores) > 0.5, scores
+
+
+def test_a_brats_case_is_segmented_onto_its_own_grid(
+    shared_brats: Path, model: Model, tmp_path: Path
+) -> None:
+    path = min(shared_brats.glob("*/Flair*.nii.gz"))
+    scan = read_scan(path)
+    result = segment(scan, model=model)
+    write_mask(tmp_path / "m.nii.gz", result.mask, scan)
+    mask, original = nib.load(tmp_path / "m.nii.gz"), nib.load(path)
+    assert mask.shape == original.shape
+    np.testing.assert_array_equal(mask.affine, original.affine)
+    assert np.count_nonzero(mask.dataobj) == result.findings.voxels > 0
+    assert result.findings.volume_ml == pytest.approx(result.findings.voxels / 1000)
+
+
+def test_one_patient_is_on_one_side_of_the_split(shared_lgg: Path) -> None:
+    parts = read_split(shared_lgg / "split.csv")
+    assert {"train", "val"} <= set(parts.values())
+    assert {pair.patient for pair in find_pairs(shared_lgg / "volumes")} <= parts.keys()
