@@ -23,6 +23,8 @@ def main() -> None:
     """Show it."""
     virtual = "TUMOR_UNET_VIRTUAL_DISPLAY" in os.environ
     viewer = napari.Viewer(title="Tumour U-Net demo")
+    if virtual:
+        viewer.window.resize(1280, 800)
     viewer.open_sample("napari-tumor-unet", "brain")
     session = Session.of(viewer)
 
@@ -35,7 +37,6 @@ def main() -> None:
             QTimer.singleShot(1000, lambda: leave(ok))
 
     def leave(ok: bool) -> None:
-        viewer.window.resize(1280, 800)
         viewer.screenshot(PICTURE, canvas_only=False)
         print(f"A picture of the window is in {PICTURE}.")
         viewer.close()

@@ -62,8 +62,9 @@ def main() -> None:
         f"slices, on {device}, {platform.machine()}; averaged weights of the last epoch. {arguments.note}",
         limits=(
             "Trained on lower-grade glioma alone: other diseases, children and treated brains are unknown.",
-            "Faint infiltration is missed; so are parts of tumours in skull-stripped scans.",
-            "Bright vessels, artefacts and the skull base can be taken for tumour.",
+            "The lowest and highest slices of a tumour, and thin or faint extensions, are missed most.",
+            "In skull-stripped scans large parts of the tumour are missed.",
+            "Standardised scans whose air is 0, in the middle of the brain's values, are prepared wrongly.",
         ),
         licence="CC-BY-NC-SA-4.0",
         citations=CITATIONS,
