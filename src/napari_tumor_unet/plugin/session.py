@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -162,8 +163,9 @@ class _ActivityDock:
         self._window.statusBar()._toggle_activity_dock(True)
 
     def restore(self) -> None:
-        """Close it, if the run opened it."""
-        self._window.statusBar()._toggle_activity_dock(self._was_open)
+        """Close it, if the run opened it, and the window is still there."""
+        with suppress(RuntimeError):
+            self._window.statusBar()._toggle_activity_dock(self._was_open)
 
 
 def _close(worker: Worker, *_: Any) -> None:
