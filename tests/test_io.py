@@ -462,3 +462,8 @@ def test_a_scan_of_no_file_gives_a_nifti_mask_of_its_spacing(tmp_path: Path) -> 
     mask = nib.load(tmp_path / "m.nii.gz")
     np.testing.assert_array_equal(np.asarray(mask.dataobj), STACK.T)
     assert mask.header.get_zooms() == pytest.approx(SPACING[::-1])
+
+
+def test_a_mask_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ScanError, match=r"^m\.nii\.gz cannot be written; [^.]*\?$"):
+        write_mask(tmp_path / "gone" / "m.nii.gz", STACK, scan_from_volume(STACK))

@@ -80,7 +80,8 @@ class Worker:
     @property
     def pid(self) -> int | None:
         """Of the child, if there is one."""
-        return self._process.pid if self._process is not None and self._process.is_alive() else None
+        process = self._process  # another thread may take it away
+        return process.pid if process is not None and process.is_alive() else None
 
     def warm_up(self, task: Task, *args: Any) -> Job:
         """Run a task, imports say, in the background, so that the next job finds it done."""

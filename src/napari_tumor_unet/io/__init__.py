@@ -88,6 +88,8 @@ def write_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
         else:
             tiff.write_tiff_mask(partial, mask, scan)
         partial.replace(path)
+    except RuntimeError as error:  # SimpleITK's, for all that can go wrong
+        raise ScanError(f"{path.name} cannot be written; is there space, and leave to write?") from error
     finally:
         partial.unlink(missing_ok=True)
 
