@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_tumor_unet.jobs import Callbacks, Job, JobError, Worker
+from napari_tumor_unet.jobs import Callbacks, Job, Worker
+
+_TURN = 0.02  # seconds of signals at a stretch, before the window may draw and answer again
 
 
 class QtJob(QObject):
@@ -17,14 +22,19 @@ class QtJob(QObject):
     finished = Signal(object)
     failed = Signal(object)
     cancelled = Signal()
+    _called = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._job: Job | None = None
+        self._calls: deque[tuple[str, tuple[Any, ...]]] = deque()
+        self._passing_on = False
+        self._called.connect(self._pass_on)
 
     def start(self, worker: Worker, task: Any, *args: Any, shared: Any = None) -> None:
         """Start a task; see :meth:`napari_tumor_unet.jobs.Worker.run`."""
-        callbacks = Callbacks(self._on_event, self._on_finished, self._on_failed, self._on_cancelled)
+        names = ("progressed", "finished", "failed", "cancelled")
+        callbacks = Callbacks(*(partial(self._call, name) for name in names))
         self._job = worker.run(task, *args, callbacks=callbacks, shared=shared)
 
     def cancel(self) -> None:
@@ -32,20 +42,21 @@ class QtJob(QObject):
         if self._job is not None:
             self._job.cancel()
 
-    # The window, and with it this object, may be gone when the job's thread calls.
+    def _call(self, name: str, *content: Any) -> None:
+        """From the job's thread: keep a call for the window's."""
+        self._calls.append((name, content))
+        if not self._passing_on:
+            self._passing_on = True
+            with suppress(RuntimeError):  # the window, and with it this object, may be gone
+                self._called.emit()
 
-    def _on_event(self, event: Any) -> None:
-        with suppress(RuntimeError):
-            self.progressed.emit(event)
-
-    def _on_finished(self, result: Any) -> None:
-        with suppress(RuntimeError):
-            self.finished.emit(result)
-
-    def _on_failed(self, error: JobError) -> None:
-        with suppress(RuntimeError):
-            self.failed.emit(error)
-
-    def _on_cancelled(self) -> None:
-        with suppress(RuntimeError):
-            self.cancelled.emit()
+    def _pass_on(self) -> None:
+        """Emit what was called, a little at a time: Qt draws nothing before it has served all signals."""
+        end = time.monotonic() + _TURN
+        while self._calls and time.monotonic() < end:
+            name, content = self._calls.popleft()
+            getattr(self, name).emit(*content)
+        self._passing_on = bool(self._calls)
+        if self._calls:  # asked again: the thread may have called since the line above
+            self._passing_on = True
+            QTimer.singleShot(0, self._pass_on)
