@@ -298,11 +298,8 @@ def test_the_window_never_stalls_longer_than_for_napari_s_own_layer(
     viewer.add_image(voxels)
     own = _longest_gap(lambda: viewer.add_labels(np.zeros(voxels.shape, np.uint8)), qtbot, lambda: True)
     session = Session.of(viewer)
-    stalls = []
-    for _ in range(3):  # a stall of our making comes every time, one of the machine's does not
-        viewer.layers.selection.active = viewer.layers[0]
-        stalls.append(_longest_gap(start_segmentation, qtbot, lambda: not session.running))
-    stall = min(stalls)
+    viewer.layers.selection.active = viewer.layers[0]
+    stall = _longest_gap(start_segmentation, qtbot, lambda: not session.running)
     assert stall < own + 0.05, f"{stall:.3f} s, while add_labels took {own:.3f} s"
 
 
