@@ -6,7 +6,9 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import napari
@@ -16,9 +18,14 @@ from napari.layers import Labels
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMenu, QPushButton
 
+from napari_tumor_unet import tasks
+from napari_tumor_unet.card import find_model
+from napari_tumor_unet.jobs import Callbacks, Worker
 from napari_tumor_unet.plugin.layers import KEY, data_to_world
 from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.scan import scan_from_volume
 from napari_tumor_unet.scoring import dice
+from napari_tumor_unet.sharing import share
 
 from .conftest import PATIENCE, start_segmentation
 
@@ -295,20 +302,33 @@ def test_the_window_never_stalls_longer_than_for_napari_s_own_layer(
     from napari_tumor_unet.sample import sample_scan
 
     voxels = np.repeat(_flair(sample_scan()), 2, axis=0)
+    viewer.add_image(voxels)
     session = Session.of(viewer)
     over = []
     for _ in range(3):  # anything else on the machine may stall a window once
-        viewer.layers.clear()
-        viewer.add_image(voxels)
-        own = _longest_gap(lambda: viewer.add_labels(np.zeros(voxels.shape, np.uint8)), qtbot, lambda: True)
-        if session.worker.pid is not None:  # each run starts a child of its own, which costs the most
-            os.kill(session.worker.pid, signal.SIGKILL)
+        with _another_segmentation(voxels, qtbot):  # drawing is slow beside any of them
+            own = _longest_gap(
+                lambda: viewer.add_labels(np.zeros(voxels.shape, np.uint8)), qtbot, lambda: True
+            )
         viewer.layers.selection.active = viewer.layers[0]
         over.append(_longest_gap(start_segmentation, qtbot, lambda: not session.running) - own)
         if over[-1] < 0.05:
             break
     assert min(over) < 0.05, f"longer than add_labels by {over} s"
-    assert over[0] < 1
+
+
+@contextmanager
+def _another_segmentation(voxels: np.ndarray, qtbot: Any) -> Iterator[None]:
+    """In another child, under way."""
+    worker, events = Worker(), []
+    ignore = Callbacks(events.append, *[lambda *_: None] * 3)
+    scan = scan_from_volume(voxels)
+    worker.run(
+        tasks.segment, str(find_model()), None, "auto", 0, callbacks=ignore, shared=partial(share, scan)
+    )
+    qtbot.waitUntil(lambda: bool(events), timeout=PATIENCE)
+    yield
+    worker.close()
 
 
 def _flair(path: Any) -> np.ndarray:
