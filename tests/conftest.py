@@ -53,6 +53,48 @@ def make_phantom(
     return Scan("phantom", voxels, spacing or (1.0, 1.0, 1.0), in_mm=spacing is not None), tumour
 
 
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with three small heads, a, b and c, with tumours in different places, and their masks."""
+    import tifffile
+
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name, at in (("a", (-0.2, 0.25)), ("b", (0.3, -0.2)), ("c", (0.0, 0.3))):
+        scan, mask = make_phantom((4, 40, 36), at=at)
+        volume = np.stack([scan.sequences[s] for s in SEQUENCES], axis=1).clip(0).astype(np.uint8)
+        tifffile.imwrite(folder / f"{name}.tif", volume, imagej=True, metadata={"axes": "ZCYX"})
+        tifffile.imwrite(folder / f"{name}_mask.tif", mask.astype(np.uint8), photometric="minisblack")
+    return folder
+
+
+TINY_RECIPE = """
+[preparation]
+size = 32
+[network]
+in_channels = 5
+widths = [4, 8]
+normalisation = "batch"
+dropout = 0.1
+[optimisation]
+batch_size = 4
+[schedule]
+epochs = 3
+warm_up = 1
+averaging = 0.5
+[sampling]
+slices = 8
+"""
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> Path:
+    """A recipe that takes no time."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY_RECIPE)
+    return path
+
+
 @pytest.fixture(scope="session")
 def tiny_model() -> Model:
     """A model that computes in no time and has learned nothing."""

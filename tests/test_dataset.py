@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
 
-from napari_tumor_unet.dataset import find_pairs, patient_of, read_split
+from napari_tumor_unet.dataset import Pair, find_pairs, hold_out, patient_of, read_split
 from napari_tumor_unet.scan import ScanError
 
 from .conftest import Refused
@@ -24,36 +27,118 @@ def write_pair(folder: Path, name: str, mask: np.ndarray = LABELS) -> None:
 def test_pairs_are_found_by_name(tmp_path: Path) -> None:
     for name in ("b", "a", "c"):
         write_pair(tmp_path, name)
-    assert [pair.name for pair in find_pairs(tmp_path)] == ["a", "b", "c"]
+    assert [pair.name for pair in find_pairs(tmp_path).pairs] == ["a", "b", "c"]
 
 
 def test_tiff_and_nifti_may_lie_side_by_side(tmp_path: Path) -> None:
     write_pair(tmp_path, "a")
     for name, voxels in (("b", VOXELS), ("b_mask", LABELS)):
         nib.save(nib.Nifti1Image(voxels.T, np.diag([-1, -1, 1, 1])), tmp_path / f"{name}.nii.gz")
-    for pair in find_pairs(tmp_path):
+    for pair in find_pairs(tmp_path).pairs:
         scan, mask = pair.read()
         np.testing.assert_array_equal(scan.sequences["flair"], VOXELS)
         np.testing.assert_array_equal(mask, LABELS > 0)
 
 
-def test_files_without_a_partner_are_no_pairs(tmp_path: Path) -> None:
+def test_files_without_a_partner_are_left_out_with_the_reason(tmp_path: Path) -> None:
     write_pair(tmp_path, "a")
     write_pair(tmp_path, "b")
     (tmp_path / "b.tif").unlink()
     (tmp_path / "a_mask.json").touch()
     (tmp_path / "c.tif").touch()
-    assert [pair.name for pair in find_pairs(tmp_path)] == ["a"]
+    dataset = find_pairs(tmp_path)
+    assert [pair.name for pair in dataset.pairs] == ["a"]
+    assert dataset.left_out == {"b_mask.tif": "no scan b beside it", "c.tif": "no mask c_mask beside it"}
+
+
+def test_a_mask_may_have_another_ending_than_its_scan(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a")
+    (tmp_path / "a_mask.tif").rename(tmp_path / "a_mask.tiff")
+    write_pair(tmp_path, "b")
+    (tmp_path / "b.nii.gz").touch()
+    dataset = find_pairs(tmp_path)
+    assert [(p.scan.name, p.mask.name) for p in dataset.pairs] == [
+        ("a.tif", "a_mask.tiff"),
+        ("b.tif", "b_mask.tif"),
+    ]
+    assert list(dataset.left_out) == ["b.nii.gz"]
+
+
+def test_folders_of_slices_are_found_as_in_the_lgg_data(tmp_path: Path) -> None:
+    for patient, masks in (("TCGA_CS_4941_19960909", True), ("TCGA_CS_4942_19970222", False)):
+        folder = tmp_path / patient
+        folder.mkdir()
+        for i, (pixels, labels) in enumerate(zip(VOXELS, LABELS, strict=True)):
+            tifffile.imwrite(folder / f"{patient}_{i + 1}.tif", pixels)
+            if masks:
+                tifffile.imwrite(folder / f"{patient}_{i + 1}_mask.tif", labels)
+    (tmp_path / "notes").mkdir()
+    dataset = find_pairs(tmp_path)
+    (pair,) = dataset.pairs
+    assert (pair.name, pair.patient) == ("TCGA_CS_4941_19960909", "TCGA_CS_4941")
+    scan, mask = pair.read()
+    np.testing.assert_array_equal(scan.sequences["flair"], VOXELS)
+    np.testing.assert_array_equal(mask, LABELS > 0)
+    assert list(dataset.left_out) == ["TCGA_CS_4942_19970222", "notes"]
+    assert "_mask" in dataset.left_out["TCGA_CS_4942_19970222"]
+
+
+def write_nnunet(folder: Path, channels: dict[str, str] | None, cases: dict[str, int]) -> None:
+    """Cases with so many channels, each brighter than the one before."""
+    for sub in ("imagesTr", "labelsTr"):
+        (folder / sub).mkdir()
+    if channels is not None:
+        (folder / "dataset.json").write_text(json.dumps({"channel_names": channels}))
+    affine = np.diag([-1, -1, 1, 1])
+    for case, n in cases.items():
+        for i in range(n):
+            image = nib.Nifti1Image((VOXELS + 10 * i).T, affine)
+            nib.save(image, folder / "imagesTr" / f"{case}_{i:04}.nii.gz")
+        nib.save(nib.Nifti1Image(LABELS.T, affine), folder / "labelsTr" / f"{case}.nii.gz")
+
+
+def test_nnunets_channels_are_the_sequences_that_dataset_json_names(tmp_path: Path) -> None:
+    write_nnunet(tmp_path, {"0": "T1", "1": "T1ce", "2": "T2", "3": "FLAIR"}, {"x": 4, "y": 4})
+    (tmp_path / "labelsTr" / "y.nii.gz").rename(tmp_path / "labelsTr" / "z.nii.gz")
+    dataset = find_pairs(tmp_path)
+    (pair,) = dataset.pairs
+    scan, mask = pair.read()
+    for sequence, i in (("pre", 0), ("post", 1), ("flair", 3)):
+        np.testing.assert_array_equal(scan.sequences[sequence], VOXELS + 10 * i)
+    np.testing.assert_array_equal(mask, LABELS > 0)
+    assert dataset.left_out == {"y": "no label of that name", "z.nii.gz": "no image of that name"}
+
+
+def test_nnunets_only_channel_is_flair(tmp_path: Path) -> None:
+    write_nnunet(tmp_path, None, {"x": 1})
+    scan, _ = find_pairs(tmp_path).pairs[0].read()
+    np.testing.assert_array_equal(scan.sequences["flair"], VOXELS)
+
+
+@pytest.mark.parametrize("channels", [None, {"0": "T1", "1": "CT"}])
+def test_nnunets_cases_without_flair_are_refused(
+    tmp_path: Path, channels: dict[str, str] | None, refused: Refused
+) -> None:
+    write_nnunet(tmp_path, channels, {"x": 2})
+    with refused(ScanError, "no scan with a mask"):
+        find_pairs(tmp_path)
+
+
+def test_a_damaged_dataset_json_is_refused(tmp_path: Path, refused: Refused) -> None:
+    write_nnunet(tmp_path, None, {"x": 1})
+    (tmp_path / "dataset.json").write_text("[")
+    with refused(ScanError, "dataset.json"):
+        find_pairs(tmp_path)
 
 
 def test_a_folder_without_pairs_is_refused(tmp_path: Path, refused: Refused) -> None:
-    with refused(ScanError, tmp_path.name, "no pairs"):
+    with refused(ScanError, tmp_path.name, "no scan with a mask"):
         find_pairs(tmp_path)
 
 
 def test_a_pair_reads_as_scan_and_true_or_false(tmp_path: Path) -> None:
     write_pair(tmp_path, "a")
-    scan, mask = find_pairs(tmp_path)[0].read()
+    scan, mask = find_pairs(tmp_path).pairs[0].read()
     assert scan.name == "a"
     assert mask.dtype == bool
     np.testing.assert_array_equal(mask, LABELS > 0)
@@ -62,7 +147,7 @@ def test_a_pair_reads_as_scan_and_true_or_false(tmp_path: Path) -> None:
 def test_a_mask_of_another_shape_is_refused(tmp_path: Path, refused: Refused) -> None:
     write_pair(tmp_path, "a", LABELS[:2])
     with refused(ScanError, "mask of a", "(2, 4, 5)", "(3, 4, 5)"):
-        find_pairs(tmp_path)[0].read()
+        find_pairs(tmp_path).pairs[0].read()
 
 
 @pytest.mark.parametrize(
@@ -81,6 +166,53 @@ def test_scans_of_one_patient_are_known(name: str, patient: str) -> None:
 def test_a_split_is_read_by_patient(tmp_path: Path) -> None:
     (tmp_path / "split.csv").write_text("patient,age,split\nTCGA_CS_4941_19960909,50,train\nb,60,val\n")
     assert read_split(tmp_path / "split.csv") == {"TCGA_CS_4941": "train", "b": "val"}
+
+
+def test_a_fold_is_held_out(tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_text("patient,split,fold\na,train,1\nb,val,0\nc,test,\nd,train,1\n")
+    parts = read_split(tmp_path / "split.csv", fold=1)
+    assert parts == {"a": "val", "b": "train", "c": "test", "d": "val"}
+
+
+@pytest.mark.parametrize(
+    ("text", "fold", "words"),
+    [
+        ("patient,part\na,train\n", None, ["no column split"]),
+        ("patient,split\na,train\n", 0, ["no column fold"]),
+        ("", None, ["no column patient or split"]),
+    ],
+)
+def test_a_split_without_its_columns_is_refused(
+    tmp_path: Path, text: str, fold: int | None, words: list[str], refused: Refused
+) -> None:
+    (tmp_path / "split.csv").write_text(text)
+    with refused(ScanError, "split.csv", *words):
+        read_split(tmp_path / "split.csv", fold)
+
+
+def test_a_split_that_is_not_there_is_refused(tmp_path: Path, refused: Refused) -> None:
+    with refused(ScanError, "split.csv", "cannot be read"):
+        read_split(tmp_path / "split.csv")
+
+
+@given(n=st.integers(1, 40), scans=st.integers(1, 3), share=st.floats(0.05, 0.5))
+def test_patients_are_held_out_whole(n: int, scans: int, share: float) -> None:
+    pairs = [
+        Pair(f"TCGA_AA_{i:04}_{k}", f"TCGA_AA_{i:04}", Path(), Path()) for i in range(n) for k in range(scans)
+    ]
+    parts = hold_out(pairs, share)
+    held_out = [patient for patient, part in parts.items() if part == "val"]
+    assert parts.keys() == {pair.patient for pair in pairs}
+    assert len(held_out) == (max(1, round(share * n)) if n > 1 else 0)
+    assert parts == hold_out(pairs[::-1], share)
+
+
+def test_a_part_of_a_split_says_what_it_leaves_out(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        write_pair(tmp_path, name)
+    part = find_pairs(tmp_path).part({"a": "train", "b": "val", "c": "test"}, "train", "val")
+    assert [pair.name for pair in part.pairs] == ["a", "b"]
+    assert part.left_out == {"c": "in the part test", "d": "its patient is not in the split"}
 
 
 def test_a_split_through_a_patient_is_refused(tmp_path: Path, refused: Refused) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from napari_tumor_unet.recipe import Recipe, RecipeError, read_recipe
+from napari_tumor_unet.unet import UNetConfig
 
 from .conftest import Refused
 
@@ -14,8 +16,9 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path / "mine.toml"
 
 
-def test_the_bundled_recipe_is_read() -> None:
-    recipe = read_recipe("default")
+@pytest.mark.parametrize("name", ["default", "seed"])
+def test_the_bundled_recipes_are_read(name: str) -> None:
+    recipe = read_recipe(name)
     assert recipe.network.in_channels == recipe.preparation.channels
     assert recipe.schedule.epochs > 0
 
@@ -43,7 +46,7 @@ def test_what_is_left_out_has_its_default(recipe: Path) -> None:
     recipe.write_text("[preparation]\nneighbours = 0\n[schedule]\nepochs = 3\n")
     read = read_recipe(str(recipe))
     assert read.schedule.epochs == 3
-    assert read.schedule.batch_size == Recipe().schedule.batch_size
+    assert read.optimisation == Recipe().optimisation
     assert read.augmentation == Recipe().augmentation
 
 
@@ -57,6 +60,15 @@ def test_what_is_left_out_has_its_default(recipe: Path) -> None:
         ("[network]\nwidths = [8]", ["network", "widths"]),
         ("[network]\nnormalisation = 'layer'", ["network", "'layer'"]),
         ("[network]\nwidths = 'wide'", ["network"]),
+        ("[optimisation]\nloss = 'l1'", ["optimisation", "'l1'"]),
+        ("[optimisation]\nbatch_size = 0", ["optimisation", "batch_size"]),
+        ("[optimisation]\nlearning_rate = -1.0", ["optimisation", "learning_rate"]),
+        ("[schedule]\nepochs = 0", ["schedule", "epochs"]),
+        ("[schedule]\nepochs = 'many'", ["schedule"]),
+        ("[schedule]\naveraging = 1.0", ["schedule", "averaging"]),
+        ("[sampling]\ntumour_share = 0.0", ["sampling", "tumour_share"]),
+        ("[augmentation]\nflip = 2", ["augmentation", "flip"]),
+        ("[postprocessing]\nthreshold = 7", ["postprocessing", "threshold"]),
         ("[preparation]\nsize = 0", ["preparation"]),
         ("[preparation]\nfield = 'neck'", ["preparation", "'neck'"]),
         ("[preparation]\nneighbours = 1\n[network]\nin_channels = 3", ["5 channels", "3"]),
@@ -80,3 +92,19 @@ def test_what_is_no_text_is_refused(recipe: Path, refused: Refused) -> None:
 def test_a_recipe_that_is_not_there_is_refused(recipe: Path, refused: Refused) -> None:
     with refused(RecipeError, "mine.toml", "cannot be read"):
         read_recipe(str(recipe))
+
+
+def test_the_seed_is_the_student_projects() -> None:
+    seed = read_recipe("seed")
+    assert (seed.preparation.size, seed.preparation.field, seed.preparation.neighbours) == (128, "image", 0)
+    assert seed.network == UNetConfig()
+    assert (seed.optimisation.loss, seed.optimisation.optimiser) == ("bce", "adam")
+    assert (seed.optimisation.batch_size, seed.schedule.epochs) == (8, 20)
+    assert (seed.sampling.slices, seed.sampling.tumour_share) == (0, 0.5)
+    assert not any(dataclasses.astuple(seed.augmentation))
+
+
+def test_another_number_of_epochs_changes_nothing_else() -> None:
+    recipe = read_recipe("default")
+    assert recipe.with_epochs(3).schedule.epochs == 3
+    assert recipe.with_epochs(3).with_epochs(recipe.schedule.epochs) == recipe

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_tumor_unet.api import segment
+    from napari_tumor_unet.experiments import evaluate, train
     from napari_tumor_unet.io import read_mask, read_scan, write_mask
     from napari_tumor_unet.model import load_model
     from napari_tumor_unet.result import Segmentation
@@ -17,11 +18,13 @@ _MODULE_OF = {
     "Scan": "scan",
     "Segmentation": "result",
     "dice": "scoring",
+    "evaluate": "experiments",
     "iou": "scoring",
     "load_model": "model",
     "read_mask": "io",
     "read_scan": "io",
     "segment": "api",
+    "train": "experiments",
     "write_mask": "io",
 }
 
@@ -29,11 +32,13 @@ __all__ = [
     "Scan",
     "Segmentation",
     "dice",
+    "evaluate",
     "iou",
     "load_model",
     "read_mask",
     "read_scan",
     "segment",
+    "train",
     "write_mask",
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -49,6 +49,13 @@ class Augmentation:
     one_missing: float = 0.1
     stripped: float = 0.25
     other_spacing: float = 0.15
+
+    def __post_init__(self) -> None:
+        changes = {f.name: getattr(self, f.name) for f in fields(self)}
+        amounts = {"rotation": 180.0, "intensity": 3.0}  # all others are shares
+        for name, value in changes.items():
+            if not 0 <= value <= amounts.get(name, 1.0):
+                raise ValueError(f"{name} is from 0 to {amounts.get(name, 1.0):g}, not {value}.")
 
 
 def augment(
@@ -105,7 +112,8 @@ def strip_skull(flair: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[
     if n:
         core = regions == np.bincount(regions.ravel())[1:].argmax() + 1
     brain = (ndimage.binary_dilation(core, disk) & deep) | keep
-    return np.stack([ndimage.binary_fill_holes(s) for s in ndimage.binary_closing(brain, disk)])
+    closed = ndimage.binary_closing(brain, disk) | keep  # closing eats what touches the image's edge
+    return np.stack([ndimage.binary_fill_holes(s) for s in closed])
 
 
 def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:

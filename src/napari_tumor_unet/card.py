@@ -48,6 +48,8 @@ class Card:
         Probability from which a voxel counts as tumour.
     smallest_region : float
         Size under which a connected region is dropped, as a share of the largest one.
+    mirrored : bool
+        Whether the probability is averaged with that of the mirrored head.
     parent : str
         Hash of the model that it was tuned from, if any.
     """
@@ -63,6 +65,7 @@ class Card:
     citations: tuple[str, ...] = ()
     threshold: float = 0.5
     smallest_region: float = 0.0
+    mirrored: bool = True
     parent: str = ""
 
 

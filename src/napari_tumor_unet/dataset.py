@@ -1,29 +1,47 @@
-"""Folders of scans with masks, and which patient each belongs to."""
+"""Folders of scans with masks, which patient each belongs to, and who is on which side of a split."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io import read_mask, read_scan
-from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.io import is_mask_name, lgg_folder, read_mask, read_scan, scan_name
+from napari_tumor_unet.scan import Scan, ScanError, Sequence, sequence_named
 
 _TCGA_PATIENT = re.compile(r"TCGA_[A-Z0-9]{2}_[A-Z0-9]{4}")
+_NNUNET_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
+_ENDINGS = (".nii.gz", ".nii", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A scan on disk with its mask; ``patient`` is what a split must keep on one side."""
+    """A scan on disk with its mask.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in tables.
+    patient : str
+        What a split must keep on one side.
+    scan, mask : Path
+        FLAIR, or all sequences in one; and the labels.
+    others : mapping of sequence to Path
+        Sequences in files of their own.
+    """
 
     name: str
     patient: str
     scan: Path
     mask: Path
+    others: Mapping[Sequence, Path] = field(default_factory=dict)
 
     def read(self) -> tuple[Scan, NDArray[np.bool_]]:
         """The scan and its mask (Z, Y, X).
@@ -34,29 +52,64 @@ class Pair:
             If one cannot be read, or they differ in shape.
         """
         scan = read_scan(self.scan)
+        if self.others:
+            more = {sequence: read_scan(path).sequences["flair"] for sequence, path in self.others.items()}
+            scan = Scan(self.name, {**scan.sequences, **more}, scan.spacing, scan.in_mm, scan.geometry)
         mask = read_mask(self.mask) > 0
         if mask.shape != scan.shape:
             raise ScanError(f"The mask of {self.name} has shape {mask.shape}, its scan {scan.shape}.")
         return scan, mask
 
 
-def find_pairs(folder: Path) -> list[Pair]:
-    """The pairs ``x.tif`` + ``x_mask.tif`` or ``x.nii.gz`` + ``x_mask.nii.gz`` in a folder, by name.
+@dataclass(frozen=True)
+class Dataset:
+    """What a folder holds: pairs by name, and for all else the reason why it was left out."""
+
+    pairs: tuple[Pair, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def part(self, parts: Mapping[str, str], *names: str) -> Dataset:
+        """The pairs whose patient is in one of the parts named; the others are left out, with the reason."""
+        pairs, left_out = [], dict(self.left_out)
+        for pair in self.pairs:
+            part = parts.get(pair.patient)
+            if part in names:
+                pairs.append(pair)
+            else:
+                left_out[pair.name] = f"in the part {part}" if part else "its patient is not in the split"
+        return Dataset(tuple(pairs), left_out)
+
+
+def find_pairs(folder: Path) -> Dataset:
+    """Find scans with their masks.
+
+    Parameters
+    ----------
+    folder : Path
+        Of nnU-Net (``imagesTr`` and ``labelsTr``), or with folders of slices as in the LGG data set, or with
+        pairs of files such as ``x.nii.gz`` and ``x_mask.nii.gz``.
 
     Raises
     ------
     ScanError
-        If there is none.
+        If it holds no pair.
     """
-    pairs = []
-    for mask in sorted(folder.glob("*_mask.*")):
-        scan = mask.with_name(mask.name.replace("_mask.", ".", 1))
-        if scan.exists():
-            name = scan.name.split(".")[0]
-            pairs.append(Pair(name, patient_of(name), scan, mask))
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise ScanError(f"{folder.name} is no folder.")
+    if (folder / "imagesTr").is_dir():
+        pairs, left_out = _nnunet(folder)
+    else:
+        pairs, left_out = _files(folder)
+        for more, others in map(_folder_of_slices, sorted(p for p in folder.iterdir() if p.is_dir())):
+            pairs += more
+            left_out |= others
     if not pairs:
-        raise ScanError(f"{folder.name} holds no pairs such as x.tif with x_mask.tif.")
-    return pairs
+        raise ScanError(
+            f"{folder.name} holds no scan with a mask: x.nii.gz with x_mask.nii.gz, folders of slices with "
+            "_mask files, or imagesTr with labelsTr."
+        )
+    return Dataset(tuple(sorted(pairs, key=lambda pair: pair.name)), left_out)
 
 
 def patient_of(name: str) -> str:
@@ -65,18 +118,108 @@ def patient_of(name: str) -> str:
     return code.group() if code else name
 
 
-def read_split(path: Path) -> dict[str, str]:
-    """Read which patient is in which part, from a CSV file with the columns ``patient`` and ``split``.
+def read_split(path: Path, fold: int | None = None) -> dict[str, str]:
+    """Read which patient is in which part.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file with the columns ``patient`` and ``split``.
+    fold : int, optional
+        Of a cross-validation: those with this number in the column ``fold`` are the part "val", those with
+        another number "train".
 
     Raises
     ------
     ScanError
-        If it would put one patient into two parts.
+        If it cannot be read, misses a column, or would put one patient into two parts.
     """
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScanError(f"The split {path.name} cannot be read.") from error
+    needed = {"patient", "split"} | ({"fold"} if fold is not None else set())
+    if missing := needed - (rows[0].keys() if rows else set()):
+        raise ScanError(f"The split {path.name} has no column {' or '.join(sorted(missing))}.")
     parts: dict[str, str] = {}
-    with path.open(newline="") as table:
-        for row in csv.DictReader(table):
-            patient = patient_of(row["patient"])
-            if parts.setdefault(patient, row["split"]) != row["split"]:
-                raise ScanError(f"{path.name} puts patient {patient} into two parts; split by patient.")
+    for row in rows:
+        patient, part = patient_of(row["patient"]), row["split"]
+        if fold is not None and row["fold"]:
+            part = "val" if row["fold"] == str(fold) else "train"
+        if parts.setdefault(patient, part) != part:
+            raise ScanError(f"{path.name} puts patient {patient} into two parts; split by patient.")
     return parts
+
+
+def hold_out(pairs: Iterable[Pair], share: float = 0.2) -> dict[str, str]:
+    """A split where none is given: about this share of the patients is "val", the others "train".
+
+    Which ones depends on their names alone; a single patient is never held out.
+    """
+    patients = sorted({p.patient for p in pairs}, key=lambda p: hashlib.sha256(p.encode()).hexdigest())
+    n = max(1, round(share * len(patients))) if len(patients) > 1 else 0
+    return {patient: "val" if i < n else "train" for i, patient in enumerate(patients)}
+
+
+def _files(folder: Path) -> tuple[list[Pair], dict[str, str]]:
+    files = sorted(p for p in folder.iterdir() if p.name.lower().endswith(_ENDINGS))
+    scans = {p for p in files if not is_mask_name(p)}
+    pairs, left_out = [], {}
+    for mask in (p for p in files if is_mask_name(p)):
+        name = scan_name(mask).rpartition("_")[0]
+        ending = mask.name.removeprefix(scan_name(mask))
+        same = [s for s in scans if scan_name(s) == name]
+        scan = next((s for s in same if s.name.endswith(ending)), next(iter(same), None))
+        if scan is None:
+            left_out[mask.name] = f"no scan {name} beside it"
+            continue
+        scans.remove(scan)
+        pairs.append(Pair(name, patient_of(name), scan, mask))
+    left_out |= {p.name: f"no mask {scan_name(p)}_mask beside it" for p in sorted(scans)}
+    return pairs, left_out
+
+
+def _folder_of_slices(folder: Path) -> tuple[list[Pair], dict[str, str]]:
+    if not lgg_folder.looks_like_slices(folder):
+        return [], {folder.name: "holds no slices named <patient>_<n>.tif"}
+    if not lgg_folder.has_masks(folder):
+        return [], {folder.name: "its slices have no _mask files"}
+    return [Pair(folder.name, patient_of(folder.name), folder, folder)], {}
+
+
+def _nnunet(folder: Path) -> tuple[list[Pair], dict[str, str]]:
+    names = _nnunet_channels(folder / "dataset.json")
+    cases: dict[str, dict[int, Path]] = {}
+    left_out = {}
+    for path in sorted((folder / "imagesTr").iterdir()):
+        if match := _NNUNET_CHANNEL.fullmatch(scan_name(path)):
+            cases.setdefault(match["case"], {})[int(match["channel"])] = path
+        else:
+            left_out[path.name] = "not named <case>_<channel>"
+    masks = {scan_name(p): p for p in sorted((folder / "labelsTr").glob("*"))}
+    left_out |= {p.name: "no image of that name" for name, p in masks.items() if name not in cases}
+    pairs = []
+    for case, channels in cases.items():
+        known = {sequence_named(names.get(i, "")): path for i, path in channels.items()}
+        flair = known.pop("flair", None) or (channels[0] if list(channels) == [0] and not names else None)
+        if case not in masks:
+            left_out[case] = "no label of that name"
+        elif flair is None:
+            left_out[case] = "dataset.json names no channel FLAIR"
+        else:
+            others = {sequence: path for sequence, path in known.items() if sequence is not None}
+            pairs.append(Pair(case, patient_of(case), flair, masks[case], others))
+    return pairs, left_out
+
+
+def _nnunet_channels(path: Path) -> dict[int, str]:
+    """Names of the channels by number; none without the file."""
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        channels = content.get("channel_names") or content.get("modality") or {}
+        return {int(number): str(name) for number, name in channels.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise ScanError(f"{path.name} is damaged; it should name the channels.") from error

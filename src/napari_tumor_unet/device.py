@@ -36,10 +36,10 @@ def choose_device(name: str = "auto") -> str:
 
 
 def precision(device: str) -> torch.dtype:
-    """What convolutions run in: float16 on CUDA, bfloat16 on CPUs that multiply it, else float32."""
+    """What convolutions run in: bfloat16 where it is multiplied, float16 on older CUDA, else float32."""
     kind = torch.device(device).type
     if kind == "cuda":
-        return torch.float16
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     return torch.bfloat16 if kind == "cpu" and _cpu_multiplies_bf16() else torch.float32
 
 

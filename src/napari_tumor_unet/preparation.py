@@ -7,7 +7,7 @@ with anything else than what it was trained on is wrong without saying so.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -68,12 +68,16 @@ class Frame:
         Of the head's voxels, without the brightest and darkest percent.
     step : int
         Slices between a slice and its neighbours.
+    air : mapping of sequence to (float, float)
+        Where the value of the air lies between those of the head, as in standardised scans: that value, and
+        the dark one that stands for it.
     """
 
     box: tuple[int, int, int, int]
     mean: dict[Sequence, float]
     std: dict[Sequence, float]
     step: int
+    air: dict[Sequence, tuple[float, float]] = field(default_factory=dict)
 
 
 def find_frame(scan: Scan, preparation: Preparation) -> Frame:
@@ -83,10 +87,13 @@ def find_frame(scan: Scan, preparation: Preparation) -> Frame:
     stride = max(1, min(height, width) // _MOST_PIXELS)
     samples = {s: np.stack([scan.slice(s, i)[::stride, ::stride] for i in indices]) for s in scan.sequences}
     head = find_head(samples["flair"])
-    mean, std = {}, {}
+    mean, std, dark_air = {}, {}, {}
     for sequence, sample in samples.items():
         values = sample[head]
         low, high = np.percentile(values, (1, 99))
+        air = float(np.median(_corners(sample)))
+        if low < air and _is_masked(sample):
+            dark_air[sequence] = (air, float(low))
         values = values.clip(low, high)
         mean[sequence] = float(values.mean())
         std[sequence] = float(values.std()) or 1.0
@@ -95,6 +102,7 @@ def find_frame(scan: Scan, preparation: Preparation) -> Frame:
         mean=mean,
         std=std,
         step=max(1, round(preparation.neighbour_mm / scan.spacing[0])) if scan.in_mm else 1,
+        air=dark_air,
     )
 
 
@@ -103,17 +111,10 @@ def find_head(flair: NDArray[np.float32]) -> NDArray[np.bool_]:
 
     The air is measured in the corners, so that neither its value nor the scale of the image matters.
     """
-    height, width = flair.shape[1:]
-    rows, columns = max(1, height // 20), max(1, width // 20)
-    corners = np.concatenate(
-        [
-            flair[:, y, x].ravel()
-            for y in (slice(rows), slice(-rows, None))
-            for x in (slice(columns), slice(-columns, None))
-        ]
-    )
-    signal = flair - np.median(corners)
-    head = signal > 0.08 * np.percentile(signal, 99.5)
+    air = np.median(_corners(flair))
+    head = flair - air > 0.08 * np.percentile(flair - air, 99.5)
+    if _is_masked(flair) and (flair < air).sum() > 0.1 * head.sum():
+        head = flair != air  # standardised: much of the head is darker than the air was set to
     head = ndimage.binary_opening(head, np.ones((1, 3, 3)))
     regions, n = ndimage.label(head)
     if n:
@@ -131,7 +132,11 @@ def prepare(scan: Scan, frame: Frame, preparation: Preparation, indices: Iterabl
         index = min(max(index, 0), scan.shape[0] - 1)
         sequence = sequence if sequence in scan.sequences else "flair"
         if (sequence, index) not in cache:
-            pixels = (scan.slice(sequence, index) - frame.mean[sequence]) / frame.std[sequence]
+            pixels = scan.slice(sequence, index)
+            if sequence in frame.air:
+                value, dark = frame.air[sequence]
+                pixels = np.where(pixels == value, np.float32(dark), pixels)
+            pixels = (pixels - frame.mean[sequence]) / frame.std[sequence]
             square = _crop(torch.from_numpy(pixels.clip(-4, 8)), frame.box)
             cache[sequence, index] = F.interpolate(
                 square[None, None], (size, size), mode="bilinear", antialias=True
@@ -162,6 +167,25 @@ def restore(probability: Tensor, frame: Frame, shape: tuple[int, int]) -> NDArra
     ]
     full[:, inside[0], inside[1]] = (part * 255).round().clamp(0, 255).to(torch.uint8)
     return full.numpy()
+
+
+def _corners(volume: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The voxels in the four corners of each slice of a volume (Z, Y, X)."""
+    height, width = volume.shape[1:]
+    rows, columns = max(1, height // 20), max(1, width // 20)
+    return np.concatenate(
+        [
+            volume[:, y, x].ravel()
+            for y in (slice(rows), slice(-rows, None))
+            for x in (slice(columns), slice(-columns, None))
+        ]
+    )
+
+
+def _is_masked(volume: NDArray[np.float32]) -> bool:
+    """Whether the air was set to one value."""
+    corners = _corners(volume)
+    return bool(np.mean(corners == np.median(corners)) > 0.9)
 
 
 def _box(head: NDArray[np.bool_], stride: int, scan: Scan) -> tuple[int, int, int, int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from napari_tumor_unet.augmentation import Augmentation
 from napari_tumor_unet.preparation import Preparation
@@ -15,25 +16,52 @@ from napari_tumor_unet.unet import UNetConfig
 
 
 @dataclass(frozen=True)
+class Optimisation:
+    """What is made small, and how.
+
+    Attributes
+    ----------
+    loss : {"bce", "dice_ce"}
+        Binary cross-entropy, or the sum of it and soft Dice over the batch.
+    optimiser : {"adam", "adamw"}
+        By its name in torch.
+    learning_rate : float
+        Its peak; the schedule says how it rises and falls.
+    weight_decay : float
+        Of the optimiser.
+    batch_size : int
+        Slices in one step.
+    """
+
+    loss: Literal["bce", "dice_ce"] = "dice_ce"
+    optimiser: Literal["adam", "adamw"] = "adamw"
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.01
+    batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        _among("loss", self.loss, ("bce", "dice_ce"))
+        _among("optimiser", self.optimiser, ("adam", "adamw"))
+        if not 0 < self.learning_rate < math.inf or not 0 <= self.weight_decay < math.inf:
+            raise ValueError("learning_rate is positive, and weight_decay is not negative.")
+        if self.batch_size < 1:
+            raise ValueError("batch_size is 1 or more.")
+
+
+@dataclass(frozen=True)
 class Schedule:
-    """How long and how fast a model learns.
+    """How long a model learns, and how fast when.
 
     Attributes
     ----------
     epochs : int
-        Passes of ``slices_per_epoch`` slices.
-    slices_per_epoch : int
-        Slices that an epoch draws.
-    tumour_share : float
-        Share of them that show tumour.
-    batch_size : int
-        Slices in one step.
-    learning_rate : float
-        Its peak: it rises over ``warm_up`` steps and falls to zero along a cosine.
+        How many.
     warm_up : int
-        Steps.
-    weight_decay : float
-        Of AdamW.
+        Steps in which the learning rate rises.
+    decay : {"none", "cosine"}
+        How it falls then: not at all, or to zero.
+    cycles : int
+        How often it rises and falls; ``epochs`` is shared out evenly.
     averaging : float
         Decay of the exponential moving average of the weights, which is the model that is kept; 0 is
         none.
@@ -42,24 +70,79 @@ class Schedule:
     """
 
     epochs: int = 20
-    slices_per_epoch: int = 3000
-    tumour_share: float = 0.6
-    batch_size: int = 16
-    learning_rate: float = 1.5e-3
     warm_up: int = 200
-    weight_decay: float = 0.01
+    decay: Literal["none", "cosine"] = "cosine"
+    cycles: int = 1
     averaging: float = 0.998
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        _among("decay", self.decay, ("none", "cosine"))
+        if self.epochs < 1 or self.warm_up < 0 or self.cycles < 1 or self.seed < 0:
+            raise ValueError("epochs and cycles are 1 or more, warm_up and seed 0 or more.")
+        if not 0 <= self.averaging < 1:
+            raise ValueError("averaging is from 0 to less than 1.")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which slices an epoch shows.
+
+    Attributes
+    ----------
+    slices : int
+        How many, drawn by chance; 0 is every slice with tumour once, and of those without as many as
+        ``tumour_share`` asks for.
+    tumour_share : float
+        Share of slices with tumour.
+    """
+
+    slices: int = 0
+    tumour_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.slices < 0 or not 0 < self.tumour_share <= 1:
+            raise ValueError("slices is 0 or more, tumour_share more than 0 and up to 1.")
+
+
+@dataclass(frozen=True)
+class Postprocessing:
+    """From probability to mask; what the model's card tells its users to do.
+
+    Attributes
+    ----------
+    threshold : float
+        Probability from which a voxel is tumour.
+    smallest_region : float
+        Size under which a connected region is dropped, as a share of the largest one.
+    mirrored : bool
+        Average the probability with that of the mirrored head.
+    """
+
+    threshold: float = 0.5
+    smallest_region: float = 0.0
+    mirrored: bool = False
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.threshold <= 1 and 0 <= self.smallest_region <= 1):
+            raise ValueError("threshold and smallest_region are from 0 to 1.")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The whole of a training: input, network, schedule and augmentation."""
+    """The whole of a training."""
 
     preparation: Preparation = field(default_factory=Preparation)
     network: UNetConfig = field(default_factory=UNetConfig)
+    optimisation: Optimisation = field(default_factory=Optimisation)
     schedule: Schedule = field(default_factory=Schedule)
+    sampling: Sampling = field(default_factory=Sampling)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    postprocessing: Postprocessing = field(default_factory=Postprocessing)
+
+    def with_epochs(self, epochs: int) -> Recipe:
+        """The same for another number of epochs."""
+        return dataclasses.replace(self, schedule=dataclasses.replace(self.schedule, epochs=epochs))
 
 
 class RecipeError(ValueError):
@@ -106,3 +189,8 @@ def _fill(section: Any, name: str, table: Any) -> Any:
         raise RecipeError(f"The section {name} of the recipe has an entry of a wrong type.") from error
     except ValueError as error:
         raise RecipeError(f"The section {name} of the recipe is wrong: {error}") from error
+
+
+def _among(entry: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{entry} is {' or '.join(known)}, not {value!r}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -104,6 +105,17 @@ class Scan:
 
 class ScanError(ValueError):
     """A scan that cannot be used; the message is one sentence that says why."""
+
+
+def sequence_named(text: str) -> Sequence | None:
+    """Which sequence a name or description speaks of; None if none of the three."""
+    words = text.lower()
+    if "flair" in words:
+        return "flair"
+    if not re.search(r"t1|post|pre|contrast", words):
+        return None
+    after = r"t1[\W_]*(c|ce|gd|gad|km|post)(?![a-z])|gado|post|(?<!pre)(?<!pre[\W_])(?<!without )contrast"
+    return "post" if re.search(after, words) else "pre"
 
 
 def scan_from_volume(

@@ -1,15 +1,59 @@
-"""Two masks to numbers."""
+"""Two masks to numbers.
+
+What is not 0 is foreground. Two empty masks agree perfectly, which counts as 1; if one alone is empty, that
+counts as 0.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 
-def dice(prediction: ArrayLike, reference: ArrayLike) -> float:
-    """Dice coefficient of two masks of one shape; what is not 0 is foreground.
+@dataclass(frozen=True)
+class Overlap:
+    """Voxels in both masks, in the prediction and in the reference; overlaps add up when pooled."""
 
-    Two empty masks agree perfectly: 1. One empty mask: 0.
+    both: int = 0
+    predicted: int = 0
+    reference: int = 0
+
+    def __add__(self, other: Overlap) -> Overlap:
+        return Overlap(
+            self.both + other.both, self.predicted + other.predicted, self.reference + other.reference
+        )
+
+    @property
+    def dice(self) -> float:
+        """Dice coefficient."""
+        total = self.predicted + self.reference
+        return 2 * self.both / total if total else 1.0
+
+    @property
+    def iou(self) -> float:
+        """Intersection over union."""
+        either = self.predicted + self.reference - self.both
+        return self.both / either if either else 1.0
+
+
+def overlap(prediction: ArrayLike, reference: ArrayLike) -> Overlap:
+    """Count two masks of one shape.
+
+    Raises
+    ------
+    ValueError
+        If they differ in shape.
+    """
+    p, r = np.asarray(prediction) != 0, np.asarray(reference) != 0
+    if p.shape != r.shape:
+        raise ValueError(f"The masks differ in shape: {p.shape} and {r.shape}.")
+    return Overlap(*(int(np.count_nonzero(mask)) for mask in (p & r, p, r)))
+
+
+def dice(prediction: ArrayLike, reference: ArrayLike) -> float:
+    """Dice coefficient of two masks of one shape.
 
     References
     ----------
@@ -20,25 +64,15 @@ def dice(prediction: ArrayLike, reference: ArrayLike) -> float:
     >>> dice([1, 1, 0], [1, 0, 0])
     0.6666666666666666
     """
-    both, either = _overlap(prediction, reference)
-    return 2 * both / (both + either) if either else 1.0
+    return overlap(prediction, reference).dice
 
 
 def iou(prediction: ArrayLike, reference: ArrayLike) -> float:
-    """Intersection over union of two masks of one shape (Jaccard index), by the rules of :func:`dice`.
+    """Intersection over union of two masks of one shape (Jaccard index).
 
     Examples
     --------
     >>> iou([1, 1, 0], [1, 0, 0])
     0.5
     """
-    both, either = _overlap(prediction, reference)
-    return both / either if either else 1.0
-
-
-def _overlap(prediction: ArrayLike, reference: ArrayLike) -> tuple[int, int]:
-    """Voxels in both, and in at least one."""
-    p, r = np.asarray(prediction) != 0, np.asarray(reference) != 0
-    if p.shape != r.shape:
-        raise ValueError(f"The masks differ in shape: {p.shape} and {r.shape}.")
-    return int(np.count_nonzero(p & r)), int(np.count_nonzero(p | r))
+    return overlap(prediction, reference).iou

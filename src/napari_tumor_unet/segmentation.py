@@ -58,7 +58,7 @@ def run(
     for done in range(0, depth, _BATCH):
         indices = sorted(nearest_first[done : done + _BATCH])
         inputs = prepare(scan, frame, model.preparation, indices)
-        outputs = predict(network, inputs, device)
+        outputs = predict(network, inputs, device, mirrored=model.card.mirrored)
         probability[indices] = part = restore(outputs, frame, (height, width))
         yield Slices(tuple(indices), part, threshold_mask(part, threshold), done + len(indices), depth)
     mask = threshold_mask(probability, threshold)
@@ -84,13 +84,16 @@ def run(
     )
 
 
-def predict(network: torch.nn.Module, inputs: torch.Tensor, device: str) -> torch.Tensor:
+def predict(
+    network: torch.nn.Module, inputs: torch.Tensor, device: str, *, mirrored: bool = True
+) -> torch.Tensor:
     """Probability (N, size, size) for inputs (N, C, size, size), averaged with that of the mirrored head."""
     inputs = inputs.to(device, memory_format=torch.channels_last)
     with torch.inference_mode(), autocast(device):
-        straight: torch.Tensor = network(inputs)
-        mirrored: torch.Tensor = network(inputs.flip(-1)).flip(-1)
-    return ((straight + mirrored) / 2)[:, 0].float().cpu()
+        probability: torch.Tensor = network(inputs)
+        if mirrored:
+            probability = (probability + network(inputs.flip(-1)).flip(-1)) / 2
+    return probability[:, 0].float().cpu()
 
 
 def drop_small_regions(mask: NDArray[np.uint8], share: float) -> list[int]:

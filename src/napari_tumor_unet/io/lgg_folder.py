@@ -27,6 +27,11 @@ def looks_like_slices(folder: Path) -> bool:
         return False
 
 
+def has_masks(folder: Path) -> bool:
+    """Whether a folder of slices also holds ``_mask`` files."""
+    return any(_MASK.fullmatch(name) for name in os.listdir(folder))
+
+
 def folder_of_slice(path: str | Path) -> Path:
     """The folder, for a file that is one slice or mask of many in it; else the file itself."""
     path = Path(path)

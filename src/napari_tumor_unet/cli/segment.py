@@ -1,46 +1,17 @@
-"""The same from a shell."""
+"""``napari-tumor-unet segment``."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from collections import Counter
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from napari_tumor_unet.jobs import PATIENT_THREADS
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Segment brain tumours in MRI scans. For research, not for clinical use.",
-)
-out = Console()
-err = Console(stderr=True)
-
-
-class Device(StrEnum):
-    """Where to compute."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
-def main() -> None:
-    """Entry point of the command ``napari-tumor-unet``."""
-    for name, value in PATIENT_THREADS.items():  # before torch is imported
-        os.environ.setdefault(name, value)
-    app()
+from napari_tumor_unet.cli.console import Device, app, err, fail, out
 
 
 @app.command()
@@ -67,9 +38,9 @@ def segment(
         chosen = choose_device(device.value)
         out_dir.mkdir(parents=True, exist_ok=True)
     except (ModelError, DeviceError) as error:
-        _fail(str(error))
+        fail(str(error))
     except OSError as error:
-        _fail(f"The folder {out_dir.name} cannot be made: {error.strerror}.")
+        fail(f"The folder {out_dir.name} cannot be made: {error.strerror}.")
     scans = list({path.absolute(): path for path in scans}.values())
     failures = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -87,57 +58,6 @@ def segment(
     if failures:
         err.print(f"{failures} of {len(scans)} scans failed.", style="red", highlight=False)
         raise typer.Exit(1)
-
-
-@app.command()
-def models() -> None:
-    """List the bundled models."""
-    from napari_tumor_unet.card import bundled_models, file_hash, read_card
-
-    table = Table("name", "summary", "hash", "licence")
-    for name, path in bundled_models().items():
-        card = read_card(path)
-        table.add_row(name, card.summary, file_hash(path)[:12], card.licence)
-    out.print(table)
-
-
-@app.command()
-def doctor() -> None:
-    """Tell versions, devices and models: what to send with a question."""
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    import torch
-
-    from napari_tumor_unet.card import ModelError, bundled_models, read_card
-    from napari_tumor_unet.device import choose_device, precision
-
-    table = Table(show_header=False, box=None)
-    table.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
-    for package in (
-        "napari-tumor-unet",
-        "napari",
-        "npe2",
-        "magicgui",
-        "torch",
-        "monai",
-        "SimpleITK",
-        "PyQt6",
-        "PySide6",
-    ):
-        try:
-            table.add_row(package, version(package))
-        except PackageNotFoundError:
-            table.add_row(package, "not installed")
-    device = choose_device()
-    dtype = str(precision(device)).removeprefix("torch.")
-    table.add_row("device", f"{device}, {dtype}, {torch.get_num_threads()} threads")
-    for name, path in bundled_models().items():
-        try:
-            table.add_row(f"model {name}", read_card(path).summary)
-        except ModelError as error:
-            table.add_row(f"model {name}", f"unusable: {error}")
-    out.print(table)
 
 
 def output_names(scans: list[Path]) -> list[str]:
@@ -191,8 +111,3 @@ def _segment_one(
     write_mask(mask_file, result.mask, scan)
     sidecar.write_text(json.dumps(result.to_json(), indent=2) + "\n")
     return str(result.findings)
-
-
-def _fail(message: str) -> NoReturn:
-    err.print(message, style="red", highlight=False, soft_wrap=True)
-    sys.exit(1)

@@ -1,0 +1,117 @@
+"""What a training leaves in its folder: where to go on from, and how it went."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+CHECKPOINT = "checkpoint.pt"
+METRICS = "metrics.csv"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch that ended.
+
+    Attributes
+    ----------
+    epoch, epochs : int
+        Its number, from 1, and how many there will be.
+    loss : float
+        Mean over its batches.
+    held_out_dice : float
+        Mean Dice of the held-out volumes in the network's own frame, without postprocessing; NaN where
+        nothing is held out.
+    learning_rate : float
+        At its end.
+    seconds : float
+        How long it took.
+    """
+
+    epoch: int
+    epochs: int
+    loss: float
+    held_out_dice: float
+    learning_rate: float
+    seconds: float
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be written or used; the message is one sentence."""
+
+
+def save_checkpoint(folder: Path, identity: str, parts: dict[str, Any], history: list[Epoch]) -> None:
+    """Write checkpoint and metrics, each whole or not at all; the last good ones stay if that fails.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to.
+    identity : str
+        What the training is of: another one's checkpoint is refused.
+    parts : mapping of str to objects with ``state_dict``
+        What changes in training.
+    history : list of Epoch
+        All so far.
+    """
+    content = {name: part.state_dict() for name, part in parts.items()}
+    rows = [dataclasses.asdict(epoch) for epoch in history]
+    buffer = io.BytesIO()
+    torch.save(content | {"identity": identity, "history": rows}, buffer)
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, [field.name for field in dataclasses.fields(Epoch)])
+    writer.writeheader()
+    writer.writerows(rows)
+    try:
+        _write(folder / CHECKPOINT, buffer.getbuffer())
+        _write(folder / METRICS, table.getvalue().encode())
+    except OSError as error:
+        raise CheckpointError(
+            f"The checkpoint of epoch {len(history)} cannot be written ({error.strerror}); the one "
+            "before it, if any, is whole: make space and resume."
+        ) from error
+
+
+def load_checkpoint(folder: Path, identity: str, parts: dict[str, Any]) -> list[Epoch]:
+    """Restore a checkpoint into ``parts``; the epochs that it had done, none without a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If it is damaged, or of another training.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return []
+    try:
+        content = torch.load(path, weights_only=True)
+        history = [Epoch(**row) for row in content["history"]]
+        same = content["identity"] == identity
+    except Exception as error:  # torch and pickle raise many kinds for damaged files
+        raise CheckpointError(f"{path.name} in {folder.name} is damaged; delete it to start anew.") from error
+    if not same:
+        raise CheckpointError(
+            f"{folder.name} holds a training with another recipe or other data; choose another folder."
+        )
+    for name, part in parts.items():
+        part.load_state_dict(content[name])
+    return history
+
+
+def _write(path: Path, content: bytes | memoryview) -> None:
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # before it replaces the last good one
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,18 @@
+"""The same from a shell: one module a command."""
+
+from __future__ import annotations
+
+import os
+
+from napari_tumor_unet.cli import about, evaluate, segment, train
+from napari_tumor_unet.cli.console import app
+from napari_tumor_unet.jobs import PATIENT_THREADS
+
+__all__ = ["about", "app", "evaluate", "main", "segment", "train"]
+
+
+def main() -> None:
+    """Entry point of the command ``napari-tumor-unet``."""
+    for name, value in PATIENT_THREADS.items():  # before torch is imported
+        os.environ.setdefault(name, value)
+    app()

@@ -1,0 +1,58 @@
+"""``napari-tumor-unet models`` and ``doctor``."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from napari_tumor_unet.cli.console import app, out
+
+
+@app.command()
+def models() -> None:
+    """List the bundled models."""
+    from napari_tumor_unet.card import bundled_models, file_hash, read_card
+
+    table = Table("name", "summary", "hash", "licence")
+    for name, path in bundled_models().items():
+        card = read_card(path)
+        table.add_row(name, card.summary, file_hash(path)[:12], card.licence)
+    out.print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """Tell versions, devices and models: what to send with a question."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    import torch
+
+    from napari_tumor_unet.card import ModelError, bundled_models, read_card
+    from napari_tumor_unet.device import choose_device, precision
+
+    table = Table(show_header=False, box=None)
+    table.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    for package in (
+        "napari-tumor-unet",
+        "napari",
+        "npe2",
+        "magicgui",
+        "torch",
+        "monai",
+        "SimpleITK",
+        "PyQt6",
+        "PySide6",
+    ):
+        try:
+            table.add_row(package, version(package))
+        except PackageNotFoundError:
+            table.add_row(package, "not installed")
+    device = choose_device()
+    dtype = str(precision(device)).removeprefix("torch.")
+    table.add_row("device", f"{device}, {dtype}, {torch.get_num_threads()} threads")
+    for name, path in bundled_models().items():
+        try:
+            table.add_row(f"model {name}", read_card(path).summary)
+        except ModelError as error:
+            table.add_row(f"model {name}", f"unusable: {error}")
+    out.print(table)

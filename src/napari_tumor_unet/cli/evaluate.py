@@ -1,0 +1,108 @@
+"""``napari-tumor-unet evaluate``."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from napari_tumor_unet.cli.console import Device, app, err, fail, out
+
+if TYPE_CHECKING:
+    from napari_tumor_unet.evaluation import ScanScore, Spread, Summary
+
+_DEFINITIONS = """\
+per volume: Dice and IoU of each scan's whole volume, on its own grid.
+pooled: Dice and IoU of the voxels of all scans taken together, on their own grids.
+pooled at 128: the same for every second pixel in x and y, as the student project measured.
+per slice: mean Dice of all slices, and of those alone whose reference holds tumour.
+Two empty masks count as 1, one empty mask as 0."""
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="Folder with scans and masks, as for train.")],
+    split: Annotated[Path | None, typer.Option(help="CSV with the columns patient and split.")] = None,
+    part: Annotated[str, typer.Option(help="The part of the split to take: val, test.")] = "val",
+    fold: Annotated[int | None, typer.Option(help="The fold (column fold of the split) that is val.")] = None,
+    model: Annotated[str, typer.Option(help="Name of a bundled model, or a model file.")] = "default",
+    flair_alone: Annotated[
+        bool, typer.Option("--flair-alone", help="Give the model no other sequence.")
+    ] = False,
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Folder for pictures of the best, median, worst and missed scans."),
+    ] = None,
+) -> None:
+    """Segment scans whose masks are known, and print Dice and IoU with their spread."""
+    from napari_tumor_unet import experiments
+    from napari_tumor_unet.card import ModelError
+    from napari_tumor_unet.device import DeviceError
+    from napari_tumor_unet.scan import ScanError
+
+    done = count(1)
+
+    def show(score: ScanScore, n: int) -> None:
+        volume = score.volume
+        line = f"{next(done)}/{n}  {score.name}  Dice {volume.dice:.3f}  IoU {volume.iou:.3f}"
+        err.print(line, highlight=False)
+
+    try:
+        result = experiments.evaluate(
+            data,
+            model=model,
+            split=split,
+            part=part,
+            fold=fold,
+            flair_alone=flair_alone,
+            device=device.value,
+            pictures=pictures,
+            on_score=None if as_json else show,
+        )
+    except (ScanError, ModelError, DeviceError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"The pictures cannot be written: {error.strerror}.")
+    if as_json:
+        scans = [{"name": s.name, "dice": s.volume.dice, "iou": s.volume.iou} for s in result.scores]
+        content = result.summary.to_json() | {"volumes": scans, "left_out": dict(result.left_out)}
+        typer.echo(json.dumps(content, indent=2))
+        return
+    for name, reason in result.left_out.items():
+        err.print(f"{name} was left out: {reason}.", highlight=False)
+    _print_summary(result.summary)
+
+
+def _print_summary(summary: Summary) -> None:
+    spread = Table("per volume", "mean", "SD", "median", "quartiles", "lowest")
+    spread.add_row("Dice", *_cells(summary.dice))
+    spread.add_row("IoU", *_cells(summary.iou))
+    out.print(spread)
+    pooled = Table("pooled", "Dice", "IoU")
+    for name, overlap in (("own grid", summary.pooled), ("at 128", summary.pooled_at_128)):
+        pooled.add_row(name, f"{overlap.dice:.4f}", f"{overlap.iou:.4f}")
+    out.print(pooled)
+    worst = ", ".join(f"{name} ({dice:.3f})" for name, dice in summary.worst)
+    for line in (
+        f"{summary.scans} scans, {summary.scans_without_tumour} of them without tumour.",
+        f"Worst: {worst}.",
+        f"Missed entirely: {', '.join(summary.missed) or 'none'}.",
+        f"Per slice: {summary.slice_dice:.4f} over all, {summary.tumour_slice_dice:.4f} over the "
+        f"{summary.tumour_slices} with tumour.",
+        f"Tumour predicted in {summary.false_positive_slices} of {summary.tumour_free_slices} tumour-free "
+        "slices.",
+    ):
+        out.print(line, highlight=False, soft_wrap=True)
+    out.print(_DEFINITIONS, style="dim", highlight=False, soft_wrap=True)
+
+
+def _cells(spread: Spread) -> list[str]:
+    values = (spread.mean, spread.standard_deviation, spread.median)
+    quartiles = f"{spread.lower_quartile:.3f} to {spread.upper_quartile:.3f}"
+    return [*(f"{value:.3f}" for value in values), quartiles, f"{spread.lowest:.3f}"]

@@ -1,0 +1,112 @@
+"""``napari-tumor-unet train``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from napari_tumor_unet.cli.console import Device, app, err, fail, out
+
+if TYPE_CHECKING:
+    from napari_tumor_unet.checkpoint import Epoch
+    from napari_tumor_unet.experiments import Plan
+    from napari_tumor_unet.training import Reading, Step
+
+
+@app.command()
+def train(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder with scans and masks: folders of slices as in the LGG data, pairs such as x.nii.gz "
+            "and x_mask.nii.gz, or imagesTr and labelsTr."
+        ),
+    ],
+    recipe: Annotated[str, typer.Option(help="seed, default, or a TOML file.")] = "default",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    path: Annotated[Path, typer.Option("--out", help="The model file.")] = Path("model.safetensors"),
+    split: Annotated[
+        Path | None,
+        typer.Option(help="CSV with the columns patient and split.  [default: a fifth is held out]"),
+    ] = None,
+    fold: Annotated[
+        int | None, typer.Option(help="Hold out this fold (column fold of the split) instead.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
+) -> None:
+    """Train a model; beside it, a folder keeps the checkpoint, the metrics and their curves."""
+    if fold is not None and split is None:
+        fail("--fold needs --split: a CSV file with the columns patient, split and fold.")
+    from napari_tumor_unet import experiments
+    from napari_tumor_unet.checkpoint import CheckpointError
+    from napari_tumor_unet.device import DeviceError
+    from napari_tumor_unet.recipe import RecipeError
+    from napari_tumor_unet.scan import ScanError
+    from napari_tumor_unet.training import TrainingError
+
+    try:
+        plan = experiments.plan_training(data, split, fold)
+        _print_plan(plan)
+        with _Bars() as bars:
+            trained = experiments.train(
+                plan,
+                out=path,
+                recipe=recipe,
+                epochs=epochs,
+                resume=resume,
+                device=device.value,
+                on_event=bars.show,
+            )
+    except (ScanError, RecipeError, DeviceError, TrainingError, CheckpointError) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("Stopped; the same command with --resume goes on from the last whole epoch.")
+    out.print(
+        f"{trained.path.name} is trained; metrics and curves are in {trained.folder.name}.", highlight=False
+    )
+
+
+class _Bars(Progress):
+    """The epoch under way, and a line for each that ended."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        super().__init__(*columns, console=err, transient=True)
+        self._task = self.add_task("reading scans", total=None)
+
+    def show(self, event: Reading | Step | Epoch) -> None:
+        """Any event of a training."""
+        from napari_tumor_unet.checkpoint import Epoch
+        from napari_tumor_unet.training import Reading
+
+        if isinstance(event, Reading):
+            self.update(self._task, completed=event.scan, total=event.scans)
+        elif isinstance(event, Epoch):
+            held_out = "none" if math.isnan(event.held_out_dice) else f"{event.held_out_dice:.4f}"
+            out.print(
+                f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}  held-out Dice {held_out}  "
+                f"learning rate {event.learning_rate:.2g}  {event.seconds:.0f} s",
+                highlight=False,
+            )
+        else:
+            done = (event.epoch - 1) * event.steps + event.step  # so that the time left is the training's
+            text = f"epoch {event.epoch}/{event.epochs}, loss {event.loss:.4f}"
+            self.update(self._task, description=text, completed=done, total=event.steps * event.epochs)
+
+
+def _print_plan(plan: Plan) -> None:
+    table = Table("scan", "patient", "use")
+    for use, pairs in (("learned from", plan.learn), ("held out", plan.held_out)):
+        for pair in pairs:
+            table.add_row(pair.name, pair.patient, use)
+    for name, reason in plan.left_out.items():
+        table.add_row(name, "", f"left out: {reason}")
+    out.print(table)
+    counts = f"{len(plan.learn)} scans to learn from, {len(plan.held_out)} held out"
+    out.print(f"{counts}, {len(plan.left_out)} left out.", highlight=False)

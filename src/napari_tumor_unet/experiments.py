@@ -1,0 +1,239 @@
+"""Folders of data to model files, and model files to figures: what a notebook calls, and a shell."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from napari_tumor_unet.card import Card
+from napari_tumor_unet.checkpoint import CHECKPOINT, Epoch
+from napari_tumor_unet.dataset import Pair, find_pairs, hold_out, read_split
+from napari_tumor_unet.device import choose_device
+from napari_tumor_unet.evaluation import ScanScore, Summary, score_scans, summarise
+from napari_tumor_unet.model import Model, load_model, save_model
+from napari_tumor_unet.pictures import draw_curves, draw_scan, examples
+from napari_tumor_unet.recipe import Recipe, read_recipe
+from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.training import Reading, Step, TrainingError
+from napari_tumor_unet.training import train as run_training
+
+CURVES = "curves.png"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who is learned from and who is held out; and what is left alone, with the reason."""
+
+    learn: tuple[Pair, ...]
+    held_out: tuple[Pair, ...]
+    left_out: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that ended: the model, its file, its history, and the folder with metrics and curves."""
+
+    model: Model
+    path: Path
+    folder: Path
+    history: tuple[Epoch, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What each scan scored, their sum, and what was left out with the reason."""
+
+    scores: tuple[ScanScore, ...]
+    summary: Summary
+    left_out: Mapping[str, str]
+
+
+def plan_training(data: str | Path, split: str | Path | None = None, fold: int | None = None) -> Plan:
+    """Find the pairs in a folder and split them by patient.
+
+    Parameters
+    ----------
+    data : str or Path
+        As for :func:`napari_tumor_unet.dataset.find_pairs`.
+    split : str or Path, optional
+        As for :func:`napari_tumor_unet.dataset.read_split`: patients of the part "train" are learned from,
+        those of "val" held out. By default a fifth of the patients is held out.
+    fold : int, optional
+        The fold of the split to hold out instead.
+
+    Raises
+    ------
+    ScanError
+        If there is no pair, or the split cannot be used.
+    """
+    dataset = find_pairs(Path(data))
+    parts = read_split(Path(split), fold) if split is not None else hold_out(dataset.pairs)
+    used = dataset.part(parts, "train", "val")
+    learn = tuple(pair for pair in used.pairs if parts[pair.patient] == "train")
+    return Plan(learn, tuple(pair for pair in used.pairs if pair not in learn), used.left_out)
+
+
+def train(
+    data: str | Path | Plan,
+    *,
+    out: str | Path,
+    recipe: str | Path | Recipe = "default",
+    epochs: int | None = None,
+    split: str | Path | None = None,
+    fold: int | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    on_event: Callable[[Reading | Step | Epoch], None] | None = None,
+) -> Trained:
+    """Train a model and save it.
+
+    Beside the model file ``x.safetensors`` the folder ``x_training`` gets a checkpoint after every epoch,
+    ``metrics.csv`` and ``curves.png``.
+
+    Parameters
+    ----------
+    data : str, Path or Plan
+        A folder with scans and masks, or a plan made before; ``split`` and ``fold`` are those of
+        :func:`plan_training`.
+    out : str or Path
+        The model file.
+    recipe : str, Path or Recipe
+        "seed", "default", a TOML file, or a recipe read before.
+    epochs : int, optional
+        Instead of the recipe's.
+    resume : bool
+        Go on from the checkpoint. On a CPU the model is then the same as without an interruption.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    on_event : callable, optional
+        Called with each event of :func:`napari_tumor_unet.training.train`.
+
+    Raises
+    ------
+    ScanError, RecipeError, DeviceError, TrainingError, CheckpointError
+        Each with one sentence that says what is wrong.
+    """
+    path = Path(out).expanduser()
+    folder = path.with_name(f"{path.stem}_training")
+    if path.suffix != ".safetensors":
+        raise TrainingError(f"A model file is named like model.safetensors, not {path.name}.")
+    if not resume and (there := next((p for p in (path, folder / CHECKPOINT) if p.exists()), None)):
+        raise TrainingError(f"{there.name} of {path.stem} is there already; resume, or choose another name.")
+    plan = data if isinstance(data, Plan) else plan_training(data, split, fold)
+    name = "given in Python" if isinstance(recipe, Recipe) else Path(recipe).stem
+    settings = recipe if isinstance(recipe, Recipe) else read_recipe(str(recipe))
+    settings = settings if epochs is None else settings.with_epochs(epochs)
+    chosen = choose_device(device)
+    history: list[Epoch] = []
+    steps = run_training(plan.learn, plan.held_out, settings, folder, device=chosen)
+    try:
+        while True:
+            try:
+                event = next(steps)
+            except StopIteration as end:
+                network, history = end.value
+                break
+            if isinstance(event, Epoch):
+                history.append(event)
+                draw_curves(history, folder / CURVES)
+            if on_event is not None:
+                on_event(event)
+        model = Model(network, settings.preparation, _card(path.stem, name, settings, plan, history, chosen))
+        return Trained(save_model(model, path), path, folder, tuple(history))
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TrainingError(f"{path.stem} cannot be saved ({reason}); make space and resume.") from error
+
+
+def evaluate(
+    data: str | Path,
+    *,
+    model: str | Path | Model | None = None,
+    split: str | Path | None = None,
+    part: str = "val",
+    fold: int | None = None,
+    flair_alone: bool = False,
+    device: str = "auto",
+    pictures: str | Path | None = None,
+    on_score: Callable[[ScanScore, int], None] | None = None,
+) -> Evaluation:
+    """Segment scans whose masks are known, and score the result.
+
+    Parameters
+    ----------
+    data : str or Path
+        A folder with scans and masks.
+    model : str, Path or Model, optional
+        As for :func:`napari_tumor_unet.segment`.
+    split : str or Path, optional
+        A split by patient; with it only the patients of ``part`` are taken, else all.
+    part : str
+        "val", "test" or another name that the split gives.
+    fold : int, optional
+        The fold of the split that is the part "val".
+    flair_alone : bool
+        Give the model FLAIR alone.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    pictures : str or Path, optional
+        Folder for pictures of the best, the median, the worst and the missed scans.
+    on_score : callable, optional
+        Called with the score of each scan and the number of all.
+
+    Raises
+    ------
+    ScanError, ModelError, DeviceError
+        Each with one sentence that says what is wrong.
+    """
+    dataset = find_pairs(Path(data))
+    if split is not None:
+        dataset = dataset.part(read_split(Path(split), fold), part)
+    if not dataset.pairs:
+        raise ScanError(f"No scan in {Path(data).name} is in the part {part} of the split.")
+    loaded = model if isinstance(model, Model) else load_model(model)
+    scores = []
+    for score in score_scans(dataset.pairs, loaded, device=choose_device(device), flair_alone=flair_alone):
+        scores.append(score)
+        if on_score is not None:
+            on_score(score, len(dataset.pairs))
+    if pictures is not None:
+        folder = Path(pictures).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        for rank, score in examples(scores).items():
+            draw_scan(score, folder / f"{rank}_{score.name}.png")
+    return Evaluation(tuple(scores), summarise(scores), dataset.left_out)
+
+
+def _card(
+    name: str, recipe_name: str, recipe: Recipe, plan: Plan, history: Sequence[Epoch], device: str
+) -> Card:
+    last = history[-1]
+    seconds = sum(epoch.seconds for epoch in history)
+    scores = {}
+    if plan.held_out:
+        scores["held-out scans, last epoch"] = {
+            "metric": "mean Dice per volume in the network's frame, without postprocessing",
+            "scans": len(plan.held_out),
+            "mean": round(last.held_out_dice, 4),
+        }
+    output = recipe.postprocessing
+    return Card(
+        name=name,
+        summary=f"Trained with the recipe {recipe_name} on {_count(plan.learn)}.",
+        training_data=f"{_count(plan.learn)}, split by patient from {_count(plan.held_out)} held out.",
+        training=f"Recipe {recipe_name}, {last.epochs} epochs, {seconds / 60:.0f} minutes on {device}, "
+        f"{platform.machine()}.",
+        scores=scores,
+        threshold=output.threshold,
+        smallest_region=output.smallest_region,
+        mirrored=output.mirrored,
+    )
+
+
+def _count(pairs: Sequence[Pair]) -> str:
+    patients = len({pair.patient for pair in pairs})
+    return f"{len(pairs)} scans of {patients} patients"

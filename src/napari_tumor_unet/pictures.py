@@ -1,0 +1,76 @@
+"""Pictures of how a training went and of what a model finds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from napari_tumor_unet.checkpoint import Epoch
+from napari_tumor_unet.evaluation import ScanScore
+
+# Told apart by those who see no red and green (Okabe and Ito, 2008).
+_PREDICTION, _REFERENCE = "#E69F00", "#56B4E9"
+
+
+def draw_curves(history: Sequence[Epoch], path: Path) -> None:
+    """Loss and held-out Dice over the epochs, as a PNG file."""
+    figure = Figure(figsize=(8, 3.2), dpi=120, layout="constrained")
+    loss, dice = figure.subplots(1, 2)
+    epochs = [e.epoch for e in history]
+    loss.plot(epochs, [e.loss for e in history], color=_REFERENCE, marker=".")
+    loss.set(xlabel="epoch", title="Training loss", ylim=(0, None))
+    if math.isnan(history[-1].held_out_dice):
+        dice.text(0.5, 0.5, "no scan is held out", ha="center", transform=dice.transAxes)
+    else:
+        dice.plot(epochs, [e.held_out_dice for e in history], color=_PREDICTION, marker=".")
+    dice.set(xlabel="epoch", title="Mean Dice of held-out scans", ylim=(0, 1))
+    for axes in (loss, dice):
+        axes.grid(alpha=0.3)
+        axes.set_xlim(0.5, max(history[-1].epochs, 2) + 0.5)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    figure.savefig(path)
+
+
+def draw_scan(score: ScanScore, path: Path) -> None:
+    """FLAIR, prediction and truth side by side, in the slice of the score's view, as a PNG file."""
+    view = score.view
+    figure = Figure(figsize=(9, 3.4), dpi=120, layout="constrained", facecolor="black")
+    figure.suptitle(
+        f"{score.name}, slice {view.index + 1}: Dice of the volume {score.volume.dice:.3f}, "
+        f"of this slice {score.slices[view.index].dice:.3f}",
+        color="white",
+    )
+    plain, predicted, true = figure.subplots(1, 3)
+    _draw(plain, view.flair, "FLAIR")
+    _draw(predicted, view.flair, "prediction", view.prediction, _PREDICTION)
+    _draw(true, view.flair, "truth", view.reference, _REFERENCE)
+    figure.savefig(path)
+
+
+def examples(scores: Sequence[ScanScore]) -> dict[str, ScanScore]:
+    """The scans to look at: best, median and worst by Dice, and those whose tumour was missed entirely."""
+    ranked = sorted(scores, key=lambda score: score.volume.dice)
+    chosen = {"best": ranked[-1], "median": ranked[len(ranked) // 2], "worst": ranked[0]}
+    missed = [s for s in ranked if s.volume.reference and not s.volume.both]
+    return chosen | {f"missed_{i + 1}": score for i, score in enumerate(missed)}
+
+
+def _draw(
+    axes: Axes,
+    flair: NDArray[np.float32],
+    title: str,
+    mask: NDArray[np.bool_] | None = None,
+    colour: str = "",
+) -> None:
+    low, high = np.percentile(flair, (1, 99.8))
+    axes.imshow(flair, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+    if mask is not None and mask.any():
+        axes.contour(mask, levels=[0.5], colors=colour, linewidths=1.2)
+    axes.set_title(title, color=colour or "white")
+    axes.set_axis_off()

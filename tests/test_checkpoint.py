@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from napari_tumor_unet.checkpoint import CheckpointError, Epoch, load_checkpoint, save_checkpoint
+
+from .conftest import Refused
+
+HISTORY = [Epoch(1, 2, 0.5, 0.25, 1e-3, 2.0), Epoch(2, 2, 0.25, math.nan, 5e-4, 2.5)]
+
+
+def parts(value: float = 0.0) -> dict[str, Any]:
+    layer = torch.nn.Linear(2, 2)
+    torch.nn.init.constant_(layer.weight, value)
+    return {"net": layer}
+
+
+def test_what_was_saved_comes_back(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, "mine", parts(3.0), HISTORY[:1])
+    restored = parts()
+    assert load_checkpoint(tmp_path, "mine", restored) == HISTORY[:1]
+    assert (restored["net"].weight == 3).all()
+
+
+def test_without_a_checkpoint_nothing_was_done(tmp_path: Path) -> None:
+    assert load_checkpoint(tmp_path, "mine", parts()) == []
+
+
+def test_the_metrics_are_a_table_of_all_epochs(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, "mine", parts(), HISTORY[:1])
+    save_checkpoint(tmp_path, "mine", parts(), HISTORY)
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert [float(row["loss"]) for row in rows] == [0.5, 0.25]
+    assert rows[1]["held_out_dice"] == "nan"
+
+
+@pytest.mark.parametrize("damage", [b"", b"no zip", None], ids=["empty", "foreign", "truncated"])
+def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path, refused: Refused, damage: bytes | None) -> None:
+    save_checkpoint(tmp_path, "mine", parts(), HISTORY)
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:-200] if damage is None else damage)
+    with refused(CheckpointError, "checkpoint.pt", "damaged"):
+        load_checkpoint(tmp_path, "mine", parts())
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_good_one(
+    tmp_path: Path, refused: Refused
+) -> None:
+    resource = pytest.importorskip("resource")
+    signal = pytest.importorskip("signal")
+    save_checkpoint(tmp_path, "mine", parts(3.0), HISTORY[:1])
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, limit[1]))  # the system then refuses, as a full disk does
+    try:
+        with refused(CheckpointError, "epoch 2", "make space"):
+            save_checkpoint(tmp_path, "mine", parts(), HISTORY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert load_checkpoint(tmp_path, "mine", parts()) == HISTORY[:1]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.pt", "metrics.csv"]

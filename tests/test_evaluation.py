@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_tumor_unet.api import segment
+from napari_tumor_unet.dataset import find_pairs
+from napari_tumor_unet.evaluation import ScanScore, View, score_scan, score_scans, summarise
+from napari_tumor_unet.model import Model
+from napari_tumor_unet.scoring import dice
+
+EMPTY = np.zeros((2, 4, 4), bool)
+
+
+def scored(name: str, prediction: np.ndarray, reference: np.ndarray) -> ScanScore:
+    return score_scan(name, prediction, reference, View(0, EMPTY[0], prediction[0], reference[0]))
+
+
+def mask(*voxels: tuple[int, int, int]) -> np.ndarray:
+    made = EMPTY.copy()
+    for voxel in voxels:
+        made[voxel] = True
+    return made
+
+
+# half: one voxel of two, in slice 0. other: nothing of the tumour, but something elsewhere.
+HALF = scored("half", mask((0, 0, 0)), mask((0, 0, 0), (0, 0, 1)))
+OTHER = scored("other", mask((1, 3, 3)), mask((0, 1, 1)))
+NOTHING = scored("nothing", EMPTY, EMPTY)
+
+
+def test_each_number_is_what_its_definition_says() -> None:
+    summary = summarise([HALF, OTHER, NOTHING])
+    assert (summary.scans, summary.scans_without_tumour) == (3, 1)
+    assert summary.dice.mean == pytest.approx((2 / 3 + 0 + 1) / 3)
+    assert summary.iou.mean == pytest.approx((1 / 2 + 0 + 1) / 3)
+    assert summary.dice.median == pytest.approx(2 / 3)
+    assert summary.dice.lowest == 0
+    assert (summary.dice.lower_quartile, summary.dice.upper_quartile) == pytest.approx((1 / 3, 5 / 6))
+    assert summary.dice.standard_deviation == pytest.approx(np.std([2 / 3, 0, 1], ddof=1))
+    assert [name for name, _ in summary.worst] == ["other", "half", "nothing"]
+    assert summary.missed == ("other",)
+    assert summary.pooled.dice == pytest.approx(2 * 1 / (2 + 3))
+    assert summary.pooled.iou == pytest.approx(1 / 4)
+    # Slices: half 2/3 and 1 (both empty), other 0 and 0 (one empty), nothing 1 and 1.
+    assert summary.slice_dice == pytest.approx((2 / 3 + 1 + 0 + 0 + 1 + 1) / 6)
+    assert summary.tumour_slice_dice == pytest.approx((2 / 3 + 0) / 2)
+    assert (summary.tumour_slices, summary.tumour_free_slices) == (2, 4)
+    assert summary.false_positive_slices == 1
+
+
+def test_at_128_takes_every_second_pixel_of_both_masks() -> None:
+    score = scored("x", mask((0, 0, 0), (0, 1, 1), (0, 2, 2)), mask((0, 0, 0), (0, 0, 1)))
+    assert (score.at_128.both, score.at_128.predicted, score.at_128.reference) == (1, 2, 1)
+
+
+def test_what_is_undefined_is_null_in_json() -> None:
+    summary = summarise([NOTHING])
+    assert math.isnan(summary.tumour_slice_dice)
+    content = json.loads(json.dumps(summary.to_json(), allow_nan=False))
+    assert content["tumour_slice_dice"] is None
+    assert content["dice"]["standard_deviation"] is None
+    assert content["pooled"] == {"dice": 1.0, "iou": 1.0}
+    assert content["worst"] == [{"name": "nothing", "dice": 1.0}]
+
+
+def test_scans_on_disk_score_what_their_segmentation_scores(data: Path, tiny_model: Model) -> None:
+    pairs = find_pairs(data).pairs
+    for pair, score in zip(pairs, score_scans(pairs, tiny_model, device="cpu"), strict=True):
+        scan, reference = pair.read()
+        prediction = segment(scan, model=tiny_model, device="cpu").mask
+        assert score.volume.dice == dice(prediction, reference)
+        assert score.at_128.dice == dice(prediction[:, ::2, ::2], reference[:, ::2, ::2])
+        assert len(score.slices) == scan.shape[0]
+        assert score.view.index == reference.sum(axis=(1, 2)).argmax()
+
+
+def test_flair_alone_hides_the_other_sequences(data: Path, tiny_model: Model) -> None:
+    pairs = find_pairs(data).pairs[:1]
+    probability = segment(pairs[0].read()[0], model=tiny_model, device="cpu").probability
+    # As it has learned nothing, it would find everything at the usual threshold.
+    card = replace(tiny_model.card, threshold=float(np.median(probability)) / 255)
+    model = replace(tiny_model, card=card)
+    (before,) = score_scans(pairs, model, device="cpu", flair_alone=True)
+    volume = tifffile.imread(pairs[0].scan)
+    volume[:, [0, 2]] = 0
+    tifffile.imwrite(pairs[0].scan, volume, imagej=True, metadata={"axes": "ZCYX"})
+    (after,) = score_scans(pairs, model, device="cpu", flair_alone=True)
+    (all_sequences,) = score_scans(pairs, model, device="cpu")
+    assert before.volume == after.volume != all_sequences.volume

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_tumor_unet.augmentation import Augmentation
+from napari_tumor_unet.preparation import Preparation, find_frame, prepare
+from napari_tumor_unet.recipe import Optimisation, Recipe, Sampling
+from napari_tumor_unet.sampling import PreparedScan, Sampler, prepare_scan, without_skull
+from napari_tumor_unet.scan import SEQUENCES
+
+from .conftest import Phantom, make_phantom
+
+NOTHING = Augmentation(**dict.fromkeys(Augmentation.__dataclass_fields__, 0.0))
+RECIPE = Recipe(
+    Preparation(size=8, neighbours=0), optimisation=Optimisation(batch_size=2), augmentation=NOTHING
+)
+
+
+def numbered(tumour: list[bool], first: int = 0) -> PreparedScan:
+    """A scan whose pixels are the number of their slice."""
+    numbers = torch.arange(first, first + len(tumour), dtype=torch.float16)
+    images = numbers[:, None, None, None].expand(-1, 3, 8, 8)
+    return PreparedScan(images, torch.tensor(tumour)[:, None, None].expand(-1, 8, 8))
+
+
+def drawn(sampler: Sampler, seed: int = 0) -> list[tuple[int, bool]]:
+    """The slices of an epoch by number, and whether their mask holds tumour."""
+    batches = sampler.epoch(torch.Generator().manual_seed(seed))
+    return [
+        (round(float(i.mean())), bool(m.any()))
+        for images, masks in batches
+        for i, m in zip(images, masks, strict=True)
+    ]
+
+
+@given(tumour=st.lists(st.booleans(), min_size=4, max_size=30).filter(any), seed=st.integers(0, 100))
+def test_an_epoch_of_the_seed_is_each_tumour_slice_once_and_as_many_without(
+    tumour: list[bool], seed: int
+) -> None:
+    recipe = replace(RECIPE, optimisation=Optimisation(batch_size=1))
+    slices = drawn(Sampler([numbered(tumour)], [], recipe), seed)
+    with_tumour = sorted(number for number, has in slices if has)
+    expected = [i for i, has in enumerate(tumour) if has]
+    if all(tumour):
+        assert with_tumour == sorted(expected * 2)
+        return
+    assert with_tumour == expected
+    free = [number for number, has in slices if not has]
+    assert len(free) == len(expected)
+    counts = [free.count(i) for i, has in enumerate(tumour) if not has]
+    assert max(counts) - min(counts) <= 1
+
+
+def test_slices_and_masks_stay_together() -> None:
+    slices = drawn(Sampler([numbered([True, False] * 6), numbered([False] * 6, 12)], [], RECIPE))
+    assert all(has == (number < 12 and number % 2 == 0) for number, has in slices)
+
+
+def test_drawing_by_chance_keeps_number_and_share() -> None:
+    recipe = replace(RECIPE, sampling=Sampling(400, 0.75))
+    slices = drawn(Sampler([numbered([True] + [False] * 9)], [], recipe))
+    assert len(slices) == 400
+    assert sum(has for _, has in slices) == pytest.approx(300, abs=40)
+
+
+def test_chance_comes_from_the_generator_alone() -> None:
+    sampler = Sampler([numbered([True, False] * 10)], [], replace(RECIPE, augmentation=Augmentation()))
+    first, again, other = (
+        torch.cat([images for images, _ in sampler.epoch(torch.Generator().manual_seed(seed))])
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_stripped_scans_are_drawn_as_often_as_asked() -> None:
+    whole, stripped = numbered([True] * 10), numbered([True] * 10, first=100)
+    recipe = replace(RECIPE, sampling=Sampling(200), augmentation=replace(NOTHING, stripped=0.3))
+    slices = drawn(Sampler([whole], [stripped], recipe))
+    assert sum(number >= 100 for number, _ in slices) == pytest.approx(60, abs=20)
+
+
+def test_without_tumour_there_is_nothing_to_draw() -> None:
+    with pytest.raises(ValueError, match="No training mask"):
+        Sampler([numbered([False] * 3)], [], RECIPE)
+
+
+@pytest.mark.parametrize("neighbours", [0, 1, 2])
+def test_inputs_are_made_as_in_use(phantom: Phantom, neighbours: int) -> None:
+    scan, mask = phantom((5, 40, 36))
+    preparation = Preparation(size=32, neighbours=neighbours)
+    prepared = prepare_scan(scan, mask, preparation)
+    frame = find_frame(scan, preparation)
+    used = prepare(scan, frame, preparation, range(5))
+    torch.testing.assert_close(
+        prepared.inputs(list(range(5)), neighbours), used, atol=4e-3, rtol=0
+    )  # half precision
+
+
+def test_the_end_slices_are_repeated_beyond_the_ends() -> None:
+    scan = numbered([True] * 4)
+    assert [round(float(c.mean())) for c in scan.inputs([0], 1)[0]] == [0, 0, 0, 0, 1]
+    assert [round(float(c.mean())) for c in scan.inputs([3], 1, step=2)[0]] == [3, 3, 3, 1, 3]
+
+
+def test_the_mask_goes_the_way_of_the_image() -> None:
+    scan, mask = make_phantom((4, 60, 40))
+    bright = replace(scan, sequences={**scan.sequences, "flair": scan.sequences["flair"] + 500 * mask})
+    prepared = prepare_scan(bright, mask, Preparation(size=48))
+    flair = prepared.images[:, SEQUENCES.index("flair")].float()
+    threshold = (flair[prepared.mask].mean() + flair[~prepared.mask].mean()) / 2
+    assert ((flair > threshold) == prepared.mask).float().mean() > 0.98
+
+
+def test_taking_the_skull_away_keeps_all_tumour(phantom: Phantom) -> None:
+    scan, mask = phantom((6, 60, 60), at=(0.6, 0.0))
+    bare = without_skull(scan, mask)
+    flair = scan.sequences["flair"]
+    assert (bare.sequences["flair"][mask] == flair[mask]).all()
+    assert (bare.sequences["flair"] == 0).mean() > (flair < 20).mean()
