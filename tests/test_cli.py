@@ -17,6 +17,8 @@ from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli
 from napari_tumor_unet.card import bundled_models, file_hash
+from napari_tumor_unet.cli import console
+from napari_tumor_unet.cli import segment as segment_command
 from napari_tumor_unet.scan import SEQUENCES
 
 from .conftest import Phantom, is_one_sentence
@@ -147,7 +149,7 @@ def test_scans_of_one_name_get_their_parents_name_in_front(
     ],
 )
 def test_no_two_scans_get_one_name(paths: list[str], names: list[str]) -> None:
-    assert cli.output_names([Path("/w") / path for path in paths]) == names
+    assert segment_command.output_names([Path("/w") / path for path in paths]) == names
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
@@ -155,7 +157,7 @@ def test_links_are_named_by_where_they_lie(tmp_path: Path) -> None:
     for n in "12":
         (tmp_path / f"p{n}").mkdir()
         (tmp_path / f"p{n}" / "flair.tif").symlink_to(tmp_path / "store" / n)
-    found = cli.output_names([tmp_path / "p1" / "flair.tif", tmp_path / "p2" / "flair.tif"])
+    found = segment_command.output_names([tmp_path / "p1" / "flair.tif", tmp_path / "p2" / "flair.tif"])
     assert found == ["p1_flair", "p2_flair"]
 
 
@@ -231,7 +233,7 @@ def test_impossible_thresholds_are_refused(run: Run, tiff: Callable[..., Path], 
 
 
 def test_models_lists_the_bundled_ones_with_their_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.out, "width", 300)
+    monkeypatch.setattr(console.out, "width", 300)
     result = CliRunner().invoke(cli.app, ["models"])
     assert result.exit_code == 0
     for name, path in bundled_models().items():
@@ -240,7 +242,7 @@ def test_models_lists_the_bundled_ones_with_their_hashes(monkeypatch: pytest.Mon
 
 
 def test_doctor_tells_versions_devices_and_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.out, "width", 300)
+    monkeypatch.setattr(console.out, "width", 300)
     result = CliRunner().invoke(cli.app, ["doctor"])
     assert result.exit_code == 0
     for word in ("Python", "napari-tumor-unet", torch.__version__, "device", "model default"):

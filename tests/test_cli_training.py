@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from typer.testing import CliRunner, Result
+
+from napari_tumor_unet import cli, evaluate
+
+from .conftest import is_one_sentence
+
+COMMAND = [sys.executable, "-c", "from napari_tumor_unet.cli import main; main()"]
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command."""
+    monkeypatch.setattr(cli.console.out, "width", 300)
+
+    def invoke(*arguments: object) -> Result:
+        return CliRunner().invoke(cli.app, list(map(str, arguments)))
+
+    return invoke
+
+
+@pytest.fixture
+def slow_recipe(recipe_file: Path) -> Path:
+    """With time to be killed in."""
+    recipe_file.write_text(recipe_file.read_text().replace("slices = 8", "slices = 400"))
+    return recipe_file
+
+
+def sentence(result: Result) -> str:
+    assert result.exit_code == 1
+    last = result.output.splitlines()[-1]
+    assert is_one_sentence(last), last
+    return last
+
+
+def test_a_table_says_what_each_scan_is_used_for(run: Run, data: Path, recipe_file: Path) -> None:
+    (data / "d.tif").touch()
+    out = data.parent / "mine.safetensors"
+    result = run("train", data, "--recipe", recipe_file, "--epochs", 2, "--out", out, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    rows = {line.split()[1]: line for line in result.output.splitlines() if line.startswith("│")}
+    uses = [next(u for u in ("learned from", "held out", "left out") if u in rows[n]) for n in "abc"]
+    assert sorted(uses) == ["held out", "learned from", "learned from"]
+    assert "left out: no mask d_mask beside it" in rows["d.tif"]
+    assert "2 scans to learn from, 1 held out, 1 left out" in result.output
+    assert "epoch 2/2" in result.output
+    assert out.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_killed_training_resumes_to_the_same_weights(
+    run: Run, data: Path, slow_recipe: Path, tmp_path: Path
+) -> None:
+    options = ["--recipe", slow_recipe, "--device", "cpu"]
+    through, killed = tmp_path / "through.safetensors", tmp_path / "killed.safetensors"
+    assert run("train", data, *options, "--out", through).exit_code == 0
+    command = [*COMMAND, "train", data, *options, "--out", killed]
+    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("epoch 1/3"):
+                os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert not killed.exists()
+    resumed = run("train", data, *options, "--out", killed, "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert "epoch 1/3" not in resumed.output
+    expected = load_file(through)
+    for name, weight in load_file(killed).items():
+        np.testing.assert_array_equal(weight, expected[name])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child")
+def test_an_interrupt_says_how_to_go_on(data: Path, slow_recipe: Path, tmp_path: Path) -> None:
+    command = [*COMMAND, "train", data, "--recipe", slow_recipe, "--out", tmp_path / "m.safetensors"]
+    with subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            if line.startswith("epoch 1/3"):
+                process.send_signal(signal.SIGINT)
+        said = process.stderr.read().splitlines()[-1]
+    assert process.returncode == 1
+    assert is_one_sentence(said), said
+    assert "--resume" in said
+
+
+def test_what_cannot_be_trained_is_one_sentence(run: Run, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.safetensors"
+    assert "no such recipe.toml" in sentence(
+        run("train", data, "--recipe", "no such recipe.toml", "--out", out)
+    )
+    assert "gone" in sentence(run("train", tmp_path / "gone", "--out", out))
+    assert "split.csv" in sentence(run("train", data, "--split", tmp_path / "split.csv", "--out", out))
+    assert "--split" in sentence(run("train", data, "--fold", 1, "--out", out))
+    (tmp_path / "split.csv").write_text("patient,split\na,train\na,val\n")
+    assert "patient a" in sentence(run("train", data, "--split", tmp_path / "split.csv", "--out", out))
+    assert not list(tmp_path.glob("m*"))
+
+
+def test_an_evaluation_prints_its_figures_and_their_definitions(
+    run: Run, data: Path, tiny_model_file: Path
+) -> None:
+    result = run("evaluate", data, "--model", tiny_model_file)
+    assert result.exit_code == 0, result.output
+    summary = evaluate(data, model=tiny_model_file).summary
+    for figure in (summary.dice.mean, summary.iou.median, summary.pooled_at_128.dice):
+        assert f"{figure:.3f}" in result.output
+    assert f"{summary.false_positive_slices} of {summary.tumour_free_slices}" in result.output
+    assert "every second pixel" in result.output
+    assert "Two empty masks count as 1" in result.output
+
+
+def test_json_is_one_object_and_nothing_else(data: Path, tiny_model_file: Path) -> None:
+    command = [*COMMAND, "evaluate", data, "--model", tiny_model_file, "--json"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+    content = json.loads(done.stdout)
+    summary = evaluate(data, model=tiny_model_file).summary
+    assert content["dice"]["mean"] == summary.dice.mean
+    assert content["pooled_at_128"]["iou"] == summary.pooled_at_128.iou
+    assert [scan["name"] for scan in content["volumes"]] == ["a", "b", "c"]
+    assert not done.stderr
+
+
+def test_what_cannot_be_evaluated_is_one_sentence(run: Run, data: Path, tmp_path: Path) -> None:
+    assert "nobody" in sentence(run("evaluate", data, "--model", "nobody"))
+    assert "gone" in sentence(run("evaluate", tmp_path / "gone"))
+    (data / "a.tif").write_bytes(b"")
+    assert "a.tif" in sentence(run("evaluate", data))

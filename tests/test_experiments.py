@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_tumor_unet import evaluate, segment, train
+from napari_tumor_unet.card import NOT_FOR_THE_CLINIC, read_card
+from napari_tumor_unet.checkpoint import Epoch
+from napari_tumor_unet.experiments import plan_training
+from napari_tumor_unet.model import Model
+from napari_tumor_unet.recipe import read_recipe
+from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.training import TrainingError
+
+from .conftest import Refused
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> Path:
+    path = tmp_path / "split.csv"
+    path.write_text("patient,split,fold\na,train,0\nb,train,1\nc,val,2\n")
+    return path
+
+
+def test_a_trained_model_is_a_file_that_segments(data: Path, recipe_file: Path, tmp_path: Path) -> None:
+    trained = train(data, out=tmp_path / "mine.safetensors", recipe=recipe_file, device="cpu")
+    mask = segment(data / "a.tif", model=trained.path).mask
+    np.testing.assert_array_equal(mask, segment(data / "a.tif", model=trained.model).mask)
+    assert [epoch.epoch for epoch in trained.history] == [1, 2, 3]
+    assert {p.name for p in trained.folder.iterdir()} == {"checkpoint.pt", "metrics.csv", "curves.png"}
+
+
+def test_the_card_says_how_the_model_was_made(
+    data: Path, recipe_file: Path, split: Path, tmp_path: Path
+) -> None:
+    text = recipe_file.read_text() + "[postprocessing]\nthreshold = 0.4\nmirrored = true\n"
+    recipe_file.write_text(text)
+    train(data, out=tmp_path / "mine.safetensors", recipe=recipe_file, split=split, device="cpu")
+    card = read_card(tmp_path / "mine.safetensors")
+    assert card.name == "mine"
+    assert "tiny, 3 epochs" in card.training
+    assert "2 scans of 2 patients" in card.training_data
+    assert card.intended_use == NOT_FOR_THE_CLINIC
+    assert (card.threshold, card.mirrored) == (0.4, True)
+    (score,) = card.scores.values()
+    with (tmp_path / "mine_training" / "metrics.csv").open(newline="") as file:
+        *_, last = csv.DictReader(file)
+    assert score["scans"] == 1
+    assert score["mean"] == pytest.approx(float(last["held_out_dice"]), abs=1e-4)
+    assert str(tmp_path) not in repr(card)
+
+
+def test_a_split_says_who_is_learned_from(data: Path, split: Path) -> None:
+    plan = plan_training(data, split)
+    assert [p.name for p in plan.learn], [p.name for p in plan.held_out] == (["a", "b"], ["c"])
+    plan = plan_training(data, split, fold=1)
+    assert [p.name for p in plan.learn], [p.name for p in plan.held_out] == (["a", "c"], ["b"])
+
+
+def test_without_a_split_one_of_a_few_patients_is_held_out(data: Path) -> None:
+    plan = plan_training(data)
+    assert (len(plan.learn), len(plan.held_out)) == (2, 1)
+
+
+def test_a_recipe_read_before_and_fewer_epochs_can_be_given(
+    data: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    events: list[Any] = []
+    train(
+        plan_training(data),
+        out=tmp_path / "mine.safetensors",
+        recipe=read_recipe(str(recipe_file)),
+        epochs=1,
+        device="cpu",
+        on_event=events.append,
+    )
+    assert [e.epochs for e in events if isinstance(e, Epoch)] == [1]
+
+
+def test_nothing_is_trained_over_unasked(
+    data: Path, recipe_file: Path, tmp_path: Path, refused: Refused
+) -> None:
+    out = tmp_path / "mine.safetensors"
+    trained = train(data, out=out, recipe=recipe_file, epochs=1, device="cpu")
+    with refused(TrainingError, "mine.safetensors", "already"):
+        train(data, out=out, recipe=recipe_file, epochs=1)
+    out.unlink()
+    with refused(TrainingError, "checkpoint.pt", "already"):
+        train(data, out=out, recipe=recipe_file, epochs=1)
+    again = train(data, out=out, recipe=recipe_file, epochs=1, resume=True, device="cpu")
+    assert again.history == trained.history
+
+
+def test_a_model_file_needs_its_ending(data: Path, tmp_path: Path, refused: Refused) -> None:
+    with refused(TrainingError, "mine.pt", "safetensors"):
+        train(data, out=tmp_path / "mine.pt")
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    data: Path, recipe_file: Path, tmp_path: Path, refused: Refused
+) -> None:
+    (tmp_path / "mine_training").touch()
+    with refused(TrainingError, "mine", "cannot be saved"):
+        train(data, out=tmp_path / "mine.safetensors", recipe=recipe_file, device="cpu")
+
+
+def test_an_evaluation_takes_the_part_asked_for(data: Path, split: Path, tiny_model: Model) -> None:
+    seen: list[tuple[str, int]] = []
+    result = evaluate(
+        data, model=tiny_model, split=split, part="train", on_score=lambda s, n: seen.append((s.name, n))
+    )
+    assert [score.name for score in result.scores] == ["a", "b"]
+    assert seen == [("a", 2), ("b", 2)]
+    assert result.left_out == {"c": "in the part val"}
+    everything = evaluate(data, model=tiny_model)
+    assert everything.summary.scans == 3
+    assert everything.scores[0].volume == result.scores[0].volume
+
+
+def test_an_empty_part_is_one_sentence(data: Path, split: Path, tiny_model: Model, refused: Refused) -> None:
+    with refused(ScanError, "data", "part test"):
+        evaluate(data, model=tiny_model, split=split, part="test")
+
+
+def test_pictures_are_drawn_where_asked_for(data: Path, tiny_model: Model, tmp_path: Path) -> None:
+    result = evaluate(data, model=tiny_model, pictures=tmp_path / "pictures")
+    names = {path.stem.partition("_")[0] for path in (tmp_path / "pictures").glob("*.png")}
+    assert {"best", "median", "worst"} <= names
+    assert (tmp_path / "pictures" / f"worst_{result.summary.worst[0][0]}.png").exists()
