@@ -1,7 +1,7 @@
 # Everything a fresh machine needs is set up by the target that needs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test bench lint format clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -21,6 +21,10 @@ demo: $(STAMP) ## Open napari on the sample scan and segment it
 
 test: $(STAMP) ## Run all tests, real-viewer tests included
 	sh scripts/with_display.sh --virtual $(PYTHON) -m pytest
+
+bench: $(STAMP) ## Measure the speed of training against a plain loop
+	$(PYTHON) benchmarks/bench_training.py --recipe seed
+	$(PYTHON) benchmarks/bench_training.py --recipe default
 
 lint: $(STAMP) ## Check style, types, the walls between modules, and the manifest
 	$(VENV)/bin/ruff check

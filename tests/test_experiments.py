@@ -122,7 +122,7 @@ def test_an_evaluation_takes_the_part_asked_for(data: Path, split: Path, tiny_mo
 
 
 def test_an_empty_part_is_one_sentence(data: Path, split: Path, tiny_model: Model, refused: Refused) -> None:
-    with refused(ScanError, "data", "part test"):
+    with refused(ScanError, "no scan to evaluate", "part test"):
         evaluate(data, model=tiny_model, split=split, part="test")
 
 
@@ -131,3 +131,8 @@ def test_pictures_are_drawn_where_asked_for(data: Path, tiny_model: Model, tmp_p
     names = {path.stem.partition("_")[0] for path in (tmp_path / "pictures").glob("*.png")}
     assert {"best", "median", "worst"} <= names
     assert (tmp_path / "pictures" / f"worst_{result.summary.worst[0][0]}.png").exists()
+
+
+def test_the_scans_of_a_plan_can_be_evaluated(data: Path, split: Path, tiny_model: Model) -> None:
+    result = evaluate(plan_training(data, split).held_out, model=tiny_model)
+    assert [score.name for score in result.scores] == ["c"]

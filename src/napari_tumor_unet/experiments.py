@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 
 from napari_tumor_unet.card import Card
 from napari_tumor_unet.checkpoint import CHECKPOINT, Epoch
-from napari_tumor_unet.dataset import Pair, find_pairs, hold_out, read_split
+from napari_tumor_unet.dataset import Dataset, Pair, find_pairs, hold_out, read_split
 from napari_tumor_unet.device import choose_device
 from napari_tumor_unet.evaluation import ScanScore, Summary, score_scans, summarise
 from napari_tumor_unet.model import Model, load_model, save_model
@@ -150,7 +150,7 @@ def train(
 
 
 def evaluate(
-    data: str | Path,
+    data: str | Path | Sequence[Pair],
     *,
     model: str | Path | Model | None = None,
     split: str | Path | None = None,
@@ -165,8 +165,8 @@ def evaluate(
 
     Parameters
     ----------
-    data : str or Path
-        A folder with scans and masks.
+    data : str, Path or sequence of Pair
+        A folder with scans and masks, or pairs found before, ``plan.held_out`` say.
     model : str, Path or Model, optional
         As for :func:`napari_tumor_unet.segment`.
     split : str or Path, optional
@@ -189,11 +189,11 @@ def evaluate(
     ScanError, ModelError, DeviceError
         Each with one sentence that says what is wrong.
     """
-    dataset = find_pairs(Path(data))
+    dataset = find_pairs(Path(data)) if isinstance(data, str | Path) else Dataset(tuple(data))
     if split is not None:
         dataset = dataset.part(read_split(Path(split), fold), part)
     if not dataset.pairs:
-        raise ScanError(f"No scan in {Path(data).name} is in the part {part} of the split.")
+        raise ScanError(f"There is no scan to evaluate, or none in the part {part} of the split.")
     loaded = model if isinstance(model, Model) else load_model(model)
     scores = []
     for score in score_scans(dataset.pairs, loaded, device=choose_device(device), flair_alone=flair_alone):
