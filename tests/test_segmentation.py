@@ -81,6 +81,20 @@ def test_a_run_can_be_left_at_any_slice(tiny_model: Model, phantom: Phantom) -> 
     steps.close()
 
 
+def test_only_models_that_say_so_look_at_the_mirrored_head(tiny_model: Model) -> None:
+    scan = scan_from_volume(np.random.default_rng(0).normal(size=(2, 40, 40)))
+    plain, averaged = (
+        run_all(scan, replace(tiny_model, card=replace(tiny_model.card, mirrored=mirrored)))[1].probability
+        for mirrored in (False, True)
+    )
+    turned = replace(scan, sequences={"flair": scan.sequences["flair"][..., ::-1].copy()})
+    model = replace(tiny_model, card=replace(tiny_model.card, mirrored=False))
+    other = run_all(turned, model)[1].probability[..., ::-1]
+    assert not np.array_equal(plain, averaged)
+    mean = (plain.astype(float) + other) / 2
+    assert np.abs(mean - averaged).max() <= 3  # of 255: rounding, and the precision of the network
+
+
 def test_a_mirrored_head_is_segmented_mirrored(tiny_model: Model) -> None:
     images = torch.randn(2, 5, 32, 32)
     straight, mirrored = (predict(tiny_model.network, x, "cpu") for x in (images, images.flip(-1)))
