@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from napari_tumor_unet.checkpoint import CheckpointError, Epoch, load_checkpoint, save_checkpoint
+from napari_tumor_unet.checkpoint import (
+    CheckpointError,
+    Epoch,
+    load_checkpoint,
+    read_metrics,
+    save_checkpoint,
+)
 
 from .conftest import Refused
 
@@ -28,6 +34,12 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     assert (restored["net"].weight == 3).all()
 
 
+def test_a_scaler_that_was_not_needed_is_left_as_it_is(tmp_path: Path) -> None:
+    off, on = torch.amp.GradScaler("cpu", enabled=False), torch.amp.GradScaler("cpu", enabled=True)
+    save_checkpoint(tmp_path, "mine", parts() | {"scaler": off}, HISTORY)
+    assert load_checkpoint(tmp_path, "mine", parts() | {"scaler": on}) != []
+
+
 def test_without_a_checkpoint_nothing_was_done(tmp_path: Path) -> None:
     assert load_checkpoint(tmp_path, "mine", parts()) == []
 
@@ -40,6 +52,7 @@ def test_the_metrics_are_a_table_of_all_epochs(tmp_path: Path) -> None:
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert [float(row["loss"]) for row in rows] == [0.5, 0.25]
     assert rows[1]["held_out_dice"] == "nan"
+    assert repr(read_metrics(tmp_path)) == repr(HISTORY)
 
 
 @pytest.mark.parametrize("damage", [b"", b"no zip", None], ids=["empty", "foreign", "truncated"])

@@ -109,6 +109,12 @@ def test_nnunets_channels_are_the_sequences_that_dataset_json_names(tmp_path: Pa
     assert dataset.left_out == {"y": "no label of that name", "z.nii.gz": "no image of that name"}
 
 
+def test_nnunets_channels_of_one_kind_are_refused(tmp_path: Path, refused: Refused) -> None:
+    write_nnunet(tmp_path, {"0": "T1", "1": "T1w", "2": "FLAIR"}, {"x": 3})
+    with refused(ScanError, "no scan with a mask"):
+        find_pairs(tmp_path)
+
+
 def test_nnunets_only_channel_is_flair(tmp_path: Path) -> None:
     write_nnunet(tmp_path, None, {"x": 1})
     scan, _ = find_pairs(tmp_path).pairs[0].read()
@@ -122,6 +128,49 @@ def test_nnunets_cases_without_flair_are_refused(
     write_nnunet(tmp_path, channels, {"x": 2})
     with refused(ScanError, "no scan with a mask"):
         find_pairs(tmp_path)
+
+
+@pytest.mark.parametrize("which", ["mask", "other sequence"])
+def test_what_lies_elsewhere_than_its_scan_is_refused(tmp_path: Path, refused: Refused, which: str) -> None:
+    write_nnunet(tmp_path, {"0": "FLAIR", "1": "T1"}, {"x": 2})
+    path = tmp_path / ("labelsTr/x.nii.gz" if which == "mask" else "imagesTr/x_0001.nii.gz")
+    nib.save(nib.Nifti1Image(LABELS.T, np.eye(4)), path)
+    with refused(ScanError, "x lies elsewhere"):
+        find_pairs(tmp_path).pairs[0].read()
+
+
+def test_a_folder_of_slices_is_one_scan_and_is_not_split_by_slice(tmp_path: Path) -> None:
+    folder = tmp_path / "head"
+    folder.mkdir()
+    for i, (pixels, labels) in enumerate(zip(VOXELS, LABELS, strict=True)):
+        tifffile.imwrite(folder / f"p_{i + 1}.tif", pixels)
+        tifffile.imwrite(folder / f"p_{i + 1}_mask.tif", labels)
+    (pair,) = find_pairs(folder).pairs
+    assert pair.name == "head"
+    assert pair.read()[0].shape == VOXELS.shape
+
+
+def test_stacks_may_be_named_like_slices(tmp_path: Path) -> None:
+    write_pair(tmp_path, "p_1")
+    write_pair(tmp_path, "p_2")
+    assert [pair.name for pair in find_pairs(tmp_path).pairs] == ["p_1", "p_2"]
+
+
+def test_a_second_mask_is_left_out(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a")
+    (tmp_path / "a_mask.tif").rename(tmp_path / "a_seg.tif")
+    write_pair(tmp_path, "a")
+    assert find_pairs(tmp_path).left_out == {"a_seg.tif": "a_mask.tif is taken"}
+
+
+def test_a_fingerprint_is_of_the_content(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a")
+    write_pair(tmp_path, "b")
+    one, other = (pair.fingerprint() for pair in find_pairs(tmp_path).pairs)
+    assert one == other
+    write_pair(tmp_path, "b", LABELS[::-1])
+    changed = find_pairs(tmp_path).pairs[1].fingerprint()
+    assert (changed[0] == one[0], changed[1] == one[1]) == (True, False)
 
 
 def test_a_damaged_dataset_json_is_refused(tmp_path: Path, refused: Refused) -> None:
@@ -156,6 +205,9 @@ def test_a_mask_of_another_shape_is_refused(tmp_path: Path, refused: Refused) ->
         ("TCGA_CS_4941_19960909", "TCGA_CS_4941"),
         ("TCGA_CS_4941_20010101", "TCGA_CS_4941"),
         ("TCGA_DU_A5TW_19980228", "TCGA_DU_A5TW"),
+        ("TCGA-CS-4941_T1", "TCGA_CS_4941"),
+        ("sub-01_ses-1", "sub_01"),
+        ("sub-01_ses-2", "sub_01"),
         ("patient_1", "patient_1"),
     ],
 )
@@ -169,9 +221,10 @@ def test_a_split_is_read_by_patient(tmp_path: Path) -> None:
 
 
 def test_a_fold_is_held_out(tmp_path: Path) -> None:
-    (tmp_path / "split.csv").write_text("patient,split,fold\na,train,1\nb,val,0\nc,test,\nd,train,1\n")
+    rows = "a,train,1\nb,val,0\nc,test,1\nd,train,1.0\ne,train\n"  # as spreadsheets write them
+    (tmp_path / "split.csv").write_text("patient,split,fold\n" + rows, encoding="utf-8-sig")
     parts = read_split(tmp_path / "split.csv", fold=1)
-    assert parts == {"a": "val", "b": "train", "c": "test", "d": "val"}
+    assert parts == {"a": "val", "b": "train", "c": "test", "d": "val", "e": "train"}
 
 
 @pytest.mark.parametrize(
@@ -179,6 +232,7 @@ def test_a_fold_is_held_out(tmp_path: Path) -> None:
     [
         ("patient,part\na,train\n", None, ["no column split"]),
         ("patient,split\na,train\n", 0, ["no column fold"]),
+        ("patient,split,fold\na,train,1\n", 9, ["no patient in fold 9"]),
         ("", None, ["no column patient or split"]),
     ],
 )

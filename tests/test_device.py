@@ -32,5 +32,9 @@ def test_half_precision_is_for_cpus_that_multiply_it(
     assert not torch.is_autocast_enabled("cpu")
 
 
-def test_gpus_compute_in_half_precision() -> None:
-    assert precision("cuda") is torch.float16
+@pytest.mark.parametrize(("multiplies", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_gpus_compute_in_half_precision(
+    monkeypatch: pytest.MonkeyPatch, multiplies: bool, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: multiplies)
+    assert precision("cuda") is dtype

@@ -11,7 +11,7 @@ import tifffile
 
 from napari_tumor_unet.api import segment
 from napari_tumor_unet.dataset import find_pairs
-from napari_tumor_unet.evaluation import ScanScore, View, score_scan, score_scans, summarise
+from napari_tumor_unet.evaluation import ScanScore, View, score_pair, score_scan, summarise
 from napari_tumor_unet.model import Model
 from napari_tumor_unet.scoring import dice
 
@@ -72,7 +72,8 @@ def test_what_is_undefined_is_null_in_json() -> None:
 
 def test_scans_on_disk_score_what_their_segmentation_scores(data: Path, tiny_model: Model) -> None:
     pairs = find_pairs(data).pairs
-    for pair, score in zip(pairs, score_scans(pairs, tiny_model, device="cpu"), strict=True):
+    for pair in pairs:
+        score = score_pair(pair, tiny_model, device="cpu")
         scan, reference = pair.read()
         prediction = segment(scan, model=tiny_model, device="cpu").mask
         assert score.volume.dice == dice(prediction, reference)
@@ -82,15 +83,15 @@ def test_scans_on_disk_score_what_their_segmentation_scores(data: Path, tiny_mod
 
 
 def test_flair_alone_hides_the_other_sequences(data: Path, tiny_model: Model) -> None:
-    pairs = find_pairs(data).pairs[:1]
-    probability = segment(pairs[0].read()[0], model=tiny_model, device="cpu").probability
+    pair = find_pairs(data).pairs[0]
+    probability = segment(pair.read()[0], model=tiny_model, device="cpu").probability
     # As it has learned nothing, it would find everything at the usual threshold.
     card = replace(tiny_model.card, threshold=float(np.median(probability)) / 255)
     model = replace(tiny_model, card=card)
-    (before,) = score_scans(pairs, model, device="cpu", flair_alone=True)
-    volume = tifffile.imread(pairs[0].scan)
+    before = score_pair(pair, model, device="cpu", flair_alone=True)
+    volume = tifffile.imread(pair.scan)
     volume[:, [0, 2]] = 0
-    tifffile.imwrite(pairs[0].scan, volume, imagej=True, metadata={"axes": "ZCYX"})
-    (after,) = score_scans(pairs, model, device="cpu", flair_alone=True)
-    (all_sequences,) = score_scans(pairs, model, device="cpu")
+    tifffile.imwrite(pair.scan, volume, imagej=True, metadata={"axes": "ZCYX"})
+    after = score_pair(pair, model, device="cpu", flair_alone=True)
+    all_sequences = score_pair(pair, model, device="cpu")
     assert before.volume == after.volume != all_sequences.volume

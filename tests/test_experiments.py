@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+import torch
 
-from napari_tumor_unet import evaluate, segment, train
+from napari_tumor_unet import evaluate, experiments, segment, train
 from napari_tumor_unet.card import NOT_FOR_THE_CLINIC, read_card
-from napari_tumor_unet.checkpoint import Epoch
+from napari_tumor_unet.checkpoint import CheckpointError, Epoch
+from napari_tumor_unet.device import DeviceError
 from napari_tumor_unet.experiments import plan_training
 from napari_tumor_unet.model import Model
 from napari_tumor_unet.recipe import read_recipe
@@ -31,7 +34,12 @@ def test_a_trained_model_is_a_file_that_segments(data: Path, recipe_file: Path, 
     mask = segment(data / "a.tif", model=trained.path).mask
     np.testing.assert_array_equal(mask, segment(data / "a.tif", model=trained.model).mask)
     assert [epoch.epoch for epoch in trained.history] == [1, 2, 3]
-    assert {p.name for p in trained.folder.iterdir()} == {"checkpoint.pt", "metrics.csv", "curves.png"}
+    assert {p.name for p in trained.folder.iterdir()} == {
+        "checkpoint.pt",
+        "metrics.csv",
+        "curves.png",
+        "split.csv",
+    }
 
 
 def test_the_card_says_how_the_model_was_made(
@@ -56,9 +64,27 @@ def test_the_card_says_how_the_model_was_made(
 
 def test_a_split_says_who_is_learned_from(data: Path, split: Path) -> None:
     plan = plan_training(data, split)
-    assert [p.name for p in plan.learn], [p.name for p in plan.held_out] == (["a", "b"], ["c"])
+    assert ([p.name for p in plan.learn], [p.name for p in plan.held_out]) == (["a", "b"], ["c"])
     plan = plan_training(data, split, fold=1)
-    assert [p.name for p in plan.learn], [p.name for p in plan.held_out] == (["a", "c"], ["b"])
+    assert ([p.name for p in plan.learn], [p.name for p in plan.held_out]) == (["a", "c"], ["b"])
+
+
+def test_the_split_of_a_training_is_kept_for_its_evaluation(
+    data: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    trained = train(data, out=tmp_path / "mine.safetensors", recipe=recipe_file, epochs=1, device="cpu")
+    result = evaluate(data, model=trained.model, split=trained.folder / "split.csv")
+    assert [s.name for s in result.scores] == [p.name for p in plan_training(data).held_out]
+
+
+@pytest.mark.parametrize("ask", [{"fold": 1}, {"part": "test"}])
+def test_a_part_or_fold_without_a_split_is_refused(
+    data: Path, tiny_model: Model, refused: Refused, ask: dict[str, Any]
+) -> None:
+    with refused(ScanError, "needs a split"):
+        evaluate(data, model=tiny_model, **ask)
+    with refused(ScanError, "needs a split"):
+        plan_training(data, fold=1)
 
 
 def test_without_a_split_one_of_a_few_patients_is_held_out(data: Path) -> None:
@@ -86,13 +112,49 @@ def test_nothing_is_trained_over_unasked(
 ) -> None:
     out = tmp_path / "mine.safetensors"
     trained = train(data, out=out, recipe=recipe_file, epochs=1, device="cpu")
-    with refused(TrainingError, "mine.safetensors", "already"):
+    with refused(TrainingError, "mine", "already"):
         train(data, out=out, recipe=recipe_file, epochs=1)
     out.unlink()
-    with refused(TrainingError, "checkpoint.pt", "already"):
+    with refused(TrainingError, "mine", "already"):
         train(data, out=out, recipe=recipe_file, epochs=1)
     again = train(data, out=out, recipe=recipe_file, epochs=1, resume=True, device="cpu")
     assert again.history == trained.history
+    (trained.folder / "checkpoint.pt").unlink()
+    with refused(TrainingError, "mine.safetensors exists already"):
+        train(data, out=out, recipe=recipe_file, epochs=1, resume=True)
+
+
+def test_curves_and_metrics_tell_of_the_time_before_an_interruption(
+    data: Path, recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StopError(Exception):
+        pass
+
+    def stop(event: object) -> None:
+        if isinstance(event, Epoch) and event.epoch == 2:
+            raise StopError
+
+    drawn: list[list[int]] = []
+    monkeypatch.setattr(
+        experiments, "draw_curves", lambda history, _: drawn.append([e.epoch for e in history])
+    )
+    out = tmp_path / "mine.safetensors"
+    with pytest.raises(StopError):
+        train(data, out=out, recipe=recipe_file, device="cpu", on_event=stop)
+    train(data, out=out, recipe=recipe_file, device="cpu", resume=True)
+    assert drawn == [[1], [1, 2], [1, 2, 3], [1, 2, 3]]
+
+
+def test_a_corrected_mask_is_another_training(
+    data: Path, recipe_file: Path, tmp_path: Path, refused: Refused
+) -> None:
+    out = tmp_path / "mine.safetensors"
+    train(data, out=out, recipe=recipe_file, epochs=1, device="cpu")
+    mask = tifffile.imread(data / "a_mask.tif")
+    mask[0, 0, 0] = 1
+    tifffile.imwrite(data / "a_mask.tif", mask, photometric="minisblack")
+    with refused(CheckpointError, "other data"):
+        train(data, out=out, recipe=recipe_file, epochs=1, device="cpu", resume=True)
 
 
 def test_a_model_file_needs_its_ending(data: Path, tmp_path: Path, refused: Refused) -> None:
@@ -104,7 +166,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     data: Path, recipe_file: Path, tmp_path: Path, refused: Refused
 ) -> None:
     (tmp_path / "mine_training").touch()
-    with refused(TrainingError, "mine", "cannot be saved"):
+    with refused(CheckpointError, "mine_training", "cannot be made"):
         train(data, out=tmp_path / "mine.safetensors", recipe=recipe_file, device="cpu")
 
 
@@ -122,15 +184,35 @@ def test_an_evaluation_takes_the_part_asked_for(data: Path, split: Path, tiny_mo
 
 
 def test_an_empty_part_is_one_sentence(data: Path, split: Path, tiny_model: Model, refused: Refused) -> None:
-    with refused(ScanError, "no scan to evaluate", "part test"):
+    with refused(ScanError, "No scan could be evaluated"):
         evaluate(data, model=tiny_model, split=split, part="test")
 
 
 def test_pictures_are_drawn_where_asked_for(data: Path, tiny_model: Model, tmp_path: Path) -> None:
-    result = evaluate(data, model=tiny_model, pictures=tmp_path / "pictures")
-    names = {path.stem.partition("_")[0] for path in (tmp_path / "pictures").glob("*.png")}
-    assert {"best", "median", "worst"} <= names
-    assert (tmp_path / "pictures" / f"worst_{result.summary.worst[0][0]}.png").exists()
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "missed_7.png").touch()  # of an evaluation before
+    summary = evaluate(data, model=tiny_model, pictures=tmp_path / "pictures").summary
+    names = {path.stem for path in (tmp_path / "pictures").glob("*.png")}
+    missed = {f"missed_{i + 1}" for i in range(len(summary.missed))}
+    assert names == {"best", "median", "worst"} | missed
+
+
+def test_one_bad_scan_does_not_stop_the_others(data: Path, tiny_model: Model) -> None:
+    (data / "b.tif").write_bytes(b"")
+    result = evaluate(data, model=tiny_model)
+    assert [score.name for score in result.scores] == ["a", "c"]
+    assert "b.tif" in result.left_out["b"]
+
+
+def test_too_little_memory_is_one_sentence(
+    data: Path, tiny_model: Model, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        torch.empty(2**60)
+
+    monkeypatch.setattr(experiments, "score_pair", fail)
+    with refused(DeviceError, "memory of cpu is not enough"):
+        evaluate(data, model=tiny_model, device="cpu")
 
 
 def test_the_scans_of_a_plan_can_be_evaluated(data: Path, split: Path, tiny_model: Model) -> None:

@@ -78,8 +78,10 @@ def test_the_head_is_standardised(phantom: Phantom) -> None:
         assert abs(standardised.std() - 1) < 0.2
 
 
-@given(air=st.floats(-1, 1), spread=st.floats(0.1, 100))
-def test_standardised_scans_may_have_their_air_anywhere(phantom: Phantom, air: float, spread: float) -> None:
+@given(air=st.floats(0, 2), spread=st.floats(0.1, 100))
+def test_the_air_of_standardised_scans_may_lie_among_the_brains_values(
+    phantom: Phantom, air: float, spread: float
+) -> None:
     scan, _ = phantom()
     head = find_head(scan.sequences["flair"])
     masked, standardised = {}, {}
@@ -87,13 +89,13 @@ def test_standardised_scans_may_have_their_air_anywhere(phantom: Phantom, air: f
         masked[sequence] = np.where(head, voxels, 0)
         values = (voxels - voxels[head].mean()) / voxels[head].std()
         standardised[sequence] = np.float32(spread) * np.where(head, values, np.float32(air))
-    expected = prepared(replace(scan, sequences=masked))
-    found = prepared(replace(scan, sequences=standardised))
-    frame = find_frame(replace(scan, sequences=masked), SMALL)
-    assert find_frame(replace(scan, sequences=standardised), SMALL).box == frame.box
-    inside = expected > -1.5  # dark air may be darker in one than in the other
-    torch.testing.assert_close(found[inside], expected[inside], atol=0.25, rtol=0)
-    assert (found[~inside] < -0.5).all()
+    one, other = (replace(scan, sequences=sequences) for sequences in (masked, standardised))
+    assert find_frame(one, SMALL).box == find_frame(other, SMALL).box
+    expected, found = prepared(one), prepared(other)
+    inside = expected > -1.5
+    alike = (found - expected).abs() < 0.25
+    assert alike[inside].float().mean() > 0.95  # all but the rim, where head and air are mixed
+    assert found[~inside].max() < expected[inside].median()
 
 
 def test_a_few_hot_voxels_do_not_matter(phantom: Phantom) -> None:

@@ -64,7 +64,10 @@ def test_what_is_left_out_has_its_default(recipe: Path) -> None:
         ("[optimisation]\nbatch_size = 0", ["optimisation", "batch_size"]),
         ("[optimisation]\nlearning_rate = -1.0", ["optimisation", "learning_rate"]),
         ("[schedule]\nepochs = 0", ["schedule", "epochs"]),
-        ("[schedule]\nepochs = 'many'", ["schedule"]),
+        ("[schedule]\nepochs = 'many'", ["schedule", "epochs", "wrong type"]),
+        ("[schedule]\nepochs = 2.5", ["schedule", "epochs", "wrong type"]),
+        ("[postprocessing]\nmirrored = 1", ["postprocessing", "mirrored", "wrong type"]),
+        ("[network]\nwidths = [8.0, 16]", ["network", "widths", "wrong type"]),
         ("[schedule]\naveraging = 1.0", ["schedule", "averaging"]),
         ("[sampling]\ntumour_share = 0.0", ["sampling", "tumour_share"]),
         ("[augmentation]\nflip = 2", ["augmentation", "flip"]),
@@ -102,6 +105,12 @@ def test_the_seed_is_the_student_projects() -> None:
     assert (seed.optimisation.batch_size, seed.schedule.epochs) == (8, 20)
     assert (seed.sampling.slices, seed.sampling.tumour_share) == (0, 0.5)
     assert not any(dataclasses.astuple(seed.augmentation))
+
+
+def test_the_networks_input_follows_from_the_preparation(recipe: Path) -> None:
+    recipe.write_text("[preparation]\nneighbours = 2\n")
+    assert read_recipe(str(recipe)).network.in_channels == 7
+    assert Recipe().network.in_channels == Recipe().preparation.channels
 
 
 def test_another_number_of_epochs_changes_nothing_else() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -12,12 +13,16 @@ from napari_tumor_unet.preparation import Preparation, find_frame, prepare
 from napari_tumor_unet.recipe import Optimisation, Recipe, Sampling
 from napari_tumor_unet.sampling import PreparedScan, Sampler, prepare_scan, without_skull
 from napari_tumor_unet.scan import SEQUENCES
+from napari_tumor_unet.unet import UNetConfig
 
 from .conftest import Phantom, make_phantom
 
 NOTHING = Augmentation(**dict.fromkeys(Augmentation.__dataclass_fields__, 0.0))
 RECIPE = Recipe(
-    Preparation(size=8, neighbours=0), optimisation=Optimisation(batch_size=2), augmentation=NOTHING
+    Preparation(size=8, neighbours=0),
+    UNetConfig(),
+    Optimisation(batch_size=2),
+    augmentation=NOTHING,
 )
 
 
@@ -91,21 +96,24 @@ def test_without_tumour_there_is_nothing_to_draw() -> None:
 
 
 @pytest.mark.parametrize("neighbours", [0, 1, 2])
-def test_inputs_are_made_as_in_use(phantom: Phantom, neighbours: int) -> None:
-    scan, mask = phantom((5, 40, 36))
+@pytest.mark.parametrize("spacing", [None, (1.0, 1.0, 1.0)], ids=["unknown", "thin slices"])
+def test_inputs_are_made_as_in_use(
+    phantom: Phantom, neighbours: int, spacing: tuple[float, float, float] | None
+) -> None:
+    scan, mask = phantom((12, 40, 36), spacing)
     preparation = Preparation(size=32, neighbours=neighbours)
     prepared = prepare_scan(scan, mask, preparation)
     frame = find_frame(scan, preparation)
-    used = prepare(scan, frame, preparation, range(5))
+    used = prepare(scan, frame, preparation, range(12))
     torch.testing.assert_close(
-        prepared.inputs(list(range(5)), neighbours), used, atol=4e-3, rtol=0
+        prepared.inputs(list(range(12)), neighbours), used, atol=4e-3, rtol=0
     )  # half precision
 
 
 def test_the_end_slices_are_repeated_beyond_the_ends() -> None:
     scan = numbered([True] * 4)
     assert [round(float(c.mean())) for c in scan.inputs([0], 1)[0]] == [0, 0, 0, 0, 1]
-    assert [round(float(c.mean())) for c in scan.inputs([3], 1, step=2)[0]] == [3, 3, 3, 1, 3]
+    assert [round(float(c.mean())) for c in scan.inputs([3], 1, stretch=2)[0]] == [3, 3, 3, 1, 3]
 
 
 def test_the_mask_goes_the_way_of_the_image() -> None:
@@ -115,6 +123,20 @@ def test_the_mask_goes_the_way_of_the_image() -> None:
     flair = prepared.images[:, SEQUENCES.index("flair")].float()
     threshold = (flair[prepared.mask].mean() + flair[~prepared.mask].mean()) / 2
     assert ((flair > threshold) == prepared.mask).float().mean() > 0.98
+
+
+def test_the_mask_of_a_standardised_scan_is_whole(phantom: Phantom) -> None:
+    scan, mask = phantom()
+    head = scan.sequences["flair"] > 30
+    masked = {s: np.where(head, v, 0) for s, v in scan.sequences.items()}
+    standardised = {
+        s: np.where(head, (v - v[head].mean()) / v[head].std(), 0) for s, v in scan.sequences.items()
+    }
+    one, other = (
+        prepare_scan(replace(scan, sequences=sequences), mask, Preparation(size=48)).mask
+        for sequences in (masked, standardised)
+    )
+    assert torch.equal(one, other)
 
 
 def test_taking_the_skull_away_keeps_all_tumour(phantom: Phantom) -> None:

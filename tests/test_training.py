@@ -11,6 +11,7 @@ import pytest
 import tifffile
 import torch
 
+from napari_tumor_unet import training
 from napari_tumor_unet.augmentation import Augmentation
 from napari_tumor_unet.checkpoint import CheckpointError, Epoch
 from napari_tumor_unet.dataset import Pair, find_pairs
@@ -160,7 +161,7 @@ def test_one_scan_under_two_names_on_both_sides_is_refused(
 ) -> None:
     twin = replace(pairs[0], name="z", patient="z")
     with refused(TrainingError, "z and a are one scan"):
-        list(train(pairs, [twin], RECIPE, tmp_path / "run"))
+        next(train(pairs, [twin], RECIPE, tmp_path / "run"))
 
 
 @pytest.mark.parametrize("change", ["recipe", "data"])
@@ -191,19 +192,36 @@ def test_a_file_that_cannot_be_used_is_named(pairs: list[Pair], tmp_path: Path, 
     pairs[1].scan.write_bytes(b"")
     with refused(ScanError, "b.tif"):
         list(train(pairs, [], RECIPE, tmp_path / "run"))
+    pairs[1].scan.unlink()
+    with refused(ScanError, "b.tif"):
+        list(train(pairs, [], RECIPE, tmp_path / "run"))
 
 
-def test_a_loss_that_is_no_number_ends_the_training_and_the_last_checkpoint_stays(
+@pytest.mark.parametrize("what", ["loss", "weights"])
+def test_what_is_no_number_ends_the_training_and_the_last_checkpoint_stays(
+    pairs: list[Pair], tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    learn, steps = training._learn, 0
+
+    def learn_badly(net: UNet, *arguments: Any) -> float:
+        nonlocal steps
+        steps += 1
+        loss = learn(net, *arguments)
+        if steps == 4 and what == "weights":  # the last step of the second epoch: no loss will show it
+            torch.nn.init.constant_(net.head.weight, math.nan)
+        return math.nan if steps == 4 and what == "loss" else loss
+
+    monkeypatch.setattr(training, "_learn", learn_badly)
+    with refused(training.TrainingError, "no longer", "epoch 2", "learning rate"):
+        list(train(pairs, [], RECIPE, tmp_path / "run"))
+    kept = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert len(kept["history"]) == 1
+    assert all(weight.isfinite().all() for weight in kept["net"].values())
+
+
+def test_a_learning_rate_that_is_too_high_ends_the_training(
     pairs: list[Pair], tmp_path: Path, refused: Refused
 ) -> None:
-    steep = replace(
-        RECIPE,
-        optimisation=replace(RECIPE.optimisation, learning_rate=1e30),
-        schedule=Schedule(epochs=3, warm_up=10**9, averaging=0),  # the first epoch is slow enough
-    )
-    done = 0
-    with refused(TrainingError, "no longer a number", "learning rate"):
-        for _ in epochs(pairs, [], steep, tmp_path / "run"):
-            done += 1
-    if done:
-        assert len(torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["history"]) == done
+    steep = replace(RECIPE, optimisation=replace(RECIPE.optimisation, learning_rate=1e30))
+    with refused(TrainingError, "no longer", "learning rate"):
+        list(train(pairs, [], steep, tmp_path / "run"))

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,16 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be written or used; the message is one sentence."""
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of a training, if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"The folder {folder.name} cannot be made: {error.strerror}.") from error
+
+
 def save_checkpoint(folder: Path, identity: str, parts: dict[str, Any], history: list[Epoch]) -> None:
-    """Write checkpoint and metrics, each whole or not at all; the last good ones stay if that fails.
+    """Write checkpoint and metrics, each whole or not at all; the last good checkpoint stays if that fails.
 
     Parameters
     ----------
@@ -62,21 +71,34 @@ def save_checkpoint(folder: Path, identity: str, parts: dict[str, Any], history:
         All so far.
     """
     content = {name: part.state_dict() for name, part in parts.items()}
-    rows = [dataclasses.asdict(epoch) for epoch in history]
     buffer = io.BytesIO()
+    rows = [dataclasses.asdict(epoch) for epoch in history]
     torch.save(content | {"identity": identity, "history": rows}, buffer)
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, [field.name for field in dataclasses.fields(Epoch)])
-    writer.writeheader()
-    writer.writerows(rows)
     try:
         _write(folder / CHECKPOINT, buffer.getbuffer())
-        _write(folder / METRICS, table.getvalue().encode())
+        write_metrics(folder, history)
     except OSError as error:
         raise CheckpointError(
             f"The checkpoint of epoch {len(history)} cannot be written ({error.strerror}); the one "
             "before it, if any, is whole: make space and resume."
         ) from error
+
+
+def write_metrics(folder: Path, history: list[Epoch]) -> None:
+    """Write all epochs as a CSV file."""
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, [field.name for field in dataclasses.fields(Epoch)])
+    writer.writeheader()
+    writer.writerows(dataclasses.asdict(epoch) for epoch in history)
+    with suppress(PermissionError):  # open in a spreadsheet on Windows: the next epoch writes all of it
+        _write(folder / METRICS, table.getvalue().encode())
+
+
+def read_metrics(folder: Path) -> list[Epoch]:
+    """Read what :func:`write_metrics` wrote."""
+    with (folder / METRICS).open(newline="") as file:
+        rows = [[float(value) for value in row] for row in list(csv.reader(file))[1:]]
+    return [Epoch(int(epoch), int(epochs), *values) for epoch, epochs, *values in rows]
 
 
 def load_checkpoint(folder: Path, identity: str, parts: dict[str, Any]) -> list[Epoch]:
@@ -91,17 +113,18 @@ def load_checkpoint(folder: Path, identity: str, parts: dict[str, Any]) -> list[
     if not path.exists():
         return []
     try:
-        content = torch.load(path, weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
         history = [Epoch(**row) for row in content["history"]]
         same = content["identity"] == identity
     except Exception as error:  # torch and pickle raise many kinds for damaged files
         raise CheckpointError(f"{path.name} in {folder.name} is damaged; delete it to start anew.") from error
     if not same:
         raise CheckpointError(
-            f"{folder.name} holds a training with another recipe or other data; choose another folder."
+            f"{folder.name} holds a training with another recipe or other data; choose another name."
         )
     for name, part in parts.items():
-        part.load_state_dict(content[name])
+        if content[name]:  # that of float16's scaler is empty where there was none
+            part.load_state_dict(content[name])
     return history
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_tumor_unet.io import is_mask_name, lgg_folder, read_mask, read_scan, scan_name
 from napari_tumor_unet.scan import Scan, ScanError, Sequence, sequence_named
 
-_TCGA_PATIENT = re.compile(r"TCGA_[A-Z0-9]{2}_[A-Z0-9]{4}")
+_PATIENT = re.compile(r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+")
 _NNUNET_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 _ENDINGS = (".nii.gz", ".nii", ".tif", ".tiff")
 
@@ -49,16 +49,48 @@ class Pair:
         Raises
         ------
         ScanError
-            If one cannot be read, or they differ in shape.
+            If one cannot be read, or they differ in shape or place.
         """
         scan = read_scan(self.scan)
-        if self.others:
-            more = {sequence: read_scan(path).sequences["flair"] for sequence, path in self.others.items()}
-            scan = Scan(self.name, {**scan.sequences, **more}, scan.spacing, scan.in_mm, scan.geometry)
+        for sequence, path in self.others.items():
+            other = read_scan(path)
+            self._check_place(scan, other, sequence)
+            sequences = {**scan.sequences, sequence: other.sequences["flair"]}
+            scan = Scan(self.name, sequences, scan.spacing, scan.in_mm, scan.geometry)
         mask = read_mask(self.mask) > 0
+        if self.mask != self.scan:
+            self._check_place(scan, read_scan(self.mask), "mask")
         if mask.shape != scan.shape:
             raise ScanError(f"The mask of {self.name} has shape {mask.shape}, its scan {scan.shape}.")
         return scan, mask
+
+    def fingerprint(self) -> tuple[str, str]:
+        """Hashes of the files of the scan and of its mask, whatever they are called.
+
+        Raises
+        ------
+        ScanError
+            If one cannot be read.
+        """
+        if self.scan.is_dir():
+            masks = lgg_folder.mask_files(self.scan)
+            return _hash(lgg_folder.slice_files(self.scan)), _hash(masks)
+        return _hash([self.scan, *self.others.values()]), _hash([self.mask])
+
+    def _check_place(self, scan: Scan, other: Scan, what: str) -> None:
+        one, two = scan.geometry, other.geometry
+        if one is None or two is None:
+            return
+        same = (
+            np.allclose(one.spacing, two.spacing, rtol=0.01)
+            and np.allclose(one.direction, two.direction, atol=0.01)
+            and np.allclose(one.origin, two.origin, atol=0.5 * min(one.spacing))
+        )
+        if not same:
+            raise ScanError(
+                f"The {what} of {self.name} lies elsewhere than its scan: their spacing, origin or "
+                "orientation differ."
+            )
 
 
 @dataclass(frozen=True)
@@ -86,8 +118,8 @@ def find_pairs(folder: Path) -> Dataset:
     Parameters
     ----------
     folder : Path
-        Of nnU-Net (``imagesTr`` and ``labelsTr``), or with folders of slices as in the LGG data set, or with
-        pairs of files such as ``x.nii.gz`` and ``x_mask.nii.gz``.
+        Of nnU-Net (``imagesTr`` and ``labelsTr``), or with folders of slices as in the LGG data set, or one
+        of those, or with pairs of files such as ``x.nii.gz`` and ``x_mask.nii.gz``.
 
     Raises
     ------
@@ -97,13 +129,18 @@ def find_pairs(folder: Path) -> Dataset:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise ScanError(f"{folder.name} is no folder.")
-    if (folder / "imagesTr").is_dir():
-        pairs, left_out = _nnunet(folder)
-    else:
-        pairs, left_out = _files(folder)
-        for more, others in map(_folder_of_slices, sorted(p for p in folder.iterdir() if p.is_dir())):
-            pairs += more
-            left_out |= others
+    try:
+        if (folder / "imagesTr").is_dir():
+            pairs, left_out = _nnunet(folder)
+        elif lgg_folder.holds_slices(folder):
+            pairs, left_out = _folder_of_slices(folder)
+        else:
+            pairs, left_out = _files(folder)
+            for more, others in map(_folder_of_slices, sorted(p for p in folder.iterdir() if p.is_dir())):
+                pairs += more
+                left_out |= others
+    except OSError as error:
+        raise ScanError(f"{folder.name}, or a folder in it, cannot be read: {error.strerror}.") from error
     if not pairs:
         raise ScanError(
             f"{folder.name} holds no scan with a mask: x.nii.gz with x_mask.nii.gz, folders of slices with "
@@ -113,9 +150,9 @@ def find_pairs(folder: Path) -> Dataset:
 
 
 def patient_of(name: str) -> str:
-    """The patient that a scan's name stands for: the TCGA code where there is one, else the name."""
-    code = _TCGA_PATIENT.match(name)
-    return code.group() if code else name
+    """The patient that a scan's name stands for: its TCGA code, or BIDS subject, else the name."""
+    code = _PATIENT.match(name)
+    return code.group().replace("-", "_") if code else name
 
 
 def read_split(path: Path, fold: int | None = None) -> dict[str, str]:
@@ -126,18 +163,18 @@ def read_split(path: Path, fold: int | None = None) -> dict[str, str]:
     path : Path
         A CSV file with the columns ``patient`` and ``split``.
     fold : int, optional
-        Of a cross-validation: those with this number in the column ``fold`` are the part "val", those with
-        another number "train".
+        Of a cross-validation: of the parts "train" and "val" those with this number in the column ``fold``
+        become "val", and the others "train".
 
     Raises
     ------
     ScanError
-        If it cannot be read, misses a column, or would put one patient into two parts.
+        If it cannot be read, misses a column or the fold, or would put one patient into two parts.
     """
     try:
-        with Path(path).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.DictReader(file, restval="") if row.get("patient") != ""]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ScanError(f"The split {path.name} cannot be read.") from error
     needed = {"patient", "split"} | ({"fold"} if fold is not None else set())
     if missing := needed - (rows[0].keys() if rows else set()):
@@ -145,11 +182,20 @@ def read_split(path: Path, fold: int | None = None) -> dict[str, str]:
     parts: dict[str, str] = {}
     for row in rows:
         patient, part = patient_of(row["patient"]), row["split"]
-        if fold is not None and row["fold"]:
-            part = "val" if row["fold"] == str(fold) else "train"
+        if fold is not None and part in ("train", "val"):
+            part = "val" if row["fold"] in (str(fold), f"{fold}.0") else "train"
         if parts.setdefault(patient, part) != part:
             raise ScanError(f"{path.name} puts patient {patient} into two parts; split by patient.")
+    if fold is not None and "val" not in parts.values():
+        raise ScanError(f"The split {path.name} has no patient in fold {fold}.")
     return parts
+
+
+def write_split(path: Path, parts: Mapping[str, Iterable[Pair]]) -> None:
+    """Write who is in which part, for :func:`read_split`."""
+    patients = {(pair.patient, part) for part, pairs in parts.items() for pair in pairs}
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("patient", "split"), *sorted(patients)])
 
 
 def hold_out(pairs: Iterable[Pair], share: float = 0.2) -> dict[str, str]:
@@ -162,29 +208,45 @@ def hold_out(pairs: Iterable[Pair], share: float = 0.2) -> dict[str, str]:
     return {patient: "val" if i < n else "train" for i, patient in enumerate(patients)}
 
 
+def _hash(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            digest.update(path.read_bytes())
+        except OSError as error:
+            raise ScanError(f"{path.name} cannot be read: {error.strerror}.") from error
+    return digest.hexdigest()
+
+
 def _files(folder: Path) -> tuple[list[Pair], dict[str, str]]:
     files = sorted(p for p in folder.iterdir() if p.name.lower().endswith(_ENDINGS))
-    scans = {p for p in files if not is_mask_name(p)}
+    scans = [p for p in files if not is_mask_name(p)]
     pairs, left_out = [], {}
+    paired: dict[str, Path] = {}
     for mask in (p for p in files if is_mask_name(p)):
         name = scan_name(mask).rpartition("_")[0]
         ending = mask.name.removeprefix(scan_name(mask))
         same = [s for s in scans if scan_name(s) == name]
         scan = next((s for s in same if s.name.endswith(ending)), next(iter(same), None))
         if scan is None:
-            left_out[mask.name] = f"no scan {name} beside it"
+            other = paired.get(name)
+            left_out[mask.name] = f"{other.name} is taken" if other else f"no scan {name} beside it"
             continue
         scans.remove(scan)
+        paired[name] = mask
         pairs.append(Pair(name, patient_of(name), scan, mask))
-    left_out |= {p.name: f"no mask {scan_name(p)}_mask beside it" for p in sorted(scans)}
+    left_out |= {p.name: f"no mask {scan_name(p)}_mask beside it" for p in scans}
     return pairs, left_out
 
 
 def _folder_of_slices(folder: Path) -> tuple[list[Pair], dict[str, str]]:
     if not lgg_folder.looks_like_slices(folder):
         return [], {folder.name: "holds no slices named <patient>_<n>.tif"}
-    if not lgg_folder.has_masks(folder):
-        return [], {folder.name: "its slices have no _mask files"}
+    try:
+        if not lgg_folder.mask_files(folder):
+            return [], {folder.name: "its slices have no _mask files"}
+    except ScanError as error:
+        return [], {folder.name: str(error)}
     return [Pair(folder.name, patient_of(folder.name), folder, folder)], {}
 
 
@@ -201,15 +263,20 @@ def _nnunet(folder: Path) -> tuple[list[Pair], dict[str, str]]:
     left_out |= {p.name: "no image of that name" for name, p in masks.items() if name not in cases}
     pairs = []
     for case, channels in cases.items():
-        known = {sequence_named(names.get(i, "")): path for i, path in channels.items()}
+        named = [
+            (sequence, path) for i, path in channels.items() if (sequence := sequence_named(names.get(i, "")))
+        ]
+        known = dict(named)
+        alike = len(known) < len(named)
         flair = known.pop("flair", None) or (channels[0] if list(channels) == [0] and not names else None)
         if case not in masks:
             left_out[case] = "no label of that name"
+        elif alike:
+            left_out[case] = "dataset.json names two channels alike"
         elif flair is None:
             left_out[case] = "dataset.json names no channel FLAIR"
         else:
-            others = {sequence: path for sequence, path in known.items() if sequence is not None}
-            pairs.append(Pair(case, patient_of(case), flair, masks[case], others))
+            pairs.append(Pair(case, patient_of(case), flair, masks[case], known))
     return pairs, left_out
 
 

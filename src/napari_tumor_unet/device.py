@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 class DeviceError(ValueError):
-    """A device that is not there; the message is one sentence."""
+    """A device that is not there, or too small; the message is one sentence."""
 
 
 def choose_device(name: str = "auto") -> str:
@@ -39,7 +40,7 @@ def precision(device: str) -> torch.dtype:
     """What convolutions run in: bfloat16 where it is multiplied, float16 on older CUDA, else float32."""
     kind = torch.device(device).type
     if kind == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return torch.bfloat16 if kind == "cpu" and _cpu_multiplies_bf16() else torch.float32
 
 
@@ -47,6 +48,22 @@ def autocast(device: str) -> AbstractContextManager[Any]:
     """Mixed precision, where the device gains from it."""
     dtype = precision(device)
     return nullcontext() if dtype is torch.float32 else torch.autocast(torch.device(device).type, dtype)
+
+
+@contextmanager
+def enough_memory(device: str) -> Iterator[None]:
+    """Say in a DeviceError that a device's memory was not enough."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # The CPU's allocator has no error of its own.
+        kinds = (MemoryError, torch.OutOfMemoryError)
+        if not isinstance(error, kinds) and "DefaultCPUAllocator" not in str(error):
+            raise
+        raise DeviceError(
+            f"The memory of {device} is not enough; close what else uses it, or take another device or, in "
+            "training, a recipe with a smaller batch_size."
+        ) from error
 
 
 @cache

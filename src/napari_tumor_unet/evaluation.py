@@ -17,7 +17,7 @@ per slice
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.dataset import Pair
 from napari_tumor_unet.model import Model
-from napari_tumor_unet.result import Slices
 from napari_tumor_unet.scoring import Overlap, overlap
 from napari_tumor_unet.segmentation import run
 
@@ -111,50 +110,39 @@ class Summary:
         return cleaned
 
 
-def score_scans(
-    pairs: Sequence[Pair],
-    model: Model,
-    *,
-    device: str = "auto",
-    flair_alone: bool = False,
-    on_slices: Callable[[Slices], None] | None = None,
-) -> Iterator[ScanScore]:
-    """Segment one scan after the other and compare it with its mask.
+def score_pair(pair: Pair, model: Model, *, device: str = "auto", flair_alone: bool = False) -> ScanScore:
+    """Segment a scan and compare the result with its mask.
 
     Parameters
     ----------
-    pairs : sequence of Pair
+    pair : Pair
+        The scan and its mask on disk.
     model : Model
+        What segments it.
     device : str
         "auto", "cpu", "cuda" or "mps".
     flair_alone : bool
         Give the model no other sequence.
-    on_slices : callable, optional
-        Called with each event of each segmentation.
 
     Raises
     ------
     ScanError
-        If a pair cannot be read.
+        If the pair cannot be read.
     """
-    for pair in pairs:
-        scan, reference = pair.read()
-        if flair_alone:
-            scan = dataclasses.replace(scan, sequences={"flair": scan.sequences["flair"]})
-        segmentation = run(scan, model, device=device)
-        while True:
-            try:
-                slices = next(segmentation)
-            except StopIteration as end:
-                prediction: NDArray[np.bool_] = end.value.mask > 0
-                break
-            if on_slices is not None:
-                on_slices(slices)
-        area = (reference if reference.any() else prediction).sum(axis=(1, 2))
-        z = int(area.argmax())
-        yield score_scan(
-            pair.name, prediction, reference, View(z, scan.slice("flair", z), prediction[z], reference[z])
-        )
+    scan, reference = pair.read()
+    if flair_alone:
+        scan = dataclasses.replace(scan, sequences={"flair": scan.sequences["flair"]})
+    segmentation = run(scan, model, device=device)
+    while True:
+        try:
+            next(segmentation)
+        except StopIteration as end:
+            prediction: NDArray[np.bool_] = end.value.mask > 0
+            break
+    area = (reference if reference.any() else prediction).sum(axis=(1, 2))
+    z = int(area.argmax())
+    view = View(z, scan.slice("flair", z), prediction[z], reference[z])
+    return score_scan(pair.name, prediction, reference, view)
 
 
 def score_scan(

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
 
 from napari_tumor_unet.card import Card
-from napari_tumor_unet.checkpoint import CHECKPOINT, Epoch
-from napari_tumor_unet.dataset import Dataset, Pair, find_pairs, hold_out, read_split
-from napari_tumor_unet.device import choose_device
-from napari_tumor_unet.evaluation import ScanScore, Summary, score_scans, summarise
+from napari_tumor_unet.checkpoint import CHECKPOINT, Epoch, read_metrics, write_metrics
+from napari_tumor_unet.dataset import Dataset, Pair, find_pairs, hold_out, read_split, write_split
+from napari_tumor_unet.device import choose_device, enough_memory
+from napari_tumor_unet.evaluation import ScanScore, Summary, score_pair, summarise
 from napari_tumor_unet.model import Model, load_model, save_model
-from napari_tumor_unet.pictures import draw_curves, draw_scan, examples
+from napari_tumor_unet.pictures import draw_curves, draw_examples
 from napari_tumor_unet.recipe import Recipe, read_recipe
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training import Reading, Step, TrainingError
 from napari_tumor_unet.training import train as run_training
 
 CURVES = "curves.png"
+SPLIT = "split.csv"
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,18 @@ def plan_training(data: str | Path, split: str | Path | None = None, fold: int |
     fold : int, optional
         The fold of the split to hold out instead.
 
+    Returns
+    -------
+    Plan
+        What :func:`train` takes.
+
     Raises
     ------
     ScanError
         If there is no pair, or the split cannot be used.
     """
+    if fold is not None and split is None:
+        raise ScanError("A fold needs a split: a CSV file with the columns patient, split and fold.")
     dataset = find_pairs(Path(data))
     parts = read_split(Path(split), fold) if split is not None else hold_out(dataset.pairs)
     used = dataset.part(parts, "train", "val")
@@ -91,8 +100,8 @@ def train(
 ) -> Trained:
     """Train a model and save it.
 
-    Beside the model file ``x.safetensors`` the folder ``x_training`` gets a checkpoint after every epoch,
-    ``metrics.csv`` and ``curves.png``.
+    Beside the model file ``x.safetensors`` the folder ``x_training`` gets ``split.csv``, and after every
+    epoch a checkpoint, ``metrics.csv`` and ``curves.png``.
 
     Parameters
     ----------
@@ -106,11 +115,17 @@ def train(
     epochs : int, optional
         Instead of the recipe's.
     resume : bool
-        Go on from the checkpoint. On a CPU the model is then the same as without an interruption.
+        Go on from the checkpoint, if there is one. On a CPU the model is then the same as without an
+        interruption.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     on_event : callable, optional
         Called with each event of :func:`napari_tumor_unet.training.train`.
+
+    Returns
+    -------
+    Trained
+        The model, where it is, and how the training went.
 
     Raises
     ------
@@ -119,18 +134,14 @@ def train(
     """
     path = Path(out).expanduser()
     folder = path.with_name(f"{path.stem}_training")
-    if path.suffix != ".safetensors":
-        raise TrainingError(f"A model file is named like model.safetensors, not {path.name}.")
-    if not resume and (there := next((p for p in (path, folder / CHECKPOINT) if p.exists()), None)):
-        raise TrainingError(f"{there.name} of {path.stem} is there already; resume, or choose another name.")
+    _check_target(path, folder / CHECKPOINT, resume)
     plan = data if isinstance(data, Plan) else plan_training(data, split, fold)
     name = "given in Python" if isinstance(recipe, Recipe) else Path(recipe).stem
     settings = recipe if isinstance(recipe, Recipe) else read_recipe(str(recipe))
     settings = settings if epochs is None else settings.with_epochs(epochs)
     chosen = choose_device(device)
-    history: list[Epoch] = []
     steps = run_training(plan.learn, plan.held_out, settings, folder, device=chosen)
-    try:
+    with enough_memory(chosen):
         while True:
             try:
                 event = next(steps)
@@ -138,15 +149,17 @@ def train(
                 network, history = end.value
                 break
             if isinstance(event, Epoch):
-                history.append(event)
-                draw_curves(history, folder / CURVES)
+                with _writing(path.stem):
+                    draw_curves(read_metrics(folder), folder / CURVES)
             if on_event is not None:
                 on_event(event)
-        model = Model(network, settings.preparation, _card(path.stem, name, settings, plan, history, chosen))
-        return Trained(save_model(model, path), path, folder, tuple(history))
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise TrainingError(f"{path.stem} cannot be saved ({reason}); make space and resume.") from error
+    with _writing(path.stem):
+        write_metrics(folder, history)
+        write_split(folder / SPLIT, {"train": plan.learn, "val": plan.held_out})
+        draw_curves(history, folder / CURVES)
+        card = _card(path.stem, name, settings, plan, history, chosen)
+        model = save_model(Model(network, settings.preparation, card), path)
+    return Trained(model, path, folder, tuple(history))
 
 
 def evaluate(
@@ -154,7 +167,7 @@ def evaluate(
     *,
     model: str | Path | Model | None = None,
     split: str | Path | None = None,
-    part: str = "val",
+    part: str | None = None,
     fold: int | None = None,
     flair_alone: bool = False,
     device: str = "auto",
@@ -171,8 +184,8 @@ def evaluate(
         As for :func:`napari_tumor_unet.segment`.
     split : str or Path, optional
         A split by patient; with it only the patients of ``part`` are taken, else all.
-    part : str
-        "val", "test" or another name that the split gives.
+    part : str, optional
+        "val", the default, "test" or another name that the split gives.
     fold : int, optional
         The fold of the split that is the part "val".
     flair_alone : bool
@@ -184,28 +197,64 @@ def evaluate(
     on_score : callable, optional
         Called with the score of each scan and the number of all.
 
+    Returns
+    -------
+    Evaluation
+        With a score for each scan that could be read, and their summary.
+
     Raises
     ------
     ScanError, ModelError, DeviceError
         Each with one sentence that says what is wrong.
+    OSError
+        If the pictures cannot be written.
     """
+    if split is None and (part is not None or fold is not None):
+        raise ScanError("A part or a fold needs a split: a CSV file with the columns patient and split.")
     dataset = find_pairs(Path(data)) if isinstance(data, str | Path) else Dataset(tuple(data))
     if split is not None:
-        dataset = dataset.part(read_split(Path(split), fold), part)
-    if not dataset.pairs:
-        raise ScanError(f"There is no scan to evaluate, or none in the part {part} of the split.")
+        dataset = dataset.part(read_split(Path(split), fold), part or "val")
     loaded = model if isinstance(model, Model) else load_model(model)
-    scores = []
-    for score in score_scans(dataset.pairs, loaded, device=choose_device(device), flair_alone=flair_alone):
-        scores.append(score)
-        if on_score is not None:
-            on_score(score, len(dataset.pairs))
-    if pictures is not None:
-        folder = Path(pictures).expanduser()
+    chosen = choose_device(device)
+    folder = Path(pictures).expanduser() if pictures is not None else None
+    if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        for rank, score in examples(scores).items():
-            draw_scan(score, folder / f"{rank}_{score.name}.png")
-    return Evaluation(tuple(scores), summarise(scores), dataset.left_out)
+    scores, left_out = [], dict(dataset.left_out)
+    for pair in dataset.pairs:
+        try:
+            with enough_memory(chosen):
+                scores.append(score_pair(pair, loaded, device=chosen, flair_alone=flair_alone))
+        except ScanError as error:  # one bad scan does not stop the others
+            left_out[pair.name] = str(error)
+            continue
+        if on_score is not None:
+            on_score(scores[-1], len(dataset.pairs))
+    if not scores:
+        raise ScanError("No scan could be evaluated: none is in that part of the split, or can be read.")
+    if folder is not None:
+        draw_examples(scores, folder)
+    return Evaluation(tuple(scores), summarise(scores), left_out)
+
+
+def _check_target(path: Path, checkpoint: Path, resume: bool) -> None:
+    """Nothing is trained over."""
+    if path.suffix != ".safetensors":
+        raise TrainingError(f"A model file is named like model.safetensors, not {path.name}.")
+    if not resume and checkpoint.exists():
+        raise TrainingError(
+            f"A training of {path.stem} has begun already; resume it, or choose another name."
+        )
+    if not checkpoint.exists() and path.exists():
+        raise TrainingError(f"{path.name} exists already; choose another name.")
+
+
+@contextmanager
+def _writing(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TrainingError(f"{name} cannot be saved ({reason}); mend that and resume.") from error
 
 
 def _card(

@@ -53,8 +53,19 @@ def draw_scan(score: ScanScore, path: Path) -> None:
     figure.savefig(path)
 
 
+def draw_examples(scores: Sequence[ScanScore], folder: Path) -> None:
+    """Pictures of the best, the median and the worst scan by Dice, and of all that were missed entirely.
+
+    They take the place of those of another evaluation.
+    """
+    for old in folder.glob("missed_*.png"):
+        old.unlink()
+    for name, score in examples(scores).items():
+        draw_scan(score, folder / f"{name}.png")
+
+
 def examples(scores: Sequence[ScanScore]) -> dict[str, ScanScore]:
-    """The scans to look at: best, median and worst by Dice, and those whose tumour was missed entirely."""
+    """The scans to look at, by the name of their picture."""
     ranked = sorted(scores, key=lambda score: score.volume.dice)
     chosen = {"best": ranked[-1], "median": ranked[len(ranked) // 2], "worst": ranked[0]}
     missed = [s for s in ranked if s.volume.reference and not s.volume.both]

@@ -133,12 +133,20 @@ class Recipe:
     """The whole of a training."""
 
     preparation: Preparation = field(default_factory=Preparation)
-    network: UNetConfig = field(default_factory=UNetConfig)
+    network: UNetConfig = field(default_factory=lambda: UNetConfig(Preparation().channels))
     optimisation: Optimisation = field(default_factory=Optimisation)
     schedule: Schedule = field(default_factory=Schedule)
     sampling: Sampling = field(default_factory=Sampling)
     augmentation: Augmentation = field(default_factory=Augmentation)
     postprocessing: Postprocessing = field(default_factory=Postprocessing)
+
+    def __post_init__(self) -> None:
+        made, taken = self.preparation.channels, self.network.in_channels
+        if made != taken:
+            raise ValueError(
+                f"The preparation of the recipe makes {made} channels, but its network's in_channels is "
+                f"{taken}."
+            )
 
     def with_epochs(self, epochs: int) -> Recipe:
         """The same for another number of epochs."""
@@ -164,16 +172,24 @@ def read_recipe(name_or_path: str) -> Recipe:
     except (OSError, ValueError) as error:  # no file, no text, or no TOML
         reason = error.strerror if isinstance(error, OSError) else error
         raise RecipeError(f"The recipe {Path(name_or_path).name} cannot be read: {reason}.") from error
-    sections = {f.name: f.default_factory for f in dataclasses.fields(Recipe)}
+    sections: dict[str, Any] = {
+        "preparation": Preparation,
+        "network": UNetConfig,
+        "optimisation": Optimisation,
+        "schedule": Schedule,
+        "sampling": Sampling,
+        "augmentation": Augmentation,
+        "postprocessing": Postprocessing,
+    }
     if unknown := tables.keys() - sections.keys():
         raise RecipeError(f"A recipe has no section {', '.join(sorted(unknown))}.")
-    recipe = Recipe(**{name: _fill(sections[name], name, table) for name, table in tables.items()})
-    made, taken = recipe.preparation.channels, recipe.network.in_channels
-    if made != taken:
-        raise RecipeError(
-            f"The preparation of the recipe makes {made} channels, but its network's in_channels is {taken}."
-        )
-    return recipe
+    parts = {name: _fill(section, name, tables.get(name, {})) for name, section in sections.items()}
+    if "in_channels" not in tables.get("network", {}):
+        parts["network"] = dataclasses.replace(parts["network"], in_channels=parts["preparation"].channels)
+    try:
+        return Recipe(**parts)
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
 
 
 def _fill(section: Any, name: str, table: Any) -> Any:
@@ -183,12 +199,25 @@ def _fill(section: Any, name: str, table: Any) -> Any:
     if unknown := table.keys() - known:
         raise RecipeError(f"The section {name} of a recipe has no entry {', '.join(sorted(unknown))}.")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    for key, value in values.items():
+        default = getattr(section(), key)
+        if not _is_like(value, default):
+            raise RecipeError(
+                f"In the section {name} of the recipe {key} is of a wrong type; try {default!r}."
+            )
     try:
         return section(**values)
-    except TypeError as error:
-        raise RecipeError(f"The section {name} of the recipe has an entry of a wrong type.") from error
     except ValueError as error:
         raise RecipeError(f"The section {name} of the recipe is wrong: {error}") from error
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    """Whether a value from TOML has the type of an entry's default."""
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and all(_is_like(v, default[0]) for v in value)
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is type(default)
 
 
 def _among(entry: str, value: str, known: tuple[str, ...]) -> None:

@@ -21,14 +21,28 @@ _FLAIR = SEQUENCES.index("flair")
 
 @dataclass(frozen=True)
 class PreparedScan:
-    """A scan as the network sees it: images (Z, 3, size, size) float16, mask (Z, size, size) bool."""
+    """A scan as the network sees it.
+
+    Attributes
+    ----------
+    images : Tensor
+        (Z, 3, size, size), float16.
+    mask : Tensor
+        (Z, size, size), bool.
+    step : int
+        Slices between a slice and its neighbours.
+    """
 
     images: Tensor
     mask: Tensor
+    step: int = 1
 
-    def inputs(self, indices: list[int], neighbours: int, step: int = 1) -> Tensor:
-        """The network's input (N, 3 + 2 * neighbours, size, size), float32; the end slices are repeated."""
-        offsets = [o * step for o in range(-neighbours, neighbours + 1) if o]
+    def inputs(self, indices: list[int], neighbours: int, stretch: int = 1) -> Tensor:
+        """The network's input (N, 3 + 2 * neighbours, size, size), float32; the end slices are repeated.
+
+        ``stretch`` takes the neighbours from so many times as far.
+        """
+        offsets = [o * self.step * stretch for o in range(-neighbours, neighbours + 1) if o]
         beside = [self.images[_clamped(indices, o, len(self.images)), _FLAIR][:, None] for o in offsets]
         return torch.cat([self.images[indices], *beside], dim=1).float()
 
@@ -39,9 +53,9 @@ def prepare_scan(scan: Scan, mask: Any, preparation: Preparation) -> PreparedSca
     alone = dataclasses.replace(preparation, neighbours=0)
     images = torch.cat([prepare(scan, frame, alone, [z]).half() for z in range(scan.shape[0])])
     masks = Scan("mask", {"flair": mask})
-    unscaled = dataclasses.replace(frame, mean={"flair": 0.0}, std={"flair": 1.0})
+    unscaled = dataclasses.replace(frame, mean={"flair": 0.0}, std={"flair": 1.0}, air={})
     seen = torch.cat([prepare(masks, unscaled, alone, [z])[:, _FLAIR] for z in range(scan.shape[0])])
-    return PreparedScan(images, seen > 0.5)
+    return PreparedScan(images, seen > 0.5, frame.step)
 
 
 def without_skull(scan: Scan, mask: Any) -> Scan:
@@ -79,7 +93,7 @@ class Sampler:
 
     @property
     def steps(self) -> int:
-        """Batches in an epoch."""
+        """Whole batches in an epoch; slices that fill none are left out, other ones each time."""
         return max(1, self._slices // self._recipe.optimisation.batch_size)
 
     @property
@@ -118,8 +132,8 @@ class Sampler:
             slices, torch.rand((len(slices), 3), generator=generator).tolist(), strict=True
         ):
             prepared = self._variants[strip < settings.stripped][scan]
-            step = (0 if far < 0.4 else 2) if other < settings.other_spacing else 1
-            images.append(prepared.inputs([z], neighbours, step))
+            stretch = (0 if far < 0.4 else 2) if other < settings.other_spacing else 1
+            images.append(prepared.inputs([z], neighbours, stretch))
             masks.append(prepared.mask[z])
         return torch.cat(images), torch.stack(masks)[:, None].float()
 

@@ -112,10 +112,12 @@ def sequence_named(text: str) -> Sequence | None:
     words = text.lower()
     if "flair" in words:
         return "flair"
-    if not re.search(r"t1|post|pre|contrast", words):
+    if not re.search(r"t1|contrast", words):
         return None
-    after = r"t1[\W_]*(c|ce|gd|gad|km|post)(?![a-z])|gado|post|(?<!pre)(?<!pre[\W_])(?<!without )contrast"
-    return "post" if re.search(after, words) else "pre"
+    if re.search(r"(?<![a-z])(pre|non|no|without|w/o|native)(?![a-z])|(pre|non)-?contrast", words):
+        return "pre"
+    agent = r"t1w?[\W_]*(c|ce|gd|km)(?![a-z])|(?<![a-z])ce[\W_]*t1|gad|post|contrast"
+    return "post" if re.search(agent, words) else "pre"
 
 
 def scan_from_volume(

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -17,13 +17,12 @@ from monai.losses import DiceCELoss
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from napari_tumor_unet.checkpoint import Epoch, load_checkpoint, save_checkpoint
+from napari_tumor_unet.checkpoint import Epoch, load_checkpoint, make_folder, save_checkpoint
 from napari_tumor_unet.dataset import Pair
 from napari_tumor_unet.device import autocast, precision
 from napari_tumor_unet.model import channels_last
 from napari_tumor_unet.recipe import Optimisation, Recipe, Schedule
 from napari_tumor_unet.sampling import PreparedScan, Sampler, prepare_scan, without_skull
-from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.unet import UNet
 
 LOSSES: dict[str, nn.Module] = {
@@ -99,6 +98,7 @@ def train(
         raise TrainingError("There is no scan to learn from.")
     if both := {p.patient for p in pairs} & {p.patient for p in held_out}:
         raise TrainingError(f"Patients on both sides of the split: {', '.join(sorted(both))}.")
+    identity = _identity(pairs, held_out, recipe)
     schedule = recipe.schedule
     torch.manual_seed(schedule.seed)
     net = channels_last(UNet(recipe.network)).to(device)
@@ -109,10 +109,9 @@ def train(
     scaler = torch.amp.GradScaler(device, enabled=precision(device) is torch.float16)
     parts = {"net": net, "average": average, "optimiser": optimiser, "scaler": scaler}
     loss_function = LOSSES[recipe.optimisation.loss]
-    identity = _identity(pairs, held_out, recipe)
     history = load_checkpoint(folder, identity, parts)
     if len(history) < schedule.epochs:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         sampler, watched = yield from _read(pairs, held_out, recipe)
     for epoch in range(len(history) + 1, schedule.epochs + 1):
         start = time.monotonic()
@@ -135,6 +134,10 @@ def train(
             average.update_parameters(net)
             losses.append(loss)
             yield Step(epoch, schedule.epochs, len(losses), sampler.steps, loss)
+        if not all(bool(weight.isfinite().all()) for weight in net.parameters()):
+            raise TrainingError(
+                f"The weights are no longer numbers in epoch {epoch}; lower the learning rate."
+            )
         dice = [_dice(average.module, scan, recipe.preparation.neighbours, device) for scan in watched]
         history.append(
             Epoch(
@@ -158,13 +161,9 @@ def _read(
     whole: list[PreparedScan] = []
     stripped: list[PreparedScan] = []
     watched: list[PreparedScan] = []
-    seen: dict[str, Pair] = {}
     for i, pair in enumerate((*pairs, *held_out)):
         scan, mask = pair.read()
         learned = i < len(pairs)
-        twin = seen.setdefault(_fingerprint(scan), pair)
-        if not learned and twin in pairs:
-            raise TrainingError(f"{pair.name} and {twin.name} are one scan on both sides of the split.")
         (whole if learned else watched).append(prepare_scan(scan, mask, recipe.preparation))
         if learned and recipe.augmentation.stripped:
             stripped.append(prepare_scan(without_skull(scan, mask), mask, recipe.preparation))
@@ -236,10 +235,9 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 def _identity(pairs: Sequence[Pair], held_out: Sequence[Pair], recipe: Recipe) -> str:
-    """What a checkpoint can be resumed for."""
-    return repr((recipe, [p.name for p in pairs], [p.name for p in held_out]))
-
-
-def _fingerprint(scan: Scan) -> str:
-    slices: list[Any] = [scan.slice("flair", z) for z in range(scan.shape[0])]
-    return hashlib.sha256(np.stack(slices).tobytes()).hexdigest()
+    """What a checkpoint can be resumed for: the recipe and the files."""
+    files = [{pair.name: pair.fingerprint() for pair in side} for side in (pairs, held_out)]
+    scans = [{scan: name for name, (scan, _) in side.items()} for side in files]
+    for twin in scans[0].keys() & scans[1].keys():
+        raise TrainingError(f"{scans[1][twin]} and {scans[0][twin]} are one scan on both sides of the split.")
+    return hashlib.sha256(repr((recipe, files)).encode()).hexdigest()

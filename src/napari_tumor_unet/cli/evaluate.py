@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,7 +28,9 @@ Two empty masks count as 1, one empty mask as 0."""
 def evaluate(
     data: Annotated[Path, typer.Argument(help="Folder with scans and masks, as for train.")],
     split: Annotated[Path | None, typer.Option(help="CSV with the columns patient and split.")] = None,
-    part: Annotated[str, typer.Option(help="The part of the split to take: val, test.")] = "val",
+    part: Annotated[
+        str | None, typer.Option(help="The part of the split to take: val, test.  [default: val]")
+    ] = None,
     fold: Annotated[int | None, typer.Option(help="The fold (column fold of the split) that is val.")] = None,
     model: Annotated[str, typer.Option(help="Name of a bundled model, or a model file.")] = "default",
     flair_alone: Annotated[
@@ -68,14 +71,16 @@ def evaluate(
     except (ScanError, ModelError, DeviceError) as error:
         fail(str(error))
     except OSError as error:
-        fail(f"The pictures cannot be written: {error.strerror}.")
+        fail(f"The pictures cannot be written ({error.strerror}); choose another folder.")
     if as_json:
         scans = [{"name": s.name, "dice": s.volume.dice, "iou": s.volume.iou} for s in result.scores]
         content = result.summary.to_json() | {"volumes": scans, "left_out": dict(result.left_out)}
         typer.echo(json.dumps(content, indent=2))
         return
-    for name, reason in result.left_out.items():
-        err.print(f"{name} was left out: {reason}.", highlight=False)
+    for reason, n in Counter(result.left_out.values()).items():
+        names = [name for name, why in result.left_out.items() if why == reason]
+        whose = ", ".join(names) if n <= 3 else f"{n} scans"
+        err.print(f"left out: {whose}: {reason.rstrip('.')}.", highlight=False, soft_wrap=True)
     _print_summary(result.summary)
 
 

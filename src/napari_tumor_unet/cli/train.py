@@ -41,8 +41,6 @@ def train(
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
 ) -> None:
     """Train a model; beside it, a folder keeps the checkpoint, the metrics and their curves."""
-    if fold is not None and split is None:
-        fail("--fold needs --split: a CSV file with the columns patient, split and fold.")
     from napari_tumor_unet import experiments
     from napari_tumor_unet.checkpoint import CheckpointError
     from napari_tumor_unet.device import DeviceError

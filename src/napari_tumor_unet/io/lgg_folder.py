@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 
@@ -27,9 +28,28 @@ def looks_like_slices(folder: Path) -> bool:
         return False
 
 
-def has_masks(folder: Path) -> bool:
-    """Whether a folder of slices also holds ``_mask`` files."""
-    return any(_MASK.fullmatch(name) for name in os.listdir(folder))
+def holds_slices(folder: Path) -> bool:
+    """Whether files of a folder are slices of one scan or of several, and not stacks that are named alike."""
+    slices = [match for name in sorted(os.listdir(folder)) if (match := _SLICE.fullmatch(name))]
+    patients = Counter(match["patient"] for match in slices)
+    several = next((match.string for match in slices if patients[match["patient"]] > 1), None)
+    if several is None:
+        return False
+    try:
+        shape = tifffile.TiffFile(folder / several).series[0].shape
+    except Exception:  # as _read: what is damaged is told when it is read
+        return False
+    return len(shape) == 2 or (len(shape) == 3 and shape[-1] in (3, 4))
+
+
+def slice_files(folder: Path) -> list[Path]:
+    """The slices in order."""
+    return [folder / name for name in _numbered(folder, _SLICE).values()]
+
+
+def mask_files(folder: Path) -> list[Path]:
+    """The masks in order; empty where there are none."""
+    return [folder / name for name in _numbered(folder, _MASK).values()]
 
 
 def folder_of_slice(path: str | Path) -> Path:
