@@ -74,7 +74,7 @@ def test_a_model_knows_its_files_hash(tiny_model: Model, tmp_path: Path) -> None
 
 
 def test_the_whole_card_survives(tiny_model: Model, tmp_path: Path) -> None:
-    card = Card("n", "s", "i", "d", "t", {"Dice": [0.8, 0.1]}, ("a", "b"), "l", ("c",), 0.4, 0.1, "p")
+    card = Card("n", "s", "i", "d", "t", {"Dice": [0.8, 0.1]}, ("a", "b"), "l", ("c",), 0.4, 0.1, True, "p")
     save_model(dataclasses.replace(tiny_model, card=card), tmp_path / "a.safetensors")
     assert read_card(tmp_path / "a.safetensors") == card
 

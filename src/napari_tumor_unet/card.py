@@ -65,7 +65,7 @@ class Card:
     citations: tuple[str, ...] = ()
     threshold: float = 0.5
     smallest_region: float = 0.0
-    mirrored: bool = True
+    mirrored: bool = False
     parent: str = ""
 
 
