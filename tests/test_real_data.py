@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from napari_tumor_unet import read_scan, segment, write_mask
-from napari_tumor_unet.dataset import find_pairs, read_split
+from napari_tumor_unet.dataset import find_pairs
 from napari_tumor_unet.model import Model, load_model
 from napari_tumor_unet.scoring import dice
+from napari_tumor_unet.split import read_split
 
 
 @pytest.fixture(scope="module")
