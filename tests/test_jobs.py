@@ -20,8 +20,7 @@ import pytest
 from napari_tumor_unet.jobs import Callbacks, Worker
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.sharing import SharedScan, opened, share
-
-from .conftest import SOON
+from tests.conftest import SOON
 
 PATIENCE = 60
 ENDINGS = ("finished", "failed", "cancelled")
