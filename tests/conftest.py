@@ -28,7 +28,6 @@ settings.register_profile("few", deadline=None, max_examples=12, derandomize=Tru
 settings.load_profile("few")
 
 ROOT = Path(__file__).resolve().parents[1]
-SOON = 2.0  # seconds: one, as promised, and one for a machine that does other work
 
 
 @pytest.fixture(scope="session")

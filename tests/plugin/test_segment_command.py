@@ -26,7 +26,6 @@ from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.scan import scan_from_volume
 from napari_tumor_unet.scoring import dice
 from napari_tumor_unet.sharing import share
-from tests.conftest import SOON
 
 from .conftest import PATIENCE, start_segmentation
 
@@ -224,7 +223,7 @@ def test_cancel_in_the_activity_dock_leaves_everything_as_it_was(
     start = time.monotonic()
     with qtbot.waitSignal(Session.of(sample).ended, timeout=PATIENCE) as ended:
         button.click()
-    assert time.monotonic() - start < SOON
+    assert time.monotonic() - start < 1
     assert ended.args == [False]
     assert [layer.name for layer in sample.layers] == names
     assert "cancelled" in said[0]
@@ -253,7 +252,7 @@ def test_cancel_at_any_moment_ends_within_a_second(sample: napari.Viewer, qtbot:
         start = time.monotonic()
         with qtbot.waitSignal(session.ended, timeout=PATIENCE):
             session.cancel()
-        assert time.monotonic() - start < SOON
+        assert time.monotonic() - start < 1
     assert click(sample)
 
 
