@@ -23,7 +23,7 @@ from loky.backend import get_context
 _CONTEXT = get_context("loky")
 # Threads that spin while they wait make a busy machine ten times slower; an idle one loses nothing.
 PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
-_GRACE = 0.4  # seconds in which a cancelled job may end by itself
+_GRACE = 0.25  # seconds in which a cancelled job may end by itself
 _POLL = 0.05  # seconds between looks at whether a job was cancelled
 
 Task = Callable[..., Generator[Any, None, Any]]

@@ -29,6 +29,7 @@ class QtJob(QObject):
         self._job: Job | None = None
         self._calls: deque[tuple[str, tuple[Any, ...]]] = deque()
         self._passing_on = False
+        self._cancelled = False
         self._called.connect(self._pass_on)
 
     def start(self, worker: Worker, task: Any, *args: Any, shared: Any = None) -> None:
@@ -38,9 +39,14 @@ class QtJob(QObject):
         self._job = worker.run(task, *args, callbacks=callbacks, shared=shared)
 
     def cancel(self) -> None:
-        """Ask the job to end; :attr:`cancelled` follows within a second."""
-        if self._job is not None:
+        """End the job: :attr:`cancelled` is emitted now, and the child stops within a second.
+
+        What the job still says, or has said and nobody has heard, is not emitted.
+        """
+        if self._job is not None and not self._cancelled:
+            self._cancelled = True
             self._job.cancel()
+            self.cancelled.emit()
 
     def _call(self, name: str, *content: Any) -> None:
         """From the job's thread: keep a call for the window's."""
@@ -53,9 +59,11 @@ class QtJob(QObject):
     def _pass_on(self) -> None:
         """Emit what was called, a little at a time: Qt draws nothing before it has served all signals."""
         end = time.monotonic() + _TURN
-        while self._calls and time.monotonic() < end:
+        while self._calls and not self._cancelled and time.monotonic() < end:
             name, content = self._calls.popleft()
             getattr(self, name).emit(*content)
+        if self._cancelled:
+            return
         self._passing_on = bool(self._calls)
         if self._calls:  # asked again: the thread may have called since the line above
             self._passing_on = True

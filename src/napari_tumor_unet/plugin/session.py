@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils import cancelable_progress
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet import tasks
 from napari_tumor_unet.card import find_model
@@ -111,7 +111,7 @@ class Session(QObject):
     def _on_removed(self, event: Any) -> None:
         """Nobody waits for a mask whose layer, or whose image, is gone."""
         if event.value in (self._run.source.image, self._run.result.layer):
-            self.cancel()
+            QTimer.singleShot(0, self.cancel)  # no layer may be removed while another one is
 
     def _end(self, *, ok: bool) -> None:
         self.viewer.layers.events.removed.disconnect(self._on_removed)
