@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from napari_tumor_unet.device import autocast, choose_device, precision
 from napari_tumor_unet.model import Model, for_inference
-from napari_tumor_unet.preparation import find_frame, prepare, restore
+from napari_tumor_unet.preparation import Frame, find_frame, prepare, restore
 from napari_tumor_unet.result import Provenance, Segmentation, Slices, find
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
@@ -22,7 +22,13 @@ _BATCH = 4  # slices; more are no faster on a CPU, and each event brings as many
 
 
 def run(
-    scan: Scan, model: Model, *, threshold: float | None = None, device: str = "auto", first: int = 0
+    scan: Scan,
+    model: Model,
+    *,
+    threshold: float | None = None,
+    device: str = "auto",
+    first: int = 0,
+    frame: Frame | None = None,
 ) -> Generator[Slices, None, Segmentation]:
     """Segment slice by slice, the slice ``first`` and its surroundings first.
 
@@ -36,6 +42,8 @@ def run(
         "auto", "cpu", "cuda" or "mps".
     first : int
         Index of the slice that is wanted first.
+    frame : Frame, optional
+        Of this scan for this model's preparation, where it is known already.
 
     Yields
     ------
@@ -51,7 +59,7 @@ def run(
     threshold = model.card.threshold if threshold is None else threshold
     device = choose_device(device)
     network = for_inference(model.network).to(device)
-    frame = find_frame(scan, model.preparation)
+    frame = frame or find_frame(scan, model.preparation)
     depth, height, width = scan.shape
     probability = np.zeros(scan.shape, np.uint8)
     nearest_first = sorted(range(depth), key=lambda z: abs(z - first))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ class SharedScan:
     in_mm: bool
     shape: tuple[int, int, int]
     blocks: dict[Sequence, tuple[str, str]]  # shared memory's name, and dtype
+    digest: str  # of the voxels
 
 
 @contextmanager
@@ -30,6 +32,7 @@ def share(scan: Scan) -> Iterator[SharedScan]:
     """Copy a scan, slice by slice, into shared memory that lasts as long as the context."""
     memories: list[SharedMemory] = []
     blocks: dict[Sequence, tuple[str, str]] = {}
+    digest = hashlib.blake2b(digest_size=16)
     try:
         for sequence, array in scan.sequences.items():
             dtype = np.dtype(array.dtype)
@@ -38,9 +41,10 @@ def share(scan: Scan) -> Iterator[SharedScan]:
             block: NDArray[np.generic] = np.ndarray(scan.shape, dtype, memory.buf)
             for z in range(scan.shape[0]):
                 block[z] = np.asarray(array[z])
+                digest.update(block[z])
             del block
             blocks[sequence] = (memory.name, dtype.str)
-        yield SharedScan(scan.name, scan.spacing, scan.in_mm, scan.shape, blocks)
+        yield SharedScan(scan.name, scan.spacing, scan.in_mm, scan.shape, blocks, digest.hexdigest())
     finally:
         for memory in memories:
             memory.close()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.sharing import SharedScan, opened
 
 _models: dict[str, Any] = {}
+_frames: dict[tuple[Any, ...], Any] = {}
+_MOST_FRAMES = 16
 
 
 def warm_up(model: str) -> Generator[Any, None, None]:
@@ -33,7 +36,15 @@ def segment(
     from napari_tumor_unet.segmentation import run
 
     with opened(shared) as scan:
-        result = yield from run(scan, _model(model), threshold=threshold, device=device, first=first)
+        loaded = _model(model)
+        result = yield from run(
+            scan,
+            loaded,
+            threshold=threshold,
+            device=device,
+            first=first,
+            frame=_frame(shared, scan, loaded.preparation),
+        )
     return result.findings, result.provenance
 
 
@@ -49,3 +60,15 @@ def _model(path: str) -> Any:
         _models.clear()
         _models[key] = load_model(path)
     return _models[key]
+
+
+def _frame(shared: SharedScan, scan: Scan, preparation: Any) -> Any:
+    """A scan's frame, from memory while its voxels are the same."""
+    from napari_tumor_unet.preparation import find_frame
+
+    key = (shared.digest, *shared.blocks, shared.shape, shared.spacing, shared.in_mm, preparation)
+    if key not in _frames:
+        if len(_frames) == _MOST_FRAMES:
+            _frames.pop(next(iter(_frames)))
+        _frames[key] = find_frame(scan, preparation)
+    return _frames[key]

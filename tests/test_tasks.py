@@ -1,0 +1,62 @@
+"""What the child keeps between jobs, and when it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_tumor_unet import preparation, tasks
+from napari_tumor_unet.result import Findings
+from napari_tumor_unet.scan import Scan
+from napari_tumor_unet.sharing import share
+
+
+def segment(scan: Scan, model: Path) -> Findings:
+    with share(scan) as shared:
+        steps = tasks.segment(shared, str(model), 0.5, "cpu", 0)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value[0]
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the scans that were measured."""
+    names: list[str] = []
+    find_frame = preparation.find_frame
+    monkeypatch.setattr(
+        preparation, "find_frame", lambda scan, how: names.append(scan.name) or find_frame(scan, how)
+    )
+    tasks._frames.clear()
+    return names
+
+
+def test_a_scan_is_measured_once_and_again_when_it_changed(
+    phantom: Any, tiny_model_file: Path, measured: list[str]
+) -> None:
+    scan, _ = phantom((4, 32, 32))
+    first = segment(scan, tiny_model_file)
+    assert segment(scan, tiny_model_file) == first
+    assert len(measured) == 1
+    scan.sequences["flair"][0, 5, 5] += 1
+    segment(scan, tiny_model_file)
+    assert len(measured) == 2
+    same_voxels_elsewhere = {
+        s: scan.sequences[o] for s, o in zip(("post", "flair", "pre"), scan.sequences, strict=True)
+    }
+    segment(Scan("swapped", same_voxels_elsewhere), tiny_model_file)
+    assert len(measured) == 3
+
+
+def test_only_the_last_scans_are_remembered(phantom: Any, tiny_model_file: Path, measured: list[str]) -> None:
+    scan, _ = phantom((2, 24, 24))
+    for i in range(tasks._MOST_FRAMES + 2):
+        segment(Scan(str(i), {"flair": scan.sequences["flair"] + np.float32(i)}), tiny_model_file)
+    assert len(tasks._frames) == tasks._MOST_FRAMES
+    segment(Scan("the last", {"flair": scan.sequences["flair"] + np.float32(i)}), tiny_model_file)
+    assert measured[-1] == str(i)
