@@ -25,14 +25,14 @@ from napari_tumor_unet.experiments import plan_training
 from napari_tumor_unet.recipe import Recipe, read_recipe
 
 
-def variants() -> dict[str, Recipe]:
+def variants(epochs: int) -> dict[str, Recipe]:
     """The recipes by what was changed."""
-    seed = read_recipe("seed")
+    seed = read_recipe("seed").with_epochs(epochs)
     seed = replace(seed, network=replace(seed.network, widths=(16, 32, 64)))
     network = seed.network
     return {
         "as it is": seed,
-        "40 epochs instead of 20": seed.with_epochs(40),
+        "twice the epochs": seed.with_epochs(2 * epochs),
         "deeper: four levels instead of two": replace(
             seed, network=replace(network, widths=(16, 32, 64, 128, 256))
         ),
@@ -49,16 +49,17 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="for models, checkpoints and scores")
+    parser.add_argument("--epochs", type=int, default=20)
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     plan = plan_training(arguments.data, arguments.split)
     first = None
     print("| change | mean Dice per volume | paired difference (standard error) | pooled Dice at 128 |")
     print("| --- | --- | --- | --- |")
-    for i, (change, recipe) in enumerate(variants().items()):
+    for i, (change, recipe) in enumerate(variants(arguments.epochs).items()):
         path = arguments.folder / f"variant_{i}.safetensors"
         if not path.exists():
-            train(plan, out=path, recipe=recipe, resume=True)
+            train(replace(plan, held_out=()), out=path, recipe=recipe, resume=True)
         result = evaluate(plan.held_out, model=path)
         dice = np.array([score.volume.dice for score in result.scores])
         path.with_suffix(".json").write_text(json.dumps(result.summary.to_json(), indent=2))
