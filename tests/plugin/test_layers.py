@@ -13,6 +13,7 @@ from napari.layers import Image, Labels, Points
 
 from napari_tumor_unet.plugin.layers import KEY, data_to_world, scan_of
 from napari_tumor_unet.plugin.readers import read_layers
+from napari_tumor_unet.plugin.volumes import Axes, axes_of
 from napari_tumor_unet.sample import sample_scan
 from napari_tumor_unet.scan import ScanError
 
@@ -23,7 +24,7 @@ POSITIVE = st.floats(0.1, 10).map(lambda x: round(x, 3))
 @st.composite
 def images(draw: st.DrawFn) -> tuple[Image, tuple[int, ...]]:
     """An image layer somewhere in the world, and the axes that its mask has."""
-    kind = draw(st.sampled_from(["2D", "3D", "RGB 2D", "RGB 3D", "channels"]))
+    kind = draw(st.sampled_from(["2D", "3D", "RGB 2D", "RGB 3D", "channels", "channels first", "time"]))
     z, y, x = (draw(st.integers(4, 9)) for _ in range(3))
     shape, spatial = {
         "2D": ((y, x), (0, 1)),
@@ -31,6 +32,8 @@ def images(draw: st.DrawFn) -> tuple[Image, tuple[int, ...]]:
         "RGB 2D": ((y, x, 3), (0, 1)),
         "RGB 3D": ((z, y, x, 3), (0, 1, 2)),
         "channels": ((z, 3, y, x), (0, 2, 3)),
+        "channels first": ((3, z, y, x), (1, 2, 3)),
+        "time": ((2, z, y, x), (0, 1, 2, 3)),
     }[kind]
     rgb = kind.startswith("RGB")
     n = len(shape) - rgb
@@ -107,7 +110,8 @@ def test_sequences_that_the_user_removed_are_done_without() -> None:
 def test_two_openings_of_one_scan_are_not_mixed() -> None:
     layers = [Image(data, **arguments) for data, arguments, _ in (*sample_layers(), *sample_layers())]
     scan = scan_of(layers[0], layers).scan
-    assert scan.sequences["flair"] is layers[2].data
+    np.testing.assert_array_equal(scan.slice("flair", 0), layers[2].data[0])
+    assert set(scan.sequences) == {"pre", "flair", "post"}
 
 
 def test_a_mask_leads_to_the_image_that_it_was_made_from() -> None:
@@ -128,11 +132,68 @@ def test_between_two_scans_the_user_is_asked_to_choose() -> None:
 
 
 def test_what_is_no_scan_is_declined_in_one_sentence() -> None:
-    with pytest.raises(ScanError, match="has 5 axes"):
-        scan_of(image := Image(np.zeros((2, 2, 3, 4, 5))), [image])
+    four = Image(np.zeros((6, 4, 8, 9)), axis_labels=("z", "c", "y", "x"))
+    with pytest.raises(ScanError, match="has 4 channels; a scan is FLAIR alone"):
+        scan_of(four, [four])
     with pytest.raises(ScanError, match="no image"):
         scan_of(None, [])
 
 
 def sample_layers() -> list[Any]:
     return read_layers(sample_scan())
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "channel", "spatial", "leading"),
+    [
+        ((6, 3, 8, 9), None, 1, (0, 2, 3), ()),
+        ((3, 6, 8, 9), None, 0, (1, 2, 3), ()),
+        ((3, 6, 8, 9), "tzyx", None, (1, 2, 3), (0,)),
+        ((3, 8, 9), "cyx", 0, (1, 2), ()),
+        ((3, 8, 9), None, None, (0, 1, 2), ()),
+        ((2, 6, 3, 8, 9), None, 2, (1, 3, 4), (0,)),
+        ((2, 3, 6, 8, 9), None, 1, (2, 3, 4), (0,)),
+        ((6, 1, 8, 9), "zcyx", 1, (0, 2, 3), ()),
+    ],
+)
+def test_axes_are_told_by_their_labels_or_their_lengths(
+    shape: Any, labels: str | None, channel: int | None, spatial: Any, leading: Any
+) -> None:
+    image = Image(np.zeros(shape), axis_labels=labels and tuple(labels))
+    assert axes_of(image) == Axes(channel, spatial, leading)
+
+
+def test_of_a_scan_with_time_points_the_one_on_screen_is_meant() -> None:
+    image = Image(np.arange(2 * 4 * 5 * 6).reshape(2, 4, 5, 6), scale=(10, 5, 1, 1))
+    source = scan_of(image, [image], (10.0, 0.0, 0.0, 0.0))
+    assert source.at == (1,)
+    np.testing.assert_array_equal(source.scan.slice("flair", 2), image.data[1, 2])
+    mask = np.zeros(source.mask_shape())
+    source.volume_of(mask)[...] = 1
+    assert mask[1].all()
+    assert not mask[0].any()
+
+
+class Reads:
+    """An array that notes what was read of it."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array, self.shape, self.dtype, self.ndim = array, array.shape, array.dtype, array.ndim
+        self.most = 0
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        part = self.array[index]
+        self.most = max(self.most, part.size)
+        return part
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels"), [((7, 8, 9), "zyx"), ((7, 3, 8, 9), "zcyx"), ((2, 7, 8, 9), "tzyx")]
+)
+def test_a_lazy_scan_is_read_slice_by_slice(shape: Any, labels: str) -> None:
+    image = Image(Reads(np.zeros(shape)), contrast_limits=(0, 1), axis_labels=tuple(labels))
+    image.data.most = 0
+    scan = scan_of(image, [image]).scan
+    assert scan.shape == (7, 8, 9)
+    scan.slice("flair", 3)
+    assert image.data.most == 8 * 9

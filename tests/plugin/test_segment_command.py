@@ -26,6 +26,7 @@ from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.scan import scan_from_volume
 from napari_tumor_unet.scoring import dice
 from napari_tumor_unet.sharing import share
+from tests.conftest import make_phantom
 
 from .conftest import PATIENCE, start_segmentation
 
@@ -172,7 +173,7 @@ def test_where_the_slice_on_screen_has_no_tumour_the_viewer_goes_to_it(
     assert shown == result(sample).data.sum(axis=(1, 2)).argmax()
 
 
-@pytest.mark.parametrize("shape", [(40, 48), (6, 40, 48), (6, 40, 48, 3), (6, 3, 40, 48)])
+@pytest.mark.parametrize("shape", [(40, 48), (6, 40, 48), (6, 40, 48, 3), (6, 3, 40, 48), (3, 6, 40, 48)])
 def test_layers_of_other_shapes_get_a_mask_in_their_place(
     viewer: napari.Viewer, click: Click, shape: tuple[int, ...]
 ) -> None:
@@ -189,13 +190,29 @@ def test_layers_of_other_shapes_get_a_mask_in_their_place(
     np.testing.assert_allclose(data_to_world(mask)[1], offset[spatial])
 
 
+def test_of_time_points_the_one_on_screen_is_segmented(viewer: napari.Viewer, click: Click) -> None:
+    scan, _ = make_phantom((6, 64, 64))
+    flair = scan.sequences["flair"]
+    viewer.add_image(np.stack([np.zeros_like(flair), flair]), scale=(1, 5, 1, 1))
+    viewer.dims.set_current_step(0, 1)
+    assert click(viewer)
+    mask = result(viewer)
+    assert mask.data.shape == (2, 6, 64, 64)
+    assert mask.data[1].any()
+    assert not mask.data[0].any()
+    viewer.dims.set_current_step(0, 0)
+    first = mask.data.copy()
+    assert click(viewer)
+    np.testing.assert_array_equal(mask.data, first)
+
+
 def test_without_a_scan_the_user_is_told_what_to_do(viewer: napari.Viewer, said: list[str]) -> None:
     viewer.add_points(np.zeros((1, 2)))
     start_segmentation()
-    viewer.add_image(np.zeros((2, 3, 4, 5, 6)))
+    viewer.add_image(np.zeros((2, 3, 4, 5)), axis_labels=("c", "z", "y", "x"))
     start_segmentation()
     assert said[0] == "There is no image to segment; open an MRI scan first."
-    assert "has 5 axes" in said[1]
+    assert "has 2 channels" in said[1]
 
 
 def test_the_menu_lists_the_command_first_and_enables_it_for_a_scan(sample: napari.Viewer) -> None:

@@ -32,7 +32,7 @@ def segment(viewer: napari.viewer.Viewer) -> None:
     chosen = [layer for layer in selection if isinstance(layer, Image)]
     try:
         layer = selection.active or (chosen[0] if len(chosen) == 1 else None)
-        session.segment(scan_of(layer, viewer.layers))
+        session.segment(scan_of(layer, viewer.layers, viewer.dims.point))
     except (ScanError, ModelError) as error:
         show_error(str(error))
 

@@ -12,6 +12,7 @@ from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
 
+from napari_tumor_unet.plugin.volumes import Axes, Volume, axes_of, voxels_of
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
 
 KEY = "napari-tumor-unet"
@@ -43,21 +44,30 @@ class LayerScan:
     scan : Scan
     image : Image
         The layer whose geometry the mask takes.
-    spatial : tuple of int
-        The layer's own axes without the channel axis: those that the mask has.
+    axes : Axes
+        What the layer's axes are.
+    at : tuple of int
+        The scan's position along the leading ones, as along time.
     """
 
     scan: Scan
     image: Image
-    spatial: tuple[int, ...]
+    axes: Axes
+    at: tuple[int, ...]
 
     def mask_shape(self) -> tuple[int, ...]:
-        """Shape of the mask as the layer's data want it: (Y, X) for a 2D image, else (Z, Y, X)."""
-        return self.scan.shape[-len(self.spatial) :]
+        """Shape of the mask as the layer's data want it: the image's without its channels."""
+        shape = voxels_of(self.image).shape
+        return tuple(int(shape[axis]) for axis in self.axes.mask)
+
+    def volume_of(self, mask: NDArray[Any]) -> NDArray[Any]:
+        """The part (Z, Y, X) of a mask layer's data that belongs to the scan: a view."""
+        part = mask[self.at]
+        return part[None] if part.ndim == 2 else part
 
     def geometry(self) -> dict[str, Any]:
         """Arguments that give a labels layer exactly the image's place in the world."""
-        image, axes = self.image, list(self.spatial)
+        image, axes = self.image, list(self.axes.mask)
         labels = {
             "units": [image.units[a] for a in axes],
             "axis_labels": [image.axis_labels[a] for a in axes],
@@ -73,20 +83,20 @@ class LayerScan:
 
     def slice_on_screen(self, point: Iterable[float]) -> int:
         """The slice (Z) that lies at a point of the world."""
-        if len(self.spatial) < 3:
+        if len(self.axes.spatial) < 3:
             return 0
         position = self.image.world_to_data(tuple(point)[-self.image.ndim :])
-        return min(max(round(float(position[self.spatial[0]])), 0), self.scan.shape[0] - 1)
+        return _nearest(position[self.axes.spatial[0]], self.scan.shape[0])
 
     def with_slice(self, point: Sequence[float], z: int) -> tuple[float, ...]:
         """The point of the world that lies in slice ``z``, otherwise where ``point`` is."""
         n = self.image.ndim
         position = list(self.image.world_to_data(point[-n:]))
-        position[self.spatial[0]] = z
+        position[self.axes.spatial[0]] = z
         return (*point[:-n], *(float(p) for p in self.image.data_to_world(position)))
 
 
-def scan_of(layer: Layer | None, layers: Iterable[Layer]) -> LayerScan:
+def scan_of(layer: Layer | None, layers: Iterable[Layer], point: Sequence[float] = ()) -> LayerScan:
     """The scan that a layer stands for.
 
     That is an image layer itself, together with the other sequences that were read with it; or, for a
@@ -98,6 +108,8 @@ def scan_of(layer: Layer | None, layers: Iterable[Layer]) -> LayerScan:
         The active layer; without one the only image there is.
     layers : iterable of Layer
         All layers of the viewer.
+    point : sequence of float
+        Where in the world the viewer is: of a scan with time points the one on screen is meant.
 
     Raises
     ------
@@ -114,7 +126,7 @@ def scan_of(layer: Layer | None, layers: Iterable[Layer]) -> LayerScan:
             raise ScanError("Select the image layer of the scan that is to be segmented.")
         # FLAIR is what the user looks at.
         layer = max(candidates, key=lambda image: image.metadata.get(KEY, {}).get("sequence") == "flair")
-    return _from_image(layer, images)
+    return _from_image(layer, images, point)
 
 
 def data_to_world(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -135,37 +147,42 @@ def _scan_id(image: Image) -> str:
     return image.metadata.get(KEY, {}).get("scan_id", str(image.unique_id))
 
 
-def _from_image(image: Image, images: list[Image]) -> LayerScan:
-    data = image.data[0] if image.multiscale else image.data
+def _from_image(image: Image, images: list[Image], point: Sequence[float]) -> LayerScan:
+    axes = axes_of(image)
+    at = _position(image, axes.leading, point)
     known = image.metadata.get(KEY, {})
-    spatial = tuple(range(image.ndim))
-    if image.rgb:
+    fixed = dict(zip(axes.leading, at, strict=True))
+
+    def volume(of: Image, channel: int = 0) -> Volume:
+        chosen = fixed if axes.channel is None else fixed | {axes.channel: channel}
+        return Volume(voxels_of(of), axes.spatial, chosen)
+
+    voxels = voxels_of(image)
+    if axes.channel is not None and voxels.shape[axes.channel] > 1:
         # An alpha channel says nothing about the patient.
-        channels = [data[..., i] for i in range(3)]
-    elif image.ndim == 4 and data.shape[1] == len(SEQUENCES):
-        spatial = (0, 2, 3)
-        channels = [data[:, i] for i in range(3)]
-    elif image.ndim in (2, 3):
-        channels = []
-    else:
-        raise ScanError(
-            f"{image.name} has {image.ndim} axes; a scan has slices, rows and columns, and perhaps three "
-            "channels second. Pick one time point or volume of it."
-        )
-    if channels:
-        sequences = dict(zip(SEQUENCES, channels, strict=True))
+        sequences = {sequence: volume(image, i) for i, sequence in enumerate(SEQUENCES)}
     elif "sequence" in known:
         sequences = {
-            other.metadata[KEY]["sequence"]: other.data
+            other.metadata[KEY]["sequence"]: volume(other)
             for other in images
-            if _scan_id(other) == known["scan_id"] and other.data.shape == data.shape
+            if _scan_id(other) == known["scan_id"] and voxels_of(other).shape == voxels.shape
         }
     else:
-        sequences = {"flair": data}
-    if len(spatial) == 2:
-        sequences = {sequence: array[None] for sequence, array in sequences.items()}
-    spacing, in_mm = _spacing(image, spatial)
-    return LayerScan(Scan(known.get("scan", image.name), sequences, spacing, in_mm), image, spatial)
+        sequences = {"flair": volume(image)}
+    spacing, in_mm = _spacing(image, axes.spatial)
+    return LayerScan(Scan(known.get("scan", image.name), sequences, spacing, in_mm), image, axes, at)
+
+
+def _position(image: Image, axes: tuple[int, ...], point: Sequence[float]) -> tuple[int, ...]:
+    """The index along each of some axes at a point of the world."""
+    if not axes:
+        return ()
+    position = image.world_to_data(tuple(point)[-image.ndim :]) if point else [0.0] * image.ndim
+    return tuple(_nearest(position[axis], voxels_of(image).shape[axis]) for axis in axes)
+
+
+def _nearest(position: float, length: int) -> int:
+    return min(max(round(float(position)), 0), length - 1)
 
 
 def _spacing(image: Image, spatial: tuple[int, ...]) -> tuple[tuple[float, float, float], bool]:

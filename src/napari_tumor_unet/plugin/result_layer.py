@@ -74,7 +74,7 @@ class ResultLayer:
 
     def _show_tumour(self) -> None:
         """Go to the slice with most tumour, if the one on screen has none and the user did not move."""
-        if len(self._source.spatial) < 3 or tuple(self._viewer.dims.point) != self._started_at:
+        if len(self._source.axes.spatial) < 3 or tuple(self._viewer.dims.point) != self._started_at:
             return
         area = self._mask().sum(axis=(1, 2), dtype=int)
         if area.any() and not area[self._source.slice_on_screen(self._started_at)]:
@@ -82,14 +82,12 @@ class ResultLayer:
 
     def _unedited_result(self) -> Labels | None:
         """The last run's layer for this image, if it is as the run left it."""
-        source, scan = self._source, self._source.scan
+        source = self._source
         for layer in reversed(self._viewer.layers):
             known = layer.metadata.get(KEY, {})
             if known.get("source") == str(source.image.unique_id) and "written" in known:
-                written = known["written"]
-                untouched = written.shape == scan.shape and np.array_equal(
-                    layer.data, written.reshape(source.mask_shape())
-                )
+                same_place = layer.data.shape == source.mask_shape() and known["at"] == source.at
+                untouched = same_place and np.array_equal(source.volume_of(layer.data), known["written"])
                 return layer if untouched else None
         return None
 
@@ -101,6 +99,7 @@ class ResultLayer:
         scan = self._source.scan
         self._known = {
             "source": str(self._source.image.unique_id),
+            "at": self._source.at,
             "scan": scan.name,
             "probability": np.zeros(scan.shape, np.uint8),
             "written": np.zeros(scan.shape, np.uint8),
@@ -115,5 +114,5 @@ class ResultLayer:
         )
 
     def _mask(self) -> NDArray[np.uint8]:
-        """The layer's data as (Z, Y, X), whatever its shape: a view."""
-        return self.layer.data.reshape(self._source.scan.shape)
+        """The scan's part of the layer's data, (Z, Y, X): a view."""
+        return self._source.volume_of(self.layer.data)

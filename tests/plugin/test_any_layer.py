@@ -1,0 +1,85 @@
+"""Whatever an image layer is made of, it gets a right mask or one sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dask.array
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from napari.layers import Image, Labels
+
+from napari_tumor_unet.model import Model
+from napari_tumor_unet.plugin.layers import scan_of
+from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.segmentation import run
+from tests.conftest import is_one_sentence
+
+TYPES = (
+    "bool",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "int32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+)
+FILLS = ("noise", "constant", "nan", "infinite", "huge")
+
+
+@st.composite
+def images(draw: st.DrawFn) -> Image:
+    dtype = np.dtype(draw(st.sampled_from(TYPES)))
+    rgb = draw(st.booleans()) and dtype in (np.uint8, np.uint16, np.float32)
+    shape = [draw(st.integers(1, n)) for n in (3, 4, 4, 40, 40)[draw(st.integers(0, 3)) :]]
+    voxels = filled((*shape, 3) if rgb else tuple(shape), dtype, draw(st.sampled_from(FILLS)))
+    kind = draw(st.sampled_from(["NumPy", "multiscale"] + ["dask"] * (not rgb)))
+    if kind == "dask":
+        voxels = dask.array.from_array(voxels)
+    if kind == "multiscale":
+        return Image([voxels, voxels[..., ::2, :] if rgb else voxels[..., ::2]], multiscale=True, rgb=rgb)
+    return Image(voxels, rgb=rgb, contrast_limits=(0, 1))
+
+
+def filled(shape: tuple[int, ...], dtype: np.dtype[Any], how: str) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    voxels = np.full(shape, 3.0) if how == "constant" else rng.random(shape) * 100
+    if how == "huge":
+        voxels *= 1e30 if dtype.kind == "f" else 1
+    with np.errstate(all="ignore"):
+        voxels = voxels.astype(dtype)
+    if dtype.kind == "f" and how in ("nan", "infinite"):
+        voxels[rng.random(shape) < 0.3] = np.nan if how == "nan" else -np.inf
+    return voxels
+
+
+def segmented(scan: Scan, model: Model) -> np.ndarray:
+    steps = run(scan, model, device="cpu")
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value.mask
+
+
+@settings(max_examples=60)
+@given(image=images())
+def test_every_layer_gets_a_right_mask_or_one_sentence(tiny_model: Model, image: Image) -> None:
+    refusal = None
+    try:
+        source = scan_of(image, [image], [0.0] * image.ndim)
+        found = segmented(source.scan, tiny_model)
+    except ScanError as error:
+        refusal = str(error)
+    if refusal is not None:
+        assert is_one_sentence(refusal), refusal
+        return
+    mask = Labels(np.zeros(source.mask_shape(), np.uint8), **source.geometry())
+    source.volume_of(mask.data)[...] = found
+    assert set(np.unique(mask.data)) <= {0, 1}
+    assert (mask.data == 1).sum() == found.sum()
+    assert mask.ndim == image.ndim - (source.axes.channel is not None and not image.rgb)
