@@ -25,15 +25,23 @@ def choose_device(name: str = "auto") -> str:
     DeviceError
         If the one named is unknown or not there.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return next(kind for kind, usable in there.items() if usable)
+        return next(kind for kind in ("cuda", "mps", "cpu") if _is_there(kind))
     kind = name.partition(":")[0]
-    if kind not in there:
+    if kind not in DEVICES:
         raise DeviceError(f"There is no device {name!r}; choose one of {', '.join(DEVICES)}.")
-    if not there[kind]:
+    if not _is_there(kind):
         raise DeviceError(f"This machine, or its torch, has no {kind} device; choose auto or cpu.")
     return name
+
+
+def devices() -> tuple[tuple[str, ...], str]:
+    """What there is to choose from here, and one sentence on what "auto" takes and why."""
+    there = ("cpu", *(kind for kind in ("cuda", "mps") if _is_there(kind)))
+    chosen = choose_device()
+    why = "the fastest device here" if len(there) > 1 else "there is no GPU that torch can use"
+    kind = str(precision(chosen)).removeprefix("torch.")
+    return ("auto", *there), f"auto takes {chosen} ({kind}): {why}."
 
 
 def precision(device: str) -> torch.dtype:
@@ -64,6 +72,11 @@ def enough_memory(device: str) -> Iterator[None]:
             f"The memory of {device} is not enough; close what else uses it, or take another device or, in "
             "training, a recipe with a smaller batch_size."
         ) from error
+
+
+def _is_there(kind: str) -> bool:
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return bool(there.get(kind))
 
 
 @cache

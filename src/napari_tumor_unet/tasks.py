@@ -23,6 +23,14 @@ def warm_up(model: str) -> Generator[Any, None, None]:
     yield from run(scan_from_volume(np.zeros((4, 64, 64), np.float32)), _model(model))
 
 
+def devices() -> Generator[Any, None, tuple[tuple[str, ...], str]]:
+    """:func:`napari_tumor_unet.device.devices`, which torch alone knows."""
+    from napari_tumor_unet.device import devices
+
+    yield from ()
+    return devices()
+
+
 def segment(
     shared: SharedScan, model: str, threshold: float | None, device: str, first: int
 ) -> Generator[Any, None, Any]:

@@ -32,16 +32,25 @@ class Session(QObject):
     ----------
     viewer : Viewer
         Itself, not the proxy that napari hands to commands.
+    started : Signal
+        A run has begun.
+    progressed : Signal
+        Slices of it are there; how many, and of how many.
     ended : Signal
-        A run has ended, with ``True`` if it ended well.
+        It has ended, with ``True`` if it ended well.
+    said : str
+        What the user was told of it.
     """
 
+    started = Signal()
+    progressed = Signal(int, int)
     ended = Signal(bool)
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer.window._qt_window)
         self.viewer = viewer
         self.worker = Worker()
+        self.said = ""
         self._run: _Run | None = None
         self.destroyed.connect(partial(_close, self.worker))
 
@@ -62,15 +71,23 @@ class Session(QObject):
         if self.worker.pid is None:
             self.worker.warm_up(tasks.warm_up, str(find_model()))
 
-    def segment(self, source: LayerScan) -> None:
+    def segment(self, source: LayerScan, *, model: str | None = None, device: str = "auto") -> None:
         """Segment a layer's scan: progress in the activity dock, result as a labels layer.
+
+        Parameters
+        ----------
+        source : LayerScan
+        model : str, optional
+            Name of a bundled model, or a file.
+        device : str
+            As for :func:`napari_tumor_unet.segment`.
 
         Raises
         ------
         ModelError
-            If there is no model.
+            If there is no such model.
         """
-        model = str(find_model())
+        path = str(find_model(model))
         self._run = run = _Run(self.viewer, source, QtJob(self))
         self.viewer.layers.events.removed.connect(self._on_removed)
         run.job.progressed.connect(self._on_slices)
@@ -79,8 +96,9 @@ class Session(QObject):
         run.job.cancelled.connect(self._on_cancelled)
         first = source.slice_on_screen(self.viewer.dims.point)
         run.job.start(
-            self.worker, tasks.segment, model, None, "auto", first, shared=partial(share, source.scan)
+            self.worker, tasks.segment, path, None, device, first, shared=partial(share, source.scan)
         )
+        self.started.emit()
 
     def cancel(self) -> None:
         """End the run under way, if any."""
@@ -90,30 +108,32 @@ class Session(QObject):
     def _on_slices(self, slices: Slices) -> None:
         self._run.result.write(slices)
         self._run.progress.show(slices)
+        self.progressed.emit(slices.done, slices.total)
 
     def _on_finished(self, outcome: tuple[Findings, Provenance]) -> None:
         findings, provenance = outcome
         self._run.result.finish(findings, provenance)
-        show_info(str(findings))
         self.viewer.status = str(findings)
-        self._end(ok=True)
+        self._end(str(findings), ok=True)
+        show_info(str(findings))
 
     def _on_failed(self, error: JobError) -> None:
         self._run.result.forget()
-        self._end(ok=False)
+        self._end(str(error), ok=False)
         show_error(str(error))
 
     def _on_cancelled(self) -> None:
         self._run.result.forget()
-        self._end(ok=False)
-        show_info("Segmentation cancelled; the layers are as they were.")
+        self._end("Segmentation cancelled; the layers are as they were.", ok=False)
+        show_info(self.said)
 
     def _on_removed(self, event: Any) -> None:
         """Nobody waits for a mask whose layer, or whose image, is gone."""
         if event.value in (self._run.source.image, self._run.result.layer):
             QTimer.singleShot(0, self.cancel)  # no layer may be removed while another one is
 
-    def _end(self, *, ok: bool) -> None:
+    def _end(self, said: str, *, ok: bool) -> None:
+        self.said = said
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         run, self._run = self._run, None
         run.close()

@@ -1,0 +1,124 @@
+"""The panel "Segment tumour" in a real viewer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+from napari_tumor_unet.plugin.session import Session
+from tests.conftest import make_phantom
+
+from .conftest import PATIENCE
+
+
+@pytest.fixture
+def panel(viewer: napari.Viewer) -> Any:
+    return viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+
+
+@pytest.fixture
+def head(viewer: napari.Viewer) -> napari.layers.Image:
+    return viewer.add_image(make_phantom((6, 64, 64))[0].sequences["flair"], name="head")
+
+
+def press(button: Any, qtbot: Any) -> None:
+    qtbot.mouseClick(button.native, Qt.MouseButton.LeftButton)
+
+
+def test_the_scan_follows_the_active_image(viewer: napari.Viewer, panel: Any) -> None:
+    first, second = (viewer.add_image(np.zeros((3, 8, 8)), name=name) for name in "ab")
+    assert panel.layer.value is second
+    viewer.layers.selection.active = first
+    assert panel.layer.value is first
+    viewer.add_labels(np.zeros((3, 8, 8), int))
+    assert panel.layer.value is first
+
+
+@pytest.mark.usefixtures("head")
+def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
+    session, seen = Session.of(viewer), []
+    session.progressed.connect(lambda *_: seen.append((panel.said.value, panel.cancel.enabled)))
+    with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
+        press(panel.start, qtbot)
+        assert not panel.start.enabled
+    assert ended.args == [True]
+    assert seen[0][0].startswith("4 of 6 slices, ")
+    assert seen[0][1]
+    assert panel.said.value.startswith("Tumour: ")
+    assert panel.start.enabled
+    assert not panel.cancel.enabled
+    assert viewer.layers[-1].data.any()
+
+
+def test_cancel_ends_the_run_and_says_so(viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any) -> None:
+    press(panel.start, qtbot)
+    with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
+        press(panel.cancel, qtbot)
+    assert ended.args == [False]
+    assert "cancelled" in panel.said.value
+    assert list(viewer.layers) == [head]
+    assert panel.start.enabled
+
+
+def test_without_a_scan_the_panel_says_what_to_do(panel: Any, qtbot: Any) -> None:
+    press(panel.start, qtbot)
+    assert panel.said.value == "There is no image to segment; open an MRI scan first."
+
+
+@pytest.mark.usefixtures("head")
+def test_a_model_of_the_users_own_is_used(
+    viewer: napari.Viewer,
+    panel: Any,
+    qtbot: Any,
+    tiny_model_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tiny_model_file), ""))
+    panel.model.value = panel.model.choices[-1]
+    assert panel.model.value == tiny_model_file
+    with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE):
+        press(panel.start, qtbot)
+    assert viewer.layers[-1].metadata["napari-tumor-unet"]["provenance"]["model"] == "tiny"
+
+
+def test_a_file_that_is_no_model_is_declined_and_the_default_stays(
+    panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "no.safetensors").write_text("nothing")
+    said: list[str] = []
+    monkeypatch.setattr("napari_tumor_unet.plugin.segment_panel.show_error", said.append)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "no.safetensors"), ""))
+    panel.model.value = panel.model.choices[-1]
+    assert panel.model.value == "default"
+    assert said == ["no.safetensors is damaged or no model file (.safetensors)."]
+
+
+def test_the_card_of_the_model_is_one_click_away(panel: Any, qtbot: Any) -> None:
+    press(panel.card, qtbot)
+    box = panel.native.findChild(QMessageBox)
+    assert box.isVisible()
+    assert "mean Dice" in box.informativeText()
+    assert "not for clinical use" in box.informativeText()
+    box.close()
+
+
+def test_auto_says_what_it_takes_and_why(panel: Any, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: "auto takes" in panel.device.tooltip, timeout=PATIENCE)
+    assert {"auto", "cpu"} <= set(panel.device.choices)
+
+
+def test_a_closed_panel_leaves_the_viewer_at_work(
+    viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any, click: Any
+) -> None:
+    dock = panel.native.parent()
+    viewer.window.remove_dock_widget(dock)
+    qtbot.waitUntil(lambda: dock not in viewer.window._qt_window.children())
+    viewer.add_image(np.zeros((3, 8, 8)))
+    viewer.layers.selection.active = head
+    assert click(viewer)
