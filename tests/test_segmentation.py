@@ -19,7 +19,7 @@ from napari_tumor_unet.device import DeviceError
 from napari_tumor_unet.model import Model, load_model
 from napari_tumor_unet.result import Segmentation, Slices, find
 from napari_tumor_unet.scan import Scan, ScanError, scan_from_volume
-from napari_tumor_unet.segmentation import drop_small_regions, predict, run, threshold_mask
+from napari_tumor_unet.segmentation import predict, run
 
 from .conftest import Phantom, Refused
 
@@ -114,36 +114,6 @@ def test_a_threshold_can_be_given(tiny_model: Model, phantom: Phantom) -> None:
     assert result.provenance.threshold == 0.52
 
 
-def test_no_threshold_makes_tumour_of_zero_probability() -> None:
-    probability = np.array([[[0, 1, 128, 255]]], np.uint8)
-    assert threshold_mask(probability, 0.0).tolist() == [[[0, 1, 1, 1]]]
-    assert threshold_mask(probability, 0.5).tolist() == [[[0, 0, 1, 1]]]
-    assert threshold_mask(probability, 1.0).tolist() == [[[0, 0, 0, 1]]]
-
-
-@pytest.fixture
-def regions() -> np.ndarray:
-    """Regions of 8, 3 and 1 voxels, in slices 0 and 1, 3, and 4."""
-    mask = np.zeros((5, 8, 8), np.uint8)
-    mask[:2, 1:3, 1:3] = mask[3, 5:8, 5] = mask[4, 1, 1] = 1
-    return mask
-
-
-@pytest.mark.parametrize(("share", "left", "changed"), [(0, 12, []), (0.25, 11, [4]), (0.5, 8, [3, 4])])
-def test_regions_under_a_share_of_the_largest_are_dropped(
-    regions: np.ndarray, share: float, left: int, changed: list[int]
-) -> None:
-    assert drop_small_regions(regions, share) == changed
-    assert regions.sum() == left
-
-
-@pytest.mark.parametrize("value", [0, 1])
-def test_none_and_one_region_stay_as_they_are(value: int) -> None:
-    mask = np.full((2, 3, 4), value, np.uint8)
-    assert drop_small_regions(mask, 0.5) == []
-    assert (mask == value).all()
-
-
 def test_the_last_event_brings_the_slices_that_lost_regions(tiny_model: Model, phantom: Phantom) -> None:
     model = replace(tiny_model, card=replace(tiny_model.card, threshold=0.52, smallest_region=1.0))
     events, result = run_all(phantom()[0], model)
@@ -161,7 +131,7 @@ def test_the_last_event_brings_the_slices_that_lost_regions(tiny_model: Model, p
 @given(seed=st.integers(0, 99), share=st.sampled_from([0.0, 0.02, 0.5]))
 def test_findings_count_voxels_slices_and_ml(seed: int, share: float) -> None:
     mask = (np.random.default_rng(seed).random((5, 6, 7)) < share).astype(np.uint8)
-    found = find(mask, scan_from_volume(mask, spacing=(5.0, 0.5, 0.8)))
+    found = find(mask, scan_from_volume(mask, spacing=(5.0, 0.5, 0.8)).voxel_ml)
     assert found.voxels == mask.sum()
     assert found.slices == len(np.unique(np.nonzero(mask)[0]))
     assert found.volume_ml == pytest.approx(mask.sum() * 2.0 / 1000)
@@ -170,12 +140,12 @@ def test_findings_count_voxels_slices_and_ml(seed: int, share: float) -> None:
 def test_regions_that_touch_at_a_corner_are_one() -> None:
     mask = np.zeros((4, 8, 8), np.uint8)
     mask[0, 1, 1] = mask[1, 2, 2] = mask[3, 6, 6] = 1
-    assert find(mask, scan_from_volume(mask)).regions == 2
+    assert find(mask, None).regions == 2
 
 
 def test_ml_need_a_known_spacing() -> None:
     mask = np.ones((2, 3, 4), np.uint8)
-    found = find(mask, scan_from_volume(mask))
+    found = find(mask, None)
     assert found.volume_ml is None
     assert "ml" not in str(found)
     assert "24 voxels" in str(found)
@@ -184,10 +154,10 @@ def test_ml_need_a_known_spacing() -> None:
 def test_findings_read_as_a_sentence() -> None:
     mask = np.zeros((3, 10, 10), np.uint8)
     scan = scan_from_volume(mask, spacing=(10.0, 10.0, 10.0))
-    assert str(find(mask, scan)).startswith("No tumour found: is the image FLAIR, and axial?")
+    assert str(find(mask, scan.voxel_ml)).startswith("No tumour found: is the image FLAIR, and axial?")
     mask[1, 2:4, 3] = 1
-    assert str(find(mask, scan)).startswith("Tumour: 2.0 ml, 1 slice, 1 region.")
-    assert str(find(mask, scan)).endswith("For research, not for clinical use.")
+    assert str(find(mask, scan.voxel_ml)).startswith("Tumour: 2.0 ml, 1 slice, 1 region.")
+    assert str(find(mask, scan.voxel_ml)).endswith("For research, not for clinical use.")
 
 
 # Provenance

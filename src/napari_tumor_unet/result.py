@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_tumor_unet.card import NOT_FOR_THE_CLINIC
-from napari_tumor_unet.scan import Scan
 
 
 @dataclass(frozen=True)
@@ -94,15 +93,15 @@ class Segmentation:
         }
 
 
-def find(mask: NDArray[np.uint8], scan: Scan) -> Findings:
-    """Measure a mask (Z, Y, X)."""
+def find(mask: NDArray[np.uint8], voxel_ml: float | None) -> Findings:
+    """Measure a mask (Z, Y, X) whose voxels have a volume, if that is known."""
     voxels = int(np.count_nonzero(mask))
     _, regions = ndimage.label(mask, np.ones((3, 3, 3)))
     return Findings(
         voxels=voxels,
         slices=int(mask.any(axis=(1, 2)).sum()),
         regions=int(regions),
-        volume_ml=voxels * float(np.prod(scan.spacing)) / 1000 if scan.in_mm else None,
+        volume_ml=None if voxel_ml is None else voxels * voxel_ml,
     )
 
 

@@ -80,6 +80,11 @@ class Scan:
         z, y, x = self.sequences["flair"].shape
         return int(z), int(y), int(x)
 
+    @property
+    def voxel_ml(self) -> float | None:
+        """Volume of a voxel; None where the spacing is not in mm."""
+        return float(np.prod(self.spacing)) / 1000 if self.in_mm else None
+
     def with_spacing(self, spacing: tuple[float, float, float]) -> Scan:
         """The same scan with another spacing (z, y, x) in mm."""
         geometry = self.geometry and replace(self.geometry, spacing=spacing)

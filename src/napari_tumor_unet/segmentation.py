@@ -9,12 +9,11 @@ from importlib.metadata import version
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_tumor_unet.device import autocast, choose_device, precision
 from napari_tumor_unet.model import Model, for_inference
 from napari_tumor_unet.preparation import Frame, find_frame, prepare, restore
+from napari_tumor_unet.regions import drop_small_regions, threshold_mask
 from napari_tumor_unet.result import Provenance, Segmentation, Slices, find
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
@@ -76,7 +75,7 @@ def run(
     return Segmentation(
         probability,
         mask,
-        find(mask, scan),
+        find(mask, scan.voxel_ml),
         Provenance(
             model=model.card.name,
             model_hash=model.hash,
@@ -102,26 +101,3 @@ def predict(
         if mirrored:
             probability = (probability + network(inputs.flip(-1)).flip(-1)) / 2
     return probability[:, 0].float().cpu()
-
-
-def drop_small_regions(mask: NDArray[np.uint8], share: float) -> list[int]:
-    """Remove regions smaller than a share of the largest one from a mask (Z, Y, X), in place.
-
-    Returns
-    -------
-    list of int
-        The slices that changed.
-    """
-    regions, n = ndimage.label(mask, np.ones((3, 3, 3)))
-    if n < 2:
-        return []
-    sizes = np.bincount(regions.ravel())
-    sizes[0] = 0
-    small = (sizes < share * sizes.max())[regions] & (regions > 0)
-    mask[small] = 0
-    return [int(z) for z in np.flatnonzero(small.any(axis=(1, 2)))]
-
-
-def threshold_mask(probability: NDArray[np.uint8], threshold: float) -> NDArray[np.uint8]:
-    """The mask, 0 and 1, of a probability from 0 to 255."""
-    return (probability >= max(1, round(threshold * 255))).astype(np.uint8)

@@ -1,0 +1,99 @@
+"""A probability to a mask, and a mask to its connected regions: faces, edges or corners touching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+_TOUCHING = np.ones((3, 3, 3), bool)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A connected part of a mask.
+
+    Attributes
+    ----------
+    voxels, slices : int
+        How many.
+    largest_slice : int
+        Index of the slice with most of it.
+    seed : tuple of int
+        One of its voxels (z, y, x), in that slice.
+    """
+
+    voxels: int
+    slices: int
+    largest_slice: int
+    seed: tuple[int, int, int]
+
+
+def threshold_mask(probability: NDArray[np.uint8], threshold: float) -> NDArray[np.uint8]:
+    """The mask, 0 and 1, of a probability from 0 to 255."""
+    return (probability >= max(1, round(threshold * 255))).astype(np.uint8)
+
+
+def drop_small_regions(mask: NDArray[np.uint8], share: float = 0.0, fewest: int = 0) -> list[int]:
+    """Remove regions smaller than a share of the largest one, or of fewer voxels, from a mask, in place.
+
+    Returns
+    -------
+    list of int
+        The slices that changed.
+    """
+    box = _box(mask)
+    regions, n = ndimage.label(mask[box], _TOUCHING)
+    if n == 0:
+        return []
+    sizes = np.bincount(regions.ravel())
+    sizes[0] = 0
+    small = (sizes < max(fewest, share * sizes.max()))[regions] & (regions > 0)
+    mask[box][small] = 0
+    return [int(z) + box[0].start for z in np.flatnonzero(small.any(axis=(1, 2)))]
+
+
+def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
+    """The regions of a mask (Z, Y, X), the largest first; of very many the largest ``most``."""
+    box = _box(mask)
+    labels, _ = ndimage.label(mask[box], _TOUCHING)
+    sizes = np.bincount(labels.ravel())[1:]
+    boxes = ndimage.find_objects(labels)
+    return [
+        _region(labels[boxes[i]] == i + 1, [b.start + o.start for b, o in zip(boxes[i], box, strict=True)])
+        for i in np.argsort(-sizes, kind="stable")[:most]
+    ]
+
+
+def voxels_of(mask: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.intp], ...]:
+    """Indices (z, y, x) of a region's voxels; empty if its seed is no longer in the mask."""
+    box = _box(mask)
+    labels, _ = ndimage.label(mask[box], _TOUCHING)
+    seed = tuple(i - part.start for i, part in zip(region.seed, box, strict=True))
+    inside = all(0 <= i < n for i, n in zip(seed, labels.shape, strict=True))
+    label = labels[seed] if inside else 0
+    found = np.nonzero(labels == label) if label else tuple(np.zeros(0, np.intp) for _ in range(3))
+    return tuple(i + part.start for i, part in zip(found, box, strict=True))
+
+
+def _region(part: NDArray[np.bool_], start: list[int]) -> Region:
+    area = part.sum(axis=(1, 2))
+    z = int(area.argmax())
+    y, x = np.argwhere(part[z])[0]
+    return Region(
+        voxels=int(area.sum()),
+        slices=int((area > 0).sum()),
+        largest_slice=start[0] + z,
+        seed=(start[0] + z, start[1] + int(y), start[2] + int(x)),
+    )
+
+
+def _box(mask: NDArray[np.uint8]) -> tuple[slice, slice, slice]:
+    """The smallest box around all of a mask, a voxel where it is empty; labelling its air would take most of the time."""
+    edges = []
+    for axis in range(3):
+        there = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
+        edges.append(slice(int(there[0]), int(there[-1]) + 1) if len(there) else slice(0, 1))
+    return edges[0], edges[1], edges[2]

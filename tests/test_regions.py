@@ -1,0 +1,73 @@
+"""Thresholds and connected regions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from napari_tumor_unet.regions import drop_small_regions, find_regions, threshold_mask, voxels_of
+
+masks = arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=7), elements=st.integers(0, 1))
+
+
+def test_no_threshold_makes_tumour_of_zero_probability() -> None:
+    probability = np.array([[[0, 1, 128, 255]]], np.uint8)
+    assert threshold_mask(probability, 0.0).tolist() == [[[0, 1, 1, 1]]]
+    assert threshold_mask(probability, 0.5).tolist() == [[[0, 0, 1, 1]]]
+    assert threshold_mask(probability, 1.0).tolist() == [[[0, 0, 0, 1]]]
+
+
+@pytest.fixture
+def regions() -> np.ndarray:
+    """Regions of 8, 3 and 1 voxels, in slices 0 and 1, 3, and 4."""
+    mask = np.zeros((5, 8, 8), np.uint8)
+    mask[:2, 1:3, 1:3] = mask[3, 5:8, 5] = mask[4, 1, 1] = 1
+    return mask
+
+
+@pytest.mark.parametrize(("share", "left", "changed"), [(0, 12, []), (0.25, 11, [4]), (0.5, 8, [3, 4])])
+def test_regions_under_a_share_of_the_largest_are_dropped(
+    regions: np.ndarray, share: float, left: int, changed: list[int]
+) -> None:
+    assert drop_small_regions(regions, share) == changed
+    assert regions.sum() == left
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_none_and_one_region_stay_as_they_are(value: int) -> None:
+    mask = np.full((2, 3, 4), value, np.uint8)
+    assert drop_small_regions(mask, 0.5) == []
+    assert (mask == value).all()
+
+
+def test_regions_of_too_few_voxels_are_dropped_the_only_one_too(regions: np.ndarray) -> None:
+    assert drop_small_regions(regions, fewest=4) == [3, 4]
+    assert drop_small_regions(regions, fewest=9) == [0, 1]
+    assert not regions.any()
+
+
+def test_regions_are_listed_with_where_to_find_them(regions: np.ndarray) -> None:
+    found = find_regions(regions)
+    assert [(r.voxels, r.slices, r.largest_slice) for r in found] == [(8, 2, 0), (3, 1, 3), (1, 1, 4)]
+    assert find_regions(regions, most=2) == found[:2]
+
+
+@given(masks)
+def test_the_regions_together_are_the_mask(mask: np.ndarray) -> None:
+    together = np.zeros_like(mask)
+    for region in find_regions(mask, most=mask.size):
+        indices = voxels_of(mask, region)
+        assert len(indices[0]) == region.voxels
+        assert region.seed in set(zip(*(i.tolist() for i in indices), strict=True))
+        together[indices] += 1
+    np.testing.assert_array_equal(together, mask)
+
+
+def test_a_region_that_is_gone_has_no_voxels(regions: np.ndarray) -> None:
+    first = find_regions(regions)[0]
+    regions[:2] = 0
+    assert len(voxels_of(regions, first)[0]) == 0
+    assert len(voxels_of(np.zeros_like(regions), first)[0]) == 0
