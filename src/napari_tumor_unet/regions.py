@@ -91,7 +91,7 @@ def _region(part: NDArray[np.bool_], start: list[int]) -> Region:
 
 
 def _box(mask: NDArray[np.uint8]) -> tuple[slice, slice, slice]:
-    """The smallest box around all of a mask, a voxel where it is empty; labelling its air would take most of the time."""
+    """The smallest box around all of a mask, as labelling air takes time; a voxel where it is empty."""
     edges = []
     for axis in range(3):
         there = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))

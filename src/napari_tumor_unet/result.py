@@ -41,12 +41,16 @@ class Findings:
     regions: int
     volume_ml: float | None
 
+    @property
+    def size(self) -> str:
+        """Volume, slices and regions in words."""
+        volume = f"{self.voxels:,} voxels" if self.volume_ml is None else f"{self.volume_ml:.1f} ml"
+        return f"{volume}, {_count(self.slices, 'slice')}, {_count(self.regions, 'region')}"
+
     def __str__(self) -> str:
         if not self.voxels:
             return f"No tumour found: is the image FLAIR, and axial? {NOT_FOR_THE_CLINIC}"
-        volume = f"{self.voxels:,} voxels" if self.volume_ml is None else f"{self.volume_ml:.1f} ml"
-        found = f"Tumour: {volume}, {_count(self.slices, 'slice')}, {_count(self.regions, 'region')}."
-        return f"{found} {NOT_FOR_THE_CLINIC}"
+        return f"Tumour: {self.size}. {NOT_FOR_THE_CLINIC}"
 
 
 @dataclass(frozen=True)

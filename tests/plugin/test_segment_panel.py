@@ -122,3 +122,79 @@ def test_a_closed_panel_leaves_the_viewer_at_work(
     viewer.add_image(np.zeros((3, 8, 8)))
     viewer.layers.selection.active = head
     assert click(viewer)
+
+
+@pytest.fixture
+def done(viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any) -> Any:
+    """The panel after a run, and the mask's layer."""
+    viewer.layers.selection.active = head
+    with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE):
+        press(panel.start, qtbot)
+    return panel.result, viewer.layers[-1]
+
+
+def test_choices_outlast_layers_that_come_and_go(
+    viewer: napari.Viewer, panel: Any, qtbot: Any, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tiny_model_file), ""))
+    panel.model.value = panel.model.choices[-1]
+    qtbot.waitUntil(lambda: "cpu" in panel.device.choices, timeout=PATIENCE)
+    panel.device.value = "cpu"
+    viewer.add_image(np.zeros((3, 8, 8)))
+    assert panel.device.value == "cpu"
+    assert panel.model.value == tiny_model_file
+
+
+def test_the_threshold_moves_the_mask_without_a_run(done: Any) -> None:
+    section, layer = done
+    known = layer.metadata["napari-tumor-unet"]
+    for threshold in (0.2, 0.9):
+        section.threshold.value = threshold
+        kept = layer.data > 0
+        assert (known["probability"][kept] >= round(threshold * 255)).all()
+        assert known["provenance"]["threshold"] == threshold
+    section.fewest.value = int(kept.sum()) + 1
+    assert not layer.data.any()
+    assert section.title.value.startswith("0 voxels")
+
+
+def test_what_the_user_painted_stays_when_the_threshold_moves(done: Any) -> None:
+    section, layer = done
+    layer.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)
+    section.threshold.value = 0.9
+    assert layer.data[0, 1, 2] == 3
+
+
+def test_a_click_on_a_region_goes_there_and_it_can_be_removed(
+    viewer: napari.Viewer, done: Any, qtbot: Any
+) -> None:
+    section, layer = done
+    before = layer.data.copy()
+    layer.data_setitem((np.array([5, 5]), np.array([0, 0]), np.array([0, 1])), 1)
+    section.update()
+    assert len(section.list.choices) == 2
+    small = section.list.choices[-1]
+    other = viewer.add_image(np.zeros((3, 8, 8)))
+    viewer.layers.remove(other)
+    viewer.layers.selection.active = layer
+    section.list.value = [small]
+    assert viewer.dims.current_step[0] == 5
+    press(section.remove, qtbot)
+    np.testing.assert_array_equal(layer.data, before)
+    layer.undo()
+    section.update()
+    section.list.value = [section.list.choices[-1]]
+    press(section.keep, qtbot)
+    assert layer.data.sum() == 2
+
+
+def test_the_result_is_shown_for_its_own_layer_alone(viewer: napari.Viewer, done: Any, head: Any) -> None:
+    section, layer = done
+    assert section.visible
+    viewer.layers.selection.active = head
+    assert not section.visible
+    viewer.layers.selection.active = layer
+    assert section.visible
+    layer.data = np.zeros((2, 3, 4), np.uint8)
+    section.update()
+    assert not section.visible

@@ -101,6 +101,7 @@ class ResultLayer:
             "source": str(self._source.image.unique_id),
             "at": self._source.at,
             "scan": scan.name,
+            "voxel_ml": scan.voxel_ml,
             "probability": np.zeros(scan.shape, np.uint8),
             "written": np.zeros(scan.shape, np.uint8),
         }

@@ -17,11 +17,12 @@ from napari_tumor_unet import tasks
 from napari_tumor_unet.card import DEFAULT_MODEL, Card, ModelError, bundled_models, find_model, read_card
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.qt_jobs import QtJob
+from napari_tumor_unet.plugin.result_section import ResultSection
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.scan import ScanError
 
 _FILE = "a file..."
-_WIDTH = 260  # pixels; a sentence in fewer is a column of words
+_WIDTH = 300  # pixels; a sentence in fewer is a column of words
 
 
 class SegmentPanel(Container):
@@ -37,39 +38,33 @@ class SegmentPanel(Container):
         self._session = Session.of(viewer)
         self._viewer = self._session.viewer
         self._began = 0.0
+        # napari has all choices made anew with every layer that comes or goes, so they are asked for here.
+        self._models: list[str | Path] = [*bundled_models(), _FILE]
+        self._devices = ("auto",)
         self.layer = create_widget(
             annotation=Image, label="scan", options={"tooltip": "The image layer; it follows the active one."}
         )
         self.model = ComboBox(
             label="model",
-            choices=[*bundled_models(), _FILE],
+            choices=lambda _: self._models,
             value=DEFAULT_MODEL,
             tooltip="A model of the plugin, or a .safetensors file.",
         )
         self.card = PushButton(text="About the model", tooltip="What it learned from, its scores and limits.")
-        self.device = ComboBox(label="device", choices=["auto"], tooltip="Where to compute.")
+        self.device = ComboBox(label="device", choices=lambda _: self._devices, tooltip="Where to compute.")
         self.start = PushButton(text="Segment", tooltip="Segment the scan; the mask is a new labels layer.")
         self.cancel = PushButton(text="Cancel", enabled=False, tooltip="End the run; the layers stay.")
         self.progress = ProgressBar(value=0, max=1)
         self.said = Label(value="")
-        self.buttons = Container(
-            layout="horizontal", widgets=[self.start, self.cancel], labels=False, label=""
-        )
-        super().__init__(
-            widgets=[
-                self.layer,
-                self.model,
-                self.card,
-                self.device,
-                self.buttons,
-                self.progress,
-                self.said,
-            ]
-        )
+        self.result = ResultSection(self._viewer)
+        choices = Container(widgets=[self.layer, self.model, self.card, self.device])
+        buttons = Container(layout="horizontal", widgets=[self.start, self.cancel], labels=False)
+        super().__init__(widgets=[choices, buttons, self.progress, self.said, self.result], labels=False)
         self.said.native.setWordWrap(True)
         self.said.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.native.setMinimumWidth(_WIDTH)
         self.progress.visible = False
+        self.result.update()
         self.model.changed.connect(self._on_model)
         self.card.changed.connect(self._show_card)
         self.start.changed.connect(self._start)
@@ -83,7 +78,8 @@ class SegmentPanel(Container):
         self._ask_for_devices()
 
     def _follow(self) -> None:
-        """Take the active layer, if it is an image."""
+        """Take the active layer, if it is an image; show its result, if it is a mask of ours."""
+        self.result.update()
         layer = self._viewer.layers.selection.active
         if isinstance(layer, Image):
             self.layer.reset_choices()
@@ -104,10 +100,10 @@ class SegmentPanel(Container):
             return
         name, _ = QFileDialog.getOpenFileName(self.native, "Choose a model", "", "Models (*.safetensors)")
         try:
-            known = self.model.choices
             if name:
                 read_card(Path(name))
-                self.model.choices = [*dict.fromkeys([*known[:-1], Path(name), _FILE])]
+                self._models = [*dict.fromkeys([*self._models[:-1], Path(name), _FILE])]
+                self.model.reset_choices()
             self.model.value = Path(name) if name else DEFAULT_MODEL
         except ModelError as error:
             self.model.value = DEFAULT_MODEL
@@ -133,8 +129,8 @@ class SegmentPanel(Container):
         self._job.start(self._session.worker, tasks.devices)
 
     def _on_devices(self, answer: tuple[tuple[str, ...], str]) -> None:
-        choices, why = answer
-        self.device.choices = choices
+        self._devices, why = answer
+        self.device.reset_choices()
         self.device.tooltip = f"Where to compute; {why}"
 
     def _on_started(self) -> None:
@@ -152,6 +148,7 @@ class SegmentPanel(Container):
         self.start.enabled, self.cancel.enabled = True, False
         self.progress.visible = False
         self.said.value = self._session.said
+        self.result.update()
 
     def _let_go(self) -> None:
         """The panel is closed; the viewer goes on."""
