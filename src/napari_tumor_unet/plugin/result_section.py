@@ -77,19 +77,25 @@ class ResultSection(Container):
             self._show()
 
     def _change(self) -> None:
-        if self._result is not None:
+        if self._is_there():
             self._result.change(round(self.threshold.value, 2), self.fewest.value)
             self._show()
 
     def _go(self, regions: list[Region]) -> None:
-        if self._result is not None and regions:
+        if regions and self._is_there():
             self._result.go_to(regions[0])
 
     def _erase(self, *_: object, chosen: bool) -> None:
         picked = self.list.value
-        if self._result is not None and picked:
+        if picked and self._is_there():
             self._result.remove([r for r in self._regions if (r in picked) == chosen])
             self._show()
+
+    def _is_there(self) -> bool:
+        """Whether the layer is still what it was; the user may have replaced its data."""
+        if self._result is not None and not has_result(self._result.layer):
+            self.update()
+        return self._result is not None
 
     def _show(self) -> None:
         """The list and the sum, anew."""

@@ -74,6 +74,8 @@ class SegmentPanel(Container):
         self._session.progressed.connect(self._on_progressed)
         self._session.ended.connect(self._on_ended)
         self.native.destroyed.connect(self._let_go)
+        if self._session.running:
+            self._on_started()
         self._session.warm_up()
         self._ask_for_devices()
 
