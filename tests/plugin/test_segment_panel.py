@@ -170,15 +170,20 @@ def test_a_click_on_a_region_goes_there_and_it_can_be_removed(
 ) -> None:
     section, layer = done
     before = layer.data.copy()
+    section.list.value = section.list.choices[:1]
+    press(section.keep, qtbot)
+    np.testing.assert_array_equal(layer.data, before)
     layer.data_setitem((np.array([5, 5]), np.array([0, 0]), np.array([0, 1])), 1)
     section.update()
     assert len(section.list.choices) == 2
     small = section.list.choices[-1]
-    other = viewer.add_image(np.zeros((3, 8, 8)))
-    viewer.layers.remove(other)
+    other = viewer.add_image(np.zeros((2, 3, 8, 8)))
     viewer.layers.selection.active = layer
     section.list.value = [small]
-    assert viewer.dims.current_step[0] == 5
+    assert viewer.dims.current_step[1] == 5
+    viewer.layers.remove(other)
+    viewer.layers.selection.active = layer
+    section.list.value = [section.list.choices[-1]]
     press(section.remove, qtbot)
     np.testing.assert_array_equal(layer.data, before)
     layer.undo()

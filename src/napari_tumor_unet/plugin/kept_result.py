@@ -80,12 +80,15 @@ class KeptResult:
 
     def go_to(self, region: Region) -> None:
         """Show the slice with most of a region."""
-        point = (*self._known["at"], *region.seed)[-self.layer.ndim :]
-        if self.layer.ndim > 2:
-            self._viewer.dims.point = self.layer.data_to_world(point)
+        n, dims = self.layer.ndim, self._viewer.dims
+        if n > 2:
+            position = (*self._known["at"], *region.seed)
+            dims.point = (*dims.point[:-n], *self.layer.data_to_world(position))
 
     def remove(self, regions: list[Region]) -> None:
         """Erase regions, as one edit of the user's that undo takes back."""
+        if not regions:
+            return
         found = [voxels_of(self._tumour(), region) for region in regions]
         indices = tuple(np.concatenate([part[axis] for part in found]) for axis in range(3))
         at = tuple(np.full(len(indices[0]), i) for i in self._known["at"])
