@@ -106,9 +106,12 @@ class Session(QObject):
             self._run.job.cancel()
 
     def _on_slices(self, slices: Slices) -> None:
-        self._run.result.write(slices)
-        self._run.progress.show(slices)
-        self.progressed.emit(slices.done, slices.total)
+        run = self._run
+        run.result.write(slices)
+        if self._run is run:  # napari may serve events meanwhile, and with them a Cancel
+            run.progress.show(slices)
+            with suppress(RuntimeError):  # or the window's end
+                self.progressed.emit(slices.done, slices.total)
 
     def _on_finished(self, outcome: tuple[Findings, Provenance]) -> None:
         findings, provenance = outcome
@@ -137,7 +140,8 @@ class Session(QObject):
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         run, self._run = self._run, None
         run.close()
-        self.ended.emit(ok)
+        with suppress(RuntimeError):  # the window may be gone
+            self.ended.emit(ok)
 
 
 class _Run:
