@@ -55,6 +55,11 @@ def drop_small_regions(mask: NDArray[np.uint8], share: float = 0.0, fewest: int 
     return [int(z) + box[0].start for z in np.flatnonzero(small.any(axis=(1, 2)))]
 
 
+def count_regions(mask: NDArray[np.uint8]) -> int:
+    """How many regions a mask (Z, Y, X) has."""
+    return int(ndimage.label(mask[_box(mask)], _TOUCHING)[1])
+
+
 def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
     """The regions of a mask (Z, Y, X), the largest first; of very many the largest ``most``."""
     box = _box(mask)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from napari_tumor_unet.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.regions import count_regions
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,10 @@ class Segmentation:
 def find(mask: NDArray[np.uint8], voxel_ml: float | None) -> Findings:
     """Measure a mask (Z, Y, X) whose voxels have a volume, if that is known."""
     voxels = int(np.count_nonzero(mask))
-    _, regions = ndimage.label(mask, np.ones((3, 3, 3)))
     return Findings(
         voxels=voxels,
         slices=int(mask.any(axis=(1, 2)).sum()),
-        regions=int(regions),
+        regions=count_regions(mask),
         volume_ml=None if voxel_ml is None else voxels * voxel_ml,
     )
 
