@@ -9,8 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from multiprocessing.shared_memory import SharedMemory
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import pytest
 
 from napari_tumor_unet.jobs import Callbacks, Worker
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.sharing import SharedScan, opened, share
+from napari_tumor_unet.sharing import ScanHandle, handle_of, planes_of, remote_scan
 
 PATIENCE = 60
 ENDINGS = ("finished", "failed", "cancelled")
@@ -48,10 +47,10 @@ def pid() -> Generator[int, None, int]:
     return os.getpid()
 
 
-def mean_of(shared: SharedScan) -> Generator[int, None, float]:
+def mean_of(ask: Any, handle: ScanHandle) -> Generator[int, None, float]:
     yield from ()
-    with opened(shared) as scan:
-        return float(np.mean([scan.slice("flair", z) for z in range(scan.shape[0])]))
+    scan = remote_scan(handle, ask)
+    return float(np.mean([scan.slice("flair", z) for z in range(scan.shape[0])]))
 
 
 class Heard:
@@ -182,18 +181,29 @@ def _alive(process: int) -> bool:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64, bool])
-def test_voxels_cross_by_shared_memory_and_leave_none_behind(worker: Worker, dtype: type) -> None:
+def test_voxels_cross_when_they_are_asked_for(worker: Worker, dtype: type) -> None:
     voxels = (np.random.default_rng(0).random((5, 17, 13)) * 100).astype(dtype)
-    names: list[str] = []
-
-    @contextmanager
-    def shared() -> Iterator[SharedScan]:
-        with share(Scan("scan", {"flair": voxels})) as handle:
-            names.extend(name for name, _ in handle.blocks.values())
-            yield handle
-
-    kind, mean = result_of(worker, mean_of, shared=shared)
+    scan = Scan("scan", {"flair": voxels})
+    kind, mean = result_of(worker, mean_of, handle_of(scan), answer=partial(planes_of, scan))
     assert kind == "finished"
     assert mean == pytest.approx(voxels.mean(), rel=1e-5)
-    with pytest.raises(FileNotFoundError):
-        SharedMemory(names[0])
+
+
+def test_voxels_that_cannot_be_read_end_the_job_with_the_reason(worker: Worker) -> None:
+    def unreadable(_: int) -> Any:
+        raise OSError("The disk is gone.")
+
+    handle = handle_of(Scan("scan", {"flair": np.zeros((2, 3, 4))}))
+    kind, error = result_of(worker, mean_of, handle, answer=unreadable)
+    assert kind == "failed"
+    assert str(error) == "The disk is gone."
+    assert "in unreadable" in error.details
+    assert result_of(worker, counting, 1) == ("finished", "done")
+
+
+def test_cancel_works_while_the_child_waits_for_an_answer(worker: Worker) -> None:
+    scan, heard = Scan("scan", {"flair": np.zeros((2, 3, 4))}), Heard()
+    job = worker.run(mean_of, handle_of(scan), callbacks=heard.callbacks, answer=lambda _: job.cancel())
+    assert heard.until(*ENDINGS)[-1][0] == "cancelled"
+    assert job.wait(PATIENCE)
+    assert result_of(worker, counting, 1) == ("finished", "done")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,16 @@ import pytest
 from napari_tumor_unet import preparation, tasks
 from napari_tumor_unet.result import Findings
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.sharing import share
+from napari_tumor_unet.sharing import handle_of, planes_of
 
 
 def segment(scan: Scan, model: Path) -> Findings:
-    with share(scan) as shared:
-        steps = tasks.segment(shared, str(model), 0.5, "cpu", 0)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value[0]
+    steps = tasks.segment(partial(planes_of, scan), handle_of(scan), str(model), 0.5, "cpu", 0)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value[0]
 
 
 @pytest.fixture

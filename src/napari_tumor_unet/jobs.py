@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -92,7 +92,7 @@ class Worker:
         task: Task,
         *args: Any,
         callbacks: Callbacks,
-        shared: Callable[[], AbstractContextManager[Any]] | None = None,
+        answer: Callable[[Any], Any] | None = None,
     ) -> Job:
         """Start a job and return at once; it waits for the one before it.
 
@@ -104,13 +104,13 @@ class Worker:
         *args
             Its arguments: small ones, as they are pickled.
         callbacks : Callbacks
-        shared : callable, optional
-            Makes a context in the job's own thread, whose value becomes the task's first argument: for
-            voxels, which are shared and not pickled.
+        answer : callable, optional
+            For a task that asks for more than its arguments, as for voxels: the task's first argument is a
+            function then, and what it is called with is answered here, in the job's own thread.
         """
         job = Job()
         threading.Thread(
-            target=self._serve, args=(job, task, args, callbacks, shared), name="tumor-unet-job", daemon=True
+            target=self._serve, args=(job, task, args, callbacks, answer), name="tumor-unet-job", daemon=True
         ).start()
         return job
 
@@ -119,11 +119,11 @@ class Worker:
         self._closed = True
         self._kill()
 
-    def _serve(self, job: Job, task: Task, args: tuple[Any, ...], callbacks: Callbacks, shared: Any) -> None:
+    def _serve(self, job: Job, task: Task, args: tuple[Any, ...], callbacks: Callbacks, answer: Any) -> None:
         end: Callable[[], None]
         try:
-            with self._turn(job), shared() if shared else nullcontext() as value:
-                result = self._converse(job, task, (value, *args) if shared else args, callbacks)
+            with self._turn(job):
+                result = self._converse(job, task, args, callbacks, answer)
             end = partial(callbacks.finished, result)
         except _CancelledError:
             end = callbacks.cancelled
@@ -147,17 +147,23 @@ class Worker:
         finally:
             self._lock.release()
 
-    def _converse(self, job: Job, task: Task, args: tuple[Any, ...], callbacks: Callbacks) -> Any:
+    def _converse(
+        self, job: Job, task: Task, args: tuple[Any, ...], callbacks: Callbacks, answer: Any
+    ) -> Any:
         """Send a task to the child and pass on what it says until it ends."""
         if job._cancelled.is_set() or self._closed:
             raise _CancelledError
         may_be_dead = self.pid is not None  # it may have died since the last job, unnoticed
         try:
             connection = self._child()
-            connection.send((task, args))
+            connection.send((task, args, answer is not None))
             for kind, content in self._answers(connection, job):
                 may_be_dead = False
-                if kind == "event":
+                if kind == "asked":
+                    reply = _attempt(answer, content)
+                    if not job._cancelled.is_set():
+                        connection.send(reply)
+                elif kind == "event":
                     callbacks.event(content)
                 elif kind == "finished":
                     return content
@@ -168,7 +174,7 @@ class Worker:
             if self._closed or job._cancelled.is_set():
                 raise _CancelledError from error
             if may_be_dead:
-                return self._converse(job, task, args, callbacks)
+                return self._converse(job, task, args, callbacks, answer)
             raise JobError(
                 "The computing process was stopped, perhaps for lack of memory; nothing else is lost, and "
                 "the next run starts a new one."
@@ -220,6 +226,14 @@ def _ignore(*_: Any) -> None:
     pass
 
 
+def _attempt(answer: Callable[[Any], Any], question: Any) -> tuple[str, Any]:
+    """What the child asked for, or why there is no answer."""
+    try:
+        return "answer", answer(question)
+    except Exception as error:
+        return "no answer", (str(error) or type(error).__name__, traceback.format_exc())
+
+
 class _CancelledError(Exception):
     """A job was cancelled."""
 
@@ -236,24 +250,40 @@ def _serve_jobs(connection: Any) -> None:
         os._exit(0)
 
 
-def _run_task(connection: Any, task: Task, args: tuple[Any, ...]) -> None:
+def _run_task(connection: Any, task: Task, args: tuple[Any, ...], asks: bool) -> None:
     connection.send(("started", None))
-    steps = task(*args)
+    steps = task(*((partial(_ask, connection), *args) if asks else args))
     while True:
         message: tuple[str, Any]
         try:
             message = "event", next(steps)
         except StopIteration as end:
             message = "finished", end.value
+        except _CancelledError:
+            message = "cancelled", None
         except MemoryError:
             message = "failed", ("There is not enough memory for this scan.", traceback.format_exc())
+        except JobError as error:
+            message = "failed", (str(error), error.details)
         except Exception as error:
             message = "failed", (str(error) or type(error).__name__, traceback.format_exc())
         connection.send(message)
         if message[0] != "event":
             return
-        if connection.poll():  # the only thing that comes during a task is "cancel"
+        if connection.poll():  # the only thing that comes unasked is "cancel"
             connection.recv()
             steps.close()
             connection.send(("cancelled", None))
             return
+
+
+def _ask(connection: Any, question: Any) -> Any:
+    """Ask the parent, in the middle of a task."""
+    connection.send(("asked", question))
+    answer = connection.recv()
+    if answer == "cancel":
+        raise _CancelledError
+    kind, content = answer
+    if kind == "no answer":
+        raise JobError(*content)
+    return content

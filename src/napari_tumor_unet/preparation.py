@@ -82,8 +82,8 @@ class Frame:
 
 def find_frame(scan: Scan, preparation: Preparation) -> Frame:
     """Measure the scan's head and intensities, from a subsample where the scan is large."""
-    depth, height, width = scan.shape
-    indices = np.unique(np.linspace(0, depth - 1, min(depth, _MOST_SLICES)).round().astype(int))
+    height, width = scan.shape[1:]
+    indices = sampled_slices(scan)
     stride = max(1, min(height, width) // _MOST_PIXELS)
     samples = {s: np.stack([scan.slice(s, i)[::stride, ::stride] for i in indices]) for s in scan.sequences}
     head = find_head(samples["flair"])
@@ -104,6 +104,12 @@ def find_frame(scan: Scan, preparation: Preparation) -> Frame:
         step=max(1, round(preparation.neighbour_mm / scan.spacing[0])) if scan.in_mm else 1,
         air=dark_air,
     )
+
+
+def sampled_slices(scan: Scan) -> NDArray[np.int_]:
+    """The slices that :func:`find_frame` looks at."""
+    depth = scan.shape[0]
+    return np.unique(np.linspace(0, depth - 1, min(depth, _MOST_SLICES)).round().astype(int))
 
 
 def find_head(flair: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -108,5 +108,13 @@ def find(mask: NDArray[np.uint8], voxel_ml: float | None) -> Findings:
     )
 
 
+def update(plane: NDArray[np.uint8], new: NDArray[np.uint8]) -> None:
+    """Overwrite a slice (Y, X) where it differs: what stays zero takes no memory in a fresh volume."""
+    rows = np.flatnonzero((plane != new).any(axis=1))
+    if rows.size:
+        changed = slice(rows[0], rows[-1] + 1)
+        plane[changed] = new[changed]
+
+
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -14,7 +14,7 @@ from napari_tumor_unet.device import autocast, choose_device, precision
 from napari_tumor_unet.model import Model, for_inference
 from napari_tumor_unet.preparation import Frame, find_frame, prepare, restore
 from napari_tumor_unet.regions import drop_small_regions, threshold_mask
-from napari_tumor_unet.result import Provenance, Segmentation, Slices, find
+from napari_tumor_unet.result import Provenance, Segmentation, Slices, find, update
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
 _BATCH = 4  # slices; more are no faster on a CPU, and each event brings as many to the screen
@@ -60,15 +60,18 @@ def run(
     network = for_inference(model.network).to(device)
     frame = frame or find_frame(scan, model.preparation)
     depth, height, width = scan.shape
-    probability = np.zeros(scan.shape, np.uint8)
+    probability, mask = np.zeros(scan.shape, np.uint8), np.zeros(scan.shape, np.uint8)
     nearest_first = sorted(range(depth), key=lambda z: abs(z - first))
     for done in range(0, depth, _BATCH):
         indices = sorted(nearest_first[done : done + _BATCH])
         inputs = prepare(scan, frame, model.preparation, indices)
         outputs = predict(network, inputs, device, mirrored=model.card.mirrored)
-        probability[indices] = part = restore(outputs, frame, (height, width))
-        yield Slices(tuple(indices), part, threshold_mask(part, threshold), done + len(indices), depth)
-    mask = threshold_mask(probability, threshold)
+        part = restore(outputs, frame, (height, width))
+        thresholded = threshold_mask(part, threshold)
+        for i, z in enumerate(indices):
+            update(probability[z], part[i])
+            update(mask[z], thresholded[i])
+        yield Slices(tuple(indices), part, thresholded, done + len(indices), depth)
     dropped = drop_small_regions(mask, model.card.smallest_region)
     if dropped:
         yield Slices(tuple(dropped), probability[dropped], mask[dropped], depth, depth)
@@ -94,10 +97,19 @@ def run(
 def predict(
     network: torch.nn.Module, inputs: torch.Tensor, device: str, *, mirrored: bool = True
 ) -> torch.Tensor:
-    """Probability (N, size, size) for inputs (N, C, size, size), averaged with that of the mirrored head."""
+    """Probability (N, size, size) for inputs (N, C, size, size), averaged with that of the mirrored head.
+
+    Where a GPU's memory is not enough for all at once, they go one half after the other.
+    """
     inputs = inputs.to(device, memory_format=torch.channels_last)
-    with torch.inference_mode(), autocast(device):
-        probability: torch.Tensor = network(inputs)
-        if mirrored:
-            probability = (probability + network(inputs.flip(-1)).flip(-1)) / 2
-    return probability[:, 0].float().cpu()
+    try:
+        with torch.inference_mode(), autocast(device):
+            probability: torch.Tensor = network(inputs)
+            if mirrored:
+                probability = (probability + network(inputs.flip(-1)).flip(-1)) / 2
+            return probability[:, 0].float().cpu()
+    except torch.OutOfMemoryError:
+        if len(inputs) == 1:
+            raise
+    halves = inputs.tensor_split(2)
+    return torch.cat([predict(network, half, device, mirrored=mirrored) for half in halves])

@@ -1,12 +1,10 @@
-"""A scan in shared memory: how its voxels get to another process without being pickled."""
+"""A scan that another process holds: its slices are asked for one by one, so it is never there twice."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.shared_memory import SharedMemory
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,67 +12,57 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.scan import Scan, Sequence
 
+Planes = dict[Sequence, NDArray[Any]]
+
+_KEPT = 64 * 2**20  # bytes of slices that the asking process remembers
+
 
 @dataclass(frozen=True)
-class SharedScan:
-    """What the other process needs to open it: small, and picklable."""
+class ScanHandle:
+    """A scan without its voxels: small, and picklable."""
 
     name: str
     spacing: tuple[float, float, float]
     in_mm: bool
     shape: tuple[int, int, int]
-    blocks: dict[Sequence, tuple[str, str]]  # shared memory's name, and dtype
-    digest: str  # of the voxels
+    dtypes: dict[Sequence, str]
 
 
-@contextmanager
-def share(scan: Scan) -> Iterator[SharedScan]:
-    """Copy a scan, slice by slice, into shared memory that lasts as long as the context."""
-    memories: list[SharedMemory] = []
-    blocks: dict[Sequence, tuple[str, str]] = {}
-    digest = hashlib.blake2b(digest_size=16)
-    try:
-        for sequence, array in scan.sequences.items():
-            dtype = np.dtype(array.dtype)
-            memory = SharedMemory(create=True, size=int(np.prod(scan.shape)) * dtype.itemsize)
-            memories.append(memory)
-            block: NDArray[np.generic] = np.ndarray(scan.shape, dtype, memory.buf)
-            for z in range(scan.shape[0]):
-                block[z] = np.asarray(array[z])
-                digest.update(block[z])
-            del block
-            blocks[sequence] = (memory.name, dtype.str)
-        yield SharedScan(scan.name, scan.spacing, scan.in_mm, scan.shape, blocks, digest.hexdigest())
-    finally:
-        for memory in memories:
-            memory.close()
-            memory.unlink()
+def handle_of(scan: Scan) -> ScanHandle:
+    """What the other process needs to know before it asks for slices."""
+    dtypes = {sequence: np.dtype(array.dtype).str for sequence, array in scan.sequences.items()}
+    return ScanHandle(scan.name, scan.spacing, scan.in_mm, scan.shape, dtypes)
 
 
-@contextmanager
-def opened(shared: SharedScan) -> Iterator[Scan]:
-    """The scan, in the other process, while the context lasts."""
-    memories = {sequence: SharedMemory(name) for sequence, (name, _) in shared.blocks.items()}
-    try:
-        blocks = {
-            sequence: _Block(memories[sequence], np.dtype(dtype), shared.shape)
-            for sequence, (_, dtype) in shared.blocks.items()
-        }
-        yield Scan(shared.name, blocks, shared.spacing, shared.in_mm)
-    finally:
-        for memory in memories.values():
-            memory.close()
+def planes_of(scan: Scan, z: int) -> Planes:
+    """The slice ``z`` of each sequence: the answer to the other process."""
+    return {sequence: np.asarray(array[z]) for sequence, array in scan.sequences.items()}
+
+
+def remote_scan(handle: ScanHandle, ask: Callable[[int], Planes]) -> Scan:
+    """The scan, in the other process.
+
+    Parameters
+    ----------
+    handle : ScanHandle
+    ask : callable
+        Gets :func:`planes_of` a slice; what was asked for last is remembered.
+    """
+    plane = handle.shape[1] * handle.shape[2]
+    size = sum(np.dtype(dtype).itemsize for dtype in handle.dtypes.values()) * plane
+    ask = lru_cache(max(4, _KEPT // size))(ask)
+    volumes = {s: _RemoteVolume(s, handle.shape, np.dtype(d), ask) for s, d in handle.dtypes.items()}
+    return Scan(handle.name, volumes, handle.spacing, handle.in_mm)
 
 
 @dataclass(frozen=True)
-class _Block:
-    """Hands out copies of slices, as shared memory cannot be closed while an array looks into it."""
+class _RemoteVolume:
+    """One sequence (Z, Y, X)."""
 
-    memory: SharedMemory
-    dtype: np.dtype[np.generic]
+    sequence: Sequence
     shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    ask: Callable[[int], Planes]
 
-    def __getitem__(self, index: int) -> NDArray[Any]:
-        volume: NDArray[Any] = np.ndarray(self.shape, self.dtype, self.memory.buf)
-        pixels: NDArray[Any] = volume[index].copy()
-        return pixels
+    def __getitem__(self, z: int) -> NDArray[Any]:
+        return self.ask(int(z))[self.sequence]

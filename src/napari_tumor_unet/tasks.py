@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import hashlib
+from collections.abc import Callable, Generator
 from typing import Any
 
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.sharing import SharedScan, opened
+from napari_tumor_unet.sharing import Planes, ScanHandle, remote_scan
 
 _models: dict[str, Any] = {}
 _frames: dict[tuple[Any, ...], Any] = {}
@@ -32,27 +33,25 @@ def devices() -> Generator[Any, None, tuple[tuple[str, ...], str]]:
 
 
 def segment(
-    shared: SharedScan, model: str, threshold: float | None, device: str, first: int
+    ask: Callable[[int], Planes],
+    handle: ScanHandle,
+    model: str,
+    threshold: float | None,
+    device: str,
+    first: int,
 ) -> Generator[Any, None, Any]:
-    """Segment a shared scan: :func:`napari_tumor_unet.segmentation.run`, the voxels sent slice by slice.
+    """Segment a scan that the parent holds: :func:`napari_tumor_unet.segmentation.run`.
 
     Returns
     -------
     findings, provenance
-        The mask has crossed already.
+        The mask has crossed already, slice by slice.
     """
     from napari_tumor_unet.segmentation import run
 
-    with opened(shared) as scan:
-        loaded = _model(model)
-        result = yield from run(
-            scan,
-            loaded,
-            threshold=threshold,
-            device=device,
-            first=first,
-            frame=_frame(shared, scan, loaded.preparation),
-        )
+    scan, loaded = remote_scan(handle, ask), _model(model)
+    frame = _frame(scan, loaded.preparation)
+    result = yield from run(scan, loaded, threshold=threshold, device=device, first=first, frame=frame)
     return result.findings, result.provenance
 
 
@@ -70,11 +69,15 @@ def _model(path: str) -> Any:
     return _models[key]
 
 
-def _frame(shared: SharedScan, scan: Scan, preparation: Any) -> Any:
-    """A scan's frame, from memory while its voxels are the same."""
-    from napari_tumor_unet.preparation import find_frame
+def _frame(scan: Scan, preparation: Any) -> Any:
+    """A scan's frame, from memory while the voxels that it is measured from are the same."""
+    from napari_tumor_unet.preparation import find_frame, sampled_slices
 
-    key = (shared.digest, *shared.blocks, shared.shape, shared.spacing, shared.in_mm, preparation)
+    digest = hashlib.blake2b(digest_size=16)
+    for z in sampled_slices(scan):
+        for sequence in scan.sequences:
+            digest.update(scan.slice(sequence, z).data)
+    key = (digest.digest(), tuple(scan.sequences), scan.shape, scan.spacing, scan.in_mm, preparation)
     if key not in _frames:
         if len(_frames) == _MOST_FRAMES:
             _frames.pop(next(iter(_frames)))

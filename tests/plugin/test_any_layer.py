@@ -79,7 +79,7 @@ def test_every_layer_gets_a_right_mask_or_one_sentence(tiny_model: Model, image:
         assert is_one_sentence(refusal), refusal
         return
     mask = Labels(np.zeros(source.mask_shape(), np.uint8), **source.geometry())
-    source.volume_of(mask.data)[...] = found
+    source.place.volume(mask.data)[...] = found
     assert set(np.unique(mask.data)) <= {0, 1}
     assert (mask.data == 1).sum() == found.sum()
     assert mask.ndim == image.ndim - (source.axes.channel is not None and not image.rgb)

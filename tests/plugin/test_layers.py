@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from napari.components import LayerList
 from napari.layers import Image, Labels, Points
 
-from napari_tumor_unet.plugin.layers import KEY, data_to_world, scan_of
+from napari_tumor_unet.plugin.layers import Choice, data_to_world, scan_of
+from napari_tumor_unet.plugin.parts import KEY, Part, parts_of
 from napari_tumor_unet.plugin.readers import read_layers
-from napari_tumor_unet.plugin.volumes import Axes, axes_of
+from napari_tumor_unet.plugin.volumes import Axes, Place, axes_of
 from napari_tumor_unet.sample import sample_scan
 from napari_tumor_unet.scan import ScanError
 
@@ -133,7 +134,7 @@ def test_between_two_scans_the_user_is_asked_to_choose() -> None:
 
 def test_what_is_no_scan_is_declined_in_one_sentence() -> None:
     four = Image(np.zeros((6, 4, 8, 9)), axis_labels=("z", "c", "y", "x"))
-    with pytest.raises(ScanError, match="has 4 channels; a scan is FLAIR alone"):
+    with pytest.raises(ScanError, match="has 4 channels; say in the panel"):
         scan_of(four, [four])
     with pytest.raises(ScanError, match="no image"):
         scan_of(None, [])
@@ -166,10 +167,10 @@ def test_axes_are_told_by_their_labels_or_their_lengths(
 def test_of_a_scan_with_time_points_the_one_on_screen_is_meant() -> None:
     image = Image(np.arange(2 * 4 * 5 * 6).reshape(2, 4, 5, 6), scale=(10, 5, 1, 1))
     source = scan_of(image, [image], (10.0, 0.0, 0.0, 0.0))
-    assert source.at == (1,)
+    assert source.place.at == (1,)
     np.testing.assert_array_equal(source.scan.slice("flair", 2), image.data[1, 2])
     mask = np.zeros(source.mask_shape())
-    source.volume_of(mask)[...] = 1
+    source.place.volume(mask)[...] = 1
     assert mask[1].all()
     assert not mask[0].any()
 
@@ -197,3 +198,48 @@ def test_a_lazy_scan_is_read_slice_by_slice(shape: Any, labels: str) -> None:
     assert scan.shape == (7, 8, 9)
     scan.slice("flair", 3)
     assert image.data.most == 8 * 9
+
+
+@given(st.data())
+def test_voxels_of_a_turned_scan_are_found_in_the_layer(data: st.DataObject) -> None:
+    shape = tuple(data.draw(st.lists(st.integers(1, 6), min_size=2, max_size=4)))
+    across = data.draw(st.integers(0, 2)) if len(shape) > 2 else 0
+    place = Place((shape[0] - 1,) if len(shape) == 4 else (), across, data.draw(st.integers(0, 3)))
+    layer = np.arange(np.prod(shape)).reshape(shape)
+    volume = place.volume(layer)
+    voxels = tuple(index.ravel() for index in np.indices(volume.shape))
+    np.testing.assert_array_equal(layer[place.indices(shape, voxels)], volume[voxels])
+
+
+@pytest.mark.parametrize("across", [0, 1, 2])
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_a_scan_and_its_mask_agree_however_the_slices_lie(across: int, turn: int) -> None:
+    voxels = np.random.default_rng(0).random((4, 5, 6))
+    image = Image(voxels, scale=(1, 2, 3), units="mm")
+    source = scan_of(image, [image], choice=Choice(across=across, turn=turn))
+    flair = np.stack([source.scan.slice("flair", z) for z in range(source.scan.shape[0])])
+    np.testing.assert_array_equal(source.place.volume(voxels).astype(np.float32), flair)
+    assert source.scan.spacing[0] == image.scale[across]
+    rows_and_columns = np.delete(image.scale, across)
+    np.testing.assert_allclose(source.scan.spacing[1:], rows_and_columns[:: -1 if turn % 2 else 1])
+    assert source.slice_on_screen(image.data_to_world((3, 3, 3))) == 3
+
+
+def test_the_user_says_which_channel_or_layer_is_which_sequence() -> None:
+    image = Image(np.random.default_rng(0).random((2, 4, 5, 6)), axis_labels=("c", "z", "y", "x"), name="two")
+    post = Image(np.ones((4, 5, 6)), name="post")
+    parts = parts_of(image, [image, post, Image(np.ones((3, 5, 6)), name="other")])
+    assert list(parts) == ["channel 1", "channel 2", "post"]
+    with pytest.raises(ScanError, match="say in the panel"):
+        scan_of(image, [image, post])
+    choice = Choice({"flair": parts["channel 2"], "post": parts["post"]})
+    scan = scan_of(image, [image, post], choice=choice).scan
+    np.testing.assert_array_equal(scan.slice("flair", 3), image.data[1, 3].astype(np.float32))
+    assert (scan.slice("post", 3) == 1).all()
+
+
+def test_a_plain_layer_may_lend_a_sequence_to_one_with_time() -> None:
+    image, post = Image(np.zeros((2, 4, 5, 6))), Image(np.random.default_rng(0).random((2, 4, 5, 6)))
+    choice = Choice({"flair": Part(image), "post": Part(post)})
+    scan = scan_of(image, [image, post], (1.0, 0, 0, 0), choice).scan
+    np.testing.assert_array_equal(scan.slice("post", 2), post.data[1, 2].astype(np.float32))

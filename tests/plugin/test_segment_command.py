@@ -21,11 +21,12 @@ from qtpy.QtWidgets import QApplication, QMenu, QPushButton
 from napari_tumor_unet import tasks
 from napari_tumor_unet.card import find_model
 from napari_tumor_unet.jobs import Callbacks, Worker
-from napari_tumor_unet.plugin.layers import KEY, data_to_world
+from napari_tumor_unet.plugin.layers import data_to_world
+from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.scan import scan_from_volume
 from napari_tumor_unet.scoring import dice
-from napari_tumor_unet.sharing import share
+from napari_tumor_unet.sharing import handle_of, planes_of
 from tests.conftest import make_phantom
 
 from .conftest import PATIENCE, start_segmentation
@@ -342,9 +343,8 @@ def _another_segmentation(voxels: np.ndarray, qtbot: Any) -> Iterator[None]:
     worker, events = Worker(), []
     ignore = Callbacks(events.append, *[lambda *_: None] * 3)
     scan = scan_from_volume(voxels)
-    worker.run(
-        tasks.segment, str(find_model()), None, "auto", 0, callbacks=ignore, shared=partial(share, scan)
-    )
+    arguments = (handle_of(scan), str(find_model()), None, "auto", 0)
+    worker.run(tasks.segment, *arguments, callbacks=ignore, answer=partial(planes_of, scan))
     qtbot.waitUntil(lambda: bool(events), timeout=PATIENCE)
     yield
     worker.close()

@@ -9,9 +9,10 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.plugin.layers import KEY
+from napari_tumor_unet.plugin.parts import KEY
+from napari_tumor_unet.plugin.volumes import Place
 from napari_tumor_unet.regions import Region, drop_small_regions, find_regions, threshold_mask, voxels_of
-from napari_tumor_unet.result import Findings, find
+from napari_tumor_unet.result import Findings, find, update
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -31,6 +32,7 @@ class KeptResult:
         self.layer = layer
         self._viewer = viewer
         self._known: dict[str, Any] = layer.metadata[KEY]
+        self._place: Place = self._known["place"]
 
     @property
     def threshold(self) -> float:
@@ -59,11 +61,14 @@ class KeptResult:
         """
         provenance = self._known["provenance"]
         mask, written = self._mask(), self._known["written"]
-        new = threshold_mask(self._known["probability"], threshold)
+        new = np.zeros(mask.shape, np.uint8)
+        for z, plane in enumerate(self._known["probability"]):
+            update(new[z], threshold_mask(plane, threshold))
         drop_small_regions(new, 0.0 if fewest else provenance["smallest_region"], fewest)
-        untouched = mask == written
-        written[...] = new
-        mask[untouched] = new[untouched]
+        for z, plane in enumerate(new):
+            untouched = mask[z] == written[z]
+            update(written[z], plane)
+            update(mask[z], np.where(untouched, plane, mask[z]))
         provenance |= {"threshold": threshold, "fewest_voxels": fewest}
         self._known["findings"] = dataclasses.asdict(find(new, self._known["voxel_ml"]))
         self.layer.refresh()
@@ -81,25 +86,22 @@ class KeptResult:
     def go_to(self, region: Region) -> None:
         """Show the slice with most of a region."""
         n, dims = self.layer.ndim, self._viewer.dims
-        if n > 2:
-            position = (*self._known["at"], *region.seed)
-            dims.point = (*dims.point[:-n], *self.layer.data_to_world(position))
+        position = self._place.indices(self.layer.data.shape, region.seed)
+        dims.point = (*dims.point[:-n], *self.layer.data_to_world(position))
 
     def remove(self, regions: list[Region]) -> None:
         """Erase regions, as one edit of the user's that undo takes back."""
         if not regions:
             return
         found = [voxels_of(self._tumour(), region) for region in regions]
-        indices = tuple(np.concatenate([part[axis] for part in found]) for axis in range(3))
-        at = tuple(np.full(len(indices[0]), i) for i in self._known["at"])
-        self.layer.data_setitem((*at, *indices)[-self.layer.ndim :], 0)
+        z, y, x = (np.concatenate([part[axis] for part in found]) for axis in range(3))
+        self.layer.data_setitem(self._place.indices(self.layer.data.shape, (z, y, x)), 0)
 
     def _tumour(self) -> NDArray[np.uint8]:
         return (self._mask() > 0).astype(np.uint8)
 
     def _mask(self) -> NDArray[Any]:
-        part = self.layer.data[self._known["at"]]
-        return part[None] if part.ndim == 2 else part
+        return self._place.volume(self.layer.data)
 
 
 def has_result(layer: Layer | None) -> bool:
@@ -107,7 +109,6 @@ def has_result(layer: Layer | None) -> bool:
     if not isinstance(layer, Labels):
         return False
     known = layer.metadata.get(KEY, {})
-    if "provenance" not in known or "at" not in known or layer.ndim < len(known["at"]) + 2:
+    if "provenance" not in known or layer.ndim not in (len(known["place"].at) + n for n in (2, 3)):
         return False
-    shape = layer.data.shape[len(known["at"]) :]
-    return (1,) * (3 - len(shape)) + shape == known["written"].shape
+    return known["place"].volume(layer.data).shape == known["written"].shape

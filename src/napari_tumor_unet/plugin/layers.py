@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from collections.abc import Sequence as Positions
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,9 @@ from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
 
-from napari_tumor_unet.plugin.volumes import Axes, Volume, axes_of, voxels_of
-from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
-
-KEY = "napari-tumor-unet"
-"""Where this plugin keeps what it knows of a layer, in the layer's metadata."""
-
+from napari_tumor_unet.plugin.parts import KEY, Part, guessed_parts, scan_id
+from napari_tumor_unet.plugin.volumes import Axes, Place, Volume, axes_of, voxels_of
+from napari_tumor_unet.scan import Geometry, Scan, ScanError, Sequence
 
 _PALETTE = {
     "orange": "#ff6a3d",
@@ -46,24 +44,19 @@ class LayerScan:
         The layer whose geometry the mask takes.
     axes : Axes
         What the layer's axes are.
-    at : tuple of int
-        The scan's position along the leading ones, as along time.
+    place : Place
+        Where the scan lies in the data of a mask's layer.
     """
 
     scan: Scan
     image: Image
     axes: Axes
-    at: tuple[int, ...]
+    place: Place
 
     def mask_shape(self) -> tuple[int, ...]:
         """Shape of the mask as the layer's data want it: the image's without its channels."""
         shape = voxels_of(self.image).shape
         return tuple(int(shape[axis]) for axis in self.axes.mask)
-
-    def volume_of(self, mask: NDArray[Any]) -> NDArray[Any]:
-        """The part (Z, Y, X) of a mask layer's data that belongs to the scan: a view."""
-        part = mask[self.at]
-        return part[None] if part.ndim == 2 else part
 
     def geometry(self) -> dict[str, Any]:
         """Arguments that give a labels layer exactly the image's place in the world."""
@@ -88,7 +81,7 @@ class LayerScan:
         position = self.image.world_to_data(tuple(point)[-self.image.ndim :])
         return _nearest(position[self.axes.spatial[0]], self.scan.shape[0])
 
-    def with_slice(self, point: Sequence[float], z: int) -> tuple[float, ...]:
+    def with_slice(self, point: Positions[float], z: int) -> tuple[float, ...]:
         """The point of the world that lies in slice ``z``, otherwise where ``point`` is."""
         n = self.image.ndim
         position = list(self.image.world_to_data(point[-n:]))
@@ -96,7 +89,31 @@ class LayerScan:
         return (*point[:-n], *(float(p) for p in self.image.data_to_world(position)))
 
 
-def scan_of(layer: Layer | None, layers: Iterable[Layer], point: Sequence[float] = ()) -> LayerScan:
+@dataclass(frozen=True)
+class Choice:
+    """What the user knows better of a scan than its layer tells.
+
+    Attributes
+    ----------
+    parts : mapping of {"pre", "flair", "post"} to Part
+        Which layer or channel is which sequence; empty for what :func:`guessed_parts` makes of it.
+    across : int
+        Which of the last three axes the slices lie along.
+    turn : int
+        Quarter turns, counter-clockwise, that bring the front of the head up.
+    """
+
+    parts: Mapping[Sequence, Part] = field(default_factory=dict)
+    across: int = 0
+    turn: int = 0
+
+
+def scan_of(
+    layer: Layer | None,
+    layers: Iterable[Layer],
+    point: Positions[float] = (),
+    choice: Choice | None = None,
+) -> LayerScan:
     """The scan that a layer stands for.
 
     That is an image layer itself, together with the other sequences that were read with it; or, for a
@@ -110,6 +127,8 @@ def scan_of(layer: Layer | None, layers: Iterable[Layer], point: Sequence[float]
         All layers of the viewer.
     point : sequence of float
         Where in the world the viewer is: of a scan with time points the one on screen is meant.
+    choice : Choice, optional
+        What the user said of the layer.
 
     Raises
     ------
@@ -122,11 +141,11 @@ def scan_of(layer: Layer | None, layers: Iterable[Layer], point: Sequence[float]
     if not isinstance(layer, Image):
         known = layer.metadata.get(KEY, {}) if layer is not None else {}
         candidates = [image for image in images if _is_source(image, known)] or images
-        if len({_scan_id(image) for image in candidates}) > 1:
+        if len({scan_id(image) for image in candidates}) > 1:
             raise ScanError("Select the image layer of the scan that is to be segmented.")
         # FLAIR is what the user looks at.
         layer = max(candidates, key=lambda image: image.metadata.get(KEY, {}).get("sequence") == "flair")
-    return _from_image(layer, images, point)
+    return _from_image(layer, images, point, choice or Choice())
 
 
 def data_to_world(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -139,41 +158,44 @@ def data_to_world(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64
 def _is_source(image: Image, known: dict[str, Any]) -> bool:
     if "source" in known:
         return str(image.unique_id) == known["source"]
-    return "scan_id" in known and _scan_id(image) == known["scan_id"]
+    return "scan_id" in known and scan_id(image) == known["scan_id"]
 
 
-def _scan_id(image: Image) -> str:
-    """What the sequences of one scan have in common."""
-    return image.metadata.get(KEY, {}).get("scan_id", str(image.unique_id))
+def stored_geometry(image: Image) -> Geometry | None:
+    """The geometry of the file that an image layer was read from, if our reader read it."""
+    known = image.metadata.get(KEY, {}).get("geometry")
+    return None if known is None else Geometry(**known)
 
 
-def _from_image(image: Image, images: list[Image], point: Sequence[float]) -> LayerScan:
-    axes = axes_of(image)
-    at = _position(image, axes.leading, point)
-    known = image.metadata.get(KEY, {})
-    fixed = dict(zip(axes.leading, at, strict=True))
+def _from_image(image: Image, images: list[Image], point: Positions[float], choice: Choice) -> LayerScan:
+    axes = axes_of(image, choice.across)
+    across = choice.across if len(axes.spatial) == 3 else 0
+    place = Place(_position(image, axes.leading, point), across, choice.turn)
+    parts = choice.parts or guessed_parts(image, images)
+    if not parts:
+        raise ScanError(
+            f"{image.name} has {voxels_of(image).shape[axes.channel]} channels; say in the panel Segment "
+            "tumour which of them is FLAIR."
+        )
+    fixed = dict(zip(axes.leading, place.at, strict=True))
 
-    def volume(of: Image, channel: int = 0) -> Volume:
-        chosen = fixed if axes.channel is None else fixed | {axes.channel: channel}
-        return Volume(voxels_of(of), axes.spatial, chosen)
+    def volume(part: Part) -> Volume:
+        if part.image is not image and axes.channel is not None:  # its axes are those of the mask
+            n = len(axes.leading)
+            spatial = tuple(axes.mask.index(axis) for axis in axes.spatial)
+            return Volume(voxels_of(part.image), spatial, dict(enumerate(place.at[:n])), place.turn)
+        chosen = fixed if part.channel is None else fixed | {axes.channel: part.channel}
+        return Volume(voxels_of(part.image), axes.spatial, chosen, place.turn)
 
-    voxels = voxels_of(image)
-    if axes.channel is not None and voxels.shape[axes.channel] > 1:
-        # An alpha channel says nothing about the patient.
-        sequences = {sequence: volume(image, i) for i, sequence in enumerate(SEQUENCES)}
-    elif "sequence" in known:
-        sequences = {
-            other.metadata[KEY]["sequence"]: volume(other)
-            for other in images
-            if _scan_id(other) == known["scan_id"] and voxels_of(other).shape == voxels.shape
-        }
-    else:
-        sequences = {"flair": volume(image)}
     spacing, in_mm = _spacing(image, axes.spatial)
-    return LayerScan(Scan(known.get("scan", image.name), sequences, spacing, in_mm), image, axes, at)
+    if choice.turn % 2:
+        spacing = (spacing[0], spacing[2], spacing[1])
+    name = image.metadata.get(KEY, {}).get("scan", image.name)
+    scan = Scan(name, {s: volume(part) for s, part in parts.items()}, spacing, in_mm)
+    return LayerScan(scan, image, axes, place)
 
 
-def _position(image: Image, axes: tuple[int, ...], point: Sequence[float]) -> tuple[int, ...]:
+def _position(image: Image, axes: tuple[int, ...], point: Positions[float]) -> tuple[int, ...]:
     """The index along each of some axes at a point of the world."""
     if not axes:
         return ()

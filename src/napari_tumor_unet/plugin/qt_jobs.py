@@ -32,11 +32,11 @@ class QtJob(QObject):
         self._cancelled = False
         self._called.connect(self._pass_on)
 
-    def start(self, worker: Worker, task: Any, *args: Any, shared: Any = None) -> None:
+    def start(self, worker: Worker, task: Any, *args: Any, answer: Any = None) -> None:
         """Start a task; see :meth:`napari_tumor_unet.jobs.Worker.run`."""
         names = ("progressed", "finished", "failed", "cancelled")
         callbacks = Callbacks(*(partial(self._call, name) for name in names))
-        self._job = worker.run(task, *args, callbacks=callbacks, shared=shared)
+        self._job = worker.run(task, *args, callbacks=callbacks, answer=answer)
 
     def cancel(self) -> None:
         """End the job: :attr:`cancelled` is emitted now, and the child stops within a second.

@@ -12,7 +12,8 @@ import numpy as np
 
 from napari_tumor_unet.io import is_mask_name, read_mask, read_scan, scan_name
 from napari_tumor_unet.io.lgg_folder import looks_like_slices, read_folder_mask
-from napari_tumor_unet.plugin.layers import KEY, label_colours
+from napari_tumor_unet.plugin.layers import label_colours
+from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
 LayerData = tuple[Any, dict[str, Any], str]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.plugin.layers import KEY, LayerScan, label_colours
-from napari_tumor_unet.result import Findings, Provenance, Slices
+from napari_tumor_unet.plugin.layers import LayerScan, label_colours, stored_geometry
+from napari_tumor_unet.plugin.parts import KEY
+from napari_tumor_unet.result import Findings, Provenance, Slices, update
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -27,12 +28,12 @@ class ResultLayer:
         self._viewer = viewer
         self._source = source
         self._started_at = tuple(viewer.dims.point)
-        self._before: NDArray[np.uint8] | None = None  # the mask of the run before
+        self._before: dict[int, NDArray[np.uint8]] | None = None  # the slices of the run before
         self._known: dict[str, Any] = {}
         self.layer = self._unedited_result()
         if self.layer is not None:
             self._known = self.layer.metadata[KEY]
-            self._before = self._mask().copy()
+            self._before = {z: plane.copy() for z, plane in enumerate(self._mask()) if plane.any()}
             # Undo would write the old run's pixels into the new mask.
             self.layer._reset_history()
 
@@ -44,9 +45,10 @@ class ResultLayer:
             return
         mask, written = self._mask(), self._known["written"]
         for z, new, probability in zip(slices.indices, slices.mask, slices.probability, strict=True):
-            self._known["probability"][z] = probability
+            update(self._known["probability"][z], probability)
             if np.array_equal(mask[z], written[z]):
-                mask[z] = written[z] = new
+                update(mask[z], new)
+                update(written[z], new)
         if self._source.slice_on_screen(self._viewer.dims.point) in slices.indices or self.layer.ndim == 2:
             self.layer.refresh()
 
@@ -62,14 +64,17 @@ class ResultLayer:
         if self.layer is None or not self._still_there():
             return
         mask, written = self._mask(), self._known["written"]
-        if self._before is None and np.array_equal(mask, written):
+        if self._before is None and _same(mask, written):
             self._viewer.layers.remove(self.layer)
             if self._source.image in self._viewer.layers:
                 self._viewer.layers.selection.active = self._source.image
             return
-        untouched = mask == written
-        written[...] = 0 if self._before is None else self._before
-        mask[untouched] = written[untouched]
+        air = np.zeros(mask.shape[1:], np.uint8)
+        for z in range(len(mask)):
+            old = (self._before or {}).get(z, air)
+            untouched = mask[z] == written[z]
+            update(written[z], old)
+            update(mask[z], np.where(untouched, old, mask[z]))
         self.layer.refresh()
 
     def _show_tumour(self) -> None:
@@ -86,9 +91,8 @@ class ResultLayer:
         for layer in reversed(self._viewer.layers):
             known = layer.metadata.get(KEY, {})
             if known.get("source") == str(source.image.unique_id) and "written" in known:
-                same_place = layer.data.shape == source.mask_shape() and known["at"] == source.at
-                untouched = same_place and np.array_equal(source.volume_of(layer.data), known["written"])
-                return layer if untouched else None
+                same = layer.data.shape == source.mask_shape() and known["place"] == source.place
+                return layer if same and _same(source.place.volume(layer.data), known["written"]) else None
         return None
 
     def _still_there(self) -> bool:
@@ -99,8 +103,10 @@ class ResultLayer:
         scan = self._source.scan
         self._known = {
             "source": str(self._source.image.unique_id),
-            "at": self._source.at,
+            "place": self._source.place,
+            "geometry": stored_geometry(self._source.image),
             "scan": scan.name,
+            "spacing": scan.spacing if scan.in_mm else None,
             "voxel_ml": scan.voxel_ml,
             "probability": np.zeros(scan.shape, np.uint8),
             "written": np.zeros(scan.shape, np.uint8),
@@ -116,4 +122,9 @@ class ResultLayer:
 
     def _mask(self) -> NDArray[np.uint8]:
         """The scan's part of the layer's data, (Z, Y, X): a view."""
-        return self._source.volume_of(self.layer.data)
+        return self._source.place.volume(self.layer.data)
+
+
+def _same(mask: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Whether two volumes are equal; slice by slice, as a comparison of all takes as much memory again."""
+    return all(np.array_equal(a, b) for a, b in zip(mask, other, strict=True))

@@ -19,7 +19,7 @@ from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.result_layer import ResultLayer
 from napari_tumor_unet.result import Findings, Provenance, Slices
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.sharing import share
+from napari_tumor_unet.sharing import handle_of, planes_of
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -95,9 +95,9 @@ class Session(QObject):
         run.job.failed.connect(self._on_failed)
         run.job.cancelled.connect(self._on_cancelled)
         first = source.slice_on_screen(self.viewer.dims.point)
-        run.job.start(
-            self.worker, tasks.segment, path, None, device, first, shared=partial(share, source.scan)
-        )
+        answer = partial(planes_of, source.scan)
+        handle = handle_of(source.scan)
+        run.job.start(self.worker, tasks.segment, handle, path, None, device, first, answer=answer)
         self.started.emit()
 
     def cancel(self) -> None:

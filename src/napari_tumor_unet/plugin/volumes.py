@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
-from napari_tumor_unet.scan import SEQUENCES, ScanError
+from napari_tumor_unet.scan import SEQUENCES
 
 _CHANNEL_LABELS = {"c", "channel", "channels"}
 
@@ -35,26 +35,25 @@ class Axes:
     @property
     def mask(self) -> tuple[int, ...]:
         """The layer's axes that a mask of it has: all but the channels."""
-        return self.leading + self.spatial
+        return self.leading + tuple(sorted(self.spatial))
 
 
-def axes_of(image: Image) -> Axes:
+def axes_of(image: Image, across: int = 0) -> Axes:
     """Tell a layer's axes apart, by their labels or else by their lengths.
 
-    Raises
-    ------
-    ScanError
-        If it is not plain which of its channels are which sequences.
+    Parameters
+    ----------
+    image : Image
+    across : int
+        Which of the last three axes (without the channels) the slices lie along.
     """
     shape = voxels_of(image).shape
     channel = image.ndim if image.rgb else _channel_axis(image, shape)
-    if channel is not None and not image.rgb and shape[channel] not in (1, len(SEQUENCES)):
-        raise ScanError(
-            f"{image.name} has {shape[channel]} channels; a scan is FLAIR alone, or T1 before contrast, "
-            "FLAIR and T1 after contrast."
-        )
-    rest = tuple(axis for axis in range(image.ndim) if axis != channel)
-    return Axes(channel, rest[-3:], rest[:-3])
+    rest = [axis for axis in range(image.ndim) if axis != channel]
+    spatial = rest[-3:]
+    if len(spatial) == 3:
+        spatial.insert(0, spatial.pop(across))
+    return Axes(channel, tuple(spatial), tuple(rest[:-3]))
 
 
 def voxels_of(image: Image) -> Any:
@@ -85,16 +84,20 @@ class Volume:
         Its axes of slices, rows and columns, or of rows and columns.
     fixed : mapping of int to int
         The positions along all other axes.
+    turn : int
+        Quarter turns, counter-clockwise, of each slice.
     """
 
     ndim = 3
 
-    def __init__(self, array: Any, spatial: tuple[int, ...], fixed: dict[int, int]) -> None:
+    def __init__(self, array: Any, spatial: tuple[int, ...], fixed: dict[int, int], turn: int = 0) -> None:
         self._array = array
         self._spatial = spatial
         self._fixed = fixed
+        self._turn = turn
         self.dtype = np.dtype(array.dtype)
-        self.shape = ((1,) * (3 - len(spatial))) + tuple(int(array.shape[axis]) for axis in spatial)
+        depth, height, width = ((1,) * (3 - len(spatial))) + tuple(int(array.shape[a]) for a in spatial)
+        self.shape = (depth, width, height) if turn % 2 else (depth, height, width)
 
     def __getitem__(self, z: int) -> NDArray[Any]:
         index: list[Any] = [slice(None)] * len(self._array.shape)
@@ -102,4 +105,44 @@ class Volume:
             index[axis] = position
         if len(self._spatial) == 3:
             index[self._spatial[0]] = z
-        return np.asarray(self._array[tuple(index)])
+        return np.rot90(np.asarray(self._array[tuple(index)]), self._turn)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a scan lies in the data of its mask's layer.
+
+    Attributes
+    ----------
+    at : tuple of int
+        Its position along the leading axes, as along time.
+    across : int
+        Which of the other axes its slices lie along.
+    turn : int
+        Quarter turns, counter-clockwise, that bring the front of the head up.
+    """
+
+    at: tuple[int, ...] = ()
+    across: int = 0
+    turn: int = 0
+
+    def stored(self, data: NDArray[Any]) -> NDArray[Any]:
+        """The scan's part of a layer's data, three axes as they are stored: a view."""
+        part = data[self.at]
+        return part[None] if part.ndim == 2 else part
+
+    def volume(self, data: NDArray[Any]) -> NDArray[Any]:
+        """The same as the scan sees it, (Z, Y, X): a view."""
+        part = self.stored(data)
+        return np.rot90(np.moveaxis(part, self.across, 0), self.turn, axes=(1, 2))
+
+    def indices(self, shape: tuple[int, ...], voxels: tuple[Any, Any, Any]) -> tuple[NDArray[np.intp], ...]:
+        """Where voxels (z, y, x) of the scan are in a layer's data of a shape."""
+        three = (1,) * (3 - len(shape) + len(self.at)) + shape[len(self.at) :]
+        z, y, x = (np.asarray(index) for index in voxels)
+        height, width = (n for axis, n in enumerate(three) if axis != self.across)
+        rows, columns = np.broadcast_arrays(np.arange(height)[:, None], np.arange(width))
+        rest = [np.rot90(part, self.turn)[y, x] for part in (rows, columns)]
+        rest.insert(self.across, z)
+        leading = [np.full(z.shape, position) for position in self.at]
+        return tuple((*leading, *rest)[-len(shape) :])
