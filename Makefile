@@ -22,7 +22,8 @@ demo: $(STAMP) ## Open napari on the sample scan and segment it
 test: $(STAMP) ## Run all tests, real-viewer tests included
 	sh scripts/with_display.sh --virtual $(PYTHON) -m pytest
 
-bench: $(STAMP) ## Measure the speed of training against a plain loop
+bench: $(STAMP) ## Measure the speed of segmentation and training against plain ones
+	$(PYTHON) benchmarks/bench_segmentation.py
 	$(PYTHON) benchmarks/bench_training.py --recipe seed
 	$(PYTHON) benchmarks/bench_training.py --recipe default
 

@@ -75,6 +75,15 @@ def test_the_order_of_slices_does_not_matter(tiny_model: Model, phantom: Phantom
     np.testing.assert_allclose(one.astype(int), other.astype(int), atol=1)
 
 
+def test_one_slice_alone_is_as_in_the_whole_scan(tiny_model: Model, phantom: Phantom) -> None:
+    scan, _ = phantom((9, 40, 40))
+    events, alone = run_all(scan, tiny_model, first=6, only=True)
+    whole = run_all(scan, tiny_model)[1]
+    assert [(e.indices, e.done, e.total) for e in events][0] == ((6,), 1, 1)
+    assert np.abs(alone.probability[6].astype(int) - whole.probability[6]).max() <= 1
+    assert not np.delete(alone.probability, 6, axis=0).any()
+
+
 def test_a_run_can_be_left_at_any_slice(tiny_model: Model, phantom: Phantom) -> None:
     steps = run(phantom()[0], tiny_model, device="cpu")
     next(steps)

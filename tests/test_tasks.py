@@ -16,7 +16,7 @@ from napari_tumor_unet.sharing import handle_of, planes_of
 
 
 def segment(scan: Scan, model: Path) -> Findings:
-    steps = tasks.segment(partial(planes_of, scan), handle_of(scan), str(model), 0.5, "cpu", 0)
+    steps = tasks.segment(partial(planes_of, scan), handle_of(scan), str(model), 0.5, "cpu", 0, False)
     while True:
         try:
             next(steps)

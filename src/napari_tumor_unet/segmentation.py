@@ -10,13 +10,14 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from napari_tumor_unet.device import autocast, choose_device, precision
+from napari_tumor_unet.device import autocast, choose_device, enough_memory, precision
 from napari_tumor_unet.model import Model, for_inference
 from napari_tumor_unet.preparation import Frame, find_frame, prepare, restore
 from napari_tumor_unet.regions import drop_small_regions, threshold_mask
 from napari_tumor_unet.result import Provenance, Segmentation, Slices, find, update
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
+_SEEN = 0.05  # probability under which nothing in a slice may be tumour
 _BATCH = 4  # slices; more are no faster on a CPU, and each event brings as many to the screen
 
 
@@ -27,6 +28,7 @@ def run(
     threshold: float | None = None,
     device: str = "auto",
     first: int = 0,
+    only: bool = False,
     frame: Frame | None = None,
 ) -> Generator[Slices, None, Segmentation]:
     """Segment slice by slice, the slice ``first`` and its surroundings first.
@@ -41,6 +43,8 @@ def run(
         "auto", "cpu", "cuda" or "mps".
     first : int
         Index of the slice that is wanted first.
+    only : bool
+        Leave the others out; their probability is 0 then.
     frame : Frame, optional
         Of this scan for this model's preparation, where it is known already.
 
@@ -61,20 +65,25 @@ def run(
     frame = frame or find_frame(scan, model.preparation)
     depth, height, width = scan.shape
     probability, mask = np.zeros(scan.shape, np.uint8), np.zeros(scan.shape, np.uint8)
-    nearest_first = sorted(range(depth), key=lambda z: abs(z - first))
-    for done in range(0, depth, _BATCH):
-        indices = sorted(nearest_first[done : done + _BATCH])
+    wanted = [first] if only else sorted(range(depth), key=lambda z: abs(z - first))
+    for done in range(0, len(wanted), _BATCH):
+        indices = sorted(wanted[done : done + _BATCH])
         inputs = prepare(scan, frame, model.preparation, indices)
-        outputs = predict(network, inputs, device, mirrored=model.card.mirrored)
+        outputs = torch.zeros(len(inputs), *inputs.shape[2:])
+        flair = inputs[:, SEQUENCES.index("flair")].flatten(1)
+        head = flair.amax(1) > flair.amin(1)
+        if head.any():  # air needs no network
+            with enough_memory(device):
+                outputs[head] = predict(network, inputs[head], device, mirrored=model.card.mirrored)
         part = restore(outputs, frame, (height, width))
         thresholded = threshold_mask(part, threshold)
         for i, z in enumerate(indices):
             update(probability[z], part[i])
             update(mask[z], thresholded[i])
-        yield Slices(tuple(indices), part, thresholded, done + len(indices), depth)
+        yield Slices(tuple(indices), part, thresholded, done + len(indices), len(wanted))
     dropped = drop_small_regions(mask, model.card.smallest_region)
     if dropped:
-        yield Slices(tuple(dropped), probability[dropped], mask[dropped], depth, depth)
+        yield Slices(tuple(dropped), probability[dropped], mask[dropped], len(wanted), len(wanted))
     return Segmentation(
         probability,
         mask,
@@ -99,15 +108,18 @@ def predict(
 ) -> torch.Tensor:
     """Probability (N, size, size) for inputs (N, C, size, size), averaged with that of the mirrored head.
 
+    Mirrored are only slices in which something was seen: in the others the mean stays far from a tumour's.
     Where a GPU's memory is not enough for all at once, they go one half after the other.
     """
     inputs = inputs.to(device, memory_format=torch.channels_last)
     try:
         with torch.inference_mode(), autocast(device):
-            probability: torch.Tensor = network(inputs)
-            if mirrored:
-                probability = (probability + network(inputs.flip(-1)).flip(-1)) / 2
-            return probability[:, 0].float().cpu()
+            probability: torch.Tensor = network(inputs)[:, 0].float()
+            seen = probability.amax((1, 2)) >= _SEEN
+            if mirrored and seen.any():
+                other = network(inputs[seen].flip(-1)).flip(-1)[:, 0]
+                probability[seen] = (probability[seen] + other) / 2
+            return probability.cpu()
     except torch.OutOfMemoryError:
         if len(inputs) == 1:
             raise

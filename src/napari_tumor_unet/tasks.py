@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable, Generator
 from typing import Any
 
+import numpy as np
+
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.sharing import Planes, ScanHandle, remote_scan
 
@@ -16,8 +18,6 @@ _MOST_FRAMES = 16
 
 def warm_up(model: str) -> Generator[Any, None, None]:
     """Import what takes time, load the model and compute once."""
-    import numpy as np
-
     from napari_tumor_unet.scan import scan_from_volume
     from napari_tumor_unet.segmentation import run
 
@@ -39,6 +39,7 @@ def segment(
     threshold: float | None,
     device: str,
     first: int,
+    only: bool,
 ) -> Generator[Any, None, Any]:
     """Segment a scan that the parent holds: :func:`napari_tumor_unet.segmentation.run`.
 
@@ -51,7 +52,9 @@ def segment(
 
     scan, loaded = remote_scan(handle, ask), _model(model)
     frame = _frame(scan, loaded.preparation)
-    result = yield from run(scan, loaded, threshold=threshold, device=device, first=first, frame=frame)
+    result = yield from run(
+        scan, loaded, threshold=threshold, device=device, first=first, only=only, frame=frame
+    )
     return result.findings, result.provenance
 
 
@@ -75,9 +78,10 @@ def _frame(scan: Scan, preparation: Any) -> Any:
 
     digest = hashlib.blake2b(digest_size=16)
     for z in sampled_slices(scan):
-        for sequence in scan.sequences:
-            digest.update(scan.slice(sequence, z).data)
-    key = (digest.digest(), tuple(scan.sequences), scan.shape, scan.spacing, scan.in_mm, preparation)
+        for volume in scan.sequences.values():
+            digest.update(np.ascontiguousarray(volume[z]).data)
+    kinds = tuple((sequence, str(volume.dtype)) for sequence, volume in scan.sequences.items())
+    key = (digest.digest(), kinds, scan.shape, scan.spacing, scan.in_mm, preparation)
     if key not in _frames:
         if len(_frames) == _MOST_FRAMES:
             _frames.pop(next(iter(_frames)))

@@ -343,7 +343,7 @@ def _another_segmentation(voxels: np.ndarray, qtbot: Any) -> Iterator[None]:
     worker, events = Worker(), []
     ignore = Callbacks(events.append, *[lambda *_: None] * 3)
     scan = scan_from_volume(voxels)
-    arguments = (handle_of(scan), str(find_model()), None, "auto", 0)
+    arguments = (handle_of(scan), str(find_model()), None, "auto", 0, False)
     worker.run(tasks.segment, *arguments, callbacks=ignore, answer=partial(planes_of, scan))
     qtbot.waitUntil(lambda: bool(events), timeout=PATIENCE)
     yield

@@ -1,0 +1,108 @@
+"""How long a segmentation takes, against a plain forward pass in the same run.
+
+    python benchmarks/bench_segmentation.py [--rounds 5]
+
+The scan is a phantom of 33 slices of 256 x 256 with three sequences. The plain forward pass is float32,
+slice by slice, channels first, of a 2D U-Net of 32 to 512 filters with batch normalisation, the best-known
+network for this kind of data; it neither prepares nor restores. Ours is all of it with the default model,
+warm: head and intensities measured, slices prepared, computed, mirrored, brought back to the scan's grid,
+mask and findings made; once here, and once as a window does it, in a child process that asks for the slices.
+They take turns, and the median of the ratios is printed, as other work on the machine disturbs all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import queue
+import statistics
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
+
+import torch
+from phantoms import make_phantom
+
+from napari_tumor_unet import tasks
+from napari_tumor_unet.api import segment
+from napari_tumor_unet.card import find_model
+from napari_tumor_unet.device import precision
+from napari_tumor_unet.jobs import Callbacks, Worker
+from napari_tumor_unet.model import load_model
+from napari_tumor_unet.scan import Scan, scan_from_volume
+from napari_tumor_unet.sharing import handle_of, planes_of
+from napari_tumor_unet.unet import UNet, UNetConfig
+
+PLAIN = UNetConfig(in_channels=3, widths=(32, 64, 128, 256, 512), normalisation="batch", dropout=0.0)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    volume, _ = make_phantom(slices=33, size=256, seed=0)
+    scan, model = scan_from_volume(volume), load_model()
+    network = UNet(PLAIN).eval()
+    worker = Worker()
+    ways = {
+        "plain": lambda: plain_pass(network, len(volume)),
+        "here": lambda: segment(scan, model=model, device="cpu"),
+        "child": lambda: in_child(worker, scan),
+    }
+    for way in ways.values():  # warm
+        way()
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    first: list[float] = []
+    for _ in range(rounds):
+        for name, way in ways.items():
+            start = time.monotonic()
+            answer = way()
+            seconds[name].append(time.monotonic() - start)
+            if name == "child":
+                first.append(answer)
+        print(", ".join(f"{name} {times[-1]:.2f} s" for name, times in seconds.items()))
+    worker.close()
+    parameters = sum(p.numel() for p in network.parameters()) / 1e6
+    kind = str(precision("cpu")).removeprefix("torch.")
+    print(
+        f"Plain: {parameters:.1f} M parameters. {torch.get_num_threads()} threads, {kind}, {rounds} rounds:"
+    )
+    for name in ("here", "child"):
+        ratios = [plain / ours for plain, ours in zip(seconds["plain"], seconds[name], strict=True)]
+        print(
+            f"{name}: {statistics.median(ratios):.1f} times as fast ({min(ratios):.1f} to {max(ratios):.1f})"
+        )
+    print(f"first slices from the child after {statistics.median(first):.2f} s ({max(first):.2f} at most)")
+
+
+def plain_pass(network: torch.nn.Module, slices: int) -> None:
+    """One forward pass of each slice."""
+    with torch.no_grad():
+        for _ in range(slices):
+            network(torch.zeros(1, 3, 256, 256))
+
+
+def in_child(worker: Worker, scan: Scan) -> float:
+    """Segment in the child; seconds until its first slices."""
+    start, first, ended = time.monotonic(), [], queue.SimpleQueue()
+    callbacks = Callbacks(
+        event=lambda _: first.append(time.monotonic() - start),
+        finished=ended.put,
+        failed=ended.put,
+        cancelled=lambda: ended.put(None),
+    )
+    arguments = (handle_of(scan), str(find_model()), None, "cpu", 0, False)
+    worker.run(tasks.segment, *arguments, callbacks=callbacks, answer=partial(planes_of, scan))
+    findings, _ = ended.get()
+    if not findings.voxels:
+        raise SystemExit("The phantom's tumour was not found.")
+    return first[0]
+
+
+if __name__ == "__main__":
+    main()
