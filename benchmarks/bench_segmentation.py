@@ -29,9 +29,9 @@ from phantoms import make_phantom
 
 from napari_tumor_unet import tasks
 from napari_tumor_unet.api import segment
-from napari_tumor_unet.card import find_model
 from napari_tumor_unet.device import precision
 from napari_tumor_unet.jobs import Callbacks, Worker
+from napari_tumor_unet.library import find_model
 from napari_tumor_unet.model import load_model
 from napari_tumor_unet.scan import Scan, scan_from_volume
 from napari_tumor_unet.sharing import handle_of, planes_of

@@ -30,6 +30,12 @@ settings.load_profile("few")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.fixture(autouse=True)
+def _own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees or changes the models of who runs it."""
+    monkeypatch.setenv("NAPARI_TUMOR_UNET_MODELS", str(tmp_path / "models"))
+
+
 @pytest.fixture(scope="session")
 def phantom() -> Phantom:
     """Make a head with a tumour, and the tumour's true mask."""

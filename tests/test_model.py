@@ -12,15 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from napari_tumor_unet.card import (
-    DEFAULT_MODEL,
     FORMAT,
     Card,
     ModelError,
-    bundled_models,
     file_hash,
-    find_model,
     read_card,
 )
+from napari_tumor_unet.library import DEFAULT_MODEL, bundled_models, find_model
 from napari_tumor_unet.model import Model, for_inference, load_model, save_model
 from napari_tumor_unet.preparation import Preparation
 from napari_tumor_unet.unet import UNet, UNetConfig
@@ -74,7 +72,7 @@ def test_a_model_knows_its_files_hash(tiny_model: Model, tmp_path: Path) -> None
 
 
 def test_the_whole_card_survives(tiny_model: Model, tmp_path: Path) -> None:
-    card = Card("n", "s", "i", "d", "t", {"Dice": [0.8, 0.1]}, ("a", "b"), "l", ("c",), 0.4, 0.1, True, "p")
+    card = Card("a", "s", "i", "d", "t", {"Dice": [0.8, 0.1]}, ("a", "b"), "l", ("c",), 0.4, 0.1, True, "p")
     save_model(dataclasses.replace(tiny_model, card=card), tmp_path / "a.safetensors")
     assert read_card(tmp_path / "a.safetensors") == card
 

@@ -79,7 +79,7 @@ def test_one_slice_alone_is_as_in_the_whole_scan(tiny_model: Model, phantom: Pha
     scan, _ = phantom((9, 40, 40))
     events, alone = run_all(scan, tiny_model, first=6, only=True)
     whole = run_all(scan, tiny_model)[1]
-    assert [(e.indices, e.done, e.total) for e in events][0] == ((6,), 1, 1)
+    assert next((e.indices, e.done, e.total) for e in events) == ((6,), 1, 1)
     assert np.abs(alone.probability[6].astype(int) - whole.probability[6]).max() <= 1
     assert not np.delete(alone.probability, 6, axis=0).any()
 

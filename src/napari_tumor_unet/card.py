@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields
-from importlib import resources
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 FORMAT = "napari-tumor-unet/1"
-DEFAULT_MODEL = "default"
 NOT_FOR_THE_CLINIC = "For research, not for clinical use."
 
 
@@ -73,32 +71,8 @@ class ModelError(ValueError):
     """A model that cannot be used; the message is one sentence that says why."""
 
 
-def find_model(name_or_path: str | Path | None = None) -> Path:
-    """The file of a bundled model, by name, or of any model, by path.
-
-    Raises
-    ------
-    ModelError
-        If there is none.
-    """
-    name = str(name_or_path or DEFAULT_MODEL)
-    bundled = bundled_models()
-    if name in bundled:
-        return bundled[name]
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    raise ModelError(f"There is no model {path.name!r}; give a file, or one of: {', '.join(bundled)}.")
-
-
-def bundled_models() -> dict[str, Path]:
-    """The models that come with the package, by name."""
-    folder = Path(str(resources.files("napari_tumor_unet"))) / "weights"
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
-
-
 def read_card(path: Path) -> Card:
-    """Read a model file's card.
+    """Read a model file's card; a model is called as its file is.
 
     Raises
     ------
@@ -116,7 +90,7 @@ def read_card(path: Path) -> Card:
     card = Card(**texts)
     if not _is_sound(card):
         raise ModelError(f"The card of {path.name} is damaged.")
-    return card
+    return replace(card, name=path.name.removesuffix(".safetensors"))
 
 
 def _is_sound(card: Card) -> bool:

@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-from napari_tumor_unet.card import FORMAT, Card, ModelError, file_hash, find_model, read_card, read_header
+from napari_tumor_unet.card import FORMAT, Card, ModelError, file_hash, read_card, read_header
+from napari_tumor_unet.library import find_model
 from napari_tumor_unet.preparation import Preparation
 from napari_tumor_unet.unet import UNet, UNetConfig
 
@@ -31,7 +32,7 @@ class Model:
 
 
 def load_model(name_or_path: str | Path | None = None) -> Model:
-    """Load a bundled model by name, or any model by its file; the default one without an argument.
+    """Load a model by name, bundled or the user's own, or by its file; the default one without an argument.
 
     Raises
     ------

@@ -19,8 +19,8 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMenu, QPushButton
 
 from napari_tumor_unet import tasks
-from napari_tumor_unet.card import find_model
 from napari_tumor_unet.jobs import Callbacks, Worker
+from napari_tumor_unet.library import find_model
 from napari_tumor_unet.plugin.layers import data_to_world
 from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.session import Session

@@ -9,11 +9,12 @@ from napari_tumor_unet.cli.console import app, out
 
 @app.command()
 def models() -> None:
-    """List the bundled models."""
-    from napari_tumor_unet.card import bundled_models, file_hash, read_card
+    """List the bundled models, and those in your own folder."""
+    from napari_tumor_unet.card import file_hash, read_card
+    from napari_tumor_unet.library import all_models
 
     table = Table("name", "summary", "hash", "licence")
-    for name, path in bundled_models().items():
+    for name, path in all_models().items():
         card = read_card(path)
         table.add_row(name, card.summary, file_hash(path)[:12], card.licence)
     out.print(table)
@@ -27,8 +28,9 @@ def doctor() -> None:
 
     import torch
 
-    from napari_tumor_unet.card import ModelError, bundled_models, read_card
+    from napari_tumor_unet.card import ModelError, read_card
     from napari_tumor_unet.device import choose_device, precision
+    from napari_tumor_unet.library import all_models
 
     table = Table(show_header=False, box=None)
     table.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
@@ -50,7 +52,7 @@ def doctor() -> None:
     device = choose_device()
     dtype = str(precision(device)).removeprefix("torch.")
     table.add_row("device", f"{device}, {dtype}, {torch.get_num_threads()} threads")
-    for name, path in bundled_models().items():
+    for name, path in all_models().items():
         try:
             table.add_row(f"model {name}", read_card(path).summary)
         except ModelError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,39 @@ def write_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
         raise ScanError(f"{path.name} cannot be written; is there space, and leave to write?") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def find_scans(folder: Path) -> list[Path]:
+    """The scans in a folder and the folders in it: files that are no masks, and folders of slices.
+
+    Raises
+    ------
+    ScanError
+        If there is none.
+    """
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        path = Path(place)
+        if lgg_folder.holds_slices(path):
+            found.append(path)
+            folders.clear()
+            continue
+        folders.sort()
+        found += [path / n for n in sorted(files) if _is_scan_name(path / n)]
+    if not found:
+        raise ScanError(
+            f"{folder.name} holds no scan: no NIfTI (.nii, .nii.gz) or TIFF file and no folder of slices."
+        )
+    return found
+
+
+def ending_of_mask(scan: Path) -> str:
+    """The ending of a mask's file beside its scan's."""
+    return ".nii.gz" if _ending(scan) in (".nii", ".nii.gz") else ".tif"
+
+
+def _is_scan_name(path: Path) -> bool:
+    return bool(_ending(path)) and not path.name.startswith(".") and not is_mask_name(path)
 
 
 def _ending(path: Path) -> str:

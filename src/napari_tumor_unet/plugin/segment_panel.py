@@ -14,7 +14,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QSizePolicy
 
 from napari_tumor_unet import tasks
-from napari_tumor_unet.card import DEFAULT_MODEL, Card, ModelError, bundled_models, find_model, read_card
+from napari_tumor_unet.card import Card, ModelError, read_card
+from napari_tumor_unet.library import DEFAULT_MODEL, all_models, find_model
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.result_section import ResultSection
@@ -39,7 +40,7 @@ class SegmentPanel(Container):
         self._viewer = self._session.viewer
         self._began = 0.0
         # napari has all choices made anew with every layer that comes or goes, so they are asked for here.
-        self._models: list[str | Path] = [*bundled_models(), _FILE]
+        self._models: list[str | Path] = [*all_models(), _FILE]
         self._devices = ("auto",)
         self.layer = create_widget(
             annotation=Image, label="scan", options={"tooltip": "The image layer; it follows the active one."}

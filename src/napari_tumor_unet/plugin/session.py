@@ -12,8 +12,8 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet import tasks
-from napari_tumor_unet.card import find_model
 from napari_tumor_unet.jobs import JobError, Worker
+from napari_tumor_unet.library import find_model
 from napari_tumor_unet.plugin.layers import LayerScan
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.result_layer import ResultLayer

@@ -1,0 +1,137 @@
+"""Many files to masks beside each other, where one bad scan does not stop the rest."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_tumor_unet.io import ending_of_mask, read_scan, scan_name, write_mask
+from napari_tumor_unet.result import Findings, Provenance, Segmentation
+
+if TYPE_CHECKING:
+    from napari_tumor_unet.model import Model
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Slices of one scan of several that are done."""
+
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one scan: what was found in it and how, or the sentence that says what went wrong."""
+
+    name: str
+    findings: Findings | None = None
+    provenance: Provenance | None = None
+    error: str = ""
+
+
+def segment_files(
+    paths: Iterable[Path],
+    out: Path,
+    model: Model,
+    *,
+    device: str = "auto",
+    threshold: float | None = None,
+    overwrite: bool = False,
+) -> Generator[Progress | Outcome, None, None]:
+    """Segment scans one after the other; write a mask, and what was found and how as JSON, for each.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Files and folders that :func:`napari_tumor_unet.read_scan` reads.
+    out : Path
+        Folder for ``<name>_mask.nii.gz`` (or ``.tif``, as the scan) and ``<name>_mask.json``.
+    model : Model
+    device, threshold
+        As for :func:`napari_tumor_unet.segment`.
+    overwrite : bool
+        Replace files that are there; else a scan whose mask is there is an error.
+
+    Yields
+    ------
+    Progress
+        After each few slices.
+    Outcome
+        At the end of each scan.
+    """
+    paths = list({path.absolute(): path for path in paths}.values())
+    for path, name in zip(paths, output_names(paths), strict=True):
+        try:
+            result = yield from _segment_file(path, out / name, model, device, threshold, overwrite)
+            yield Outcome(name, result.findings, result.provenance)
+        except Exception as error:  # one bad scan does not stop the others
+            text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+            yield Outcome(name, error=text or type(error).__name__)
+
+
+def output_names(scans: list[Path]) -> list[str]:
+    """The name of each scan, with its parent folder's in front where it would collide with another's.
+
+    Of scans beside each other that differ in the ending alone, the name is the whole file's.
+    """
+    # Links are not followed: data sets keep files of all folders in one store.
+    parent = [Path(os.path.normpath(path.absolute())) for path in scans]
+    names = [scan_name(path) for path in scans]
+    beside = Counter(p.with_name(n) for p, n in zip(parent, names, strict=True))
+    names = [p.name if beside[p.with_name(n)] > 1 else n for p, n in zip(parent, names, strict=True)]
+    while len(set(names)) < len(names) and any(p.parent != p for p in parent):
+        count = Counter(names)
+        parent = [p.parent if count[n] > 1 else p for p, n in zip(parent, names, strict=True)]
+        names = [f"{p.name}_{n}" if count[n] > 1 else n for p, n in zip(parent, names, strict=True)]
+    return names
+
+
+def as_csv(outcomes: Iterable[Outcome]) -> str:
+    """A table of outcomes, a line each; numbers unrounded, empty where there are none."""
+    columns = [
+        *("scan", "volume_ml", "voxels", "slices", "regions"),
+        *("model", "model_hash", "threshold", "seconds", "error"),
+    ]
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    for outcome in outcomes:
+        parts = [part for part in (outcome.findings, outcome.provenance) if part is not None]
+        row = {key: value for part in parts for key, value in dataclasses.asdict(part).items()}
+        table.writerow(row | {"scan": outcome.name, "error": outcome.error})
+    return text.getvalue()
+
+
+def _segment_file(
+    path: Path, target: Path, model: Model, device: str, threshold: float | None, overwrite: bool
+) -> Generator[Progress, None, Segmentation]:
+    from napari_tumor_unet.segmentation import run
+
+    mask_file = target.with_name(f"{target.name}_mask{ending_of_mask(path)}")
+    sidecar = target.with_name(f"{target.name}_mask.json")
+    if not overwrite and (there := [p.name for p in (mask_file, sidecar) if p.exists()]):
+        raise FileExistsError(
+            f"{' and '.join(there)} exist already; choose another folder, or overwrite them (--overwrite)."
+        )
+    scan = read_scan(path)
+    steps = run(scan, model, threshold=threshold, device=device)
+    while True:
+        try:
+            slices = next(steps)
+            yield Progress(target.name, slices.done, slices.total)
+        except StopIteration as end:
+            result: Segmentation = end.value
+            break
+    write_mask(mask_file, result.mask, scan)
+    sidecar.write_text(json.dumps(result.to_json(), indent=2) + "\n")
+    return result

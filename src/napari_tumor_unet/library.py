@@ -1,0 +1,159 @@
+"""The models there are: those that come with the package, and the user's own in a folder of theirs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib import resources
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from napari_tumor_unet.card import ModelError, file_hash, read_card
+
+DEFAULT_MODEL = "default"
+ENDING = ".safetensors"
+FOLDER_VARIABLE = "NAPARI_TUMOR_UNET_MODELS"
+"""Environment variable that names another folder for the user's models, as a shared one."""
+
+
+def find_model(name_or_path: str | Path | None = None) -> Path:
+    """The file of a model, by name or by path.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    name = str(name_or_path or DEFAULT_MODEL)
+    models = all_models()
+    if name in models:
+        return models[name]
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    raise ModelError(f"There is no model {path.name!r}; give a file, or one of: {', '.join(models)}.")
+
+
+def all_models() -> dict[str, Path]:
+    """The bundled models and the user's, by name."""
+    return bundled_models() | user_models()
+
+
+def bundled_models() -> dict[str, Path]:
+    """The models that come with the package, by name."""
+    return _models_in(Path(str(resources.files("napari_tumor_unet"))) / "weights")
+
+
+def user_models() -> dict[str, Path]:
+    """The user's models, by name; one called as a bundled model is not among them."""
+    bundled = bundled_models()
+    return {name: path for name, path in _models_in(model_folder()).items() if name not in bundled}
+
+
+def model_folder() -> Path:
+    """Where the user's models are; it may not be there yet."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else user_data_path("napari-tumor-unet", appauthor=False) / "models"
+
+
+def import_model(path: Path) -> str:
+    """Copy a model file into the user's folder.
+
+    Returns
+    -------
+    str
+        The name that it has there; if it is there already, the name that it has.
+
+    Raises
+    ------
+    ModelError
+        If it is no model, or cannot be copied.
+    """
+    read_card(path)
+    hash_ = file_hash(path)
+    for name, there in all_models().items():
+        if file_hash(there) == hash_:
+            return name
+    name, n = path.name.removesuffix(ENDING), 2
+    while _is_taken(name):
+        name, n = f"{path.name.removesuffix(ENDING)} {n}", n + 1
+    _copy(path, model_folder() / f"{name}{ENDING}")
+    return name
+
+
+def export_model(name: str, path: Path) -> None:
+    """Copy a model to a file elsewhere.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or it cannot be copied.
+    """
+    _copy(find_model(name), path)
+
+
+def rename_model(name: str, new: str) -> None:
+    """Give one of the user's models another name.
+
+    Raises
+    ------
+    ModelError
+        If it is not the user's, or the name is taken or none for a file.
+    """
+    new = new.strip()
+    if not new or new.startswith(".") or set(new) & set('<>:"/\\|?*') or not new.isprintable():
+        raise ModelError("A name of a model is one of a file, without / \\ : * ? < > | or quotes.")
+    path = _own(name)
+    if new != name and _is_taken(new, but=name):
+        raise ModelError(f"There is a model {new!r} already; choose another name.")
+    try:
+        path.rename(path.with_name(f"{new}{ENDING}"))
+    except OSError as error:
+        raise ModelError(f"The model {name!r} cannot be renamed: {error.strerror}.") from error
+
+
+def delete_model(name: str) -> None:
+    """Delete one of the user's models.
+
+    Raises
+    ------
+    ModelError
+        If it is not the user's, or cannot be deleted.
+    """
+    try:
+        _own(name).unlink()
+    except OSError as error:
+        raise ModelError(f"The model {name!r} cannot be deleted: {error.strerror}.") from error
+
+
+def _own(name: str) -> Path:
+    if name in bundled_models():
+        raise ModelError(f"The model {name!r} comes with the plugin and stays; copy it by an export.")
+    models = user_models()
+    if name not in models:
+        raise ModelError(f"There is no model {name!r} of yours any more.")
+    return models[name]
+
+
+def _is_taken(name: str, but: str = "") -> bool:
+    """Whether a model has a name, on systems too where case makes none."""
+    return name.lower() in {other.lower() for other in all_models() if other != but}
+
+
+def _models_in(folder: Path) -> dict[str, Path]:
+    paths = sorted(folder.glob(f"[!.]*{ENDING}"))
+    return {path.name.removesuffix(ENDING): path for path in paths}
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all."""
+    partial = target.with_name(f".partial-{target.name}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, partial)
+        partial.replace(target)
+    except OSError as error:
+        raise ModelError(f"{target.name} cannot be written: {error.strerror or error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)

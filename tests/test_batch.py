@@ -1,0 +1,78 @@
+"""Several files at once: a bad one does not stop the rest, and the table says what became of each."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_tumor_unet.batch import Outcome, Progress, as_csv, segment_files
+from napari_tumor_unet.io import find_scans
+from napari_tumor_unet.model import Model
+from napari_tumor_unet.scan import ScanError
+
+from .conftest import Phantom, Refused, is_one_sentence
+
+
+@pytest.fixture
+def folder(tmp_path: Path, phantom: Phantom) -> Path:
+    """Two scans, one of them damaged, one of slices, masks, and what is none of all that."""
+    scan, mask = phantom((4, 32, 32))
+    flair = scan.sequences["flair"]
+    inner = tmp_path / "scans" / "inner"
+    inner.mkdir(parents=True)
+    tifffile.imwrite(inner.parent / "b.tif", flair)
+    tifffile.imwrite(inner.parent / "b_mask.tif", mask.astype(np.uint8))
+    (inner.parent / "a.nii.gz").write_bytes(b"nothing")
+    (inner.parent / "notes.txt").write_text("none")
+    for i, plane in enumerate(flair, start=1):
+        tifffile.imwrite(inner / f"P_{i}.tif", plane)
+    return inner.parent
+
+
+def test_scans_are_found_in_a_folder_and_those_in_it(folder: Path) -> None:
+    found = [path.relative_to(folder).as_posix() for path in find_scans(folder)]
+    assert found == ["a.nii.gz", "b.tif", "inner"]
+
+
+def test_a_folder_without_scans_is_refused(tmp_path: Path, refused: Refused) -> None:
+    with refused(ScanError, "holds no scan"):
+        find_scans(tmp_path)
+
+
+def test_a_bad_scan_does_not_stop_the_rest(folder: Path, tmp_path: Path, tiny_model: Model) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    events = list(segment_files(find_scans(folder), out, tiny_model, device="cpu"))
+    outcomes = {event.name: event for event in events if isinstance(event, Outcome)}
+    assert list(outcomes) == ["a", "b", "inner"]
+    assert is_one_sentence(outcomes["a"].error)
+    assert outcomes["b"].findings == outcomes["inner"].findings
+    assert [(e.done, e.total) for e in events if isinstance(e, Progress) and e.name == "b"] == [(4, 4)]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "b_mask.json",
+        "b_mask.tif",
+        "inner_mask.json",
+        "inner_mask.tif",
+    ]
+    table = list(csv.DictReader(io.StringIO(as_csv(outcomes.values()))))
+    assert [row["scan"] for row in table] == ["a", "b", "inner"]
+    assert table[0]["error"] == outcomes["a"].error
+    assert int(table[1]["voxels"]) == outcomes["b"].findings.voxels
+    assert table[1]["volume_ml"] == ""
+    assert table[1]["model"] == "tiny"
+
+
+def test_masks_that_are_there_stay(folder: Path, tmp_path: Path, tiny_model: Model) -> None:
+    (tmp_path / "b_mask.tif").write_text("mine")
+    (outcome,) = [
+        e
+        for e in segment_files([folder / "b.tif"], tmp_path, tiny_model, device="cpu")
+        if isinstance(e, Outcome)
+    ]
+    assert "exist already" in outcome.error
+    assert (tmp_path / "b_mask.tif").read_text() == "mine"

@@ -1,0 +1,107 @@
+"""The user's own models: imported, renamed, exported, deleted; the bundled ones stay."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from napari_tumor_unet import library
+from napari_tumor_unet.card import ModelError, file_hash, read_card
+from napari_tumor_unet.library import (
+    all_models,
+    bundled_models,
+    delete_model,
+    export_model,
+    find_model,
+    import_model,
+    rename_model,
+    user_models,
+)
+
+from .conftest import Refused
+
+
+def test_an_imported_model_is_found_by_its_name_and_the_file_may_go(
+    tiny_model_file: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.safetensors"
+    shutil.copy(tiny_model_file, file)
+    assert import_model(file) == "mine"
+    file.unlink()
+    assert list(user_models()) == ["mine"]
+    assert list(all_models()) == [*bundled_models(), "mine"]
+    assert read_card(find_model("mine")).name == "mine"
+
+
+def test_a_model_that_is_there_already_is_not_copied_again(tiny_model_file: Path) -> None:
+    assert import_model(tiny_model_file) == "tiny"
+    assert import_model(tiny_model_file) == "tiny"
+    assert import_model(find_model("default")) == "default"
+    assert list(user_models()) == ["tiny"]
+
+
+def test_another_model_of_a_name_that_is_taken_gets_a_number(tiny_model_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "Default.safetensors"
+    shutil.copy(tiny_model_file, file)
+    assert import_model(file) == "Default 2"
+
+
+def test_a_model_can_be_renamed(tiny_model_file: Path) -> None:
+    import_model(tiny_model_file)
+    rename_model("tiny", " Äpfel 2 ")
+    assert list(user_models()) == ["Äpfel 2"]
+    rename_model("Äpfel 2", "ÄPFEL 2")
+    assert list(user_models()) == ["ÄPFEL 2"]
+
+
+@pytest.mark.parametrize("name", ["", "  ", ".hidden", "a/b", "..\\c", "a:b", 'a"b', "a\nb", "Default"])
+def test_names_that_are_none_for_a_file_or_taken_are_refused(
+    name: str, tiny_model_file: Path, refused: Refused
+) -> None:
+    import_model(tiny_model_file)
+    with refused(ModelError):
+        rename_model("tiny", name)
+    assert list(user_models()) == ["tiny"]
+
+
+def test_bundled_models_are_neither_renamed_nor_deleted(refused: Refused) -> None:
+    for change in (delete_model, lambda name: rename_model(name, "mine")):
+        with refused(ModelError, "comes with the plugin"):
+            change("default")
+    assert "default" in bundled_models()
+
+
+def test_a_deleted_model_is_gone(tiny_model_file: Path, refused: Refused) -> None:
+    import_model(tiny_model_file)
+    delete_model("tiny")
+    assert not user_models()
+    with refused(ModelError, "any more"):
+        delete_model("tiny")
+
+
+def test_an_exported_model_is_the_same_file(tiny_model_file: Path, tmp_path: Path) -> None:
+    import_model(tiny_model_file)
+    export_model("tiny", tmp_path / "out.safetensors")
+    assert file_hash(tmp_path / "out.safetensors") == file_hash(tiny_model_file)
+
+
+def test_what_is_no_model_is_not_imported(tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "no.safetensors").write_text("nothing")
+    with refused(ModelError, "no.safetensors is damaged"):
+        import_model(tmp_path / "no.safetensors")
+    assert not user_models()
+
+
+def test_a_full_disk_leaves_no_half_of_a_model(
+    tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    def full(_: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(library.shutil, "copyfile", full)
+    with refused(ModelError, "cannot be written: No space left on device"):
+        import_model(tiny_model_file)
+    assert not list(library.model_folder().iterdir())
