@@ -1,4 +1,7 @@
-"""Many files to masks beside each other, where one bad scan does not stop the rest."""
+"""Many files to masks beside each other, where one bad scan does not stop the rest.
+
+Readers of files are imported when they are needed: a panel that shows outcomes has to open at once.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,13 @@ from collections import Counter
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari_tumor_unet.io import ending_of_mask, read_scan, scan_name, write_mask
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_tumor_unet.result import Findings, Provenance, Segmentation
+from napari_tumor_unet.scan import Scan
 
 if TYPE_CHECKING:
     from napari_tumor_unet.model import Model
@@ -84,6 +90,8 @@ def output_names(scans: list[Path]) -> list[str]:
 
     Of scans beside each other that differ in the ending alone, the name is the whole file's.
     """
+    from napari_tumor_unet.io import scan_name
+
     # Links are not followed: data sets keep files of all folders in one store.
     parent = [Path(os.path.normpath(path.absolute())) for path in scans]
     names = [scan_name(path) for path in scans]
@@ -94,6 +102,21 @@ def output_names(scans: list[Path]) -> list[str]:
         parent = [p.parent if count[n] > 1 else p for p, n in zip(parent, names, strict=True)]
         names = [f"{p.name}_{n}" if count[n] > 1 else n for p, n in zip(parent, names, strict=True)]
     return names
+
+
+def sidecar_of(mask_file: Path) -> Path:
+    """The file that says what was found in a mask, and how."""
+    from napari_tumor_unet.io import scan_name
+
+    return mask_file.with_name(f"{scan_name(mask_file)}.json")
+
+
+def write_result(mask_file: Path, mask: NDArray[np.uint8], scan: Scan, told: dict[str, Any]) -> None:
+    """Write a mask (Z, Y, X) on the grid of its scan's file, and beside it what is told of it as JSON."""
+    from napari_tumor_unet.io import write_mask
+
+    write_mask(mask_file, mask, scan)
+    sidecar_of(mask_file).write_text(json.dumps(told, indent=2) + "\n")
 
 
 def as_csv(outcomes: Iterable[Outcome]) -> str:
@@ -115,11 +138,11 @@ def as_csv(outcomes: Iterable[Outcome]) -> str:
 def _segment_file(
     path: Path, target: Path, model: Model, device: str, threshold: float | None, overwrite: bool
 ) -> Generator[Progress, None, Segmentation]:
+    from napari_tumor_unet.io import ending_of_mask, read_scan
     from napari_tumor_unet.segmentation import run
 
     mask_file = target.with_name(f"{target.name}_mask{ending_of_mask(path)}")
-    sidecar = target.with_name(f"{target.name}_mask.json")
-    if not overwrite and (there := [p.name for p in (mask_file, sidecar) if p.exists()]):
+    if not overwrite and (there := [p.name for p in (mask_file, sidecar_of(mask_file)) if p.exists()]):
         raise FileExistsError(
             f"{' and '.join(there)} exist already; choose another folder, or overwrite them (--overwrite)."
         )
@@ -132,6 +155,5 @@ def _segment_file(
         except StopIteration as end:
             result: Segmentation = end.value
             break
-    write_mask(mask_file, result.mask, scan)
-    sidecar.write_text(json.dumps(result.to_json(), indent=2) + "\n")
+    write_result(mask_file, result.mask, scan, result.to_json())
     return result

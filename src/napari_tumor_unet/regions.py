@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 _TOUCHING = np.ones((3, 3, 3), bool)
 
@@ -45,7 +44,7 @@ def drop_small_regions(mask: NDArray[np.uint8], share: float = 0.0, fewest: int 
         The slices that changed.
     """
     box = _box(mask)
-    regions, n = ndimage.label(mask[box], _TOUCHING)
+    regions, n = _label(mask[box])
     if n == 0:
         return []
     sizes = np.bincount(regions.ravel())
@@ -57,13 +56,15 @@ def drop_small_regions(mask: NDArray[np.uint8], share: float = 0.0, fewest: int 
 
 def count_regions(mask: NDArray[np.uint8]) -> int:
     """How many regions a mask (Z, Y, X) has."""
-    return int(ndimage.label(mask[_box(mask)], _TOUCHING)[1])
+    return _label(mask[_box(mask)])[1]
 
 
 def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
     """The regions of a mask (Z, Y, X), the largest first; of very many the largest ``most``."""
+    from scipy import ndimage
+
     box = _box(mask)
-    labels, _ = ndimage.label(mask[box], _TOUCHING)
+    labels, _ = _label(mask[box])
     sizes = np.bincount(labels.ravel())[1:]
     boxes = ndimage.find_objects(labels)
     return [
@@ -75,12 +76,20 @@ def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
 def voxels_of(mask: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.intp], ...]:
     """Indices (z, y, x) of a region's voxels; empty if its seed is no longer in the mask."""
     box = _box(mask)
-    labels, _ = ndimage.label(mask[box], _TOUCHING)
+    labels, _ = _label(mask[box])
     seed = tuple(i - part.start for i, part in zip(region.seed, box, strict=True))
     inside = all(0 <= i < n for i, n in zip(seed, labels.shape, strict=True))
     label = labels[seed] if inside else 0
     found = np.nonzero(labels == label) if label else tuple(np.zeros(0, np.intp) for _ in range(3))
     return tuple(i + part.start for i, part in zip(found, box, strict=True))
+
+
+def _label(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int32], int]:
+    """The regions of a mask, numbered, and how many."""
+    from scipy import ndimage  # importing it takes longer than a panel may take to open
+
+    labels, n = ndimage.label(mask, _TOUCHING)
+    return labels, int(n)
 
 
 def _region(part: NDArray[np.bool_], start: list[int]) -> Region:

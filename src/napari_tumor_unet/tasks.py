@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,10 +59,20 @@ def segment(
     return result.findings, result.provenance
 
 
+def segment_folder(
+    folder: Path, out: Path, model: str, device: str, overwrite: bool
+) -> Generator[Any, None, None]:
+    """All scans of a folder to masks in another: :func:`napari_tumor_unet.batch.segment_files`."""
+    from napari_tumor_unet.batch import segment_files
+    from napari_tumor_unet.io import find_scans
+
+    paths = find_scans(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    yield from segment_files(paths, out, _model(model), device=device, overwrite=overwrite)
+
+
 def _model(path: str) -> Any:
     """A model, from memory while its file is the same."""
-    from pathlib import Path
-
     from napari_tumor_unet.card import file_hash
     from napari_tumor_unet.model import load_model
 

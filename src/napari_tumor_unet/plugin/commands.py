@@ -26,7 +26,7 @@ def segment(viewer: napari.viewer.Viewer) -> None:
     """Segment the tumour in the active image layer, or in the image that the active mask belongs to."""
     session = Session.of(viewer)
     if session.running:
-        show_info("A segmentation is under way; wait for it, or cancel it in the activity dock.")
+        show_info("A segmentation is under way; wait for it, or cancel it in the activity dock or the panel.")
         return
     selection = viewer.layers.selection
     chosen = [layer for layer in selection if isinstance(layer, Image)]

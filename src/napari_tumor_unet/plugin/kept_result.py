@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
+from napari_tumor_unet.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.volumes import Place
 from napari_tumor_unet.regions import Region, drop_small_regions, find_regions, threshold_mask, voxels_of
 from napari_tumor_unet.result import Findings, find, update
+from napari_tumor_unet.scan import Scan
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -43,6 +46,12 @@ class KeptResult:
     def fewest(self) -> int:
         """Voxels under which a region was dropped; 0 where the model's own share was the limit."""
         return int(self._known["provenance"].get("fewest_voxels", 0))
+
+    @property
+    def voxel_mm3(self) -> float | None:
+        """Volume of a voxel; None where the spacing is not in mm."""
+        ml = self._known["voxel_ml"]
+        return None if ml is None else ml * 1000
 
     @property
     def findings(self) -> Findings:
@@ -85,9 +94,62 @@ class KeptResult:
 
     def go_to(self, region: Region) -> None:
         """Show the slice with most of a region."""
-        n, dims = self.layer.ndim, self._viewer.dims
-        position = self._place.indices(self.layer.data.shape, region.seed)
-        dims.point = (*dims.point[:-n], *self.layer.data_to_world(position))
+        self._show(*region.seed)
+
+    def go_to_largest_slice(self) -> None:
+        """Show the slice with most of the mask."""
+        area = np.array([np.count_nonzero(plane) for plane in self._mask()])
+        if area.any():
+            z = int(area.argmax())
+            y, x = np.argwhere(self._mask()[z])[0]
+            self._show(z, int(y), int(x))
+
+    def add_probability(self) -> None:
+        """Add the probability as an image layer in the mask's place, from 0 to 1."""
+        data = np.zeros(self.layer.data.shape, np.float32)
+        volume = self._place.volume(data)
+        for z, plane in enumerate(self._known["probability"]):
+            volume[z] = plane / np.float32(255)
+        names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+        self._viewer.add_image(
+            data,
+            name=f"{self._known['scan']} probability",
+            colormap="inferno",
+            blending="additive",
+            contrast_limits=(0, 1),
+            **{name: getattr(self.layer, name) for name in names},
+        )
+
+    def to_save(self) -> tuple[NDArray[np.uint8], Scan, dict[str, Any]]:
+        """A copy of the mask as its scan's file lies, the scan without voxels, and what is told of them."""
+        mask = self._place.stored(self.layer.data).copy()
+        geometry, spacing = self._known["geometry"], self._known["stored_spacing"]
+        empty = np.broadcast_to(np.uint8(0), mask.shape)
+        scan = Scan(
+            self._known["scan"],
+            {"flair": empty},
+            spacing or (1.0, 1.0, 1.0),
+            in_mm=spacing is not None,
+            geometry=geometry if mask.ndim == 3 and geometry else None,
+        )
+        return (
+            mask,
+            scan,
+            {
+                "findings": dataclasses.asdict(self.findings),
+                "provenance": self._known["provenance"],
+                "edited": not all(map(np.array_equal, self._mask(), self._known["written"])),
+                "note": NOT_FOR_THE_CLINIC,
+            },
+        )
+
+    def file_name(self) -> Path:
+        """Where a mask would be looked for: beside its scan, where that is known."""
+        ending = ".nii.gz" if self._known["geometry"] else ".tif"
+        sources = (layer for layer in self._viewer.layers if str(layer.unique_id) == self._known["source"])
+        path = next((layer.source.path for layer in sources), None)
+        folder = Path(path).parent if path else Path()
+        return folder / f"{self._known['scan']}_mask{ending}"
 
     def remove(self, regions: list[Region]) -> None:
         """Erase regions, as one edit of the user's that undo takes back."""
@@ -96,6 +158,11 @@ class KeptResult:
         found = [voxels_of(self._tumour(), region) for region in regions]
         z, y, x = (np.concatenate([part[axis] for part in found]) for axis in range(3))
         self.layer.data_setitem(self._place.indices(self.layer.data.shape, (z, y, x)), 0)
+
+    def _show(self, z: int, y: int, x: int) -> None:
+        n, dims = self.layer.ndim, self._viewer.dims
+        position = self._place.indices(self.layer.data.shape, (z, y, x))
+        dims.point = (*dims.point[:-n], *self.layer.data_to_world(position))
 
     def _tumour(self) -> NDArray[np.uint8]:
         return (self._mask() > 0).astype(np.uint8)

@@ -74,6 +74,11 @@ class LayerScan:
         affine[:-1, -1] = offset[axes]
         return labels | {"affine": affine}
 
+    def stored_spacing(self) -> tuple[float, float, float] | None:
+        """Distance in mm between voxels along the last three axes as they are stored, where it is known."""
+        spacing, in_mm = _spacing(self.image, tuple(sorted(self.axes.spatial)))
+        return spacing if in_mm else None
+
     def slice_on_screen(self, point: Iterable[float]) -> int:
         """The slice (Z) that lies at a point of the world."""
         if len(self.axes.spatial) < 3:

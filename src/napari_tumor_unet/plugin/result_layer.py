@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.plugin.layers import LayerScan, label_colours, stored_geometry
 from napari_tumor_unet.plugin.parts import KEY
-from napari_tumor_unet.result import Findings, Provenance, Slices, update
+from napari_tumor_unet.result import Findings, Provenance, Slices, find, update
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -52,12 +52,14 @@ class ResultLayer:
         if self._source.slice_on_screen(self._viewer.dims.point) in slices.indices or self.layer.ndim == 2:
             self.layer.refresh()
 
-    def finish(self, findings: Findings, provenance: Provenance) -> None:
-        """Say in the layer's metadata what was found and where it came from."""
+    def finish(self, findings: Findings | None, provenance: Provenance) -> Findings:
+        """Say in the layer's metadata what was found, in all slices, and where it came from."""
+        findings = findings or find(self._known["written"], self._source.scan.voxel_ml)
         self._known.update(findings=dataclasses.asdict(findings), provenance=dataclasses.asdict(provenance))
         if self._still_there():
             self.layer.refresh()
             self._show_tumour()
+        return findings
 
     def forget(self) -> None:
         """Take the run back: the layer is as it was, or gone, but for what the user painted meanwhile."""
@@ -106,7 +108,7 @@ class ResultLayer:
             "place": self._source.place,
             "geometry": stored_geometry(self._source.image),
             "scan": scan.name,
-            "spacing": scan.spacing if scan.in_mm else None,
+            "stored_spacing": self._source.stored_spacing(),
             "voxel_ml": scan.voxel_ml,
             "probability": np.zeros(scan.shape, np.uint8),
             "written": np.zeros(scan.shape, np.uint8),

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import Container, FloatSlider, Label, PushButton, Select, SpinBox
+from magicgui.widgets import Container, FloatSlider, FloatSpinBox, Label, Select
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import QFileDialog
 
+from napari_tumor_unet.batch import sidecar_of, write_result
 from napari_tumor_unet.plugin.kept_result import KeptResult, has_result
+from napari_tumor_unet.plugin.widgets import button, choice, row
 from napari_tumor_unet.regions import Region
+from napari_tumor_unet.scan import Scan, ScanError
 
 if TYPE_CHECKING:
     from napari import Viewer
+
+_MM3, _VOXELS = "mm³", "voxels"
 
 
 class ResultSection(Container):
@@ -33,11 +43,13 @@ class ResultSection(Container):
             step=0.01,
             tooltip="Probability from which a voxel is tumour.",
         )
-        self.fewest = SpinBox(
-            label="smallest region",
+        self.fewest = FloatSpinBox(
             max=10_000_000,
-            tooltip="In voxels; smaller regions are dropped. With 0 the model's own limit holds.",
+            step=1,
+            tooltip="Smaller regions are dropped. With 0 the model's own limit holds.",
         )
+        self.unit = choice("", lambda: self._units(), "What the smallest region is measured in.")
+        self._preferred = _MM3
         self._regions: list[Region] = []
         self.list = Select(
             label="regions",
@@ -45,24 +57,30 @@ class ResultSection(Container):
             choices=lambda _: [(self._result.describe(region), region) for region in self._regions],
             tooltip="The largest first; a click goes to its largest slice.",
         )
-        self.remove = PushButton(text="Remove", tooltip="Erase the region chosen; undo brings it back.")
-        self.keep = PushButton(text="Keep only", tooltip="Erase all other regions; undo brings them back.")
-        super().__init__(
-            label="",
-            widgets=[
-                self.title,
-                self.threshold,
-                self.fewest,
-                self.list,
-                Container(layout="horizontal", widgets=[self.remove, self.keep], labels=False, label=""),
-            ],
+        self.remove = button(
+            "Remove", "Erase the region chosen; undo brings it back.", partial(self._erase, chosen=True)
         )
+        self.keep = button(
+            "Keep only", "Erase all other regions; undo brings them back.", partial(self._erase, chosen=False)
+        )
+        self.largest = button("Largest slice", "Go to the slice with most tumour.", self._go_to_largest_slice)
+        self.probability = button(
+            "Add probability", "Add the probability, from 0 to 1, as an image layer.", self._add_probability
+        )
+        self.save = button(
+            "Save mask...", "Save it on the scan's own grid, and beside it what made it.", self._save
+        )
+        region = row(self.fewest, self.unit, label="smallest region")
+        self.fields = Container(widgets=[self.title, self.threshold, region, self.list], label="")
+        rows = (row(self.remove, self.keep), row(self.largest, self.probability), self.save)
+        super().__init__(widgets=[self.fields, *rows], labels=False)
+        self.fields.margins = (0, 0, 0, 0)
+        self.margins = (0, 0, 0, 0)
         self.list.native.setMaximumHeight(90)
         self.threshold.changed.connect(self._change)
         self.fewest.changed.connect(self._change)
+        self.unit.changed.connect(self._on_unit)
         self.list.changed.connect(self._go)
-        self.remove.changed.connect(partial(self._erase, chosen=True))
-        self.keep.changed.connect(partial(self._erase, chosen=False))
 
     def update(self) -> None:
         """Show the active layer's result, as it is now."""
@@ -71,21 +89,58 @@ class ResultSection(Container):
         self.visible = self._result is not None
         self._regions = []
         if self._result is not None:
-            with self.threshold.changed.blocked(), self.fewest.changed.blocked():
+            changed = (self.threshold.changed, self.fewest.changed, self.unit.changed)
+            with changed[0].blocked(), changed[1].blocked(), changed[2].blocked():
+                self.unit.reset_choices()
+                self.unit.value = self._preferred if self._preferred in self.unit.choices else _VOXELS
                 self.threshold.value = self._result.threshold
-                self.fewest.value = self._result.fewest
+                self.fewest.value = self._result.fewest * self._in_unit()
             self._show()
 
     def _change(self) -> None:
         if self._is_there():
-            self._result.change(round(self.threshold.value, 2), self.fewest.value)
+            fewest = math.ceil(round(self.fewest.value / self._in_unit(), 6))
+            self._result.change(round(self.threshold.value, 2), fewest)
             self._show()
+
+    def _on_unit(self, unit: str) -> None:
+        self._preferred = unit
+        self._change()
+
+    def _units(self) -> list[str]:
+        known = self._result is not None and self._result.voxel_mm3 is not None
+        return [_MM3, _VOXELS] if known else [_VOXELS]
+
+    def _in_unit(self) -> float:
+        """What a voxel counts."""
+        return self._result.voxel_mm3 if self.unit.value == _MM3 else 1.0
 
     def _go(self, regions: list[Region]) -> None:
         if regions and self._is_there():
             self._result.go_to(regions[0])
 
-    def _erase(self, *_: object, chosen: bool) -> None:
+    def _go_to_largest_slice(self) -> None:
+        if self._is_there():
+            self._result.go_to_largest_slice()
+
+    def _add_probability(self) -> None:
+        if self._is_there():
+            layer = self._result.layer
+            self._result.add_probability()
+            self._viewer.layers.selection.active = layer
+
+    def _save(self) -> None:
+        if not self._is_there():
+            return
+        name, _ = QFileDialog.getSaveFileName(
+            self.native, "Save the mask", str(self._result.file_name()), "Masks (*.nii.gz *.nii *.tif *.tiff)"
+        )
+        if name:
+            worker = create_worker(_try_to_save, Path(name), *self._result.to_save(), _start_thread=False)
+            worker.returned.connect(_tell)
+            worker.start()
+
+    def _erase(self, *, chosen: bool) -> None:
         picked = self.list.value
         if picked and self._is_there():
             self._result.remove([r for r in self._regions if (r in picked) == chosen])
@@ -104,3 +159,21 @@ class ResultSection(Container):
             self._regions = self._result.regions()
             self.list.reset_choices()
             self.list.value = []
+
+
+def _try_to_save(path: Path, mask: Any, scan: Scan, told: dict[str, Any]) -> tuple[bool, str]:
+    """Whether it was saved, and the sentence that says so or why not."""
+    if not path.exists() and sidecar_of(path).exists():
+        return False, f"{sidecar_of(path).name} belongs to another mask; choose another name."
+    try:
+        write_result(path, mask, scan, told)
+    except ScanError as error:
+        return False, str(error)
+    except OSError as error:
+        return False, f"{path.name} cannot be written: {error.strerror or error}."
+    return True, f"The mask is in {path.name}, and what made it in {sidecar_of(path).name}."
+
+
+def _tell(outcome: tuple[bool, str]) -> None:
+    saved, said = outcome
+    (show_info if saved else show_error)(said)

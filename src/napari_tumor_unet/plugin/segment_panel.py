@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import napari
-from magicgui.widgets import ComboBox, Container, Label, ProgressBar, PushButton, create_widget
+from magicgui.widgets import Container, Label, ProgressBar, create_widget
 from napari.layers import Image
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QSizePolicy
+from qtpy.QtWidgets import QSizePolicy
 
 from napari_tumor_unet import tasks
-from napari_tumor_unet.card import Card, ModelError, read_card
-from napari_tumor_unet.library import DEFAULT_MODEL, all_models, find_model
+from napari_tumor_unet.card import ModelError
+from napari_tumor_unet.plugin.failures import show_details
 from napari_tumor_unet.plugin.layers import scan_of
+from napari_tumor_unet.plugin.model_section import ModelSection
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.result_section import ResultSection
+from napari_tumor_unet.plugin.scan_section import ScanSection
 from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.plugin.settings import segmentation_settings
+from napari_tumor_unet.plugin.several import Several
+from napari_tumor_unet.plugin.several_section import SeveralSection
+from napari_tumor_unet.plugin.widgets import align, append, button, choice, folded, row, scrolled
 from napari_tumor_unet.scan import ScanError
 
-_FILE = "a file..."
 _WIDTH = 300  # pixels; a sentence in fewer is a column of words
+_EXTENTS = [("whole scan", False), ("this slice", True)]
 
 
 class SegmentPanel(Container):
@@ -38,93 +42,96 @@ class SegmentPanel(Container):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._session = Session.of(viewer)
         self._viewer = self._session.viewer
+        self._several = Several(self._session)
         self._began = 0.0
-        # napari has all choices made anew with every layer that comes or goes, so they are asked for here.
-        self._models: list[str | Path] = [*all_models(), _FILE]
         self._devices = ("auto",)
         self.layer = create_widget(
             annotation=Image, label="scan", options={"tooltip": "The image layer; it follows the active one."}
         )
-        self.model = ComboBox(
-            label="model",
-            choices=lambda _: self._models,
-            value=DEFAULT_MODEL,
-            tooltip="A model of the plugin, or a .safetensors file.",
-        )
-        self.card = PushButton(text="About the model", tooltip="What it learned from, its scores and limits.")
-        self.device = ComboBox(label="device", choices=lambda _: self._devices, tooltip="Where to compute.")
-        self.start = PushButton(text="Segment", tooltip="Segment the scan; the mask is a new labels layer.")
-        self.cancel = PushButton(text="Cancel", enabled=False, tooltip="End the run; the layers stay.")
+        self.extent = choice("segment", lambda: _EXTENTS, "All slices, or the one on screen alone.")
+        self.models = ModelSection()
+        self.model = self.models.model
+        self.device = choice("device", lambda: self._devices, "Where to compute.")
+        self.start = button("Segment", "Segment the scan; the mask is a new labels layer.", self._start)
+        self.cancel = button("Cancel", "End the run; the layers stay.", self._cancel)
+        self.cancel.enabled = False
         self.progress = ProgressBar(value=0, max=1)
         self.said = Label(value="")
+        self.details = button("Details", "What exactly went wrong.", self._show_details)
+        self.scan = ScanSection()
         self.result = ResultSection(self._viewer)
-        choices = Container(widgets=[self.layer, self.model, self.card, self.device])
-        buttons = Container(layout="horizontal", widgets=[self.start, self.cancel], labels=False)
-        super().__init__(widgets=[choices, buttons, self.progress, self.said, self.result], labels=False)
+        self.several = SeveralSection(self._several, self._chosen)
+        models = self.models
+        choices = Container(widgets=[self.layer, self.extent, models.model, self.device])
+        shown = [choices, models.buttons, row(self.start, self.cancel), self.progress]
+        shown += [self.said, self.details, self.result]
+        folds = Container(labels=False)
+        append(folds, folded("Sequences and slices", self.scan))
+        append(folds, folded("Several scans", self.several))
+        body = Container(widgets=[*shown, folds], labels=False)
+        body.native.layout().addStretch()
+        super().__init__(labels=False)
+        append(self, scrolled(body, _WIDTH))
+        for part in (self, choices, folds):
+            part.margins = (0, 0, 0, 0)
+        align(choices, self.result.fields)
+        align(self.scan)
         self.said.native.setWordWrap(True)
         self.said.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        self.native.setMinimumWidth(_WIDTH)
-        self.progress.visible = False
+        self.progress.visible = self.details.visible = False
+        self.extent.value = segmentation_settings().one_slice
         self.result.update()
-        self.model.changed.connect(self._on_model)
-        self.card.changed.connect(self._show_card)
-        self.start.changed.connect(self._start)
-        self.cancel.changed.connect(self._session.cancel)
-        self._viewer.layers.selection.events.active.connect(self._follow)
-        self._session.started.connect(self._on_started)
-        self._session.progressed.connect(self._on_progressed)
-        self._session.ended.connect(self._on_ended)
-        self.native.destroyed.connect(self._let_go)
+        self._connect()
+        self._show_scan()
         if self._session.running:
             self._on_started()
         self._session.warm_up()
         self._ask_for_devices()
 
+    def _connect(self) -> None:
+        self.layer.changed.connect(self._show_scan)
+        self.extent.changed.connect(lambda one: setattr(segmentation_settings(), "one_slice", one))
+        self.device.changed.connect(lambda device: setattr(segmentation_settings(), "device", device))
+        self._viewer.layers.selection.events.active.connect(self._follow)
+        self._viewer.layers.events.inserted.connect(self._show_scan)
+        self._viewer.layers.events.removed.connect(self._show_scan)
+        self._session.started.connect(self._on_started)
+        self._session.progressed.connect(self._on_progressed)
+        self._session.ended.connect(self._on_ended)
+        self._several.began.connect(self._on_started)
+        self._several.progressed.connect(self._on_scan_progressed)
+        self._several.ended.connect(self._on_several_ended)
+        self.native.destroyed.connect(self._let_go)
+
     def _follow(self) -> None:
         """Take the active layer, if it is an image; show its result, if it is a mask of ours."""
         self.result.update()
         layer = self._viewer.layers.selection.active
-        if isinstance(layer, Image):
-            self.layer.reset_choices()
-            if layer in self.layer.choices:
-                self.layer.value = layer
+        if isinstance(layer, Image) and layer in self.layer.choices:
+            self.layer.value = layer
+
+    def _show_scan(self, *_: object) -> None:
+        self.layer.reset_choices()
+        self.scan.show(self.layer.value, [layer for layer in self._viewer.layers if isinstance(layer, Image)])
+
+    def _chosen(self) -> dict[str, str]:
+        return {"model": str(self.model.value), "device": self.device.value}
 
     def _start(self) -> None:
         try:
-            source = scan_of(self.layer.value, self._viewer.layers, self._viewer.dims.point)
-            self._session.segment(source, model=str(self.model.value), device=self.device.value)
+            layers, point = self._viewer.layers, self._viewer.dims.point
+            source = scan_of(self.layer.value, layers, point, self.scan.choice)
+            self._session.segment(source, only=self.extent.value, **self._chosen())
         except (ScanError, ModelError) as error:
             self.said.value = str(error)
             show_error(str(error))
 
-    def _on_model(self, value: object) -> None:
-        """Ask for a file, and take it only if it is a model."""
-        if value != _FILE:
-            return
-        name, _ = QFileDialog.getOpenFileName(self.native, "Choose a model", "", "Models (*.safetensors)")
-        try:
-            if name:
-                read_card(Path(name))
-                self._models = [*dict.fromkeys([*self._models[:-1], Path(name), _FILE])]
-                self.model.reset_choices()
-            self.model.value = Path(name) if name else DEFAULT_MODEL
-        except ModelError as error:
-            self.model.value = DEFAULT_MODEL
-            show_error(str(error))
+    def _cancel(self) -> None:
+        self._several.cancel()
+        self._session.cancel()
 
-    def _show_card(self) -> None:
-        try:
-            card = read_card(find_model(str(self.model.value)))
-        except ModelError as error:
-            show_error(str(error))
-            return
-        box = QMessageBox(self.native)
-        box.setWindowTitle(f"Model {card.name}")
-        box.setText(card.summary or card.name)
-        box.setInformativeText(_as_text(card))
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setModal(False)
-        box.show()
+    def _show_details(self) -> None:
+        show_details(self._session.said, self._session.details, self.native)
 
     def _ask_for_devices(self) -> None:
         self._job = QtJob(self._session)
@@ -133,13 +140,16 @@ class SegmentPanel(Container):
 
     def _on_devices(self, answer: tuple[tuple[str, ...], str]) -> None:
         self._devices, why = answer
+        preferred = segmentation_settings().device
         self.device.reset_choices()
+        self.device.value = preferred if preferred in self._devices else "auto"
         self.device.tooltip = f"Where to compute; {why}"
 
     def _on_started(self) -> None:
         self._began = time.monotonic()
         self.start.enabled, self.cancel.enabled = False, True
         self.progress.value, self.progress.visible = 0, True
+        self.details.visible = False
         self.said.value = "Reading the scan"
 
     def _on_progressed(self, done: int, total: int) -> None:
@@ -147,38 +157,36 @@ class SegmentPanel(Container):
         left = (time.monotonic() - self._began) / done * (total - done)
         self.said.value = f"{done} of {total} slices, {left:.0f} s left"
 
+    def _on_scan_progressed(self, name: str, done: int, total: int) -> None:
+        self.progress.max, self.progress.value = total, done
+        n = len(self._several.outcomes) + 1
+        self.said.value = f"Scan {n}: {name or self._session.scan_name}, {done} of {total} slices"
+
     def _on_ended(self, _: bool) -> None:
+        self.result.update()
+        if not self._several.running:
+            self._stop(self._session.said)
+            self.details.visible = bool(self._session.details)
+
+    def _on_several_ended(self, said: str) -> None:
+        self._stop(said)
+        self.result.update()
+
+    def _stop(self, said: str) -> None:
         self.start.enabled, self.cancel.enabled = True, False
         self.progress.visible = False
-        self.said.value = self._session.said
-        self.result.update()
+        self.said.value = said
 
     def _let_go(self) -> None:
         """The panel is closed; the viewer goes on."""
-        self._viewer.layers.selection.events.active.disconnect(self._follow)
+        layers = self._viewer.layers
+        layers.selection.events.active.disconnect(self._follow)
+        layers.events.inserted.disconnect(self._show_scan)
+        layers.events.removed.disconnect(self._show_scan)
         with suppress(RuntimeError):  # with the whole window the session goes first
             self._session.started.disconnect(self._on_started)
             self._session.progressed.disconnect(self._on_progressed)
             self._session.ended.disconnect(self._on_ended)
             self._job.finished.disconnect(self._on_devices)
-
-
-def _as_text(card: Card) -> str:
-    """What a user should know of a model, a paragraph each."""
-    parts = [
-        card.training_data,
-        card.training,
-        *(_score(what, score) for what, score in card.scores.items()),
-        *(f"Limit: {limit}" for limit in card.limits),
-        card.intended_use,
-        f"Licence: {card.licence}" if card.licence else "",
-    ]
-    return "\n\n".join(part for part in parts if part)
-
-
-def _score(what: str, score: object) -> str:
-    """One line of a score; nothing where a card from elsewhere words it in another way."""
-    dice = score.get("Dice per volume, on the scan's own grid") if isinstance(score, dict) else None
-    if not isinstance(dice, dict) or not isinstance(dice.get("mean"), float):
-        return ""
-    return f"{what}: mean Dice {dice['mean']} (standard deviation {dice.get('standard_deviation')})"
+            self._several.cancel()
+            self._several.deleteLater()

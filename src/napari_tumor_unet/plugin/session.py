@@ -8,15 +8,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.utils import cancelable_progress
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet import tasks
+from napari_tumor_unet.batch import Outcome
 from napari_tumor_unet.jobs import JobError, Worker
 from napari_tumor_unet.library import find_model
+from napari_tumor_unet.log import note_error
+from napari_tumor_unet.plugin.failures import tell_failure
 from napari_tumor_unet.plugin.layers import LayerScan
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.result_layer import ResultLayer
+from napari_tumor_unet.plugin.settings import segmentation_settings
 from napari_tumor_unet.result import Findings, Provenance, Slices
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.sharing import handle_of, planes_of
@@ -40,6 +44,12 @@ class Session(QObject):
         It has ended, with ``True`` if it ended well.
     said : str
         What the user was told of it.
+    details : str
+        The traceback of the last error, if it was one.
+    outcome : Outcome or None
+        What became of the last scan.
+    occupied : bool
+        Whether a batch has the worker.
     """
 
     started = Signal()
@@ -51,6 +61,9 @@ class Session(QObject):
         self.viewer = viewer
         self.worker = Worker()
         self.said = ""
+        self.details = ""
+        self.outcome: Outcome | None = None
+        self.occupied = False
         self._run: _Run | None = None
         self.destroyed.connect(partial(_close, self.worker))
 
@@ -63,32 +76,51 @@ class Session(QObject):
 
     @property
     def running(self) -> bool:
-        """Whether a run is under way."""
-        return self._run is not None
+        """Whether a run is under way, or a batch."""
+        return self._run is not None or self.occupied
+
+    @property
+    def scan_name(self) -> str:
+        """What the scan under way is called."""
+        return "" if self._run is None else self._run.source.scan.name
 
     def warm_up(self) -> None:
         """Start the child and load the model, before they are needed."""
         if self.worker.pid is None:
             self.worker.warm_up(tasks.warm_up, str(find_model()))
 
-    def segment(self, source: LayerScan, *, model: str | None = None, device: str = "auto") -> None:
+    def segment(
+        self,
+        source: LayerScan,
+        *,
+        model: str | None = None,
+        device: str | None = None,
+        only: bool = False,
+        quiet: bool = False,
+    ) -> None:
         """Segment a layer's scan: progress in the activity dock, result as a labels layer.
 
         Parameters
         ----------
         source : LayerScan
         model : str, optional
-            Name of a bundled model, or a file.
-        device : str
-            As for :func:`napari_tumor_unet.segment`.
+            Name of a model, or a file; by default the one in the preferences.
+        device : str, optional
+            As for :func:`napari_tumor_unet.segment`; by default the one in the preferences.
+        only : bool
+            Segment the slice on screen alone.
+        quiet : bool
+            Show no notification, as for one scan of several.
 
         Raises
         ------
         ModelError
             If there is no such model.
         """
-        path = str(find_model(model))
-        self._run = run = _Run(self.viewer, source, QtJob(self))
+        preferred = segmentation_settings()
+        path = str(find_model(model or preferred.model))
+        self.details, self.outcome = "", None
+        self._run = run = _Run(self.viewer, source, QtJob(self), only, quiet)
         self.viewer.layers.events.removed.connect(self._on_removed)
         run.job.progressed.connect(self._on_slices)
         run.job.finished.connect(self._on_finished)
@@ -97,7 +129,8 @@ class Session(QObject):
         first = source.slice_on_screen(self.viewer.dims.point)
         answer = partial(planes_of, source.scan)
         handle = handle_of(source.scan)
-        run.job.start(self.worker, tasks.segment, handle, path, None, device, first, answer=answer)
+        arguments = (handle, path, None, device or preferred.device, first, only)
+        run.job.start(self.worker, tasks.segment, *arguments, answer=answer)
         self.started.emit()
 
     def cancel(self) -> None:
@@ -114,21 +147,31 @@ class Session(QObject):
                 self.progressed.emit(slices.done, slices.total)
 
     def _on_finished(self, outcome: tuple[Findings, Provenance]) -> None:
-        findings, provenance = outcome
-        self._run.result.finish(findings, provenance)
+        run, (found, provenance) = self._run, outcome
+        findings = run.result.finish(None if run.only else found, provenance)
+        self.outcome = Outcome(run.source.scan.name, findings, provenance)
         self.viewer.status = str(findings)
         self._end(str(findings), ok=True)
-        show_info(str(findings))
+        if not run.quiet:
+            show_info(str(findings))
 
     def _on_failed(self, error: JobError) -> None:
-        self._run.result.forget()
+        run, name = self._run, self._run.source.scan.name
+        run.result.forget()
+        self.outcome = Outcome(name, error=str(error))
+        if run.quiet:
+            self.details = note_error(str(error), error.details, [name])
+        else:
+            self.details = tell_failure(str(error), error.details, self.parent(), [name])
         self._end(str(error), ok=False)
-        show_error(str(error))
 
     def _on_cancelled(self) -> None:
-        self._run.result.forget()
+        run = self._run
+        run.result.forget()
+        self.outcome = Outcome(run.source.scan.name, error="Cancelled.")
         self._end("Segmentation cancelled; the layers are as they were.", ok=False)
-        show_info(self.said)
+        if not run.quiet:
+            show_info(self.said)
 
     def _on_removed(self, event: Any) -> None:
         """Nobody waits for a mask whose layer, or whose image, is gone."""
@@ -147,8 +190,10 @@ class Session(QObject):
 class _Run:
     """What belongs to one run and goes with it."""
 
-    def __init__(self, viewer: Viewer, source: LayerScan, job: QtJob) -> None:
+    def __init__(self, viewer: Viewer, source: LayerScan, job: QtJob, only: bool, quiet: bool) -> None:
         self.source = source
+        self.only = only
+        self.quiet = quiet
         self.job = job
         self.result = ResultLayer(viewer, source)
         self.progress = _Progress(source.scan, job.cancel)

@@ -1,0 +1,68 @@
+"""What went wrong, in a file that can be sent with a question: no patient and no path of theirs in it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from platformdirs import user_log_path
+
+_PATH = re.compile(r"""(?<![\w.])(?:~|[A-Za-z]:)?[/\\][^\s'":;,]+""")
+
+
+def log_file() -> Path:
+    """Where errors are noted down."""
+    return user_log_path("napari-tumor-unet", appauthor=False) / "errors.log"
+
+
+def note_error(message: str, details: str = "", private: Iterable[str] = ()) -> str:
+    """Note an error down, without what is private.
+
+    Parameters
+    ----------
+    message : str
+        What the user was told.
+    details : str
+        The traceback, if there is one.
+    private : iterable of str
+        Names of scans and files that are not to be in the log.
+
+    Returns
+    -------
+    str
+        What was noted.
+    """
+    text = redacted(f"{message}\n{details}".rstrip(), private)
+    with suppress(OSError):  # no room, or no leave, for a log: the user has been told all the same
+        _log().error(text)
+    return text
+
+
+def redacted(text: str, private: Iterable[str] = ()) -> str:
+    """A text without some names, and without paths but those of program files."""
+    for name in sorted(filter(None, private), key=len, reverse=True):
+        text = text.replace(name, "<scan>")
+    return "\n".join(_without_paths(line) for line in text.split("\n"))
+
+
+def _without_paths(line: str) -> str:
+    program = re.match(r'(\s*File ").*[/\\](napari_tumor_unet|site-packages|lib)[/\\](.*)', line)
+    if program:
+        return f"{program[1]}{program[2]}/{program[3]}"
+    return _PATH.sub("<path>", line)
+
+
+@cache
+def _log() -> logging.Logger:
+    log_file().parent.mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(log_file(), maxBytes=500_000, backupCount=1, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log = logging.getLogger("napari_tumor_unet.errors")
+    log.propagate = False
+    log.addHandler(handler)
+    return log

@@ -1,0 +1,77 @@
+"""What the panels are put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, PushButton
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QLabel, QScrollArea, QWidget
+from superqt import QCollapsible
+
+
+def folded(title: str, content: Container) -> QCollapsible:
+    """A part of a panel that is shown when its title is clicked."""
+    fold = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
+    fold.setDuration(0)
+    fold.layout().setContentsMargins(0, 0, 0, 0)
+    fold.addWidget(content.native)
+    return fold
+
+
+def scrolled(content: Container, width: int) -> QScrollArea:
+    """A panel that scrolls where the window is low; not magicgui's own way, which napari's docks undo."""
+    area = QScrollArea()
+    area.setWidget(content.native)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setMinimumWidth(width)
+    return area
+
+
+def row(*widgets: Any, label: str = "") -> Container:
+    """Widgets beside each other."""
+    made = Container(layout="horizontal", widgets=list(widgets), labels=False, label=label)
+    made.margins = (0, 0, 0, 0)
+    return made
+
+
+def button(text: str, tooltip: str, act: Callable[..., Any]) -> PushButton:
+    """A button that acts when it is pressed."""
+    made = PushButton(text=text, tooltip=tooltip)
+    made.changed.connect(lambda *_: act())
+    return made
+
+
+def choice(label: str, choices: Callable[[], Any], tooltip: str, **options: Any) -> ComboBox:
+    """A choice whose entries are asked for: napari has all made anew with every layer that comes or goes."""
+    return ComboBox(label=label, choices=lambda _: choices(), tooltip=tooltip, **options)
+
+
+def append(panel: Container, widget: QWidget) -> None:
+    """Put a Qt widget under the others of a panel."""
+    panel.native.layout().addWidget(widget)
+
+
+def align(*containers: Container) -> None:
+    """Let all fields begin in one line, as soon as the window's font is known."""
+    QTimer.singleShot(0, partial(_align, containers))
+
+
+def _align(containers: tuple[Container, ...]) -> None:
+    with suppress(RuntimeError):  # the panel may be gone
+        labels = [
+            label
+            for container in containers
+            for widget in container
+            if (label := widget.native.parentWidget().layout().itemAt(0).widget()) is not widget.native
+            and isinstance(label, QLabel)
+        ]
+        for label in labels:
+            label.ensurePolished()
+        width = max(label.sizeHint().width() for label in labels)
+        for label in labels:
+            label.setMinimumWidth(width)
