@@ -44,9 +44,10 @@ def sample(viewer: napari.Viewer) -> napari.Viewer:
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the user is told."""
     sentences: list[str] = []
-    for name in ("show_info", "show_error"):
-        for module in ("session", "commands"):
-            monkeypatch.setattr(f"napari_tumor_unet.plugin.{module}.{name}", sentences.append)
+    for name in ("session.show_info", "commands.show_info", "commands.show_error"):
+        monkeypatch.setattr(f"napari_tumor_unet.plugin.{name}", sentences.append)
+    dispatch = "napari_tumor_unet.plugin.failures.notification_manager.dispatch"
+    monkeypatch.setattr(dispatch, lambda notification: sentences.append(notification.message))
     return sentences
 
 

@@ -8,13 +8,12 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_tumor_unet.plugin.session import Session
 from tests.conftest import make_phantom
 
-from .conftest import PATIENCE
+from .conftest import PATIENCE, press
 
 
 @pytest.fixture
@@ -25,10 +24,6 @@ def panel(viewer: napari.Viewer) -> Any:
 @pytest.fixture
 def head(viewer: napari.Viewer) -> napari.layers.Image:
     return viewer.add_image(make_phantom((6, 64, 64))[0].sequences["flair"], name="head")
-
-
-def press(button: Any, qtbot: Any) -> None:
-    qtbot.mouseClick(button.native, Qt.MouseButton.LeftButton)
 
 
 def test_the_scan_follows_the_active_image(viewer: napari.Viewer, panel: Any) -> None:
@@ -92,7 +87,7 @@ def test_a_file_that_is_no_model_is_declined_and_the_default_stays(
 ) -> None:
     (tmp_path / "no.safetensors").write_text("nothing")
     said: list[str] = []
-    monkeypatch.setattr("napari_tumor_unet.plugin.segment_panel.show_error", said.append)
+    monkeypatch.setattr("napari_tumor_unet.plugin.model_section.show_error", said.append)
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "no.safetensors"), ""))
     panel.model.value = panel.model.choices[-1]
     assert panel.model.value == "default"
@@ -100,8 +95,8 @@ def test_a_file_that_is_no_model_is_declined_and_the_default_stays(
 
 
 def test_the_card_of_the_model_is_one_click_away(panel: Any, qtbot: Any) -> None:
-    press(panel.card, qtbot)
-    box = panel.native.findChild(QMessageBox)
+    press(panel.models.card, qtbot)
+    box = panel.model.native.findChild(QMessageBox)
     assert box.isVisible()
     assert "mean Dice" in box.informativeText()
     assert "not for clinical use" in box.informativeText()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
-from functools import partial
 
 from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
 from qtpy.QtCore import Qt
@@ -32,13 +32,13 @@ def tell_failure(message: str, details: str, parent: QWidget, private: Iterable[
         The details as noted.
     """
     noted = note_error(message, details, private)
-    show = partial(show_details, message, noted, parent)
-    button = (("Details", lambda _: show()),)
+    window = weakref.ref(parent)  # napari keeps notifications longer than windows
+    button = (("Details", lambda _: show_details(message, noted, window())),)
     notification_manager.dispatch(Notification(message, NotificationSeverity.ERROR, button))
     return noted
 
 
-def show_details(message: str, details: str, parent: QWidget) -> None:
+def show_details(message: str, details: str, parent: QWidget | None) -> None:
     """A window with an error's traceback, and where the log is."""
     box = QMessageBox(parent)
     box.setWindowTitle("Details")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from contextlib import suppress
@@ -12,6 +13,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet.jobs import Callbacks, Job, Worker
 
+_MOST_WAITING = 8  # calls; a window that is slower than its job must not fill the memory with them
 _TURN = 0.02  # seconds of signals at a stretch, before the window may draw and answer again
 
 
@@ -30,7 +32,9 @@ class QtJob(QObject):
         self._calls: deque[tuple[str, tuple[Any, ...]]] = deque()
         self._passing_on = False
         self._cancelled = False
+        self._stop = threading.Event()
         self._called.connect(self._pass_on)
+        self.destroyed.connect(self._stop.set)
 
     def start(self, worker: Worker, task: Any, *args: Any, answer: Any = None) -> None:
         """Start a task; see :meth:`napari_tumor_unet.jobs.Worker.run`."""
@@ -45,11 +49,14 @@ class QtJob(QObject):
         """
         if self._job is not None and not self._cancelled:
             self._cancelled = True
+            self._stop.set()
             self._job.cancel()
             self.cancelled.emit()
 
     def _call(self, name: str, *content: Any) -> None:
-        """From the job's thread: keep a call for the window's."""
+        """From the job's thread: keep a call for the window's, when there is room."""
+        while len(self._calls) >= _MOST_WAITING and not self._stop.wait(0.01):
+            pass
         self._calls.append((name, content))
         if not self._passing_on:
             self._passing_on = True

@@ -1,0 +1,241 @@
+"""What may go wrong around a run, in a real viewer: nothing hangs, nothing is lost, nothing stays."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import shutil
+import signal
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import psutil
+import pytest
+from napari.layers import Image, Labels
+
+from napari_tumor_unet import library
+from napari_tumor_unet.plugin.parts import KEY
+from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.plugin.settings import segmentation_settings
+from tests.conftest import make_phantom
+
+from .conftest import PATIENCE, start_segmentation
+
+Finish = Callable[..., bool]
+
+
+@pytest.fixture(autouse=True)
+def _quick_model(tiny_model_file: Path) -> None:
+    library.import_model(tiny_model_file)
+    segmentation_settings().model = "tiny"
+
+
+@pytest.fixture
+def scan(viewer: napari.Viewer) -> Image:
+    """A scan that takes a while, slice by slice."""
+    return viewer.add_image(make_phantom((120, 64, 64))[0].sequences["flair"], name="scan")
+
+
+@pytest.fixture
+def finish(qtbot: Any) -> Finish:
+    """Wait for the end of the run under way; whether it ended well."""
+
+    def wait(viewer: napari.Viewer) -> bool:
+        session = Session.of(viewer)
+        with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
+            pass
+        return ended.args[0]
+
+    return wait
+
+
+def begin(viewer: napari.Viewer, qtbot: Any, progress: bool = True) -> Session:
+    """Start, and wait for the first slices."""
+    start_segmentation()
+    session = Session.of(viewer)
+    if progress:
+        with qtbot.waitSignal(session.progressed, timeout=PATIENCE):
+            pass
+    return session
+
+
+def mask_of(viewer: napari.Viewer) -> Labels:
+    return next(layer for layer in viewer.layers if "written" in layer.metadata.get(KEY, {}))
+
+
+def test_cancel_at_a_random_moment_fifty_times(
+    viewer: napari.Viewer, scan: Image, qtbot: Any, finish: Finish
+) -> None:
+    begin(viewer, qtbot)
+    assert finish(viewer)
+    viewer.layers.remove(mask_of(viewer))
+    session, moments = Session.of(viewer), random.Random(2)
+    for _ in range(50):
+        start_segmentation()
+        qtbot.wait(moments.randrange(0, 120))
+        if session.running:
+            job = session._run.job._job
+            session.cancel()
+            assert not session.running
+            assert job.wait(PATIENCE / 1000)
+        viewer.layers.selection.active = scan
+        for layer in list(viewer.layers):
+            if layer is not scan:
+                viewer.layers.remove(layer)
+    begin(viewer, qtbot)
+    assert finish(viewer)
+    assert len(viewer.layers) == 2
+
+
+def test_a_child_killed_while_it_starts_is_replaced_or_told(
+    viewer: napari.Viewer, scan: Image, qtbot: Any, finish: Finish
+) -> None:
+    session = begin(viewer, qtbot, progress=False)
+    qtbot.waitUntil(lambda: session.worker.pid is not None, timeout=PATIENCE)
+    os.kill(session.worker.pid, signal.SIGKILL)
+    if not finish(viewer):
+        assert "process was stopped" in session.said
+    viewer.layers.selection.active = scan
+    begin(viewer, qtbot)
+    assert finish(viewer)
+
+
+@pytest.mark.usefixtures("scan")
+def test_a_child_killed_between_runs_is_not_noticed(
+    viewer: napari.Viewer, qtbot: Any, finish: Finish
+) -> None:
+    session = begin(viewer, qtbot)
+    assert finish(viewer)
+    os.kill(session.worker.pid, signal.SIGKILL)
+    begin(viewer, qtbot)
+    assert finish(viewer)
+
+
+def test_a_scan_that_is_renamed_during_a_run_is_segmented(
+    viewer: napari.Viewer, scan: Image, qtbot: Any, finish: Finish
+) -> None:
+    begin(viewer, qtbot)
+    scan.name = "another name"
+    assert finish(viewer)
+    assert mask_of(viewer).data.any()
+
+
+def test_data_replaced_during_a_run_leave_the_layers_whole(
+    viewer: napari.Viewer, scan: Image, qtbot: Any, finish: Finish
+) -> None:
+    begin(viewer, qtbot)
+    scan.data = np.zeros((3, 8, 8), np.float32)
+    finish(viewer)
+    assert mask_of(viewer).data.shape == (120, 64, 64)
+    assert scan.data.shape == (3, 8, 8)
+
+
+@pytest.mark.usefixtures("scan")
+def test_a_mask_whose_data_the_user_replaced_during_a_run_is_left_alone(
+    viewer: napari.Viewer, qtbot: Any, finish: Finish
+) -> None:
+    begin(viewer, qtbot)
+    mask = mask_of(viewer)
+    mask.data = np.full((3, 8, 8), 5)
+    finish(viewer)
+    assert (mask.data == 5).all()
+
+
+@pytest.mark.usefixtures("scan")
+def test_slices_that_were_painted_during_a_run_are_left_alone(
+    viewer: napari.Viewer, qtbot: Any, finish: Finish
+) -> None:
+    viewer.dims.set_current_step(0, 0)
+    begin(viewer, qtbot)
+    mask = mask_of(viewer)
+    mask.data_setitem((np.array([110, 0]), np.array([3, 3]), np.array([4, 4])), 7)
+    painted = mask.data[110].copy()
+    assert finish(viewer)
+    np.testing.assert_array_equal(mask.data[110], painted)
+    assert mask.data[0, 3, 4] == 7
+    assert mask.data[60].any()
+
+
+def test_two_viewers_work_at_once(make_napari_viewer: Any, qtbot: Any) -> None:
+    voxels = make_phantom((60, 64, 64))[0].sequences["flair"]
+    viewers = [make_napari_viewer(), make_napari_viewer()]
+    sessions = [Session.of(viewer) for viewer in viewers]
+    from napari_tumor_unet.plugin.layers import scan_of
+
+    with qtbot.waitSignals([session.ended for session in sessions], timeout=PATIENCE):
+        for viewer, session in zip(viewers, sessions, strict=True):
+            session.segment(scan_of(viewer.add_image(voxels), viewer.layers))
+        assert all(session.running for session in sessions)
+    assert sessions[0].worker.pid != sessions[1].worker.pid
+    masks = [mask_of(viewer).data for viewer in viewers]
+    np.testing.assert_array_equal(*masks)
+
+
+@pytest.mark.usefixtures("scan")
+def test_a_model_that_was_deleted_meanwhile_is_one_sentence(viewer: napari.Viewer, qtbot: Any) -> None:
+    begin(viewer, qtbot)
+    session = Session.of(viewer)
+    path = library.find_model("tiny")
+    with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
+        path.unlink()
+    assert ended.args == [True]
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_tumor_unet.plugin.commands.show_error", said.append)
+        start_segmentation()
+    assert said[0].startswith("There is no model 'tiny'; give a file, or one of: default, seed")
+    assert not session.running
+
+
+@pytest.mark.usefixtures("scan")
+def test_a_model_that_was_swapped_meanwhile_is_the_one_that_is_named(
+    viewer: napari.Viewer, qtbot: Any, finish: Finish
+) -> None:
+    begin(viewer, qtbot)
+    assert finish(viewer)
+    before = mask_of(viewer).metadata[KEY]["provenance"]["model_hash"]
+    shutil.copy(library.find_model("seed"), library.find_model("tiny"))
+    begin(viewer, qtbot)
+    assert finish(viewer)
+    after = mask_of(viewer).metadata[KEY]["provenance"]["model_hash"]
+    assert before != after
+    from napari_tumor_unet.card import file_hash
+
+    assert after == file_hash(library.find_model("seed"))
+
+
+def segment_and_remove(viewer: napari.Viewer, qtbot: Any, finish: Finish) -> list[weakref.ref[np.ndarray]]:
+    """The arrays of a run whose layers are gone."""
+    voxels = make_phantom((40, 64, 64))[0].sequences["flair"]
+    viewer.add_image(voxels)
+    begin(viewer, qtbot)
+    assert finish(viewer)
+    mask = mask_of(viewer)
+    known = mask.metadata[KEY]
+    held = [weakref.ref(array) for array in (voxels, mask.data, known["probability"], known["written"])]
+    viewer.layers.clear()
+    return held
+
+
+def test_no_array_stays_when_its_layers_are_gone(viewer: napari.Viewer, qtbot: Any, finish: Finish) -> None:
+    held = segment_and_remove(viewer, qtbot, finish)
+
+    def gone() -> bool:
+        gc.collect()
+        return not any(array() is not None for array in held)
+
+    qtbot.waitUntil(gone, timeout=PATIENCE)
+
+
+def test_no_process_stays_when_the_viewer_is_closed_in_a_run(make_napari_viewer: Any, qtbot: Any) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(make_phantom((120, 64, 64))[0].sequences["flair"])
+    session = begin(viewer, qtbot)
+    child = psutil.Process(session.worker.pid)
+    viewer.close()
+    qtbot.waitUntil(lambda: not child.is_running() or child.status() == "zombie", timeout=PATIENCE)
