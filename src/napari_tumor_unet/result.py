@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import mmap
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,12 +111,23 @@ def find(mask: NDArray[np.uint8], voxel_ml: float | None) -> Findings:
     )
 
 
+def blank(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Zeros that take memory only where something is written, and there in small pages.
+
+    For NumPy's own Linux is asked for huge pages, of which a single one holds several slices.
+    """
+    if sys.platform == "win32":
+        return np.zeros(shape, np.uint8)
+    memory = mmap.mmap(-1, math.prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if sys.platform == "linux":
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(memory, np.uint8).reshape(shape)
+
+
 def update(plane: NDArray[np.uint8], new: NDArray[np.uint8]) -> None:
-    """Overwrite a slice (Y, X) where it differs: what stays zero takes no memory in a fresh volume."""
+    """Overwrite a slice (Y, X) where it differs: what stays as it was takes no memory in a blank volume."""
     rows = np.flatnonzero((plane != new).any(axis=1))
-    if rows.size:
-        changed = slice(rows[0], rows[-1] + 1)
-        plane[changed] = new[changed]
+    plane[rows] = new[rows]
 
 
 def _count(n: int, noun: str) -> str:

@@ -7,17 +7,17 @@ from collections.abc import Generator
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-import numpy as np
 import torch
 
 from napari_tumor_unet.device import autocast, choose_device, enough_memory, precision
 from napari_tumor_unet.model import Model, for_inference
 from napari_tumor_unet.preparation import Frame, find_frame, prepare, restore
 from napari_tumor_unet.regions import drop_small_regions, threshold_mask
-from napari_tumor_unet.result import Provenance, Segmentation, Slices, find, update
+from napari_tumor_unet.result import Provenance, Segmentation, Slices, blank, find, update
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
 _SEEN = 0.05  # probability under which nothing in a slice may be tumour
+_LEAST = 5  # of 255; what is less likely is kept as 0, which takes no memory
 _BATCH = 4  # slices; more are no faster on a CPU, and each event brings as many to the screen
 
 
@@ -64,7 +64,7 @@ def run(
     network = for_inference(model.network).to(device)
     frame = frame or find_frame(scan, model.preparation)
     depth, height, width = scan.shape
-    probability, mask = np.zeros(scan.shape, np.uint8), np.zeros(scan.shape, np.uint8)
+    probability, mask = blank(scan.shape), blank(scan.shape)
     wanted = [first] if only else sorted(range(depth), key=lambda z: abs(z - first))
     for done in range(0, len(wanted), _BATCH):
         indices = sorted(wanted[done : done + _BATCH])
@@ -76,6 +76,7 @@ def run(
             with enough_memory(device):
                 outputs[head] = predict(network, inputs[head], device, mirrored=model.card.mirrored)
         part = restore(outputs, frame, (height, width))
+        part[part < _LEAST] = 0
         thresholded = threshold_mask(part, threshold)
         for i, z in enumerate(indices):
             update(probability[z], part[i])

@@ -331,7 +331,7 @@ def test_a_folder_is_segmented_into_another(
     answer(monkeypatch, tmp_path / "in", tmp_path / "out")
     with qtbot.waitSignal(panel.several._several.ended, timeout=PATIENCE) as ended:
         press(panel.several.folder, qtbot)
-    assert ended.args == ["1 scans segmented, 1 failed."]
+    assert ended.args == ["1 scan segmented, 1 failed."]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_mask.json", "a_mask.tif"]
 
 

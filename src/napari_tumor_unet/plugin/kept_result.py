@@ -14,7 +14,7 @@ from napari_tumor_unet.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.volumes import Place
 from napari_tumor_unet.regions import Region, drop_small_regions, find_regions, threshold_mask, voxels_of
-from napari_tumor_unet.result import Findings, find, update
+from napari_tumor_unet.result import Findings, blank, find, update
 from napari_tumor_unet.scan import Scan
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class KeptResult:
         """
         provenance = self._known["provenance"]
         mask, written = self._mask(), self._known["written"]
-        new = np.zeros(mask.shape, np.uint8)
+        new = blank(mask.shape)
         for z, plane in enumerate(self._known["probability"]):
             update(new[z], threshold_mask(plane, threshold))
         drop_small_regions(new, 0.0 if fewest else provenance["smallest_region"], fewest)
@@ -116,6 +116,7 @@ class KeptResult:
             name=f"{self._known['scan']} probability",
             colormap="inferno",
             blending="additive",
+            opacity=0.6,
             contrast_limits=(0, 1),
             **{name: getattr(self.layer, name) for name in names},
         )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.plugin.layers import LayerScan, label_colours, stored_geometry
 from napari_tumor_unet.plugin.parts import KEY
-from napari_tumor_unet.result import Findings, Provenance, Slices, find, update
+from napari_tumor_unet.result import Findings, Provenance, Slices, blank, find, update
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -110,11 +110,11 @@ class ResultLayer:
             "scan": scan.name,
             "stored_spacing": self._source.stored_spacing(),
             "voxel_ml": scan.voxel_ml,
-            "probability": np.zeros(scan.shape, np.uint8),
-            "written": np.zeros(scan.shape, np.uint8),
+            "probability": blank(scan.shape),
+            "written": blank(scan.shape),
         }
         return self._viewer.add_labels(
-            np.zeros(self._source.mask_shape(), np.uint8),
+            blank(self._source.mask_shape()),
             name=f"{scan.name} tumour",
             opacity=0.5,
             colormap=label_colours("orange"),

@@ -23,7 +23,7 @@ from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.settings import segmentation_settings
 from napari_tumor_unet.plugin.several import Several
 from napari_tumor_unet.plugin.several_section import SeveralSection
-from napari_tumor_unet.plugin.widgets import align, append, button, choice, folded, row, scrolled
+from napari_tumor_unet.plugin.widgets import Scrolled, align, append, button, choice, folded, row
 from napari_tumor_unet.scan import ScanError
 
 _WIDTH = 300  # pixels; a sentence in fewer is a column of words
@@ -71,7 +71,7 @@ class SegmentPanel(Container):
         body = Container(widgets=[*shown, folds], labels=False)
         body.native.layout().addStretch()
         super().__init__(labels=False)
-        append(self, scrolled(body, _WIDTH))
+        append(self, Scrolled(body, _WIDTH))
         for part in (self, choices, folds):
             part.margins = (0, 0, 0, 0)
         align(choices, self.result.fields)

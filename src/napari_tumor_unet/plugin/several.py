@@ -131,8 +131,9 @@ class Several(QObject):
         with suppress(RuntimeError):
             self._session.occupied = False
         failed = sum(bool(outcome.error) for outcome in self.outcomes)
+        scans = "1 scan" if len(self.outcomes) - failed == 1 else f"{len(self.outcomes) - failed} scans"
         with suppress(RuntimeError):  # the window may be gone
-            self.ended.emit(f"{said}{len(self.outcomes) - failed} scans segmented, {failed} failed.")
+            self.ended.emit(f"{said}{scans} segmented, {failed} failed.")
 
 
 def _scans_among(images: list[Image]) -> list[Image]:

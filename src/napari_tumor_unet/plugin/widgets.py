@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, PushButton
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QLabel, QScrollArea, QWidget
 from superqt import QCollapsible
 
@@ -22,14 +22,35 @@ def folded(title: str, content: Container) -> QCollapsible:
     return fold
 
 
-def scrolled(content: Container, width: int) -> QScrollArea:
-    """A panel that scrolls where the window is low; not magicgui's own way, which napari's docks undo."""
-    area = QScrollArea()
-    area.setWidget(content.native)
-    area.setWidgetResizable(True)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setMinimumWidth(width)
-    return area
+class Scrolled(QScrollArea):
+    """Scrolls a panel up and down where the window is low, and is never narrower than it.
+
+    magicgui has a way of its own, which napari's docks undo.
+
+    Parameters
+    ----------
+    content : Container
+    width : int
+        The least, in pixels.
+    """
+
+    def __init__(self, content: Container, width: int) -> None:
+        super().__init__()
+        self._width = width
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(content.native)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """As wide as the content at its narrowest."""
+        content, bar = self.widget().minimumSizeHint(), self.verticalScrollBar().sizeHint()
+        return QSize(max(self._width, content.width() + bar.width()), 2 * bar.width())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Follow the content as it grows."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
 
 def row(*widgets: Any, label: str = "") -> Container:
