@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import dask.array
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.layers import Image, Labels
@@ -83,3 +85,21 @@ def test_every_layer_gets_a_right_mask_or_one_sentence(tiny_model: Model, image:
     assert set(np.unique(mask.data)) <= {0, 1}
     assert (mask.data == 1).sum() == found.sum()
     assert mask.ndim == image.ndim - (source.axes.channel is not None and not image.rgb)
+
+
+@pytest.mark.parametrize("shape", [(4096, 4096), (16, 16), (1, 16, 16), (2, 4096, 64)])
+def test_large_and_small_images_are_segmented(tiny_model: Model, shape: tuple[int, ...]) -> None:
+    image = Image(np.random.default_rng(0).random(shape, np.float32))
+    scan = scan_of(image, [image]).scan
+    assert segmented(scan, tiny_model).shape == (1,) * (3 - len(shape)) + shape
+
+
+def test_a_zarr_on_disk_is_segmented(tiny_model: Model, tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    stored = zarr.open(
+        str(tmp_path / "scan.zarr"), mode="w", shape=(5, 40, 40), chunks=(1, 40, 40), dtype="i2"
+    )
+    stored[:] = (np.random.default_rng(0).random(stored.shape) * 99).astype(np.int16)
+    image, whole = Image(stored), Image(stored[:])
+    lazy, eager = (segmented(scan_of(layer, [layer]).scan, tiny_model) for layer in (image, whole))
+    np.testing.assert_array_equal(lazy, eager)

@@ -18,9 +18,11 @@ from superqt import QCollapsible
 
 from napari_tumor_unet import library
 from napari_tumor_unet.io import read_scan
+from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.sample import sample_scan
+from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scoring import dice
 from tests.conftest import make_phantom
 
@@ -88,6 +90,10 @@ def test_the_sequences_are_filled_in_and_can_be_corrected(
     }
     panel.scan.sequences["post"].value = "none"
     assert run().metadata[KEY]["provenance"]["sequences"] == ("pre", "flair")
+    assert panel.scan.sequences["post"].value == "none"
+    viewer.layers.selection.active = viewer.add_image(flair(), name="other")
+    assert panel.scan.sequences["flair"].value == "other"
+    assert panel.scan.sequences["pre"].value == "none"
 
 
 def test_of_channels_that_nobody_knows_the_user_says_which_is_flair(
@@ -343,6 +349,19 @@ def test_a_folder_without_scans_is_one_sentence(
     with qtbot.waitSignal(panel.several._several.ended, timeout=PATIENCE) as ended:
         press(panel.several.folder, qtbot)
     assert ended.args[0].startswith("empty holds no scan")
+
+
+def test_during_a_run_no_other_can_be_started(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
+    image = viewer.add_image(flair((60, 64, 64)))
+    session = Session.of(viewer)
+    press(panel.start, qtbot)
+    assert not panel.several.layers.enabled
+    assert not panel.several.folder.enabled
+    with pytest.raises(ScanError, match="under way"):
+        session.segment(scan_of(image, viewer.layers))
+    with qtbot.waitSignal(session.ended, timeout=PATIENCE):
+        press(panel.cancel, qtbot)
+    assert panel.several.layers.enabled
 
 
 def test_cancel_ends_several_at_once(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:

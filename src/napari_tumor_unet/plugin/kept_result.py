@@ -149,7 +149,7 @@ class KeptResult:
         ending = ".nii.gz" if self._known["geometry"] else ".tif"
         sources = (layer for layer in self._viewer.layers if str(layer.unique_id) == self._known["source"])
         path = next((layer.source.path for layer in sources), None)
-        folder = Path(path).parent if path else Path()
+        folder = Path(path).parent if isinstance(path, str | Path) else Path()
         return folder / f"{self._known['scan']}_mask{ending}"
 
     def remove(self, regions: list[Region]) -> None:

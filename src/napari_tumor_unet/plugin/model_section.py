@@ -30,9 +30,7 @@ class ModelSection:
         )
         self.manage = button("Manage models...", "Import, rename, export or delete a model.", self._show_menu)
         self.buttons = row(self.card, self.manage)
-        preferred = segmentation_settings().model
-        self.model.value = preferred if preferred in library.all_models() else library.DEFAULT_MODEL
-        self._last = self.model.value
+        self.model.value = self._last = library.DEFAULT_MODEL
         self.model.changed.connect(self._on_model)
         self.menu = QMenu(self.model.native)
         self.menu.addAction("Import...", self._import)
@@ -40,6 +38,11 @@ class ModelSection:
         own = (("Rename...", self._rename), ("Delete...", self._delete))
         self._own = [self.menu.addAction(text, act) for text, act in own]
         self.menu.addAction("Show folder", self._show_folder)
+
+    def recall(self, preferred: str) -> None:
+        """Take what was remembered, if it is still there and nothing else was chosen meanwhile."""
+        if self._last == library.DEFAULT_MODEL and preferred in library.all_models():
+            self.choose(preferred)
 
     def choose(self, name: str | Path) -> None:
         """Take a model, after those there are may have changed."""

@@ -27,6 +27,7 @@ class ScanSection(Container):
     """Filled in with what the layer tells; the user may know better."""
 
     def __init__(self) -> None:
+        self._image: Image | None = None
         self._parts: dict[str, Part] = {}
         self._axes: list[tuple[str, int]] = [("first", 0)]
         self.sequences = {
@@ -44,8 +45,10 @@ class ScanSection(Container):
         super().__init__(widgets=[*self.sequences.values(), self.across, self.front])
 
     def show(self, image: Image | None, images: Iterable[Image]) -> None:
-        """Fill in what a layer tells."""
-        images = list(images)
+        """Fill in what a layer tells; what the user filled in for the same layer stays."""
+        images, boxes = list(images), [*self.sequences.values(), self.across, self.front]
+        kept = [box.value for box in boxes] if image is self._image else []
+        self._image = image
         guess = {} if image is None else guessed_parts(image, images)
         self._parts = {} if image is None else parts_of(image, images)
         self._axes = [("first", 0)]
@@ -61,6 +64,9 @@ class ScanSection(Container):
         self.across.reset_choices()
         self.across.value = 0
         self.front.value = "up"
+        for box, value in zip(boxes, kept, strict=False):
+            if value in box.choices:
+                box.value = value
 
     @property
     def choice(self) -> Choice:

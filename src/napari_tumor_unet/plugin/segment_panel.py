@@ -9,6 +9,7 @@ import napari
 from magicgui.widgets import Container, Label, ProgressBar, create_widget
 from napari.layers import Image
 from napari.utils.notifications import show_error
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_tumor_unet import tasks
@@ -79,7 +80,6 @@ class SegmentPanel(Container):
         self.said.native.setWordWrap(True)
         self.said.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.progress.visible = self.details.visible = False
-        self.extent.value = segmentation_settings().one_slice
         self.result.update()
         self._connect()
         self._show_scan()
@@ -87,6 +87,13 @@ class SegmentPanel(Container):
             self._on_started()
         self._session.warm_up()
         self._ask_for_devices()
+        QTimer.singleShot(0, self._recall)  # napari looks through all plugins for it, once
+
+    def _recall(self) -> None:
+        with suppress(RuntimeError):  # the panel may be gone
+            preferred = segmentation_settings()
+            self.models.recall(preferred.model)
+            self.extent.value = self.extent.value or preferred.one_slice
 
     def _connect(self) -> None:
         self.layer.changed.connect(self._show_scan)
@@ -142,7 +149,8 @@ class SegmentPanel(Container):
         self._devices, why = answer
         preferred = segmentation_settings().device
         self.device.reset_choices()
-        self.device.value = preferred if preferred in self._devices else "auto"
+        with self.device.changed.blocked():  # a device that is not here today stays preferred
+            self.device.value = preferred if preferred in self._devices else "auto"
         self.device.tooltip = f"Where to compute; {why}"
 
     def _on_started(self) -> None:
@@ -150,6 +158,7 @@ class SegmentPanel(Container):
         self.start.enabled, self.cancel.enabled = False, True
         self.progress.value, self.progress.visible = 0, True
         self.details.visible = False
+        self.several.enable(False)
         self.said.value = "Reading the scan"
 
     def _on_progressed(self, done: int, total: int) -> None:
@@ -174,6 +183,7 @@ class SegmentPanel(Container):
 
     def _stop(self, said: str) -> None:
         self.start.enabled, self.cancel.enabled = True, False
+        self.several.enable(True)
         self.progress.visible = False
         self.said.value = said
 

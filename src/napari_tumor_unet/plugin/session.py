@@ -22,7 +22,7 @@ from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.result_layer import ResultLayer
 from napari_tumor_unet.plugin.settings import segmentation_settings
 from napari_tumor_unet.result import Findings, Provenance, Slices
-from napari_tumor_unet.scan import Scan
+from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.sharing import handle_of, planes_of
 
 if TYPE_CHECKING:
@@ -114,9 +114,13 @@ class Session(QObject):
 
         Raises
         ------
+        ScanError
+            If another run is under way.
         ModelError
             If there is no such model.
         """
+        if self._run is not None:
+            raise ScanError("A segmentation is under way; wait for it, or cancel it.")
         preferred = segmentation_settings()
         path = str(find_model(model or preferred.model))
         self.details, self.outcome = "", None

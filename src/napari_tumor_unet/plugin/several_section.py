@@ -52,7 +52,6 @@ class SeveralSection(Container):
         append(self, self.table)
         several.began.connect(self._on_began)
         several.outcome.connect(self._on_outcome)
-        several.ended.connect(self._on_ended)
 
     def _start_layers(self) -> None:
         viewer = self._several.parent().viewer
@@ -87,9 +86,13 @@ class SeveralSection(Container):
             return
         show_info(f"The table is in {path.name}.")
 
+    def enable(self, ready: bool) -> None:
+        """Whether a batch may be started, and its table saved."""
+        self.layers.enabled = self.folder.enabled = ready
+        self.save.enabled = ready and bool(self._several.outcomes)
+
     def _on_began(self) -> None:
         self.table.setRowCount(0)
-        self._enable(False)
 
     def _on_outcome(self, outcome: Outcome) -> None:
         n = self.table.rowCount()
@@ -100,11 +103,3 @@ class SeveralSection(Container):
             item.setToolTip(text)
             self.table.setItem(n, column, item)
         self.table.scrollToBottom()
-
-    def _on_ended(self, _: str) -> None:
-        self._enable(True)
-        self.save.enabled = bool(self._several.outcomes)
-
-    def _enable(self, ready: bool) -> None:
-        self.layers.enabled = self.folder.enabled = ready
-        self.save.enabled = ready

@@ -1,0 +1,80 @@
+"""How long the window lets a user wait: for the panel, and for the first slices on screen.
+
+    sh scripts/with_display.sh --virtual python benchmarks/bench_window.py [--rounds 5]
+
+The first opening imports the panel; the clicks segment the sample scan in the warm child process. Seconds, as
+there is nothing to compare with; opening is beside that of an empty dock widget in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import napari
+from napari.layers import Image
+from qtpy.QtCore import QEventLoop
+from qtpy.QtWidgets import QApplication, QWidget
+
+from napari_tumor_unet.plugin.session import Session
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    viewer = napari.Viewer()
+    viewer.open_sample("napari-tumor-unet", "brain")
+    scan = next(layer for layer in viewer.layers if isinstance(layer, Image) and layer.visible)
+    empty = [opening(viewer, lambda: viewer.window.add_dock_widget(QWidget())) for _ in range(rounds)]
+    names = ("napari-tumor-unet", "Segment tumour")
+    panel = [
+        opening(viewer, lambda: viewer.window.add_plugin_dock_widget(*names)[0]) for _ in range(rounds + 1)
+    ]
+    session = Session.of(viewer)
+    clicks = [first_slices(viewer, session, scan) for _ in range(rounds + 1)][1:]
+    print(f"{'an empty dock widget':24} {spread(empty)}")
+    print(f"{'the panel, first':24} {panel[0]:.2f} s")
+    print(f"{'the panel, again':24} {spread(panel[1:])}")
+    print(f"{'click to first slices':24} {spread(clicks)}")
+    viewer.close()
+
+
+def opening(viewer: napari.Viewer, add: Callable[[], QWidget]) -> float:
+    """Seconds until a dock widget is there and drawn; it is closed again."""
+    start = time.monotonic()
+    dock = add()
+    QApplication.processEvents()
+    seconds = time.monotonic() - start
+    viewer.window.remove_dock_widget(dock)
+    QApplication.processEvents()
+    return seconds
+
+
+def first_slices(viewer: napari.Viewer, session: Session, scan: Image) -> float:
+    """Seconds from a click to the first slices of the mask, drawn; the run is waited for."""
+    from napari_tumor_unet.plugin.commands import segment
+
+    viewer.layers.selection.active = scan
+    loop, first = QEventLoop(), []
+    seen = session.progressed.connect(lambda *_: first.append(time.monotonic()))
+    session.ended.connect(loop.quit)
+    start = time.monotonic()
+    segment(viewer)
+    loop.exec()
+    session.progressed.disconnect(seen)
+    session.ended.disconnect(loop.quit)
+    viewer.layers.remove(viewer.layers[-1])
+    return first[0] - start
+
+
+def spread(seconds: list[float]) -> str:
+    """Median, least and most."""
+    return f"{statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
+
+
+if __name__ == "__main__":
+    main()
