@@ -404,7 +404,7 @@ def test_details_of_an_error_are_one_click_away_and_name_no_patient(
 
 @pytest.mark.skipif(REAL_SETTINGS is None, reason="napari before 0.9 keeps no plugin's settings")
 def test_settings_are_remembered(
-    viewer: napari.Viewer, tiny_model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    viewer: napari.Viewer, tiny_model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
 ) -> None:
     library.import_model(tiny_model_file)
     monkeypatch.setattr(napari.settings, "get_plugin_settings", REAL_SETTINGS)
@@ -412,7 +412,7 @@ def test_settings_are_remembered(
         monkeypatch.setattr(napari.settings, "_PLUGIN_SETTINGS", {})
         REAL_SETTINGS(path_dir=tmp_path)
         dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
-        assert (panel.model.value, panel.extent.value) == expected
+        qtbot.waitUntil(lambda e=expected, p=panel: (p.model.value, p.extent.value) == e, timeout=PATIENCE)
         panel.models.choose("tiny")
         panel.extent.value = True
         viewer.window.remove_dock_widget(dock)
