@@ -171,9 +171,9 @@ class Session(QObject):
 
     def _on_cancelled(self) -> None:
         run = self._run
-        run.result.forget()
         self.outcome = Outcome(run.source.scan.name, error="Cancelled.")
         self._end("Segmentation cancelled; the layers are as they were.", ok=False)
+        run.result.forget()  # last: napari takes its time to remove a layer
         if not run.quiet:
             show_info(self.said)
 
