@@ -35,7 +35,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.fixture
 def slow_recipe(recipe_file: Path) -> Path:
     """With time to be killed in."""
-    recipe_file.write_text(recipe_file.read_text().replace("slices = 8", "slices = 400"))
+    recipe_file.write_text(recipe_file.read_text().replace("slices = 8", "slices = 120"))
     return recipe_file
 
 
@@ -94,8 +94,9 @@ def test_an_interrupt_says_how_to_go_on(data: Path, slow_recipe: Path, tmp_path:
         for line in process.stdout:
             if line.startswith("epoch 1/3"):
                 process.send_signal(signal.SIGINT)
-        said = process.stderr.read().splitlines()[-1]
-    assert process.returncode == 1
+        errors = process.stderr.read()
+    assert process.returncode == 1, errors
+    said = errors.splitlines()[-1]
     assert is_one_sentence(said), said
     assert "--resume" in said
 

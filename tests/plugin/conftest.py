@@ -12,6 +12,7 @@ from napari._app_model import get_app_model
 from qtpy.QtCore import Qt
 
 from napari_tumor_unet import log
+from napari_tumor_unet.jobs import Job, Worker
 from napari_tumor_unet.plugin import settings
 from napari_tumor_unet.plugin.session import Session
 
@@ -36,6 +37,39 @@ def _no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     log._log.cache_clear()
     yield
     log._log.cache_clear()
+
+
+class Lent(Worker):
+    """Another worker's child: its end is the end of one's own jobs alone."""
+
+    def __init__(self, owner: Worker) -> None:
+        self._owner, self._jobs = owner, []
+
+    @property
+    def pid(self) -> int | None:
+        return self._owner.pid
+
+    def run(self, *args: Any, **kwargs: Any) -> Job:
+        self._jobs.append(self._owner.run(*args, **kwargs))
+        return self._jobs[-1]
+
+    def close(self) -> None:
+        for job in self._jobs:
+            job.cancel()
+
+
+@pytest.fixture(scope="session")
+def _child() -> Iterator[Worker]:
+    worker = Worker()
+    yield worker
+    worker.close()
+
+
+@pytest.fixture(autouse=True)
+def _one_child(request: pytest.FixtureRequest, _child: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child takes seconds to start: one serves all tests, but for those that are about its life."""
+    if not request.node.get_closest_marker("own_child"):
+        monkeypatch.setattr("napari_tumor_unet.plugin.session.Worker", lambda: Lent(_child))
 
 
 @pytest.fixture

@@ -92,6 +92,7 @@ def test_cancel_at_a_random_moment_fifty_times(
     assert len(viewer.layers) == 2
 
 
+@pytest.mark.own_child
 def test_a_child_killed_while_it_starts_is_replaced_or_told(
     viewer: napari.Viewer, scan: Image, qtbot: Any, finish: Finish
 ) -> None:
@@ -161,6 +162,7 @@ def test_slices_that_were_painted_during_a_run_are_left_alone(
     assert mask.data[60].any()
 
 
+@pytest.mark.own_child
 def test_two_viewers_work_at_once(make_napari_viewer: Any, qtbot: Any) -> None:
     voxels = make_phantom((60, 64, 64))[0].sequences["flair"]
     viewers = [make_napari_viewer(), make_napari_viewer()]
@@ -232,6 +234,7 @@ def test_no_array_stays_when_its_layers_are_gone(viewer: napari.Viewer, qtbot: A
     qtbot.waitUntil(gone, timeout=PATIENCE)
 
 
+@pytest.mark.own_child
 def test_no_process_stays_when_the_viewer_is_closed_in_a_run(make_napari_viewer: Any, qtbot: Any) -> None:
     viewer = make_napari_viewer()
     viewer.add_image(make_phantom((120, 64, 64))[0].sequences["flair"])

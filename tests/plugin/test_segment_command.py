@@ -314,6 +314,7 @@ def test_removing_the_scan_or_the_mask_ends_the_run(sample: napari.Viewer, qtbot
     assert ended.args == [False]
 
 
+@pytest.mark.own_child
 def test_closing_the_viewer_ends_the_child(make_napari_viewer: Any, qtbot: Any) -> None:
     viewer = make_napari_viewer()
     viewer.open_sample("napari-tumor-unet", "brain")

@@ -28,7 +28,12 @@ class Device(StrEnum):
     mps = "mps"
 
 
+def complain(message: str) -> None:
+    """Say what is wrong."""
+    err.print(message, style="red", highlight=False, soft_wrap=True)
+
+
 def fail(message: str) -> NoReturn:
     """Say what is wrong, and exit with 1."""
-    err.print(message, style="red", highlight=False, soft_wrap=True)
+    complain(message)
     sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from napari_tumor_unet.cli.console import Device, app, err, fail, out
+from napari_tumor_unet.cli.console import Device, app, complain, err, fail, out
 
 if TYPE_CHECKING:
     from napari_tumor_unet.checkpoint import Epoch
@@ -64,7 +65,10 @@ def train(
     except (ScanError, RecipeError, DeviceError, TrainingError, CheckpointError) as error:
         fail(str(error))
     except KeyboardInterrupt:
-        fail("Stopped; the same command with --resume goes on from the last whole epoch.")
+        complain("Stopped; the same command with --resume goes on from the last whole epoch.")
+        # The thread that makes batches may have only just been started: nothing waits for it then, and
+        # an interpreter that ends the usual way under torch's code aborts.
+        os._exit(1)
     out.print(
         f"{trained.path.name} is trained; metrics and curves are in {trained.folder.name}.", highlight=False
     )

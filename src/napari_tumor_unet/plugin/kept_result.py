@@ -131,7 +131,7 @@ class KeptResult:
             {"flair": empty},
             spacing or (1.0, 1.0, 1.0),
             in_mm=spacing is not None,
-            geometry=geometry if mask.ndim == 3 and geometry else None,
+            geometry=geometry,
         )
         return (
             mask,

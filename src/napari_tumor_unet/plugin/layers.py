@@ -186,9 +186,8 @@ def _from_image(image: Image, images: list[Image], point: Positions[float], choi
 
     def volume(part: Part) -> Volume:
         if part.image is not image and axes.channel is not None:  # its axes are those of the mask
-            n = len(axes.leading)
             spatial = tuple(axes.mask.index(axis) for axis in axes.spatial)
-            return Volume(voxels_of(part.image), spatial, dict(enumerate(place.at[:n])), place.turn)
+            return Volume(voxels_of(part.image), spatial, dict(enumerate(place.at)), place.turn)
         chosen = fixed if part.channel is None else fixed | {axes.channel: part.channel}
         return Volume(voxels_of(part.image), axes.spatial, chosen, place.turn)
 
