@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.scan import Scan, Sequence
 
-Planes = dict[Sequence, NDArray[Any]]
+Planes = dict[Sequence, list[NDArray[Any]]]
+"""Of each sequence a few slices (Y, X)."""
 
 _KEPT = 64 * 2**20  # bytes of slices that the asking process remembers
+_AT_ONCE = 2 * 2**20  # bytes of an answer; each has to wait until a busy window lets the other thread run
 
 
 @dataclass(frozen=True)
@@ -34,24 +36,36 @@ def handle_of(scan: Scan) -> ScanHandle:
     return ScanHandle(scan.name, scan.spacing, scan.in_mm, scan.shape, dtypes)
 
 
-def planes_of(scan: Scan, z: int) -> Planes:
-    """The slice ``z`` of each sequence: the answer to the other process."""
-    return {sequence: np.asarray(array[z]) for sequence, array in scan.sequences.items()}
+def planes_of(scan: Scan, indices: range) -> Planes:
+    """Some slices of each sequence: the answer to the other process."""
+    return {s: [np.asarray(array[z]) for z in indices] for s, array in scan.sequences.items()}
 
 
-def remote_scan(handle: ScanHandle, ask: Callable[[int], Planes]) -> Scan:
+def remote_scan(handle: ScanHandle, ask: Callable[[range], Planes]) -> Scan:
     """The scan, in the other process.
 
     Parameters
     ----------
     handle : ScanHandle
     ask : callable
-        Gets :func:`planes_of` a slice; what was asked for last is remembered.
+        Gets :func:`planes_of` some slices; what was asked for last is remembered.
     """
     plane = handle.shape[1] * handle.shape[2]
     size = sum(np.dtype(dtype).itemsize for dtype in handle.dtypes.values()) * plane
-    ask = lru_cache(max(4, _KEPT // size))(ask)
-    volumes = {s: _RemoteVolume(s, handle.shape, np.dtype(d), ask) for s, d in handle.dtypes.items()}
+    together = max(1, _AT_ONCE // size)
+
+    @lru_cache(max(4, _KEPT // (size * together)))
+    def block(number: int) -> Planes:
+        first = number * together
+        return ask(range(first, min(first + together, handle.shape[0])))
+
+    def plane_of(sequence: Sequence, z: int) -> NDArray[Any]:
+        return block(z // together)[sequence][z % together]
+
+    volumes = {
+        s: _RemoteVolume(handle.shape, np.dtype(dtype), partial(plane_of, s))
+        for s, dtype in handle.dtypes.items()
+    }
     return Scan(handle.name, volumes, handle.spacing, handle.in_mm)
 
 
@@ -59,10 +73,9 @@ def remote_scan(handle: ScanHandle, ask: Callable[[int], Planes]) -> Scan:
 class _RemoteVolume:
     """One sequence (Z, Y, X)."""
 
-    sequence: Sequence
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
-    ask: Callable[[int], Planes]
+    plane: Callable[[int], NDArray[Any]]
 
     def __getitem__(self, z: int) -> NDArray[Any]:
-        return self.ask(int(z))[self.sequence]
+        return self.plane(int(z))

@@ -34,7 +34,7 @@ def devices() -> Generator[Any, None, tuple[tuple[str, ...], str]]:
 
 
 def segment(
-    ask: Callable[[int], Planes],
+    ask: Callable[[range], Planes],
     handle: ScanHandle,
     model: str,
     threshold: float | None,

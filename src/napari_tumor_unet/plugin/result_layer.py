@@ -37,10 +37,13 @@ class ResultLayer:
             # Undo would write the old run's pixels into the new mask.
             self.layer._reset_history()
 
-    def write(self, slices: Slices) -> None:
-        """Show some slices."""
+    def show(self) -> None:
+        """Add the layer, if it is not there from the last run."""
         if self.layer is None:
             self.layer = self._add_layer()
+
+    def write(self, slices: Slices) -> None:
+        """Show some slices."""
         if not self._still_there():
             return
         mask, written = self._mask(), self._known["written"]

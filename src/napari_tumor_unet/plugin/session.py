@@ -135,6 +135,7 @@ class Session(QObject):
         handle = handle_of(source.scan)
         arguments = (handle, path, None, device or preferred.device, first, only)
         run.job.start(self.worker, tasks.segment, *arguments, answer=answer)
+        run.result.show()  # it takes napari as long as the child the first slices
         self.started.emit()
 
     def cancel(self) -> None:
