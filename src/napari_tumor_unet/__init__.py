@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_tumor_unet.api import segment
+    from napari_tumor_unet.comparison import Score, score
     from napari_tumor_unet.experiments import evaluate, train
     from napari_tumor_unet.io import read_mask, read_scan, write_mask
     from napari_tumor_unet.model import load_model
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "Scan": "scan",
+    "Score": "comparison",
     "Segmentation": "result",
     "dice": "scoring",
     "evaluate": "experiments",
@@ -23,6 +25,7 @@ _MODULE_OF = {
     "load_model": "model",
     "read_mask": "io",
     "read_scan": "io",
+    "score": "comparison",
     "segment": "api",
     "train": "experiments",
     "write_mask": "io",
@@ -30,6 +33,7 @@ _MODULE_OF = {
 
 __all__ = [
     "Scan",
+    "Score",
     "Segmentation",
     "dice",
     "evaluate",
@@ -37,6 +41,7 @@ __all__ = [
     "load_model",
     "read_mask",
     "read_scan",
+    "score",
     "segment",
     "train",
     "write_mask",

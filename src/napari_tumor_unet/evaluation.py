@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.dataset import Pair
 from napari_tumor_unet.model import Model
-from napari_tumor_unet.scoring import Overlap, overlap
+from napari_tumor_unet.scoring import Overlap, Spread, overlap, spread
 from napari_tumor_unet.segmentation import run
 
 
@@ -49,18 +49,6 @@ class ScanScore:
     at_128: Overlap
     slices: tuple[Overlap, ...]
     view: View
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Of one number over volumes; the standard deviation is that of a sample, NaN for a single volume."""
-
-    mean: float
-    standard_deviation: float
-    median: float
-    lower_quartile: float
-    upper_quartile: float
-    lowest: float
 
 
 @dataclass(frozen=True)
@@ -163,8 +151,8 @@ def summarise(scores: Sequence[ScanScore]) -> Summary:
     return Summary(
         scans=len(scores),
         scans_without_tumour=sum(not score.volume.reference for score in scores),
-        dice=_spread([score.volume.dice for score in scores]),
-        iou=_spread([score.volume.iou for score in scores]),
+        dice=spread([score.volume.dice for score in scores]),
+        iou=spread([score.volume.iou for score in scores]),
         worst=tuple((score.name, score.volume.dice) for score in by_dice[:3]),
         missed=tuple(s.name for s in by_dice if s.volume.reference and not s.volume.both),
         pooled=sum((score.volume for score in scores), Overlap()),
@@ -175,12 +163,6 @@ def summarise(scores: Sequence[ScanScore]) -> Summary:
         tumour_free_slices=len(free),
         false_positive_slices=sum(bool(s.predicted) for s in free),
     )
-
-
-def _spread(values: Sequence[float]) -> Spread:
-    lower, median, upper = np.percentile(values, (25, 50, 75)).tolist()
-    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return Spread(float(np.mean(values)), deviation, median, lower, upper, min(values))
 
 
 def _mean(values: Sequence[float]) -> float:

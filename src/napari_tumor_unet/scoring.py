@@ -6,6 +6,7 @@ counts as 0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,35 @@ class Overlap:
         """Intersection over union."""
         either = self.predicted + self.reference - self.both
         return self.both / either if either else 1.0
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the prediction that is right; None where nothing is predicted."""
+        return self.both / self.predicted if self.predicted else None
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the reference that was found; None where there is nothing to find."""
+        return self.both / self.reference if self.reference else None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Of one number over volumes; the standard deviation is that of a sample, NaN for a single volume."""
+
+    mean: float
+    standard_deviation: float
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+    lowest: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Sum up one or more numbers."""
+    lower, median, upper = np.percentile(values, (25, 50, 75)).tolist()
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return Spread(float(np.mean(values)), deviation, median, lower, upper, min(values))
 
 
 def overlap(prediction: ArrayLike, reference: ArrayLike) -> Overlap:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,22 +60,34 @@ def read_mask(path: str | Path) -> NDArray[np.integer]:
     ScanError
         As :func:`read_scan`, and if the file holds no labels.
     """
+    return np.asarray(read_labels(path).sequences["flair"])
+
+
+def read_labels(path: str | Path) -> Scan:
+    """Read labels as :func:`read_mask` does, as FLAIR, with what the file says of where they lie.
+
+    Raises
+    ------
+    ScanError
+        As :func:`read_mask`.
+    """
     path = _existing(path)
     if path.is_dir():
         mask = lgg_folder.read_folder_mask(path)
         if mask is None:
             raise ScanError(f"{path.name} holds no _mask files.")
-        return mask
+        return Scan(scan_name(path), {"flair": mask})
     if _ending(path) in (".nii", ".nii.gz"):
-        labels = nifti.read_nifti(path, scan_name(path)).sequences["flair"]
+        scan = nifti.read_nifti(path, scan_name(path))
     elif _ending(path):
-        labels = tiff.read_tiff(path, scan_name(path)).sequences["flair"]
+        scan = tiff.read_tiff(path, scan_name(path))
     else:
         raise _unknown(path)
-    whole = np.asarray(labels)
+    whole = np.asarray(scan.sequences["flair"])
     if whole.dtype.kind == "f" and not np.array_equal(whole, whole.round()):
         raise ScanError(f"{path.name} holds no labels: its values are not whole numbers.")
-    return whole if whole.dtype.kind in "ui" else whole.astype(np.uint8)
+    labels = whole if whole.dtype.kind in "ui" else whole.astype(np.uint8)
+    return replace(scan, sequences={"flair": labels})
 
 
 def write_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
@@ -116,6 +129,28 @@ def find_scans(folder: Path) -> list[Path]:
         raise ScanError(
             f"{folder.name} holds no scan: no NIfTI (.nii, .nii.gz) or TIFF file and no folder of slices."
         )
+    return found
+
+
+def find_masks(folder: Path) -> list[Path]:
+    """The mask files in a folder, and the folders in it that hold ``_mask`` slices.
+
+    Where some files say by their names that they are masks, the others are taken for scans.
+
+    Raises
+    ------
+    ScanError
+        If the folder cannot be read, or holds none.
+    """
+    try:
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise ScanError(f"{folder.name} cannot be read: {error.strerror}.") from error
+    files = [path for path in entries if path.is_file() and _ending(path)]
+    named = [path for path in files if is_mask_name(path)]
+    found = (named or files) + [path for path in entries if path.is_dir() and lgg_folder.holds_slices(path)]
+    if not found:
+        raise ScanError(f"{folder.name} holds no mask: no NIfTI (.nii, .nii.gz) or TIFF file.")
     return found
 
 

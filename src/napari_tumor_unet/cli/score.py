@@ -1,0 +1,108 @@
+"""``napari-tumor-unet score``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from napari_tumor_unet.cli.console import app, err, fail, out
+
+if TYPE_CHECKING:
+    from napari_tumor_unet.comparison import Score
+    from napari_tumor_unet.score_tables import Row
+
+
+@app.command()
+def score(
+    prediction: Annotated[Path, typer.Argument(help="Mask file, or a folder of masks.")],
+    reference: Annotated[Path, typer.Argument(help="Mask file, or a folder with masks of the same names.")],
+    label: Annotated[
+        int | None, typer.Option(min=1, help="Compare this label alone.  [default: all labels as one]")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Of the surface Dice, in mm; in voxels where spacing is unknown.")
+    ] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Compare two masks, or the masks of two folders matched by name."""
+    from napari_tumor_unet import score_tables
+    from napari_tumor_unet.comparison import RULES, ComparisonError
+    from napari_tumor_unet.comparison import score as compare
+    from napari_tumor_unet.scan import ScanError
+
+    try:
+        if not (prediction.is_dir() and reference.is_dir() and _are_many(prediction, reference)):
+            result = compare(prediction, reference, label=label, tolerance=tolerance)
+            _print_json(result.to_json()) if as_json else _print_score(result, RULES)
+            return
+        matched = score_tables.match_folders(prediction, reference)
+        rows: list[Row] = []
+        failures: dict[str, str] = {}
+        for name, predicted, wanted in matched.pairs:
+            try:
+                result = compare(predicted, wanted, label=label, tolerance=tolerance)
+            except (ScanError, ComparisonError) as error:  # one bad file does not stop the rest
+                failures[name] = str(error)
+                err.print(f"{name}: {error}", style="red", highlight=False, soft_wrap=True)
+                continue
+            rows.append(score_tables.Row(predicted.name, wanted.name, result))
+    except (ScanError, ComparisonError) as error:
+        fail(str(error))
+    summary = score_tables.summarise_scores([row.score for row in rows])
+    alone = {"only_predicted": matched.only_predicted, "only_reference": matched.only_reference}
+    if as_json:
+        pairs = [row.to_json() for row in rows]
+        _print_json({"pairs": pairs, "summary": summary, **alone, "failures": failures})
+    else:
+        _print_table(rows, summary, RULES)
+        for where, names in (("predictions", matched.only_predicted), ("references", matched.only_reference)):
+            if names:
+                err.print(f"Only among the {where}: {', '.join(names)}.", highlight=False, soft_wrap=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _are_many(prediction: Path, reference: Path) -> bool:
+    """Whether two folders hold masks, and are not each one scan in slices."""
+    from napari_tumor_unet.io.lgg_folder import holds_slices
+
+    return not (holds_slices(prediction) and holds_slices(reference))
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    typer.echo(json.dumps(content, indent=2))
+
+
+def _print_score(result: Score, rules: str) -> None:
+    table = Table("", "", show_header=False)
+    for name, value in result.lines():
+        table.add_row(name, value)
+    out.print(table)
+    for note in result.notes:
+        out.print(note, highlight=False, soft_wrap=True)
+    out.print(rules, style="dim", highlight=False, soft_wrap=True)
+
+
+def _print_table(rows: list[Row], summary: dict[str, Any], rules: str) -> None:
+    table = Table("mask", "Dice", "IoU", "Hausdorff 95 %", "average surface distance", "surface Dice")
+    columns = ("dice", "iou", "hausdorff95", "average_surface_distance", "surface_dice")
+    for row in rows:
+        table.add_row(row.prediction, *(_number(getattr(row.score, column)) for column in columns))
+    table.add_section()
+    for key, name in (("mean", "mean"), ("sd", "SD"), ("median", "median"), ("n", "n")):
+        table.add_row(name, *(_number(summary[column][key]) for column in columns))
+    out.print(table)
+    for row in rows:
+        for note in row.score.notes:
+            out.print(f"{row.prediction}: {note}", highlight=False, soft_wrap=True)
+    out.print(rules, style="dim", highlight=False, soft_wrap=True)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "undefined"
+    return str(value) if isinstance(value, int) else f"{value:.4f}"

@@ -1,0 +1,97 @@
+"""Where the voxels of a mask lie in the world, and masks taken from one grid to another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_tumor_unet.scan import Scan
+
+_SAME = 1e-3  # of a voxel: as far as two grids may be apart and still be one
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the voxels of a mask lie: ``matrix @ index + offset``, with indices in the array's order.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (Y, X) or (Z, Y, X).
+    matrix : array
+        One column an axis.
+    offset : array
+    in_mm : bool
+        Whether the world is measured in mm; in voxels else.
+    placed : bool
+        False where the spacing alone is known, and the offset says nothing.
+    """
+
+    shape: tuple[int, ...]
+    matrix: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    in_mm: bool
+    placed: bool = True
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distance between voxels along each axis."""
+        return tuple(float(np.linalg.norm(column)) for column in self.matrix.T)
+
+    @property
+    def voxel_ml(self) -> float | None:
+        """Volume of a voxel; None in a plane, or where the unit is unknown."""
+        known = self.in_mm and len(self.shape) == 3
+        return abs(float(np.linalg.det(self.matrix))) / 1000 if known else None
+
+    def is_same(self, other: Grid) -> bool:
+        """Whether each voxel lies where the other grid has it."""
+        if self.shape != other.shape or self.in_mm != other.in_mm:
+            return False
+        matrix, offset = self._seen_from(other)
+        corner = np.asarray(self.shape) - 1
+        there = (np.zeros(len(corner)), corner, *(corner * unit for unit in np.eye(len(corner))))
+        return all(np.abs(matrix @ index + offset - index).max() < _SAME for index in there)
+
+    def resample(self, mask: NDArray[Any], onto: Grid) -> NDArray[Any]:
+        """A mask of this grid on another one, by nearest neighbour; 0 outside."""
+        from scipy import ndimage
+
+        matrix, offset = self._seen_from(onto)
+        moved: NDArray[Any] = ndimage.affine_transform(
+            mask, matrix, offset, output_shape=onto.shape, order=0, mode="grid-constant"
+        )
+        return moved
+
+    def outside(self, mask: NDArray[Any], of: Grid) -> int:
+        """How many voxels of a mask lie outside another grid."""
+        matrix, offset = of._seen_from(self)
+        there = np.argwhere(mask) @ matrix.T + offset
+        inside = ((there > -0.5) & (there < np.asarray(of.shape) - 0.5)).all(axis=1)
+        return int(np.count_nonzero(~inside))
+
+    def _seen_from(self, other: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Matrix and offset from the other grid's indices to this one's."""
+        return (
+            np.linalg.solve(self.matrix, other.matrix),
+            np.linalg.solve(self.matrix, other.offset - self.offset),
+        )
+
+
+def grid_of(scan: Scan) -> Grid:
+    """Where a scan's voxels lie, in LPS mm, as far as its file says."""
+    if scan.geometry is None:
+        return spaced(scan.shape, scan.spacing, scan.in_mm)
+    spacing = np.asarray(scan.geometry.spacing)[::-1]
+    direction = np.asarray(scan.geometry.direction).reshape(3, 3)
+    matrix = (direction * spacing)[:, ::-1]  # columns for z, y, x
+    return Grid(scan.shape, matrix, np.asarray(scan.geometry.origin, float), in_mm=True)
+
+
+def spaced(shape: tuple[int, ...], spacing: Sequence[float], in_mm: bool) -> Grid:
+    """A grid of which the spacing alone is known."""
+    return Grid(shape, np.diag(np.asarray(spacing, float)), np.zeros(len(shape)), in_mm, placed=False)

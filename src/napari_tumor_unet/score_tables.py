@@ -1,0 +1,102 @@
+"""Several comparisons together: files matched by name, a table of them, and its summary."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari_tumor_unet.comparison import ComparisonError, Score
+from napari_tumor_unet.io import find_masks, scan_name
+from napari_tumor_unet.scoring import spread
+
+SUMMARISED = ("dice", "iou", "precision", "recall", "hausdorff95", "average_surface_distance", "surface_dice")
+_SUFFIX = re.compile(r"_(mask|seg|labels?|pred|prediction|reference|gt)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A comparison with the names of what was compared, and of the model that predicted, if known."""
+
+    prediction: str
+    reference: str
+    score: Score
+    model: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        names = {"prediction": self.prediction, "reference": self.reference, "model": self.model or None}
+        return names | self.score.to_json()
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Masks of two folders with one name, and the names that only one of them has."""
+
+    pairs: tuple[tuple[str, Path, Path], ...]
+    only_predicted: tuple[str, ...]
+    only_reference: tuple[str, ...]
+
+
+def match_folders(predictions: Path, references: Path) -> Matched:
+    """Match the masks in two folders by their names, endings such as ``_mask`` or ``_seg`` aside.
+
+    Raises
+    ------
+    ComparisonError
+        If no name is in both, or a name is twice in one of them.
+    ScanError
+        If a folder cannot be read.
+    """
+    left, right = _by_name(predictions), _by_name(references)
+    both = sorted(left.keys() & right.keys())
+    if not both:
+        raise ComparisonError(f"No mask in {predictions.name} has the name of one in {references.name}.")
+    return Matched(
+        tuple((name, left[name], right[name]) for name in both),
+        tuple(sorted(left.keys() - right.keys())),
+        tuple(sorted(right.keys() - left.keys())),
+    )
+
+
+def summarise_scores(scores: Sequence[Score]) -> dict[str, Any]:
+    """Mean, standard deviation, median and count of each number, of the scores that have it."""
+    return {"n": len(scores)} | {name: _summary([getattr(s, name) for s in scores]) for name in SUMMARISED}
+
+
+def as_csv(rows: Iterable[Row]) -> str:
+    """A line a comparison; numbers unrounded, empty where they are undefined."""
+    names = [field.name for field in dataclasses.fields(Score)]
+    text = io.StringIO()
+    table = csv.DictWriter(text, ["prediction", "reference", "model", *names], lineterminator="\n")
+    table.writeheader()
+    for row in rows:
+        table.writerow(row.to_json() | {"notes": " ".join(row.score.notes)})
+    return text.getvalue()
+
+
+def _summary(values: Iterable[float | None]) -> dict[str, Any]:
+    known = [value for value in values if value is not None]
+    if not known:
+        return {"n": 0, "mean": None, "sd": None, "median": None}
+    of = spread(known)
+    sd = None if math.isnan(of.standard_deviation) else of.standard_deviation
+    return {"n": len(known), "mean": of.mean, "sd": sd, "median": of.median}
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in find_masks(folder):
+        name = _SUFFIX.sub("", scan_name(path))
+        if name in found:
+            raise ComparisonError(
+                f"{folder.name} holds two masks for {name}: {found[name].name}, {path.name}."
+            )
+        found[name] = path
+    return found
