@@ -92,27 +92,25 @@ class Score:
     def lines(self) -> list[tuple[str, str]]:
         """Names and values as people read them."""
         unit = "mm" if self.unit == "mm" else "voxels"
-        sizes = (self.voxels_predicted, self.voxels_reference, self.voxels_predicted - self.voxels_reference)
-        if self.volume_predicted_ml is None:
-            predicted, reference, difference = (f"{n:,} voxels" for n in sizes)
-        else:
-            volumes = (self.volume_predicted_ml, self.volume_reference_ml, self.volume_difference_ml)
-            predicted, reference, difference = (
-                f"{volume:.2f} ml ({n:,} voxels)" for volume, n in zip(volumes, sizes, strict=True)
-            )
+        volumes = [
+            ("volume predicted", self.volume_predicted_ml),
+            ("volume of reference", self.volume_reference_ml),
+            ("difference", self.volume_difference_ml),
+        ]
         return [
             ("Dice", _number(self.dice)),
             ("IoU", _number(self.iou)),
             ("precision", _number(self.precision)),
             ("recall", _number(self.recall)),
-            ("predicted", predicted),
-            ("reference", reference),
-            ("difference", difference),
+            *((name, _number(volume, "ml")) for name, volume in volumes if volume is not None),
             ("Hausdorff 95 %", _number(self.hausdorff95, unit)),
-            ("average surface distance", _number(self.average_surface_distance, unit)),
-            (f"surface Dice at {self.tolerance:g} {unit}", _number(self.surface_dice)),
-            ("reference regions found", f"{self.regions_found} of {self.regions_reference}"),
+            ("mean surface distance", _number(self.average_surface_distance, unit)),
+            (f"surface Dice, {self.tolerance:g} {unit}", _number(self.surface_dice)),
+            ("regions found", f"{self.regions_found} of {self.regions_reference}"),
             ("false regions", f"{self.regions_false} of {self.regions_predicted}"),
+            ("voxels in both", f"{self.voxels_both:,}"),
+            ("voxels predicted", f"{self.voxels_predicted:,}"),
+            ("voxels of reference", f"{self.voxels_reference:,}"),
         ]
 
 

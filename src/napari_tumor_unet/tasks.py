@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_tumor_unet.grid import Grid
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.sharing import Planes, ScanHandle, remote_scan
 
 _models: dict[str, Any] = {}
 _frames: dict[tuple[Any, ...], Any] = {}
 _MOST_FRAMES = 16
+_AT_ONCE = 2**20  # voxels of an answer
 
 
 def warm_up(model: str) -> Generator[Any, None, None]:
@@ -69,6 +72,32 @@ def segment_folder(
     paths = find_scans(folder)
     out.mkdir(parents=True, exist_ok=True)
     yield from segment_files(paths, out, _model(model), device=device, overwrite=overwrite)
+
+
+def score(
+    ask: Callable[[range], Any],
+    grid: Grid,
+    notes: tuple[str, ...],
+    labels: list[int | None],
+    tolerance: float,
+) -> Generator[Any, None, None]:
+    """Compare two masks that the parent holds on one grid.
+
+    Yields
+    ------
+    Score
+        Of each label; None stands for all as one.
+    """
+    from napari_tumor_unet.comparison import Aligned, score_aligned
+
+    height, width = grid.shape[-2:]
+    together = max(1, _AT_ONCE // (height * width))
+    n = math.prod(grid.shape[:-2])
+    blocks = [ask(range(z, min(z + together, n))) for z in range(0, n, together)]
+    masks = [np.stack([plane for block in blocks for plane in block[i]]) for i in range(2)]
+    aligned = Aligned(masks[0].reshape(grid.shape), masks[1].reshape(grid.shape), grid, notes)
+    for label in labels:
+        yield score_aligned(aligned, label, tolerance)
 
 
 def _model(path: str) -> Any:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
@@ -35,6 +35,18 @@ def segment(viewer: napari.viewer.Viewer) -> None:
         session.segment(scan_of(layer, viewer.layers, viewer.dims.point))
     except (ScanError, ModelError) as error:
         show_error(str(error))
+
+
+def score(viewer: napari.viewer.Viewer) -> None:
+    """Compare the two labels layers that are selected, in the panel."""
+    layers = [layer for layer in viewer.layers if layer in viewer.layers.selection]
+    masks = [layer for layer in layers if isinstance(layer, Labels)]
+    if len(masks) != 2:
+        show_error("Select two labels layers, a prediction and a reference; Ctrl and Shift select several.")
+        return
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score")[1]
+    panel.take(masks)
+    panel.compare()
 
 
 def open_scan(viewer: napari.viewer.Viewer) -> None:

@@ -1,0 +1,106 @@
+"""Labels layers to what is compared: their voxels, and where these lie in the world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+
+from napari_tumor_unet.comparison import ComparisonError
+from napari_tumor_unet.grid import Grid
+from napari_tumor_unet.plugin.layers import data_to_world
+from napari_tumor_unet.plugin.parts import KEY
+
+_GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A labels layer, or the part of it that is on screen.
+
+    Attributes
+    ----------
+    layer : Labels
+    at : tuple of int
+        The position along the leading axes that the other layer does not have, or that are no space.
+    grid : Grid
+    """
+
+    layer: Labels
+    at: tuple[int, ...]
+    grid: Grid
+
+    def labels(self) -> Any:
+        """(Y, X) or (Z, Y, X), as the layer holds them."""
+        return _stored(self.layer)[self.at]
+
+    def world(self, z: int) -> tuple[float, ...]:
+        """Where the middle of a slice lies in the viewer's world."""
+        middle = [z, *((n - 1) / 2 for n in self.grid.shape[1:])]
+        return tuple(self.layer.data_to_world((*self.at, *middle)))
+
+    def slice_at(self, point: Sequence[float]) -> int:
+        """The slice nearest to a point of the viewer's world."""
+        index = self.layer.world_to_data(tuple(point)[-self.layer.ndim :])
+        return _nearest(index[len(self.at)], self.grid.shape[0])
+
+    def like(self, mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+        """A mask on this grid as data for a layer of the same place, and the arguments that put it there."""
+        data = np.zeros(_stored(self.layer).shape, np.uint8)
+        data[self.at] = mask
+        return data, {name: getattr(self.layer, name) for name in _GEOMETRY}
+
+
+def compared(
+    prediction: Labels | None, reference: Labels | None, point: Sequence[float]
+) -> tuple[Compared, Compared]:
+    """Two layers with as many axes as both have, at most three; of the others the position on screen.
+
+    Raises
+    ------
+    ComparisonError
+        If there are no two layers.
+    """
+    if prediction is None or reference is None or prediction is reference:
+        raise ComparisonError("Choose two labels layers to compare.")
+    axes = min(prediction.ndim, reference.ndim, 3)
+    return _compared(prediction, axes, point), _compared(reference, axes, point)
+
+
+def model_of(layer: Labels) -> str:
+    """The name of the model that made a mask, if one did."""
+    return layer.metadata.get(KEY, {}).get("provenance", {}).get("model", "")
+
+
+def is_prediction(layer: Labels) -> bool:
+    """Whether a segmentation made a mask."""
+    return "written" in layer.metadata.get(KEY, {})
+
+
+def _compared(layer: Labels, axes: int, point: Sequence[float]) -> Compared:
+    leading = layer.ndim - axes
+    index = layer.world_to_data(tuple(point)[-layer.ndim :])
+    shape = _stored(layer).shape
+    at = tuple(_nearest(index[axis], shape[axis]) for axis in range(leading))
+    units = layer.units[leading:]
+    in_mm = all(unit.is_compatible_with("millimeter") for unit in units)
+    to_mm = [float((1 * unit).to("millimeter").magnitude) if in_mm else 1.0 for unit in units]
+    matrix, _ = data_to_world(layer)
+    offset = np.asarray(layer.data_to_world((*at, *[0.0] * axes)))
+    factor = np.asarray(to_mm)
+    grid = Grid(
+        shape[leading:], matrix[leading:, leading:] * factor[:, None], offset[leading:] * factor, in_mm
+    )
+    return Compared(layer, at, grid)
+
+
+def _stored(layer: Labels) -> Any:
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def _nearest(position: float, length: int) -> int:
+    return min(max(round(float(position)), 0), length - 1)

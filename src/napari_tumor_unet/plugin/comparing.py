@@ -1,0 +1,190 @@
+"""One comparison at a time: counts in a thread, at once; distances in the child process, after a while."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_tumor_unet import tasks
+from napari_tumor_unet.comparison import Aligned, ComparisonError, align, labels_in, slice_overlaps
+from napari_tumor_unet.jobs import JobError
+from napari_tumor_unet.log import note_error
+from napari_tumor_unet.plugin.compared import Compared
+from napari_tumor_unet.plugin.qt_jobs import QtJob
+from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.scoring import Overlap
+
+_PAUSE = 700  # ms without a stroke, before the distances are measured again
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is compared, and how: one label, all as one (None), or each by itself."""
+
+    prediction: Compared
+    reference: Compared
+    label: int | None
+    each: bool
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What can be counted at once.
+
+    Attributes
+    ----------
+    aligned : Aligned
+    labels : list of int
+        All that there are.
+    slices : dict of int or None to list of Overlap
+        Of each label compared, slice by slice.
+    """
+
+    aligned: Aligned
+    labels: list[int]
+    slices: dict[int | None, list[Overlap]]
+
+
+class Comparing(QObject):
+    """Lives as long as its panel.
+
+    Attributes
+    ----------
+    counted : Signal
+        A :class:`Counted`, for Dice and IoU.
+    scored : Signal
+        A :class:`napari_tumor_unet.comparison.Score`, one for each label compared.
+    failed : Signal
+        The sentence that says why not.
+    ended : Signal
+        All is there.
+    """
+
+    counted = Signal(object)
+    scored = Signal(object)
+    failed = Signal(str)
+    ended = Signal()
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self.details = ""
+        self._request: Request | None = None
+        self._counted: Counted | None = None
+        self._counting = False
+        self._again = False
+        self._job: QtJob | None = None
+        self._job_again = False
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(_PAUSE)
+        self._pause.timeout.connect(self._measure)
+
+    @property
+    def running(self) -> bool:
+        """Whether numbers are still to come."""
+        return self._counting or self._job is not None or self._pause.isActive()
+
+    def start(self, request: Request) -> None:
+        """Compare; what was asked before is forgotten."""
+        self.cancel()
+        self._request, self._counted, self.details = request, None, ""
+        self._count()
+
+    def recount(self) -> None:
+        """The layers changed: count again at once, and measure again after a pause."""
+        if self._request is not None:
+            self._count()
+
+    def cancel(self) -> None:
+        """Forget what is under way; the numbers that are there stay."""
+        self._pause.stop()
+        self._request = None
+        if self._job is not None:
+            self._job.cancel()
+
+    def _count(self) -> None:
+        if self._counting:
+            self._again = True
+            return
+        self._counting, self._again = True, False
+        known = None if self._counted is None else self._counted.labels
+        worker = create_worker(_count, self._request, known, _start_thread=False)
+        worker.returned.connect(partial(self._on_counted, self._request))
+        worker.start()
+
+    def _on_counted(self, request: Request, counted: Counted | str) -> None:
+        self._counting = False
+        if self._request is request:
+            self._take(counted)
+        if self._again and self._request is not None:
+            self._count()
+
+    def _take(self, counted: Counted | str) -> None:
+        if isinstance(counted, str):
+            self._request = None
+            self.failed.emit(counted)
+            return
+        live, self._counted = self._counted is not None, counted
+        self.counted.emit(counted)
+        if live:
+            self._pause.start()
+        else:
+            self._measure()
+
+    def _measure(self) -> None:
+        if self._job is not None:
+            self._job_again = True
+            return
+        request, counted = self._request, self._counted
+        if request is None or counted is None:
+            return
+        self._job_again = False
+        self._job = job = QtJob(self)
+        job.progressed.connect(self.scored)
+        job.finished.connect(lambda _: self._finish())
+        job.failed.connect(self._on_failed)
+        job.cancelled.connect(self._finish)
+        aligned = counted.aligned
+        arguments = (aligned.grid, aligned.notes, list(counted.slices), request.tolerance)
+        job.start(self._session.worker, tasks.score, *arguments, answer=partial(_planes, aligned))
+
+    def _on_failed(self, error: JobError) -> None:
+        names = [part.layer.name for part in (self._request.prediction, self._request.reference)]
+        self.details = note_error(str(error), error.details, names)
+        self._request = None
+        self._finish()
+        self.failed.emit(str(error))
+
+    def _finish(self) -> None:
+        self._job.deleteLater()
+        self._job = None
+        if self._job_again:
+            self._measure()
+        elif self._request is not None:
+            self.ended.emit()
+
+
+def _count(request: Request, labels: list[int] | None) -> Counted | str:
+    """In a thread: the counts, or the sentence that says why there are none."""
+    parts = (request.prediction, request.reference)
+    try:
+        p, r = (np.asarray(part.labels()) for part in parts)
+        aligned = align(p, parts[0].grid, r, parts[1].grid)
+    except ComparisonError as error:
+        return str(error)
+    labels = labels_in(aligned) if labels is None else labels
+    wanted = labels if request.each else [request.label]
+    return Counted(aligned, labels, {label: slice_overlaps(aligned, label) for label in wanted})
+
+
+def _planes(aligned: Aligned, indices: range) -> tuple[list[Any], list[Any]]:
+    """Some slices of both masks: the answer to the child."""
+    p, r = (mask.reshape((-1, *mask.shape[-2:])) for mask in (aligned.prediction, aligned.reference))
+    return [p[z] for z in indices], [r[z] for z in indices]
