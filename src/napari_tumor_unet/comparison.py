@@ -204,7 +204,7 @@ def score_aligned(aligned: Aligned, label: int | None, tolerance: float) -> Scor
     grid = aligned.grid
     p, r = masks_of(aligned, label)
     counts = overlap(p, r)
-    notes = [*aligned.notes, *_rules_at_work(counts)]
+    notes = [*aligned.notes, *rules_at_work(counts)]
     distances: dict[str, float] = {}
     if counts.predicted and counts.reference:
         from napari_tumor_unet.surfaces import surface_distances
@@ -268,22 +268,22 @@ def agreement(aligned: Aligned, label: int | None) -> NDArray[np.uint8]:
     return np.select([p & r, p, r], [np.uint8(1), np.uint8(2), np.uint8(3)], np.uint8(0))
 
 
-def _labels(source: ArrayLike | str | Path) -> tuple[NDArray[Any], Grid]:
-    if isinstance(source, str | Path):
-        scan = read_labels(source)
-        return np.asarray(scan.sequences["flair"]), grid_of(scan)
-    labels = np.asarray(source)
-    return labels, spaced(labels.shape, [1.0] * labels.ndim, in_mm=False)
-
-
-def _rules_at_work(counts: Overlap) -> list[str]:
-    """What must be said of empty masks."""
+def rules_at_work(counts: Overlap) -> list[str]:
+    """What must be said of empty masks: the rule by which they have a Dice."""
     if counts.predicted and counts.reference:
         return []
     if not (counts.predicted or counts.reference):
         return ["Both masks are empty; by rule Dice and IoU count as 1."]
     which = "reference" if counts.predicted else "prediction"
     return [f"The {which} is empty; by rule Dice and IoU count as 0."]
+
+
+def _labels(source: ArrayLike | str | Path) -> tuple[NDArray[Any], Grid]:
+    if isinstance(source, str | Path):
+        scan = read_labels(source)
+        return np.asarray(scan.sequences["flair"]), grid_of(scan)
+    labels = np.asarray(source)
+    return labels, spaced(labels.shape, [1.0] * labels.ndim, in_mm=False)
 
 
 def _number(value: float | None, unit: str = "") -> str:

@@ -10,6 +10,7 @@ import napari
 import pytest
 from napari._app_model import get_app_model
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QAction
 
 from napari_tumor_unet import log
 from napari_tumor_unet.jobs import Job, Worker
@@ -98,3 +99,12 @@ def start_segmentation() -> None:
 def press(button: Any, qtbot: Any) -> None:
     """As the mouse does."""
     qtbot.mouseClick(button.native, Qt.MouseButton.LeftButton)
+
+
+def entries_of(viewer: napari.Viewer, title: str) -> list[QAction]:
+    """Of a submenu of the menu Layers, as the user sees them when it opens."""
+    viewer.window.layers_menu.aboutToShow.emit()
+    actions = viewer.window.layers_menu.actions()
+    menu = next(a.menu() for a in actions if a.menu() and a.text().replace("&", "") == title)
+    menu.aboutToShow.emit()
+    return menu.actions()

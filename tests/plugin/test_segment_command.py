@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication, QMenu, QPushButton
+from qtpy.QtWidgets import QApplication, QPushButton
 
 from napari_tumor_unet import tasks
 from napari_tumor_unet.jobs import Callbacks, Worker
@@ -30,7 +30,7 @@ from napari_tumor_unet.scoring import dice
 from napari_tumor_unet.sharing import handle_of, planes_of
 from tests.conftest import make_phantom
 
-from .conftest import PATIENCE, start_segmentation
+from .conftest import PATIENCE, entries_of, start_segmentation
 
 Click = Callable[[napari.Viewer], bool]
 
@@ -219,18 +219,11 @@ def test_without_a_scan_the_user_is_told_what_to_do(viewer: napari.Viewer, said:
 
 
 def test_the_menu_lists_the_command_first_and_enables_it_for_a_scan(sample: napari.Viewer) -> None:
-    def menu_named(menu: QMenu, title: str) -> QMenu:
-        menu.aboutToShow.emit()
-        return next(a.menu() for a in menu.actions() if a.menu() and a.text().replace("&", "") == title)
-
-    segment = menu_named(sample.window.layers_menu, "Segment")
-    segment.aboutToShow.emit()
-    entry = segment.actions()[0]
+    entry = entries_of(sample, "Segment")[0]
     assert entry.text() == "Segment tumour (Tumour U-Net)"
     assert entry.isEnabled()
     sample.layers.selection.active = sample.layers["true mask"]
-    segment.aboutToShow.emit()
-    assert entry.isEnabled()
+    assert entries_of(sample, "Segment")[0].isEnabled()
 
 
 def test_cancel_in_the_activity_dock_leaves_everything_as_it_was(

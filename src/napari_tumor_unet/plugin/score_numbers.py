@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from magicgui.widgets import Container, Label
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
-from napari_tumor_unet.comparison import RULES, Score
+from napari_tumor_unet.comparison import RULES, Score, rules_at_work
 from napari_tumor_unet.plugin.widgets import append
 from napari_tumor_unet.scoring import Overlap
 
@@ -53,7 +53,7 @@ class Numbers(Container):
             f"<td>Dice<br><span style='font-size: xx-large'><b>{first.dice:.4f}</b></span></td>"
             f"<td style='padding-left: 24px'>IoU<br>"
             f"<span style='font-size: xx-large'><b>{first.iou:.4f}</b></span></td>"
-            "</tr></table>"
+            f"</tr></table>{' '.join(rules_at_work(first))}"
         )
         if list(totals) != self._columns:
             self._lay_out(list(totals))

@@ -86,6 +86,7 @@ class ScorePanel(Container):
     def compare(self) -> None:
         """Compare the two layers chosen."""
         self._forget()
+        self._show_results(visible=False)
         try:
             point = self._viewer.dims.point
             parts = compared(self.prediction.value, self.reference.value, point)
@@ -199,7 +200,6 @@ class ScorePanel(Container):
         self.table.enable(bool(self.numbers.scores))
 
     def _on_failed(self, said: str) -> None:
-        self._show_results(visible=False)
         self.said.value = said
         self.details.visible = bool(self._comparing.details)
         show_error(said)

@@ -55,9 +55,11 @@ class Slices(Container):
         self.margins = (0, 0, 0, 0)
         self.curve = SliceCurve(self._go_to)
         append(self, self.curve)
-        rows = Container(widgets=[row(self.worst, self.next), self.agreement, self.legend], labels=False)
-        rows.margins = (0, 0, 0, 0)
-        append(self, rows.native)
+        self._rows = Container(
+            widgets=[row(self.worst, self.next), self.agreement, self.legend], labels=False
+        )
+        self._rows.margins = (0, 0, 0, 0)
+        append(self, self._rows.native)
         self.legend.visible = False
         viewer.dims.events.point.connect(self._on_point)
         viewer.events.theme.connect(self._on_theme)
@@ -112,7 +114,7 @@ class Slices(Container):
         worker.start()
 
     def _add(self, reference: Compared, mask: NDArray[np.uint8]) -> None:
-        selected = self._viewer.layers.selection.active
+        selected = set(self._viewer.layers.selection)
         data, geometry = reference.like(mask)
         layer = self._layer()
         if layer is not None and layer.data.shape == data.shape:
@@ -126,7 +128,7 @@ class Slices(Container):
                 metadata={KEY: {"agreement": str(reference.layer.unique_id)}},
                 **geometry,
             )
-            self._viewer.layers.selection.active = selected  # nobody paints on it by mistake
+            self._viewer.layers.selection = selected  # nobody paints on it by mistake
         self.legend.visible = True
 
     def _layer(self) -> Labels | None:

@@ -42,8 +42,8 @@ class RunningTable(Container):
         super().__init__(widgets=[row(self.copy, self.save, self.add)], labels=False)
         self.margins = (0, 0, 0, 0)
         self.save_all = button("Save list...", "As CSV or JSON, with mean and spread.", self._save_all)
-        self.clear = button("Clear", "Empty the list.", self._clear)
-        self.list = Container(labels=False)
+        self.empty = button("Clear", "Empty the list.", self._empty)
+        self.list = Container(widgets=[row(self.save_all, self.empty)], labels=False)
         self.table = QTableWidget(0, len(_COLUMNS))
         self.table.setHorizontalHeaderLabels(_COLUMNS)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -51,7 +51,6 @@ class RunningTable(Container):
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.setMinimumHeight(140)
         append(self.list, self.table)
-        append(self.list, row(self.save_all, self.clear).native)
         self._show()
 
     def enable(self, ready: bool) -> None:
@@ -73,7 +72,7 @@ class RunningTable(Container):
         self._show()
         show_info(f"The list of several comparisons holds {len(self.rows)}.")
 
-    def _clear(self) -> None:
+    def _empty(self) -> None:
         self.rows = []
         self._show()
 
@@ -100,7 +99,7 @@ class RunningTable(Container):
 
     def _show(self) -> None:
         """The list, with mean and standard deviation under it."""
-        self.save_all.enabled = self.clear.enabled = bool(self.rows)
+        self.save_all.enabled = self.empty.enabled = bool(self.rows)
         lines = [
             (
                 shown.prediction,

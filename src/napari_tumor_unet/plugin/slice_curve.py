@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
+import numpy as np
 import pyqtgraph as pg
 from napari.utils.theme import get_theme
 from qtpy.QtWidgets import QVBoxLayout, QWidget
@@ -49,9 +51,13 @@ class SliceCurve(QWidget):
     def show_slices(self, slices: Sequence[Overlap]) -> None:
         """Draw the curve."""
         self._slices = slices
-        nan = float("nan")
-        dice = [s.dice if s.predicted or s.reference else nan for s in slices]
-        self._curve.setData(range(len(slices)), dice, connect="finite")
+        shown = [(z, s.dice) for z, s in enumerate(slices) if s.predicted or s.reference]
+        joined = [after - before == 1 for (before, _), (after, _) in pairwise(shown)]
+        if shown:
+            z, dice = zip(*shown, strict=True)
+            self._curve.setData(z, dice, connect=np.array([*joined, False], np.int32))
+        else:
+            self._curve.clear()
         self.plot.setXRange(0, max(1, len(slices) - 1))
 
     def show_here(self, index: int) -> None:
