@@ -253,7 +253,7 @@ def slice_overlaps(aligned: Aligned, label: int | None) -> list[Overlap]:
     pairs: Iterable[tuple[Any, Any]] = [(aligned.prediction, aligned.reference)]
     if aligned.reference.ndim == 3:
         pairs = zip(aligned.prediction, aligned.reference, strict=True)
-    return [overlap(*masks_of(Aligned(p, r, aligned.grid), label)) for p, r in pairs]
+    return [overlap(p, r) if label is None else overlap(p == label, r == label) for p, r in pairs]
 
 
 def labels_in(aligned: Aligned) -> list[int]:

@@ -76,10 +76,12 @@ def overlap(prediction: ArrayLike, reference: ArrayLike) -> Overlap:
     ValueError
         If they differ in shape.
     """
-    p, r = np.asarray(prediction) != 0, np.asarray(reference) != 0
+    p, r = np.asarray(prediction), np.asarray(reference)
     if p.shape != r.shape:
         raise ValueError(f"The masks differ in shape: {p.shape} and {r.shape}.")
-    return Overlap(*(int(np.count_nonzero(mask)) for mask in (p & r, p, r)))
+    predicted, wanted = int(np.count_nonzero(p)), int(np.count_nonzero(r))
+    both = int(np.count_nonzero(np.logical_and(p, r))) if predicted and wanted else 0
+    return Overlap(both, predicted, wanted)
 
 
 def dice(prediction: ArrayLike, reference: ArrayLike) -> float:

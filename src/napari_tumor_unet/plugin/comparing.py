@@ -19,6 +19,7 @@ from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.scoring import Overlap
 
+_AT_ONCE = 10**8  # bytes that are counted within 20 ms
 _PAUSE = 700  # ms without a stroke, before the distances are measured again
 
 
@@ -49,6 +50,11 @@ class Counted:
     aligned: Aligned
     labels: list[int]
     slices: dict[int | None, list[Overlap]]
+
+    @property
+    def size(self) -> int:
+        """Bytes that are read to count."""
+        return len(self.slices) * (self.aligned.prediction.nbytes + self.aligned.reference.nbytes)
 
 
 class Comparing(QObject):
@@ -94,18 +100,23 @@ class Comparing(QObject):
     def start(self, request: Request) -> None:
         """Compare; what was asked before is forgotten."""
         self.cancel()
-        self._request, self._counted, self.details = request, None, ""
+        self._request, self.details = request, ""
         self._count()
 
     def recount(self) -> None:
-        """The layers changed: count again at once, and measure again after a pause."""
-        if self._request is not None:
+        """The layers changed: count again at once, and measure again after a pause.
+
+        What takes no longer than a stroke is counted here, as a thread's answer comes after the drawing.
+        """
+        if self._counted is not None and self._counted.size < _AT_ONCE and not self._counting:
+            self._take(_count(self._request, self._counted.labels))
+        elif self._request is not None:
             self._count()
 
     def cancel(self) -> None:
         """Forget what is under way; the numbers that are there stay."""
         self._pause.stop()
-        self._request = None
+        self._request = self._counted = None
         if self._job is not None:
             self._job.cancel()
 
@@ -172,7 +183,7 @@ class Comparing(QObject):
 
 
 def _count(request: Request, labels: list[int] | None) -> Counted | str:
-    """In a thread: the counts, or the sentence that says why there are none."""
+    """The counts, or the sentence that says why there are none."""
     parts = (request.prediction, request.reference)
     try:
         p, r = (np.asarray(part.labels()) for part in parts)
