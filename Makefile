@@ -25,6 +25,7 @@ test: $(STAMP) ## Run all tests, real-viewer tests included
 bench: $(STAMP) ## Measure the speed of segmentation and training against plain ones
 	$(PYTHON) benchmarks/bench_segmentation.py
 	sh scripts/with_display.sh --virtual $(PYTHON) benchmarks/bench_window.py
+	sh scripts/with_display.sh --virtual $(PYTHON) benchmarks/bench_scoring.py
 	$(PYTHON) benchmarks/bench_training.py --recipe seed
 	$(PYTHON) benchmarks/bench_training.py --recipe default
 

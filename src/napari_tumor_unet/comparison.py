@@ -92,6 +92,7 @@ class Score:
     def lines(self) -> list[tuple[str, str]]:
         """Names and values as people read them."""
         unit = "mm" if self.unit == "mm" else "voxels"
+        tolerance = f"{self.tolerance:g} {self.unit if self.tolerance == 1 else unit}"
         volumes = [
             ("volume predicted", self.volume_predicted_ml),
             ("volume of reference", self.volume_reference_ml),
@@ -105,7 +106,7 @@ class Score:
             *((name, _number(volume, "ml")) for name, volume in volumes if volume is not None),
             ("Hausdorff 95 %", _number(self.hausdorff95, unit)),
             ("mean surface distance", _number(self.average_surface_distance, unit)),
-            (f"surface Dice, {self.tolerance:g} {unit}", _number(self.surface_dice)),
+            (f"surface Dice, {tolerance}", _number(self.surface_dice)),
             ("regions found", f"{self.regions_found} of {self.regions_reference}"),
             ("false regions", f"{self.regions_false} of {self.regions_predicted}"),
             ("voxels in both", f"{self.voxels_both:,}"),

@@ -135,7 +135,7 @@ def test_edits_are_counted_at_once_and_measured_after_a_pause(
         prediction.paint((5, 20, 20), 0)
 
     def fill() -> None:
-        prediction.fill((6, 12, 14), 3)
+        prediction.fill((6, 12, 14), 0)
 
     for edit in (paint, erase, fill, prediction.undo):
         with qtbot.waitSignals([panel._comparing.counted, panel._comparing.ended], timeout=PATIENCE):
@@ -329,3 +329,23 @@ def test_a_panel_closed_in_a_comparison_leaves_the_viewer_at_work(
     with qtbot.waitSignal(again._comparing.ended, timeout=PATIENCE):
         press(again.start, qtbot)
     assert again.numbers.scores
+
+
+def test_scrolling_measures_nothing_anew(
+    viewer: napari.Viewer, panel: Any, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
+) -> None:
+    set_layers(panel, *layers)
+    compare()
+    with qtbot.assertNotEmitted(panel._comparing.counted, wait=300):
+        viewer.dims.set_current_step(0, 2)
+        viewer.dims.set_current_step(0, 8)
+    assert not panel._comparing.running
+
+
+def test_long_names_are_told_apart_by_their_ends(viewer: napari.Viewer, panel: Any) -> None:
+    empty = np.zeros((3, 8, 8), np.uint8)
+    for end in ("mask", "tumour"):
+        viewer.add_labels(empty, name=f"TCGA_DU_7304_19930325_of_long_name {end}")
+    shown = [panel.prediction.native.itemText(i) for i in range(panel.prediction.native.count())]
+    assert {text.split()[-1] for text in shown[-2:]} == {"mask", "tumour"}
+    assert max(map(len, shown)) < 18

@@ -142,12 +142,13 @@ class Comparing(QObject):
             self._request = None
             self.failed.emit(counted)
             return
-        live, self._counted = self._counted is not None, counted
-        self.counted.emit(counted)
-        if live:
-            self._pause.start()
-        else:
+        before, self._counted = self._counted, counted
+        if before is None:
+            self.counted.emit(counted)
             self._measure()
+        elif counted.slices != before.slices:  # else the layer was only drawn anew
+            self.counted.emit(counted)
+            self._pause.start()
 
     def _measure(self) -> None:
         if self._job is not None:

@@ -23,6 +23,7 @@ from napari_tumor_unet.score_tables import Row
 from napari_tumor_unet.scoring import Overlap
 
 _WIDTH = 300  # pixels, as the panel beside it
+_NAME = 17  # letters that have room, in large fonts too
 _ALL, _EACH = "all as one", "each by itself"
 
 
@@ -123,7 +124,11 @@ class ScorePanel(Container):
 
     def _layers(self) -> list[tuple[str, Labels]]:
         layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
-        return [(layer.name, layer) for layer in layers if not is_agreement(layer)]
+        layers = [layer for layer in layers if not is_agreement(layer)]
+        names = [_short(layer.name) for layer in layers]
+        if len(set(names)) < len(names):
+            names = [layer.name for layer in layers]
+        return list(zip(names, layers, strict=True))
 
     def _guess(self) -> None:
         """Before anything was chosen: the two masks that are selected, or the last two."""
@@ -132,6 +137,8 @@ class ScorePanel(Container):
         found = selected if len(selected) == 2 else layers[-2:]
         if len(found) == 2:
             self.take(found)
+        else:
+            self.said.value = "Open or paint two masks, a prediction and a reference."
 
     def _on_layers(self, *_: object) -> None:
         chosen = [self.prediction.value, self.reference.value]
@@ -228,3 +235,8 @@ class ScorePanel(Container):
         with suppress(RuntimeError):  # with the whole window the session goes first
             self._forget()
             self._comparing.deleteLater()
+
+
+def _short(name: str) -> str:
+    """A layer's name with its middle left out: masks of one scan differ at their ends."""
+    return name if len(name) <= _NAME else f"{name[: _NAME // 3]}…{name[-(2 * _NAME // 3) :]}"
