@@ -1,0 +1,64 @@
+"""One label of many, where two masks agree, and their slices."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from napari_tumor_unet.comparison import Aligned, agreement, labels_in, score, slice_overlaps
+from napari_tumor_unet.grid import spaced
+
+from .test_comparison import EITHER_LABEL, PAIRS, SPACING, Pair
+
+
+def aligned(pair: Pair) -> Aligned:
+    return Aligned(*pair, spaced(pair[0].shape, SPACING[-pair[0].ndim :], in_mm=True))
+
+
+def test_a_label_is_compared_alone() -> None:
+    p, r = np.array([[1, 2, 2, 0]]), np.array([[1, 1, 2, 2]])
+    assert [score(p, r, label=label).dice for label in (None, 1, 2)] == pytest.approx([6 / 7, 2 / 3, 0.5])
+    assert score(p, r, label=2) == dataclasses.replace(score(p == 2, r == 2), label=2)
+    assert score(p, r, label=300).notes[0].startswith("Both masks are empty")
+
+
+def test_the_labels_of_both_masks_are_listed() -> None:
+    pair = np.array([[0, 7, 2]], np.uint16), np.array([[2, 0, 300]], np.uint16)
+    assert labels_in(aligned(pair)) == [2, 7, 300]
+    assert labels_in(aligned((np.array([[True]]), np.array([[False]])))) == [1]
+
+
+@given(PAIRS, EITHER_LABEL)
+def test_codes_of_agreement_add_up_to_the_counts(pair: Pair, label: int | None) -> None:
+    codes = agreement(aligned(pair), label)
+    none, both, false, missed = np.bincount(codes.ravel(), minlength=4)
+    found = score(*pair, label=label)
+    assert (both, both + false, both + missed) == (
+        found.voxels_both,
+        found.voxels_predicted,
+        found.voxels_reference,
+    )
+    assert none + both + false + missed == codes.size
+    assert (codes.dtype, codes.shape) == (np.uint8, pair[0].shape)
+
+
+def test_codes_say_which_mask_a_voxel_is_in() -> None:
+    assert agreement(aligned((np.array([[0, 2, 2, 1]]), np.array([[0, 2, 1, 2]]))), 2).tolist() == [
+        [0, 1, 2, 3]
+    ]
+
+
+@given(PAIRS, EITHER_LABEL)
+def test_slices_add_up_to_the_whole(pair: Pair, label: int | None) -> None:
+    slices = slice_overlaps(aligned(pair), label)
+    assert len(slices) == (len(pair[0]) if pair[0].ndim == 3 else 1)
+    whole = sum(slices[1:], slices[0])
+    found = score(*pair, label=label)
+    assert vars(whole) == {
+        "both": found.voxels_both,
+        "predicted": found.voxels_predicted,
+        "reference": found.voxels_reference,
+    }

@@ -1,0 +1,179 @@
+"""Folders matched by name, the table of their comparisons, and its summary."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_tumor_unet.comparison import ComparisonError, Score, score
+from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.score_tables import SUMMARISED, Row, as_csv, match_folders, summarise_scores
+
+from .conftest import Refused
+
+Folder = Callable[..., Path]
+EMPTY, FULL = np.zeros((2, 3, 4), np.uint8), np.ones((2, 3, 4), np.uint8)
+AGREED = score(FULL, FULL)
+MAYBE = st.none() | st.floats(0, 50)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """Make a folder with files of some names in it."""
+
+    def make(name: str, *files: str) -> Path:
+        for file in files:
+            (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / file).touch()
+        return tmp_path / name
+
+    return make
+
+
+def slices(folder: Path, patient: str) -> Path:
+    """A folder of slices with their masks, as in the LGG data set."""
+    (folder / patient).mkdir(parents=True)
+    for n in (1, 2):
+        for ending in ("", "_mask"):
+            tifffile.imwrite(folder / patient / f"{patient}_{n}{ending}.tif", FULL[0])
+    return folder / patient
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("predicted", "reference"),
+    [
+        ("a.nii.gz", "a.nii"),
+        ("a_mask.tif", "a_mask.nii.gz"),
+        ("a_mask.nii.gz", "a_seg.nii.gz"),
+        ("a_pred.nii.gz", "a_gt.nii.gz"),
+        ("a.tif", "a_LABELS.tiff"),
+        ("a_prediction.nii", "a_reference.nii"),
+    ],
+)
+def test_names_match_whatever_their_endings(folder: Folder, predicted: str, reference: str) -> None:
+    p, r = folder("p", predicted), folder("r", reference)
+    assert match_folders(p, r).pairs == (("a", p / predicted, r / reference),)
+
+
+def test_masks_match_in_the_order_of_their_names_and_what_is_over_is_listed(folder: Folder) -> None:
+    p = folder("p", "c_mask.tif", "a_mask.tif", "y_mask.tif", "x_mask.tif")
+    r = folder("r", "z.nii", "a.nii", "c.nii")
+    matched = match_folders(p, r)
+    assert [name for name, *_ in matched.pairs] == ["a", "c"]
+    assert (matched.only_predicted, matched.only_reference) == (("x", "y"), ("z",))
+
+
+def test_scans_beside_masks_are_passed_over(folder: Folder) -> None:
+    p = folder("p", "a.tif", "a_mask.tif", "a_mask.json", ".b_mask.tif", "notes.txt", "old/c_mask.tif")
+    matched = match_folders(p, folder("r", "a.tif", "b.tif", "c.tif"))
+    assert [path.name for _, path, _ in matched.pairs] == ["a_mask.tif"]
+    assert matched.only_reference == ("b", "c")
+
+
+def test_a_folder_of_slices_matches_a_mask_of_its_name(folder: Folder) -> None:
+    patient = slices(folder("r", "notes.txt"), "patient")
+    p = folder("p", "patient_mask.tif")
+    assert match_folders(p, patient.parent).pairs == (("patient", p / "patient_mask.tif", patient),)
+
+
+@pytest.mark.parametrize("twice", [("a_mask.tif", "a_seg.tif"), ("a.tif", "a.nii.gz")])
+def test_a_name_that_is_twice_in_a_folder_is_refused(
+    folder: Folder, twice: tuple[str, str], refused: Refused
+) -> None:
+    both = folder("both", *twice), folder("one", "a_mask.tif")
+    for pair in (both, both[::-1]):
+        with refused(ComparisonError, "both holds two masks for a", *twice):
+            match_folders(*pair)
+
+
+def test_folders_without_a_common_name_are_refused(folder: Folder, refused: Refused) -> None:
+    with refused(ComparisonError, "No mask in p has the name of one in r"):
+        match_folders(folder("p", "a.tif"), folder("r", "b.tif"))
+
+
+def test_a_folder_without_masks_is_refused(folder: Folder, tmp_path: Path, refused: Refused) -> None:
+    with refused(ScanError, "r holds no mask"):
+        match_folders(folder("p", "a.tif"), folder("r", "a.txt"))
+    with refused(ScanError, "gone cannot be read"):
+        match_folders(tmp_path / "gone", folder("p", "a.tif"))
+
+
+# The summary
+
+
+@given(st.lists(st.tuples(MAYBE, MAYBE), min_size=1, max_size=8))
+def test_a_summary_is_of_what_is_defined(values: list[tuple[float | None, float | None]]) -> None:
+    scores = [dataclasses.replace(AGREED, hausdorff95=h, recall=r) for h, r in values]
+    summary = summarise_scores(scores)
+    assert summary["n"] == len(scores)
+    for name, column in zip(("hausdorff95", "recall"), zip(*values, strict=True), strict=True):
+        known = [value for value in column if value is not None]
+        assert summary[name]["n"] == len(known)
+        if known:
+            assert summary[name]["mean"] == pytest.approx(statistics.mean(known))
+            assert summary[name]["median"] == pytest.approx(statistics.median(known))
+        if len(known) > 1:
+            assert summary[name]["sd"] == pytest.approx(statistics.stdev(known), abs=1e-6)
+
+
+@pytest.mark.parametrize("scores", [[], [score(EMPTY, EMPTY)]])
+def test_what_none_defines_has_no_mean(scores: list[Score]) -> None:
+    assert summarise_scores(scores)["hausdorff95"] == {"n": 0, "mean": None, "sd": None, "median": None}
+
+
+def test_one_score_has_no_standard_deviation() -> None:
+    summary = summarise_scores([AGREED])
+    assert summary["dice"] == {"n": 1, "mean": 1, "sd": None, "median": 1}
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert set(summary) == {"n", *SUMMARISED}
+
+
+# The table
+
+
+def read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@given(st.lists(st.floats(0, 1), max_size=4), st.text("aé,;\"' \n", max_size=8))
+def test_a_table_comes_back_unrounded(values: list[float], name: str) -> None:
+    rows = [Row(name, "r, 1.nii", dataclasses.replace(AGREED, dice=v), "seed") for v in values]
+    again = read(as_csv(rows))
+    assert [float(line["dice"]) for line in again] == values
+    assert all((line["prediction"], line["reference"]) == (name, "r, 1.nii") for line in again)
+    assert all(line["model"] == "seed" for line in again)
+
+
+def test_a_table_holds_all_of_a_score_and_nothing_where_it_is_undefined() -> None:
+    (line,) = read(as_csv([Row("p.nii", "r.nii", score(FULL, EMPTY, spacing=(5, 1, 1), label=1))]))
+    assert list(line) == ["prediction", "reference", "model", *(f.name for f in dataclasses.fields(Score))]
+    empty = {name for name, value in line.items() if value == ""}
+    assert empty == {"model", "recall", "hausdorff95", "average_surface_distance", "surface_dice"}
+    assert line["notes"] == "The reference is empty; by rule Dice and IoU count as 0."
+    assert (line["label"], line["unit"], line["voxels_predicted"]) == ("1", "mm", "24")
+    assert float(line["volume_predicted_ml"]) == pytest.approx(0.12)
+
+
+def test_an_empty_table_is_a_header() -> None:
+    assert read(text := as_csv([])) == []
+    assert text.startswith("prediction,reference,model,label,dice,iou,")
+
+
+def test_a_row_is_json() -> None:
+    told = Row("p.nii", "r.nii", AGREED).to_json()
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    assert (told["prediction"], told["reference"], told["model"]) == ("p.nii", "r.nii", None)
