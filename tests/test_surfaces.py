@@ -149,6 +149,15 @@ def test_the_inside_of_a_mask_is_no_surface() -> None:
     assert corners.hausdorff95 == 1  # from each of them to the outer surface
 
 
+def test_the_surface_of_a_single_slice_is_its_outline() -> None:
+    full = np.ones((1, 5, 5), bool)
+    hollow = full.copy()
+    hollow[0, 2, 2] = False
+    found = surface_distances(full, hollow, (9.0, 1.0, 1.0), 0.0, percentile=100)
+    assert found.dice == pytest.approx((16 + 16) / (16 + 16 + 4))
+    assert found.hausdorff95 == 1
+
+
 def test_what_is_exactly_at_the_tolerance_lies_within_it() -> None:
     p, r = np.zeros((2, 4, 6), bool)
     p[1, 1], r[1, 4] = True, True

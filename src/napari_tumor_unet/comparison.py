@@ -187,7 +187,10 @@ def align(prediction: NDArray[Any], its_grid: Grid, reference: NDArray[Any], gri
                 f"The masks differ in shape, {prediction.shape} and {reference.shape}, and do not both say "
                 "where they lie."
             )
-        return Aligned(prediction, reference, its_grid if its_grid.in_mm and not grid.in_mm else grid)
+        alike = (its_grid.placed, its_grid.in_mm) == (grid.placed, grid.in_mm)
+        note = "The masks were compared voxel by voxel, as one alone says where it lies."
+        known = its_grid if its_grid.in_mm and not grid.in_mm else grid
+        return Aligned(prediction, reference, known, () if alike else (note,))
     if prediction.ndim != reference.ndim:
         raise ComparisonError("A plane and a volume cannot be compared; choose the slice that is meant.")
     if its_grid.is_same(grid):

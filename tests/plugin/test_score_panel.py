@@ -349,3 +349,69 @@ def test_long_names_are_told_apart_by_their_ends(viewer: napari.Viewer, panel: A
     shown = [panel.prediction.native.itemText(i) for i in range(panel.prediction.native.count())]
     assert {text.split()[-1] for text in shown[-2:]} == {"mask", "tumour"}
     assert max(map(len, shown)) < 18
+
+
+@pytest.mark.parametrize("change", ["moved", "other data"])
+def test_a_layer_that_is_changed_is_compared_where_and_as_it_is_now(
+    panel: Any, layers: tuple[Labels, Labels], masks: Masks, compare: Any, qtbot: Any, change: str
+) -> None:
+    set_layers(panel, *layers)
+    compare()
+    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+        if change == "moved":
+            layers[0].translate = (5, 0, 0)
+        else:
+            layers[0].data = masks[0][1:]
+    moved = np.zeros_like(masks[0])
+    moved[1 if change == "moved" else 0 : None if change == "moved" else -1] = (
+        masks[0][:-1] if change == "moved" else masks[0][1:]
+    )
+    (found,) = panel.numbers.scores
+    assert found.dice == score(moved, masks[1]).dice
+    assert "reference's grid" in panel.said.value
+
+
+def test_a_label_that_is_painted_anew_gets_its_column(
+    panel: Any, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
+) -> None:
+    set_layers(panel, *layers)
+    panel.which.value = "each by itself"
+    compare()
+    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+        layers[0].paint((5, 2, 2), 7)
+    assert [found.label for found in panel.numbers.scores] == [1, 2, 7]
+    assert 7 in panel.which.choices
+
+
+def test_a_layer_that_cannot_be_read_is_one_sentence_and_the_next_one_works(
+    viewer: napari.Viewer, panel: Any, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
+) -> None:
+    lost = viewer.add_labels(Lost(layers[0].data), name="lost", **MM)
+    lost.data.gone = True
+    set_layers(panel, lost, layers[1])
+    with qtbot.waitSignal(panel._comparing.failed, timeout=PATIENCE):
+        press(panel.start, qtbot)
+    assert "could not be read" in panel.said.value
+    assert panel.details.visible
+    set_layers(panel, *layers)
+    assert compare()
+
+
+class Lost:
+    """An array on a disk that goes away."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array, self.gone = array, False
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+
+    def __getitem__(self, index: Any) -> Any:
+        if self.gone:
+            raise OSError("The disk is gone.")
+        return self._array[index]
+
+
+def test_an_agreement_is_no_mask(viewer: napari.Viewer, layers: tuple[Labels, Labels]) -> None:
+    layers[1].metadata[KEY] = {"agreement": "of another"}
+    viewer.layers.selection = set(layers)
+    with pytest.raises(RuntimeError, match="Select two labels layers"):
+        get_app_model().commands.execute_command("napari-tumor-unet.score").result()

@@ -86,7 +86,7 @@ def read_labels(path: str | Path) -> Scan:
     whole = np.asarray(scan.sequences["flair"])
     if whole.dtype.kind == "f" and not np.array_equal(whole, whole.round()):
         raise ScanError(f"{path.name} holds no labels: its values are not whole numbers.")
-    labels = whole if whole.dtype.kind in "ui" else whole.astype(np.uint8)
+    labels = whole if whole.dtype.kind in "ui" else whole.astype(np.int32)
     return replace(scan, sequences={"flair": labels})
 
 

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.card import ModelError
 from napari_tumor_unet.io.lgg_folder import folder_of_slice
+from napari_tumor_unet.plugin.compared import is_agreement
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.readers import LayerData, read_layers
 from napari_tumor_unet.plugin.session import Session
@@ -40,7 +41,7 @@ def segment(viewer: napari.viewer.Viewer) -> None:
 def score(viewer: napari.viewer.Viewer) -> None:
     """Compare the two labels layers that are selected, in the panel."""
     layers = [layer for layer in viewer.layers if layer in viewer.layers.selection]
-    masks = [layer for layer in layers if isinstance(layer, Labels)]
+    masks = [layer for layer in layers if isinstance(layer, Labels) and not is_agreement(layer)]
     if len(masks) != 2:
         show_error("Select two labels layers, a prediction and a reference; Ctrl and Shift select several.")
         return

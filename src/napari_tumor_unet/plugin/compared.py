@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
 from napari_tumor_unet.comparison import ComparisonError
@@ -38,10 +38,12 @@ class Compared:
         """(Y, X) or (Z, Y, X), as the layer holds them."""
         return _stored(self.layer)[self.at]
 
-    def world(self, z: int) -> tuple[float, ...]:
-        """Where the middle of a slice lies in the viewer's world."""
-        middle = [z, *((n - 1) / 2 for n in self.grid.shape[1:])]
-        return tuple(self.layer.data_to_world((*self.at, *middle)))
+    def with_slice(self, point: Sequence[float], z: int) -> tuple[float, ...]:
+        """A point of the viewer's world, moved to a slice."""
+        n = self.layer.ndim
+        index = list(self.layer.world_to_data(tuple(point)[-n:]))
+        index[: len(self.at) + 1] = [*self.at, z]
+        return (*tuple(point)[:-n], *self.layer.data_to_world(index))
 
     def slice_at(self, point: Sequence[float]) -> int:
         """The slice nearest to a point of the viewer's world."""
@@ -79,6 +81,11 @@ def model_of(layer: Labels) -> str:
 def is_prediction(layer: Labels) -> bool:
     """Whether a segmentation made a mask."""
     return "written" in layer.metadata.get(KEY, {})
+
+
+def is_agreement(layer: Layer) -> bool:
+    """Whether a layer shows a comparison and is no mask."""
+    return "agreement" in layer.metadata.get(KEY, {})
 
 
 def _compared(layer: Labels, axes: int, point: Sequence[float]) -> Compared:

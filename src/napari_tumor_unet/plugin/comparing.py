@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +13,7 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet import tasks
-from napari_tumor_unet.comparison import Aligned, ComparisonError, align, labels_in, slice_overlaps
+from napari_tumor_unet.comparison import Aligned, ComparisonError, Score, align, labels_in, slice_overlaps
 from napari_tumor_unet.jobs import JobError
 from napari_tumor_unet.log import note_error
 from napari_tumor_unet.plugin.compared import Compared
@@ -20,6 +22,7 @@ from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.scoring import Overlap
 
 _AT_ONCE = 10**8  # bytes that are counted within 20 ms
+_MOST_LABELS = 50  # that a table shows
 _PAUSE = 700  # ms without a stroke, before the distances are measured again
 
 
@@ -55,6 +58,12 @@ class Counted:
     def size(self) -> int:
         """Bytes that are read to count."""
         return len(self.slices) * (self.aligned.prediction.nbytes + self.aligned.reference.nbytes)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    said: str
+    details: str | None = None  # of what nobody expected
 
 
 class Comparing(QObject):
@@ -108,9 +117,11 @@ class Comparing(QObject):
 
         What takes no longer than a stroke is counted here, as a thread's answer comes after the drawing.
         """
+        if self._request is None:
+            return
         if self._counted is not None and self._counted.size < _AT_ONCE and not self._counting:
             self._take(_count(self._request, self._counted.labels))
-        elif self._request is not None:
+        else:
             self._count()
 
     def cancel(self) -> None:
@@ -130,17 +141,16 @@ class Comparing(QObject):
         worker.returned.connect(partial(self._on_counted, self._request))
         worker.start()
 
-    def _on_counted(self, request: Request, counted: Counted | str) -> None:
+    def _on_counted(self, request: Request, counted: Counted | _Failure) -> None:
         self._counting = False
         if self._request is request:
             self._take(counted)
         if self._again and self._request is not None:
             self._count()
 
-    def _take(self, counted: Counted | str) -> None:
-        if isinstance(counted, str):
-            self._request = None
-            self.failed.emit(counted)
+    def _take(self, counted: Counted | _Failure) -> None:
+        if isinstance(counted, _Failure):
+            self._fail(counted.said, counted.details)
             return
         before, self._counted = self._counted, counted
         if before is None:
@@ -159,41 +169,72 @@ class Comparing(QObject):
             return
         self._job_again = False
         self._job = job = QtJob(self)
-        job.progressed.connect(self.scored)
-        job.finished.connect(lambda _: self._finish())
+        job.progressed.connect(partial(self._on_score, counted))
+        job.finished.connect(lambda _: self._finish(counted))
         job.failed.connect(self._on_failed)
-        job.cancelled.connect(self._finish)
+        job.cancelled.connect(partial(self._finish, None))
         aligned = counted.aligned
         arguments = (aligned.grid, aligned.notes, list(counted.slices), request.tolerance)
         job.start(self._session.worker, tasks.score, *arguments, answer=partial(_planes, aligned))
 
-    def _on_failed(self, error: JobError) -> None:
-        names = [part.layer.name for part in (self._request.prediction, self._request.reference)]
-        self.details = note_error(str(error), error.details, names)
-        self._request = None
-        self._finish()
-        self.failed.emit(str(error))
+    def _on_score(self, counted: Counted, score: Score) -> None:
+        if counted is self._counted:  # else the layers have changed since
+            self.scored.emit(score)
 
-    def _finish(self) -> None:
+    def _on_failed(self, error: JobError) -> None:
+        self._finish(None)
+        self._fail(str(error), error.details)
+
+    def _fail(self, said: str, details: str | None) -> None:
+        if details is not None:
+            names = [part.layer.name for part in (self._request.prediction, self._request.reference)]
+            self.details = note_error(said, details, names)
+        self.cancel()
+        self.failed.emit(said)
+
+    def _finish(self, counted: Counted | None) -> None:
         self._job.deleteLater()
         self._job = None
         if self._job_again:
             self._measure()
-        elif self._request is not None:
+        elif counted is not None and counted is self._counted:
             self.ended.emit()
 
 
-def _count(request: Request, labels: list[int] | None) -> Counted | str:
-    """The counts, or the sentence that says why there are none."""
+def _count(request: Request, known: list[int] | None) -> Counted | _Failure:
+    """The counts, of the labels that are known if these are all, or why there are none."""
     parts = (request.prediction, request.reference)
     try:
         p, r = (np.asarray(part.labels()) for part in parts)
         aligned = align(p, parts[0].grid, r, parts[1].grid)
+        notes = [
+            f"Of the {name} the part on screen was compared, at {part.at}."
+            for name, part in zip(("prediction", "reference"), parts, strict=True)
+            if part.at
+        ]
+        aligned = replace(aligned, notes=(*notes, *aligned.notes))
+        labels = labels_in(aligned) if known is None else known
+        if not request.each:
+            return Counted(aligned, labels, {request.label: slice_overlaps(aligned, request.label)})
+        slices = _each(aligned, labels)
+        if known is not None and _voxels(slices.values()) != _voxels([slice_overlaps(aligned, None)]):
+            labels = labels_in(aligned)  # one was painted that was not there
+            slices = _each(aligned, labels)
+        return Counted(aligned, labels, slices)
     except ComparisonError as error:
-        return str(error)
-    labels = labels_in(aligned) if labels is None else labels
-    wanted = labels if request.each else [request.label]
-    return Counted(aligned, labels, {label: slice_overlaps(aligned, label) for label in wanted})
+        return _Failure(str(error))
+    except Exception:  # whatever a layer's array, lazy or not, may raise
+        return _Failure("The masks could not be read; are their files still there?", traceback.format_exc())
+
+
+def _each(aligned: Aligned, labels: list[int]) -> dict[int | None, list[Overlap]]:
+    if len(labels) > _MOST_LABELS:
+        raise ComparisonError(f"There are {len(labels)} labels; compare all as one, or one of them.")
+    return {label: slice_overlaps(aligned, label) for label in labels}
+
+
+def _voxels(labels: Iterable[list[Overlap]]) -> int:
+    return sum(part.predicted + part.reference for slices in labels for part in slices)
 
 
 def _planes(aligned: Aligned, indices: range) -> tuple[list[Any], list[Any]]:

@@ -47,9 +47,9 @@ class Numbers(Container):
         if not totals:
             self.large.value = "Both masks are empty."
             return
-        first = next(iter(totals.values()))
+        label, first = next(iter(totals.items()))
         self.large.value = (
-            "<table><tr>"
+            f"<table><tr>{'' if label is None else f'<td>Label<br>{label}</td>'}"
             f"<td>Dice<br><span style='font-size: xx-large'><b>{first.dice:.4f}</b></span></td>"
             f"<td style='padding-left: 24px'>IoU<br>"
             f"<span style='font-size: xx-large'><b>{first.iou:.4f}</b></span></td>"
@@ -57,21 +57,23 @@ class Numbers(Container):
         )
         if list(totals) != self._columns:
             self._lay_out(list(totals))
+            self._fit()
         for column, total in enumerate(totals.values()):
             self._set(0, column, f"{total.dice:.4f}")
             self._set(1, column, f"{total.iou:.4f}")
-        self._fit()
 
     def show_score(self, score: Score) -> None:
         """All numbers of one label."""
         self._scores[score.label] = score
         column = self._columns.index(score.label)
         lines = score.lines()
+        new = self.table.rowCount() != len(lines)
         self.table.setRowCount(len(lines))
         self.table.setVerticalHeaderLabels([name for name, _ in lines])
         for line, (_, value) in enumerate(lines):
             self._set(line, column, value)
-        self._fit()
+        if new:
+            self._fit()
 
     def _lay_out(self, labels: list[int | None]) -> None:
         self._columns = labels
@@ -79,7 +81,7 @@ class Numbers(Container):
         self.table.setRowCount(2)
         self.table.setColumnCount(len(labels))
         self.table.setVerticalHeaderLabels(["Dice", "IoU"])
-        self.table.horizontalHeader().setVisible(len(labels) > 1)
+        self.table.horizontalHeader().setVisible(labels != [None])
         self.table.setHorizontalHeaderLabels(["all labels" if n is None else f"label {n}" for n in labels])
 
     def _set(self, line: int, column: int, text: str) -> None:

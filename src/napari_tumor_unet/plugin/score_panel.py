@@ -8,14 +8,15 @@ import napari
 from magicgui.widgets import CheckBox, Container, FloatSpinBox, Label
 from napari.layers import Labels
 from napari.utils.notifications import show_error
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_tumor_unet.comparison import ComparisonError, Score
-from napari_tumor_unet.plugin.compared import compared, is_prediction, model_of
+from napari_tumor_unet.plugin.compared import compared, is_agreement, is_prediction, model_of
 from napari_tumor_unet.plugin.comparing import Comparing, Counted, Request
 from napari_tumor_unet.plugin.failures import show_details
 from napari_tumor_unet.plugin.score_numbers import Numbers
-from napari_tumor_unet.plugin.score_slices import Slices, is_agreement
+from napari_tumor_unet.plugin.score_slices import Slices
 from napari_tumor_unet.plugin.score_table import RunningTable
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.widgets import Scrolled, align, append, button, choice, folded, row
@@ -42,6 +43,7 @@ class ScorePanel(Container):
         self._comparing = Comparing(self._session)
         self._found_labels: list[int] = []
         self._request: Request | None = None
+        self._point: tuple[float, ...] = ()
         self._watched: list[Labels] = []
         self.prediction = choice("prediction", self._layers, "The mask to be judged.", nullable=True)
         self.reference = choice("reference", self._layers, "The mask that is taken for true.", nullable=True)
@@ -80,6 +82,8 @@ class ScorePanel(Container):
         self.said.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self._show_results(visible=False)
         self.details.visible = False
+        self._soon = QTimer(self.native)
+        self._soon.setSingleShot(True)
         self._connect()
         self._guess()
         self._session.warm_up()
@@ -89,8 +93,8 @@ class ScorePanel(Container):
         self._forget()
         self._show_results(visible=False)
         try:
-            point = self._viewer.dims.point
-            parts = compared(self.prediction.value, self.reference.value, point)
+            self._point = self._viewer.dims.point
+            parts = compared(self.prediction.value, self.reference.value, self._point)
         except ComparisonError as error:
             self._on_failed(str(error))
             return
@@ -118,6 +122,8 @@ class ScorePanel(Container):
         self._comparing.scored.connect(self._on_scored)
         self._comparing.failed.connect(self._on_failed)
         self._comparing.ended.connect(self._on_ended)
+        self.live.changed.connect(self._on_edit)
+        self._soon.timeout.connect(self._on_edit)
         self._viewer.layers.events.inserted.connect(self._on_layers)
         self._viewer.layers.events.removed.connect(self._on_layers)
         self.native.destroyed.connect(self._let_go)
@@ -169,19 +175,41 @@ class ScorePanel(Container):
         self._request = None
         self.details.visible = False
         for layer in self._watched:
-            for event in (layer.events.labels_update, layer.events.set_data, layer.events.data):
-                event.disconnect(self._on_edit)
+            layer.events.labels_update.disconnect(self._on_edit)
+            layer.events.data.disconnect(self._on_edit)
+            layer.events.set_data.disconnect(self._on_drawn)
         self._watched = []
 
+    def _watch(self, layers: list[Labels]) -> None:
+        self._watched = layers
+        for layer in layers:
+            layer.events.labels_update.connect(self._on_edit)
+            layer.events.data.connect(self._on_edit)
+            layer.events.set_data.connect(self._on_drawn)
+
+    def _on_drawn(self, *_: object) -> None:
+        """Undone, moved, or only scrolled."""
+        self._soon.start()
+
     def _on_edit(self, *_: object) -> None:
-        if self.live.value:
+        if self._request is None or not self.live.value:
+            return
+        old = (self._request.prediction, self._request.reference)
+        new = compared(old[0].layer, old[1].layer, self._point)
+        if not all(a.grid.is_same(b.grid) for a, b in zip(old, new, strict=True)):
+            self.compare()  # a layer was moved, or has other data
+        elif self.live.enabled:
             self._comparing.recount()
 
     def _on_counted(self, counted: Counted) -> None:
         if self._found_labels != counted.labels:
             self._found_labels = counted.labels
+            asked = self.which.value
             with self.which.changed.blocked():
                 self.which.reset_choices()
+            if self.which.value != asked:  # there is no such label
+                self.compare()
+                return
         self._show_results(visible=True)
         label, slices = next(iter(counted.slices.items()), (None, []))
         totals = {of: sum(parts, Overlap()) for of, parts in counted.slices.items()}
@@ -194,10 +222,7 @@ class ScorePanel(Container):
             self.live.tooltip = "Compare again while a mask is painted" + (
                 "." if same else "; on one grid alone."
             )
-            self._watched = [self._request.prediction.layer, self._request.reference.layer] if same else []
-            for layer in self._watched:
-                for event in (layer.events.labels_update, layer.events.set_data, layer.events.data):
-                    event.connect(self._on_edit)
+            self._watch([self._request.prediction.layer, self._request.reference.layer])
 
     def _on_scored(self, score: Score) -> None:
         self.numbers.show_score(score)
@@ -214,6 +239,7 @@ class ScorePanel(Container):
     def _show_results(self, *, visible: bool) -> None:
         if not visible:
             self.numbers.clear()
+            self.slices.clear()
         self.numbers.visible = self.slices.visible = visible
         self.table.enable(False)
 

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from magicgui.widgets import Container, Label
 from napari import Viewer
-from napari.layers import Labels, Layer
+from napari.layers import Labels
 from napari.qt.threading import create_worker
 from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
@@ -77,16 +77,19 @@ class Slices(Container):
         self.legend.visible = self._layer() is not None
         self._on_point()
 
+    def clear(self) -> None:
+        """Nothing is compared."""
+        self._reference = self._aligned = None
+        self._slices = ()
+
     def let_go(self) -> None:
         """The panel is closed."""
+        self.clear()
         self._viewer.dims.events.point.disconnect(self._on_point)
         self._viewer.events.theme.disconnect(self._on_theme)
 
     def _go_to(self, z: int) -> None:
-        self._viewer.dims.point = (
-            *self._viewer.dims.point[: -self._reference.layer.ndim],
-            *self._reference.world(z),
-        )
+        self._viewer.dims.point = self._reference.with_slice(self._viewer.dims.point, z)
 
     def _go_to_worst(self) -> None:
         self._next = 0
@@ -114,13 +117,17 @@ class Slices(Container):
         worker.start()
 
     def _add(self, reference: Compared, mask: NDArray[np.uint8]) -> None:
+        if self._reference is not reference:  # another comparison, or the panel is closed
+            return
         selected = set(self._viewer.layers.selection)
         data, geometry = reference.like(mask)
         layer = self._layer()
         if layer is not None and layer.data.shape == data.shape:
             layer.data = data
+            for name, value in geometry.items():
+                setattr(layer, name, value)
         else:
-            layer = self._viewer.add_labels(
+            self._viewer.add_labels(
                 data,
                 name="agreement",
                 opacity=0.6,
@@ -142,8 +149,3 @@ class Slices(Container):
             ),
             None,
         )
-
-
-def is_agreement(layer: Layer) -> bool:
-    """Whether a layer shows a comparison and is no mask."""
-    return "agreement" in layer.metadata.get(KEY, {})
