@@ -154,11 +154,15 @@ def score(
     >>> result.dice, result.hausdorff95, result.regions_found
     (0.75, 1.0, 1)
     """
+    if not (math.isfinite(tolerance) and tolerance >= 0):
+        raise ComparisonError(f"The tolerance {tolerance:g} is no distance; it must be 0 or more.")
     (p, its_grid), (r, grid) = _labels(prediction), _labels(reference)
     aligned = align(p, its_grid, r, grid)
     if spacing is not None:
         if len(spacing) != r.ndim or not all(math.isfinite(s) and s > 0 for s in spacing):
-            raise ComparisonError(f"The spacing {tuple(spacing)} does not fit masks of {r.ndim} axes.")
+            raise ComparisonError(
+                f"The spacing {[float(s) for s in spacing]} does not fit masks of {r.ndim} axes."
+            )
         aligned = dataclasses.replace(aligned, grid=spaced(r.shape, spacing, in_mm=True))
     return score_aligned(aligned, label, tolerance)
 
@@ -188,14 +192,15 @@ def align(prediction: NDArray[Any], its_grid: Grid, reference: NDArray[Any], gri
                 "where they lie."
             )
         alike = (its_grid.placed, its_grid.in_mm) == (grid.placed, grid.in_mm)
-        note = "The masks were compared voxel by voxel, as one alone says where it lies."
+        alike = alike and np.allclose(its_grid.spacing, grid.spacing)
+        note = "The masks were compared voxel by voxel, as they do not both say where they lie."
         known = its_grid if its_grid.in_mm and not grid.in_mm else grid
         return Aligned(prediction, reference, known, () if alike else (note,))
     if prediction.ndim != reference.ndim:
         raise ComparisonError("A plane and a volume cannot be compared; choose the slice that is meant.")
     if its_grid.is_same(grid):
         return Aligned(prediction, reference, grid)
-    if not its_grid.resample(np.ones(its_grid.shape, np.uint8), grid).any():
+    if not its_grid.touches(grid):
         raise ComparisonError("The masks lie in different places: they share no space.")
     notes = ["The prediction was brought to the reference's grid, by nearest neighbour in world space."]
     if lost := its_grid.outside(prediction, grid):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,14 @@ class Grid:
         corner = np.asarray(self.shape) - 1
         there = (np.zeros(len(corner)), corner, *(corner * unit for unit in np.eye(len(corner))))
         return all(np.abs(matrix @ index + offset - index).max() < _SAME for index in there)
+
+    def touches(self, other: Grid) -> bool:
+        """Whether the boxes around both grids, along the other one's axes, have space in common."""
+        matrix, offset = other._seen_from(self)
+        ends = [(-0.5, n - 0.5) for n in self.shape]
+        corners = np.array([matrix @ corner + offset for corner in product(*ends)])
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        return bool(((low < np.asarray(other.shape) - 0.5) & (high > -0.5)).all())
 
     def resample(self, mask: NDArray[Any], onto: Grid) -> NDArray[Any]:
         """A mask of this grid on another one, by nearest neighbour; 0 outside."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from napari_tumor_unet.cli.console import app, err, fail, out
 
@@ -34,6 +35,7 @@ def score(
     from napari_tumor_unet.comparison import score as compare
     from napari_tumor_unet.scan import ScanError
 
+    prediction, reference = prediction.resolve(), reference.resolve()
     try:
         if not (prediction.is_dir() and reference.is_dir() and _are_many(prediction, reference)):
             result = compare(prediction, reference, label=label, tolerance=tolerance)
@@ -47,7 +49,7 @@ def score(
                 result = compare(predicted, wanted, label=label, tolerance=tolerance)
             except (ScanError, ComparisonError) as error:  # one bad file does not stop the rest
                 failures[name] = str(error)
-                err.print(f"{name}: {error}", style="red", highlight=False, soft_wrap=True)
+                err.print(escape(f"{name}: {error}"), style="red", highlight=False, soft_wrap=True)
                 continue
             rows.append(score_tables.Row(predicted.name, wanted.name, result))
     except (ScanError, ComparisonError) as error:
@@ -68,9 +70,9 @@ def score(
 
 def _are_many(prediction: Path, reference: Path) -> bool:
     """Whether two folders hold masks, and are not each one scan in slices."""
-    from napari_tumor_unet.io.lgg_folder import holds_slices
+    from napari_tumor_unet.io.lgg_folder import holds_masks
 
-    return not (holds_slices(prediction) and holds_slices(reference))
+    return not (holds_masks(prediction) and holds_masks(reference))
 
 
 def _print_json(content: dict[str, Any]) -> None:
@@ -88,17 +90,24 @@ def _print_score(result: Score, rules: str) -> None:
 
 
 def _print_table(rows: list[Row], summary: dict[str, Any], rules: str) -> None:
-    table = Table("mask", "Dice", "IoU", "Hausdorff 95 %", "average surface distance", "surface Dice")
+    table = Table(
+        Column("mask", overflow="fold"),
+        "Dice",
+        "IoU",
+        "Hausdorff 95 %",
+        "mean surface distance",
+        "surface Dice",
+    )
     columns = ("dice", "iou", "hausdorff95", "average_surface_distance", "surface_dice")
     for row in rows:
-        table.add_row(row.prediction, *(_number(getattr(row.score, column)) for column in columns))
+        table.add_row(escape(row.prediction), *(_number(getattr(row.score, column)) for column in columns))
     table.add_section()
     for key, name in (("mean", "mean"), ("sd", "SD"), ("median", "median"), ("n", "n")):
         table.add_row(name, *(_number(summary[column][key]) for column in columns))
     out.print(table)
     for row in rows:
         for note in row.score.notes:
-            out.print(f"{row.prediction}: {note}", highlight=False, soft_wrap=True)
+            out.print(escape(f"{row.prediction}: {note}"), highlight=False, soft_wrap=True)
     out.print(rules, style="dim", highlight=False, soft_wrap=True)
 
 

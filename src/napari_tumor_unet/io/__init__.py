@@ -148,7 +148,7 @@ def find_masks(folder: Path) -> list[Path]:
         raise ScanError(f"{folder.name} cannot be read: {error.strerror}.") from error
     files = [path for path in entries if path.is_file() and _ending(path)]
     named = [path for path in files if is_mask_name(path)]
-    found = (named or files) + [path for path in entries if path.is_dir() and lgg_folder.holds_slices(path)]
+    found = (named or files) + [path for path in entries if path.is_dir() and lgg_folder.holds_masks(path)]
     if not found:
         raise ScanError(f"{folder.name} holds no mask: no NIfTI (.nii, .nii.gz) or TIFF file.")
     return found

@@ -64,6 +64,15 @@ def folder_of_slice(path: str | Path) -> Path:
     return path.parent if len(same) > 1 else path
 
 
+def holds_masks(folder: Path) -> bool:
+    """Whether a folder has the ``_mask`` files of one scan's slices."""
+    try:
+        masks = [match for name in os.listdir(folder) if (match := _MASK.fullmatch(name))]
+    except OSError:  # told when it is read
+        return False
+    return len(masks) > 1 and len({match["patient"] for match in masks}) == 1
+
+
 def read_folder(folder: Path) -> Scan:
     """Read the slices in numeric order, from the lowest to the highest in the head.
 
