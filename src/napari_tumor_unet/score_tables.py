@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_tumor_unet.comparison import ComparisonError, Score
+from napari_tumor_unet.comparison import RULES, ComparisonError, Score
 from napari_tumor_unet.io import find_masks, scan_name
 from napari_tumor_unet.scoring import spread
 
@@ -74,10 +74,10 @@ def as_csv(rows: Iterable[Row]) -> str:
     """A line a comparison; numbers unrounded, empty where they are undefined."""
     names = [field.name for field in dataclasses.fields(Score)]
     text = io.StringIO()
-    table = csv.DictWriter(text, ["prediction", "reference", "model", *names], lineterminator="\n")
+    table = csv.DictWriter(text, ["prediction", "reference", "model", *names, "rules"], lineterminator="\n")
     table.writeheader()
     for row in rows:
-        table.writerow(row.to_json() | {"notes": " ".join(row.score.notes)})
+        table.writerow(row.to_json() | {"notes": " ".join(row.score.notes), "rules": RULES})
     return text.getvalue()
 
 

@@ -257,9 +257,11 @@ def test_numbers_are_copied_saved_and_collected(
     table = panel.table.table
     mean = (first.dice + second.dice) / 2
     assert [table.item(2, column).text() for column in (0, 3)] == ["mean", f"{mean:.4f}"]
+    panel.native.findChild(QCollapsible).expand(animate=False)
+    qtbot.waitUntil(lambda: panel.table.empty.native.height() > 0, timeout=PATIENCE)
     for name in ("scores.csv", "scores.json"):
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, n=name: (str(tmp_path / n), ""))
-        panel.table._save_all()
+        press(panel.table.save_all, qtbot)
     with (tmp_path / "scores.csv").open() as file:
         assert [float(line["dice"]) for line in csv.DictReader(file)] == [first.dice, second.dice]
     content = json.loads((tmp_path / "scores.json").read_text())
@@ -267,8 +269,6 @@ def test_numbers_are_copied_saved_and_collected(
     assert content["pairs"][0]["reference"] == "reference"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "no" / "x.csv"), ""))
     press(panel.table.save, qtbot)
-    panel.native.findChild(QCollapsible).expand(animate=False)
-    qtbot.waitUntil(lambda: panel.table.empty.native.height() > 0, timeout=PATIENCE)
     press(panel.table.empty, qtbot)
     assert table.rowCount() == 0
 
