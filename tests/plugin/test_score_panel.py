@@ -17,7 +17,7 @@ from napari._app_model import get_app_model
 from napari.layers import Labels
 from napari.utils.transforms import Affine
 from qtpy.QtCore import QPointF, Qt
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from superqt import QCollapsible
 
 from napari_tumor_unet.comparison import score
@@ -303,7 +303,10 @@ def test_a_killed_child_leaves_dice_and_says_so(
         press(panel.start, qtbot)
     assert "process was stopped" in panel.said.value
     assert panel.numbers.visible
-    assert panel.details.visible
+    press(panel.details, qtbot)
+    box = panel.native.findChild(QMessageBox)
+    assert "process was stopped" in box.text()
+    box.close()
 
 
 def test_layers_that_go_take_their_numbers_along(
@@ -340,6 +343,18 @@ def test_scrolling_measures_nothing_anew(
         viewer.dims.set_current_step(0, 2)
         viewer.dims.set_current_step(0, 8)
     assert not panel._comparing.running
+
+
+def test_scrolling_while_it_measures_loses_nothing(
+    viewer: napari.Viewer, panel: Any, layers: tuple[Labels, Labels], qtbot: Any
+) -> None:
+    set_layers(panel, *layers)
+    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+        with qtbot.waitSignal(panel._comparing.counted, timeout=PATIENCE):
+            press(panel.start, qtbot)
+        viewer.dims.set_current_step(0, 2)
+        panel._on_edit()
+    assert panel.numbers.scores
 
 
 def test_long_names_are_told_apart_by_their_ends(viewer: napari.Viewer, panel: Any) -> None:

@@ -152,12 +152,14 @@ class Comparing(QObject):
         if isinstance(counted, _Failure):
             self._fail(counted.said, counted.details)
             return
-        before, self._counted = self._counted, counted
+        before = self._counted
+        if before is not None and counted.slices == before.slices:
+            return  # the layer was only drawn anew
+        self._counted = counted
+        self.counted.emit(counted)
         if before is None:
-            self.counted.emit(counted)
             self._measure()
-        elif counted.slices != before.slices:  # else the layer was only drawn anew
-            self.counted.emit(counted)
+        else:
             self._pause.start()
 
     def _measure(self) -> None:
