@@ -59,16 +59,20 @@ def first_slices(viewer: napari.Viewer, session: Session, scan: Image) -> float:
     from napari_tumor_unet.plugin.commands import segment
 
     viewer.layers.selection.active = scan
-    loop, first = QEventLoop(), []
-    seen = session.progressed.connect(lambda *_: first.append(time.monotonic()))
+    loop, there, drawn = QEventLoop(), [], []
+    seen = session.progressed.connect(lambda *_: there.append(time.monotonic()))
+    draw = viewer.window._qt_viewer.canvas._scene_canvas.events.draw
+    look = draw.connect(lambda _: drawn.append(time.monotonic()), position="last")
     session.ended.connect(loop.quit)
     start = time.monotonic()
     segment(viewer)
     loop.exec()
     session.progressed.disconnect(seen)
     session.ended.disconnect(loop.quit)
+    QApplication.processEvents()
+    draw.disconnect(look)
     viewer.layers.remove(viewer.layers[-1])
-    return first[0] - start
+    return min(moment for moment in drawn if moment > there[0]) - start
 
 
 def spread(seconds: list[float]) -> str:

@@ -233,7 +233,12 @@ def test_cancel_in_the_activity_dock_leaves_everything_as_it_was(
     names = [layer.name for layer in sample.layers]
     first_slices(qtbot, sample)
     dock = sample.window._qt_window._activity_dialog
-    button = next(b for b in dock.findChildren(QPushButton) if b.text() == "Cancel")
+
+    def buttons() -> list[QPushButton]:
+        return [b for b in dock.findChildren(QPushButton) if b.text() == "Cancel"]
+
+    qtbot.waitUntil(lambda: bool(buttons()), timeout=PATIENCE)
+    button = buttons()[0]
     ends: list[float] = []
     Session.of(sample).ended.connect(lambda _: ends.append(time.monotonic()))
     start = time.monotonic()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,7 @@ class QtJob(QObject):
         self._job: Job | None = None
         self._calls: deque[tuple[str, tuple[Any, ...]]] = deque()
         self._passing_on = False
+        self._held = False
         self._cancelled = False
         self._stop = threading.Event()
         self._called.connect(self._pass_on)
@@ -53,6 +55,17 @@ class QtJob(QObject):
             self._job.cancel()
             self.cancelled.emit()
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Emit nothing but :attr:`cancelled` meanwhile."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            if self._calls and not self._cancelled:
+                QTimer.singleShot(0, self._pass_on)
+
     def _call(self, name: str, *content: Any) -> None:
         """From the job's thread: keep a call for the window's, when there is room."""
         while len(self._calls) >= _MOST_WAITING and not self._stop.wait(0.01):
@@ -65,6 +78,8 @@ class QtJob(QObject):
 
     def _pass_on(self) -> None:
         """Emit what was called, a little at a time: Qt draws nothing before it has served all signals."""
+        if self._held:
+            return
         end = time.monotonic() + _TURN
         while self._calls and not self._cancelled and time.monotonic() < end:
             name, content = self._calls.popleft()

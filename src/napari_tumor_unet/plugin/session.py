@@ -28,6 +28,8 @@ from napari_tumor_unet.sharing import handle_of, planes_of
 if TYPE_CHECKING:
     from napari import Viewer
 
+_PATIENCE = 300  # milliseconds before a run has a bar in the activity dock
+
 
 class Session(QObject):
     """Lives as long as its viewer's window, and takes the child process along when that closes.
@@ -147,7 +149,7 @@ class Session(QObject):
         run = self._run
         run.result.write(slices)
         if self._run is run:  # napari may serve events meanwhile, and with them a Cancel
-            run.progress.show(slices)
+            run.show(slices)
             with suppress(RuntimeError):  # or the window's end
                 self.progressed.emit(slices.done, slices.total)
 
@@ -162,19 +164,19 @@ class Session(QObject):
 
     def _on_failed(self, error: JobError) -> None:
         run, name = self._run, self._run.source.scan.name
-        run.result.forget()
         self.outcome = Outcome(name, error=str(error))
         if run.quiet:
             self.details = note_error(str(error), error.details, [name])
         else:
             self.details = tell_failure(str(error), error.details, self.parent(), [name])
         self._end(str(error), ok=False)
+        run.result.forget()
 
     def _on_cancelled(self) -> None:
         run = self._run
         self.outcome = Outcome(run.source.scan.name, error="Cancelled.")
         self._end("Segmentation cancelled; the layers are as they were.", ok=False)
-        run.result.forget()  # last: napari takes its time to remove a layer
+        run.result.forget()
         if not run.quiet:
             show_info(self.said)
 
@@ -184,6 +186,7 @@ class Session(QObject):
             QTimer.singleShot(0, self.cancel)  # no layer may be removed while another one is
 
     def _end(self, said: str, *, ok: bool) -> None:
+        """Before the layer goes: napari takes its time to remove it, and nobody cancels a run for that."""
         self.said = said
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         run, self._run = self._run, None
@@ -201,14 +204,40 @@ class _Run:
         self.quiet = quiet
         self.job = job
         self.result = ResultLayer(viewer, source)
-        self.progress = _Progress(source.scan, job.cancel)
+        self._done = 0
+        self._bar: _Progress | None = None
         self._dock = _ActivityDock(viewer)
+        # It takes napari a while to make a bar: the first slices are worth more, and come before.
+        self._closed = False
+        self._pause = QTimer(job, singleShot=True, interval=_PATIENCE)
+        self._pause.timeout.connect(self._show_bar)
+        self._pause.start()
+
+    def show(self, slices: Slices) -> None:
+        """Move the bar, if there is one yet, to the slices that are done."""
+        self._done = slices.done
+        if self._bar is not None:
+            self._bar.move_to(self._done)
 
     def close(self) -> None:
         """Take down the bar and the dock."""
+        self._pause.stop()
+        self._closed = True
         self.job.deleteLater()
-        self.progress.close()
+        if self._bar is not None:
+            self._bar.close()
         self._dock.restore()
+
+    def _show_bar(self) -> None:
+        with self.job.held():  # napari serves events meanwhile
+            bar = _Progress(self.source.scan, self.job.cancel)
+            self._dock.open()
+            bar.move_to(self._done)
+        if self._closed:  # by a Cancel among them
+            bar.close()
+            self._dock.restore()
+        else:
+            self._bar = bar
 
 
 class _Progress(cancelable_progress):
@@ -218,9 +247,9 @@ class _Progress(cancelable_progress):
         super().__init__(total=scan.shape[0], desc=f"Segmenting {scan.name}")
         self._cancel = cancel
 
-    def show(self, slices: Slices) -> None:
-        """Move to the slices that are done."""
-        self.update(slices.done - self.n)
+    def move_to(self, done: int) -> None:
+        """Show how many slices are done."""
+        self.update(done - self.n)
 
     def cancel(self) -> None:
         """What the dock's button calls."""
@@ -234,6 +263,9 @@ class _ActivityDock:
     def __init__(self, viewer: Viewer) -> None:
         self._window = viewer.window._qt_window
         self._was_open = self._window._activity_dialog.isVisible()
+
+    def open(self) -> None:
+        """Open it."""
         self._window.statusBar()._toggle_activity_dock(True)
 
     def restore(self) -> None:
