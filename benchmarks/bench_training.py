@@ -27,9 +27,11 @@ from phantoms import write_phantoms
 from napari_tumor_unet.augmentation import augment
 from napari_tumor_unet.dataset import Pair, find_pairs
 from napari_tumor_unet.device import precision
+from napari_tumor_unet.learning import LOSSES
+from napari_tumor_unet.progress import Step
 from napari_tumor_unet.recipe import Recipe, Sampling, read_recipe
 from napari_tumor_unet.sampling import prepare_scan
-from napari_tumor_unet.training import LOSSES, Step, train
+from napari_tumor_unet.training import train
 from napari_tumor_unet.unet import UNet
 
 WARM_UP, TIMED = 2, 6  # steps

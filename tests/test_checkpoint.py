@@ -12,9 +12,9 @@ from napari_tumor_unet.checkpoint import (
     CheckpointError,
     Epoch,
     load_checkpoint,
-    read_metrics,
     save_checkpoint,
 )
+from napari_tumor_unet.progress import read_metrics
 
 from .conftest import Refused
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_tumor_unet.jobs import Callbacks, Worker
+from napari_tumor_unet.jobs import Callbacks, Waiting, Worker
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.sharing import ScanHandle, handle_of, planes_of, remote_scan
 
@@ -51,6 +51,23 @@ def mean_of(ask: Any, handle: ScanHandle) -> Generator[int, None, float]:
     yield from ()
     scan = remote_scan(handle, ask)
     return float(np.mean([scan.slice("flair", z) for z in range(scan.shape[0])]))
+
+
+def obedient() -> Generator[Any, Any, list[Any]]:
+    """Notes what it is told, and waits for "go on"."""
+    heard: list[Any] = []
+    while "wait" not in heard:
+        time.sleep(0.01)
+        if (word := (yield "working")) is not None:
+            heard.append(word)
+    heard.append((yield Waiting()))
+    return heard
+
+
+def asking(ask: Any) -> Generator[Any, Any, tuple[Any, list[Any]]]:
+    """Is told something before its question is answered."""
+    answer = ask("what?")
+    return answer, [(yield "asked") or (yield Waiting())]
 
 
 class Heard:
@@ -111,6 +128,42 @@ def test_an_error_in_the_child_arrives_as_its_sentence_with_the_traceback(worker
     assert kind == "failed"
     assert str(error) == "The scan is upside down."
     assert "in failing" in error.details
+    assert result_of(worker, counting, 1) == ("finished", "done")
+
+
+def test_a_task_hears_what_its_job_is_told_and_can_wait_for_it(worker: Worker) -> None:
+    heard = Heard()
+    job = worker.run(obedient, callbacks=heard.callbacks)
+    heard.until("event")
+    job.tell("faster")
+    job.tell("wait")
+    while not isinstance(heard.until("event")[-1][1], Waiting):
+        pass
+    job.tell("go on")
+    assert heard.until(*ENDINGS) == [("finished", ["faster", "wait", "go on"])]
+
+
+def test_a_word_is_not_taken_for_an_answer(worker: Worker) -> None:
+    heard = Heard()
+
+    def answer(question: str) -> str:
+        job.tell("a word")
+        time.sleep(0.1)  # so that it is sent first
+        return f"{question} that."
+
+    job = worker.run(asking, callbacks=heard.callbacks, answer=answer)
+    assert heard.until(*ENDINGS)[-1] == ("finished", ("what? that.", ["a word"]))
+
+
+def test_a_waiting_job_can_be_cancelled_and_late_words_are_lost(worker: Worker) -> None:
+    heard = Heard()
+    job = worker.run(obedient, callbacks=heard.callbacks)
+    job.tell("wait")
+    while not isinstance(heard.until("event")[-1][1], Waiting):
+        pass
+    job.cancel()
+    assert heard.until(*ENDINGS)[-1][0] == "cancelled"
+    job.tell("go on")
     assert result_of(worker, counting, 1) == ("finished", "done")
 
 

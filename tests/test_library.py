@@ -10,12 +10,14 @@ import pytest
 from napari_tumor_unet import library
 from napari_tumor_unet.card import ModelError, file_hash, read_card
 from napari_tumor_unet.library import (
+    add_model,
     all_models,
     bundled_models,
     delete_model,
     export_model,
     find_model,
     import_model,
+    new_name,
     rename_model,
     user_models,
 )
@@ -46,6 +48,23 @@ def test_another_model_of_a_name_that_is_taken_gets_a_number(tiny_model_file: Pa
     file = tmp_path / "Default.safetensors"
     shutil.copy(tiny_model_file, file)
     assert import_model(file) == "Default 2"
+
+
+def test_a_new_model_is_added_by_a_free_name_alone(
+    tiny_model_file: Path, tmp_path: Path, refused: Refused
+) -> None:
+    add_model(tiny_model_file, " tuned ")
+    assert list(user_models()) == ["tuned"]
+    assert new_name("tuned") == "tuned 2"
+    assert new_name("other") == "other"
+    for name, words in (("Tuned", "already"), ("default", "already"), ("a/b", "without"), (" ", "without")):
+        with refused(ModelError, words):
+            add_model(tiny_model_file, name)
+    with refused(ModelError, "no model"):
+        broken = tmp_path / "x.safetensors"
+        broken.write_bytes(b"nothing")
+        add_model(broken, "broken")
+    assert list(user_models()) == ["tuned"]
 
 
 def test_a_model_can_be_renamed(tiny_model_file: Path) -> None:

@@ -11,14 +11,15 @@ import pytest
 import tifffile
 import torch
 
-from napari_tumor_unet import training
 from napari_tumor_unet.augmentation import Augmentation
-from napari_tumor_unet.checkpoint import CheckpointError, Epoch
+from napari_tumor_unet.checkpoint import CheckpointError
 from napari_tumor_unet.dataset import Pair, find_pairs
+from napari_tumor_unet.learning import LOSSES, Learner
 from napari_tumor_unet.preparation import Preparation
+from napari_tumor_unet.progress import Epoch, Reading, Step
 from napari_tumor_unet.recipe import Optimisation, Recipe, Sampling, Schedule
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training import LOSSES, Reading, Step, TrainingError, train
+from napari_tumor_unet.training import TrainingError, train
 from napari_tumor_unet.unet import UNet, UNetConfig
 
 from .conftest import Refused
@@ -201,18 +202,18 @@ def test_a_file_that_cannot_be_used_is_named(pairs: list[Pair], tmp_path: Path, 
 def test_what_is_no_number_ends_the_training_and_the_last_checkpoint_stays(
     pairs: list[Pair], tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    learn, steps = training._learn, 0
+    learn, steps = Learner.learn, 0
 
-    def learn_badly(net: UNet, *arguments: Any) -> float:
+    def learn_badly(learner: Learner, *arguments: Any) -> float:
         nonlocal steps
         steps += 1
-        loss = learn(net, *arguments)
+        loss = learn(learner, *arguments)
         if steps == 4 and what == "weights":  # the last step of the second epoch: no loss will show it
-            torch.nn.init.constant_(net.head.weight, math.nan)
+            torch.nn.init.constant_(learner._network.head.weight, math.nan)
         return math.nan if steps == 4 and what == "loss" else loss
 
-    monkeypatch.setattr(training, "_learn", learn_badly)
-    with refused(training.TrainingError, "no longer", "epoch 2", "learning rate"):
+    monkeypatch.setattr(Learner, "learn", learn_badly)
+    with refused(TrainingError, "no longer", "epoch 2", "learning rate"):
         list(train(pairs, [], RECIPE, tmp_path / "run"))
     kept = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     assert len(kept["history"]) == 1

@@ -9,18 +9,22 @@ if TYPE_CHECKING:
     from napari_tumor_unet.api import segment
     from napari_tumor_unet.comparison import Score, score
     from napari_tumor_unet.experiments import evaluate, train
+    from napari_tumor_unet.fine_tuning_files import fine_tune
     from napari_tumor_unet.io import read_mask, read_scan, write_mask
     from napari_tumor_unet.model import load_model
     from napari_tumor_unet.result import Segmentation
+    from napari_tumor_unet.runs import FineTuning
     from napari_tumor_unet.scan import Scan
     from napari_tumor_unet.scoring import dice, iou
 
 _MODULE_OF = {
+    "FineTuning": "runs",
     "Scan": "scan",
     "Score": "comparison",
     "Segmentation": "result",
     "dice": "scoring",
     "evaluate": "experiments",
+    "fine_tune": "fine_tuning_files",
     "iou": "scoring",
     "load_model": "model",
     "read_mask": "io",
@@ -32,11 +36,13 @@ _MODULE_OF = {
 }
 
 __all__ = [
+    "FineTuning",
     "Scan",
     "Score",
     "Segmentation",
     "dice",
     "evaluate",
+    "fine_tune",
     "iou",
     "load_model",
     "read_mask",

@@ -50,6 +50,8 @@ class Card:
         Whether the probability is averaged with that of the mirrored head.
     parent : str
         Hash of the model that it was tuned from, if any.
+    data : tuple of str
+        Hashes of the scans and masks that it was tuned on, by :func:`napari_tumor_unet.lessons.content_hash`.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Card:
     smallest_region: float = 0.0
     mirrored: bool = False
     parent: str = ""
+    data: tuple[str, ...] = ()
 
 
 class ModelError(ValueError):

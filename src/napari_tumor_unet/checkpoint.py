@@ -7,41 +7,14 @@ import dataclasses
 import io
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from napari_tumor_unet.progress import METRICS, Epoch
+
 CHECKPOINT = "checkpoint.pt"
-METRICS = "metrics.csv"
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One epoch that ended.
-
-    Attributes
-    ----------
-    epoch, epochs : int
-        Its number, from 1, and how many there will be.
-    loss : float
-        Mean over its batches.
-    held_out_dice : float
-        Mean Dice of the held-out volumes in the network's own frame, without postprocessing; NaN where
-        nothing is held out.
-    learning_rate : float
-        At its end.
-    seconds : float
-        How long it took.
-    """
-
-    epoch: int
-    epochs: int
-    loss: float
-    held_out_dice: float
-    learning_rate: float
-    seconds: float
 
 
 class CheckpointError(RuntimeError):
@@ -85,20 +58,13 @@ def save_checkpoint(folder: Path, identity: str, parts: dict[str, Any], history:
 
 
 def write_metrics(folder: Path, history: list[Epoch]) -> None:
-    """Write all epochs as a CSV file."""
+    """Write all epochs as a CSV file, for :func:`napari_tumor_unet.progress.read_metrics`."""
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, [field.name for field in dataclasses.fields(Epoch)])
     writer.writeheader()
     writer.writerows(dataclasses.asdict(epoch) for epoch in history)
     with suppress(PermissionError):  # open in a spreadsheet on Windows: the next epoch writes all of it
         _write(folder / METRICS, table.getvalue().encode())
-
-
-def read_metrics(folder: Path) -> list[Epoch]:
-    """Read what :func:`write_metrics` wrote."""
-    with (folder / METRICS).open(newline="") as file:
-        rows = [[float(value) for value in row] for row in list(csv.reader(file))[1:]]
-    return [Epoch(int(epoch), int(epochs), *values) for epoch, epochs, *values in rows]
 
 
 def load_checkpoint(folder: Path, identity: str, parts: dict[str, Any]) -> list[Epoch]:
@@ -123,7 +89,7 @@ def load_checkpoint(folder: Path, identity: str, parts: dict[str, Any]) -> list[
             f"{folder.name} holds a training with another recipe or other data; choose another name."
         )
     for name, part in parts.items():
-        if content[name]:  # that of float16's scaler is empty where there was none
+        if content.get(name):  # that of float16's scaler is empty where there was none
             part.load_state_dict(content[name])
     return history
 

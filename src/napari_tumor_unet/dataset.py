@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,28 @@ from napari_tumor_unet.scan import Scan, ScanError, Sequence, sequence_named
 _PATIENT = re.compile(r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+")
 _NNUNET_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 _ENDINGS = (".nii.gz", ".nii", ".tif", ".tiff")
+
+
+class Case(Protocol):
+    """A scan with its mask, wherever they are kept: what :class:`Pair` is for files."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables."""
+
+    @property
+    def patient(self) -> str:
+        """What a split must keep on one side."""
+
+    @property
+    def slices(self) -> tuple[int, ...] | None:
+        """Those alone that are learned from, or judged; None for all."""
+
+    def read(self) -> tuple[Scan, NDArray[np.bool_]]:
+        """The scan and its mask (Z, Y, X)."""
+
+    def fingerprint(self) -> tuple[str, str]:
+        """Hashes of the scan and of its mask, whatever they are called."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +57,8 @@ class Pair:
         FLAIR, or all sequences in one; and the labels.
     others : mapping of sequence to Path
         Sequences in files of their own.
+    slices : tuple of int, optional
+        Those alone that are learned from, or judged; by default all.
     """
 
     name: str
@@ -41,6 +66,7 @@ class Pair:
     scan: Path
     mask: Path
     others: Mapping[Sequence, Path] = field(default_factory=dict)
+    slices: tuple[int, ...] | None = None
 
     def read(self) -> tuple[Scan, NDArray[np.bool_]]:
         """The scan and its mask (Z, Y, X).

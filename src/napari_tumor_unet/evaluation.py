@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.dataset import Pair
+from napari_tumor_unet.dataset import Case
 from napari_tumor_unet.model import Model
 from napari_tumor_unet.scoring import Overlap, Spread, overlap, spread
 from napari_tumor_unet.segmentation import run
@@ -98,13 +98,13 @@ class Summary:
         return cleaned
 
 
-def score_pair(pair: Pair, model: Model, *, device: str = "auto", flair_alone: bool = False) -> ScanScore:
+def score_pair(pair: Case, model: Model, *, device: str = "auto", flair_alone: bool = False) -> ScanScore:
     """Segment a scan and compare the result with its mask.
 
     Parameters
     ----------
-    pair : Pair
-        The scan and its mask on disk.
+    pair : Case
+        The scan and its mask.
     model : Model
         What segments it.
     device : str

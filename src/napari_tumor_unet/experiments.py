@@ -11,16 +11,18 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from napari_tumor_unet.card import Card
-from napari_tumor_unet.checkpoint import CHECKPOINT, Epoch, read_metrics, write_metrics
+from napari_tumor_unet.checkpoint import CHECKPOINT, write_metrics
 from napari_tumor_unet.dataset import Dataset, Pair, find_pairs
 from napari_tumor_unet.device import choose_device, enough_memory
 from napari_tumor_unet.evaluation import ScanScore, Summary, score_pair, summarise
+from napari_tumor_unet.jobs import Waiting
 from napari_tumor_unet.model import Model, load_model, save_model
 from napari_tumor_unet.pictures import draw_curves, draw_examples
+from napari_tumor_unet.progress import Epoch, Reading, Step, read_metrics
 from napari_tumor_unet.recipe import Recipe, read_recipe
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.split import hold_out, read_split, write_split
-from napari_tumor_unet.training import Reading, Step, TrainingError
+from napari_tumor_unet.training import TrainingError
 from napari_tumor_unet.training import train as run_training
 
 CURVES = "curves.png"
@@ -135,7 +137,7 @@ def train(
     """
     path = Path(out).expanduser()
     folder = path.with_name(f"{path.stem}_training")
-    _check_target(path, folder / CHECKPOINT, resume)
+    check_target(path, folder / CHECKPOINT, resume)
     plan = data if isinstance(data, Plan) else plan_training(data, split, fold)
     name = "given in Python" if isinstance(recipe, Recipe) else Path(recipe).stem
     settings = recipe if isinstance(recipe, Recipe) else read_recipe(str(recipe))
@@ -150,11 +152,11 @@ def train(
                 network, history = end.value
                 break
             if isinstance(event, Epoch):
-                with _writing(path.stem):
+                with writing(path.stem):
                     draw_curves(read_metrics(folder), folder / CURVES)
-            if on_event is not None:
+            if on_event is not None and not isinstance(event, Waiting):
                 on_event(event)
-    with _writing(path.stem):
+    with writing(path.stem):
         write_metrics(folder, history)
         write_split(folder / SPLIT, {"train": plan.learn, "val": plan.held_out})
         draw_curves(history, folder / CURVES)
@@ -237,7 +239,7 @@ def evaluate(
     return Evaluation(tuple(scores), summarise(scores), left_out)
 
 
-def _check_target(path: Path, checkpoint: Path, resume: bool) -> None:
+def check_target(path: Path, checkpoint: Path, resume: bool) -> None:
     """Nothing is trained over."""
     if path.suffix != ".safetensors":
         raise TrainingError(f"A model file is named like model.safetensors, not {path.name}.")
@@ -250,7 +252,8 @@ def _check_target(path: Path, checkpoint: Path, resume: bool) -> None:
 
 
 @contextmanager
-def _writing(name: str) -> Iterator[None]:
+def writing(name: str) -> Iterator[None]:
+    """Say in a TrainingError that something cannot be saved."""
     try:
         yield
     except (OSError, SafetensorError) as error:

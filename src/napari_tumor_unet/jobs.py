@@ -11,10 +11,12 @@ import signal
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 from loky.backend import get_context
@@ -47,12 +49,21 @@ class Callbacks:
     cancelled: Callable[[], None]
 
 
+class Waiting:
+    """What a task yields that goes on only when its job is told something."""
+
+
 class Job:
     """A handle on one running job."""
 
     def __init__(self) -> None:
         self._cancelled = threading.Event()
         self._ended = threading.Event()
+        self._words: SimpleQueue[Any] = SimpleQueue()
+
+    def tell(self, word: Any) -> None:
+        """Send the task a word: its ``yield`` gives that, soon, where it gives None otherwise."""
+        self._words.put(word)
 
     def cancel(self) -> None:
         """Ask the job to end; it does within a second, whatever it is doing."""
@@ -191,6 +202,8 @@ class Worker:
                 elif time.monotonic() - asked > _GRACE:
                     self._kill()
                     raise _CancelledError
+            while not job._words.empty():
+                connection.send(("told", job._words.get()))
             if connection.poll(_POLL):
                 kind, content = connection.recv()
                 if not job._cancelled.is_set():
@@ -244,7 +257,7 @@ def _serve_jobs(connection: Any) -> None:
     try:
         while True:
             message = connection.recv()
-            if message != "cancel":  # one that came too late
+            if message != "cancel" and message[0] != "told":  # these came too late
                 _run_task(connection, *message)
     except (EOFError, OSError):
         os._exit(0)
@@ -252,11 +265,13 @@ def _serve_jobs(connection: Any) -> None:
 
 def _run_task(connection: Any, task: Task, args: tuple[Any, ...], asks: bool) -> None:
     connection.send(("started", None))
-    steps = task(*((partial(_ask, connection), *args) if asks else args))
+    words: deque[Any] = deque()
+    steps = task(*((partial(_ask, connection, words), *args) if asks else args))
+    word = None
     while True:
         message: tuple[str, Any]
         try:
-            message = "event", next(steps)
+            message = "event", steps.send(word)
         except StopIteration as end:
             message = "finished", end.value
         except _CancelledError:
@@ -270,20 +285,35 @@ def _run_task(connection: Any, task: Task, args: tuple[Any, ...], asks: bool) ->
         connection.send(message)
         if message[0] != "event":
             return
-        if connection.poll():  # the only thing that comes unasked is "cancel"
-            connection.recv()
+        try:
+            word = _listen(connection, words, wait=isinstance(message[1], Waiting))
+        except _CancelledError:
             steps.close()
             connection.send(("cancelled", None))
             return
 
 
-def _ask(connection: Any, question: Any) -> Any:
+def _listen(connection: Any, words: deque[Any], *, wait: bool) -> Any:
+    """The next word that the task is told, if any has come."""
+    while not words and (wait or connection.poll()):
+        words.append(_receive(connection)[1])
+    return words.popleft() if words else None
+
+
+def _ask(connection: Any, words: deque[Any], question: Any) -> Any:
     """Ask the parent, in the middle of a task."""
     connection.send(("asked", question))
-    answer = connection.recv()
-    if answer == "cancel":
-        raise _CancelledError
+    while (answer := _receive(connection))[0] == "told":
+        words.append(answer[1])
     kind, content = answer
     if kind == "no answer":
         raise JobError(*content)
     return content
+
+
+def _receive(connection: Any) -> tuple[str, Any]:
+    message = connection.recv()
+    if message == "cancel":
+        raise _CancelledError
+    kind, content = message
+    return kind, content

@@ -75,10 +75,28 @@ def import_model(path: Path) -> str:
     for name, there in all_models().items():
         if file_hash(there) == hash_:
             return name
-    name, n = path.name.removesuffix(ENDING), 2
-    while _is_taken(name):
-        name, n = f"{path.name.removesuffix(ENDING)} {n}", n + 1
+    name = new_name(path.name.removesuffix(ENDING))
     _copy(path, model_folder() / f"{name}{ENDING}")
+    return name
+
+
+def add_model(path: Path, name: str) -> None:
+    """Copy a model file into the user's folder, by a name.
+
+    Raises
+    ------
+    ModelError
+        If it is no model or cannot be copied, or the name is taken or none for a file.
+    """
+    read_card(path)
+    _copy(path, model_folder() / f"{_free_name(name)}{ENDING}")
+
+
+def new_name(wanted: str) -> str:
+    """That name, with a number where it is taken."""
+    name, n = wanted, 2
+    while _is_taken(name):
+        name, n = f"{wanted} {n}", n + 1
     return name
 
 
@@ -101,12 +119,8 @@ def rename_model(name: str, new: str) -> None:
     ModelError
         If it is not the user's, or the name is taken or none for a file.
     """
-    new = new.strip()
-    if not new or new.startswith(".") or set(new) & set('<>:"/\\|?*') or not new.isprintable():
-        raise ModelError("A name of a model is one of a file, without / \\ : * ? < > | or quotes.")
     path = _own(name)
-    if new != name and _is_taken(new, but=name):
-        raise ModelError(f"There is a model {new!r} already; choose another name.")
+    new = _free_name(new, but=name)
     try:
         path.rename(path.with_name(f"{new}{ENDING}"))
     except OSError as error:
@@ -134,6 +148,16 @@ def _own(name: str) -> Path:
     if name not in models:
         raise ModelError(f"There is no model {name!r} of yours any more.")
     return models[name]
+
+
+def _free_name(name: str, but: str = "") -> str:
+    """A name without blanks around it, if it is one for a file and no model but that one has it."""
+    name = name.strip()
+    if not name or name.startswith(".") or set(name) & set('<>:"/\\|?*') or not name.isprintable():
+        raise ModelError("A name of a model is one of a file, without / \\ : * ? < > | or quotes.")
+    if _is_taken(name, but):
+        raise ModelError(f"There is a model {name!r} already; choose another name.")
+    return name
 
 
 def _is_taken(name: str, but: str = "") -> bool:

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from napari_tumor_unet.checkpoint import Epoch
 from napari_tumor_unet.evaluation import ScanScore
+from napari_tumor_unet.progress import Epoch
 
 # Told apart by those who see no red and green (Okabe and Ito, 2008).
 _PREDICTION, _REFERENCE = "#E69F00", "#56B4E9"
@@ -50,6 +50,22 @@ def draw_scan(score: ScanScore, path: Path) -> None:
     _draw(plain, view.flair, "FLAIR")
     _draw(predicted, view.flair, "prediction", view.prediction, _PREDICTION)
     _draw(true, view.flair, "truth", view.reference, _REFERENCE)
+    figure.savefig(path)
+
+
+def draw_change(before: ScanScore, after: ScanScore, path: Path) -> None:
+    """Truth, and what was found before and after, in the slice of the score's view, as a PNG file."""
+    view, new = before.view, after.view
+    figure = Figure(figsize=(9, 3.4), dpi=120, layout="constrained", facecolor="black")
+    figure.suptitle(
+        f"{before.name}, slice {view.index + 1}: Dice of the volume {before.volume.dice:.3f} before, "
+        f"{after.volume.dice:.3f} after",
+        color="white",
+    )
+    true, old, tuned = figure.subplots(1, 3)
+    _draw(true, view.flair, "truth", view.reference, _REFERENCE)
+    _draw(old, view.flair, "before", view.prediction, _PREDICTION)
+    _draw(tuned, view.flair, "after", new.prediction, _PREDICTION)
     figure.savefig(path)
 
 

@@ -14,6 +14,8 @@ from napari_tumor_unet.augmentation import Augmentation
 from napari_tumor_unet.preparation import Preparation
 from napari_tumor_unet.unet import UNetConfig
 
+Layers = Literal["all", "decoder"]
+
 
 @dataclass(frozen=True)
 class Optimisation:
@@ -31,6 +33,8 @@ class Optimisation:
         Of the optimiser.
     batch_size : int
         Slices in one step.
+    layers : {"all", "decoder"}
+        Which layers learn. In a fine-tuning the decoder alone may: it has fewer weights to forget with.
     """
 
     loss: Literal["bce", "dice_ce"] = "dice_ce"
@@ -38,10 +42,12 @@ class Optimisation:
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.01
     batch_size: int = 16
+    layers: Layers = "all"
 
     def __post_init__(self) -> None:
         _among("loss", self.loss, ("bce", "dice_ce"))
         _among("optimiser", self.optimiser, ("adam", "adamw"))
+        _among("layers", self.layers, ("all", "decoder"))
         if not 0 < self.learning_rate < math.inf or not 0 <= self.weight_decay < math.inf:
             raise ValueError("learning_rate is positive, and weight_decay is not negative.")
         if self.batch_size < 1:

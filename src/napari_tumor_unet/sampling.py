@@ -31,11 +31,19 @@ class PreparedScan:
         (Z, size, size), bool.
     step : int
         Slices between a slice and its neighbours.
+    slices : tuple of int, optional
+        Those alone that are learned from, or judged; by default all.
     """
 
     images: Tensor
     mask: Tensor
     step: int = 1
+    slices: tuple[int, ...] | None = None
+
+    @property
+    def used(self) -> list[int]:
+        """The slices that are learned from, or judged."""
+        return list(range(len(self.mask)) if self.slices is None else self.slices)
 
     def inputs(self, indices: list[int], neighbours: int, stretch: int = 1) -> Tensor:
         """The network's input (N, 3 + 2 * neighbours, size, size), float32; the end slices are repeated.
@@ -85,7 +93,7 @@ class Sampler:
     def __init__(self, whole: list[PreparedScan], stripped: list[PreparedScan], recipe: Recipe) -> None:
         self._variants = (whole, stripped or whole)
         self._recipe = recipe
-        where = [(s, z, bool(p.mask[z].any())) for s, p in enumerate(whole) for z in range(len(p.mask))]
+        where = [(s, z, bool(p.mask[z].any())) for s, p in enumerate(whole) for z in p.used]
         self._tumour = [(s, z) for s, z, tumour in where if tumour]
         if not self._tumour:
             raise ValueError("No training mask holds any tumour.")

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_tumor_unet.advice import Advice, Change
 from napari_tumor_unet.grid import Grid
+from napari_tumor_unet.progress import Epoch, Estimate
+from napari_tumor_unet.runs import PARENT, TUNED, FineTuning, Plan, read_plan, write_plan
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.sharing import Planes, ScanHandle, remote_scan
+from napari_tumor_unet.snapshot import write_snapshot
 
 _models: dict[str, Any] = {}
 _frames: dict[tuple[Any, ...], Any] = {}
 _MOST_FRAMES = 16
 _AT_ONCE = 2**20  # voxels of an answer
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a fine-tuning gave: scores before and after, how it went, what to do, and where it is."""
+
+    changes: tuple[Change, ...]
+    history: tuple[Epoch, ...]
+    advice: Advice
+    folder: Path
+    pictures: tuple[Path, ...]
 
 
 def warm_up(model: str) -> Generator[Any, None, None]:
@@ -98,6 +115,71 @@ def score(
     aligned = Aligned(masks[0].reshape(grid.shape), masks[1].reshape(grid.shape), grid, notes)
     for label in labels:
         yield score_aligned(aligned, label, tolerance)
+
+
+def estimate(model: str, settings: FineTuning, slices: int, device: str) -> Generator[Any, None, Estimate]:
+    """:func:`napari_tumor_unet.fine_tuning.estimate`."""
+    from napari_tumor_unet.device import choose_device, enough_memory
+    from napari_tumor_unet.fine_tuning import estimate
+
+    yield from ()
+    chosen = choose_device(device)
+    with enough_memory(chosen):
+        return estimate(_model(model), settings, slices, chosen)
+
+
+def fine_tune(
+    ask: Callable[[tuple[int, range | None]], Any],
+    folder: Path,
+    plan: Plan,
+    handles: tuple[ScanHandle, ...],
+    device: str,
+) -> Generator[Any, Any, Report]:
+    """Copy the scans that the parent holds into a run's folder, and fine-tune.
+
+    The parent is asked for planes of a scan, by its number, or for its mask, without a range.
+    """
+    for i, handle in enumerate(handles):
+        write_snapshot(folder / f"{i}.npz", remote_scan(handle, _asking_for(ask, i)), ask((i, None)))
+    write_plan(folder, plan)
+    return (yield from resume_fine_tuning(folder, device))
+
+
+def resume_fine_tuning(folder: Path, device: str) -> Generator[Any, Any, Report]:
+    """Fine-tune by the plan in a run's folder, from its checkpoint on if there is one.
+
+    Yields
+    ------
+    Reading, Scored, Step, Epoch, Waiting
+        As of :func:`napari_tumor_unet.fine_tuning.fine_tune`.
+
+    Returns
+    -------
+    Report
+        The new model is in the folder.
+    """
+    from napari_tumor_unet.device import choose_device, enough_memory
+    from napari_tumor_unet.fine_tuning import fine_tune
+    from napari_tumor_unet.model import load_model, save_model
+    from napari_tumor_unet.pictures import draw_change
+
+    chosen = choose_device(device)
+    with enough_memory(chosen):
+        plan = read_plan(folder)
+        parent = load_model(folder / PARENT)
+        parent = dataclasses.replace(parent, card=dataclasses.replace(parent.card, name=plan.model))
+        steps = fine_tune(plan.cases, plan.held_out, parent, plan.settings, folder, device=chosen)
+        tuned = yield from steps
+        save_model(tuned.model, folder / TUNED)
+        pictures = []
+        for i, (before, after) in enumerate(tuned.views):
+            pictures.append(folder / f"change_{i + 1}.png")
+            draw_change(before, after, pictures[-1])
+    return Report(tuned.changes, tuned.history, tuned.advice, folder, tuple(pictures))
+
+
+def _asking_for(ask: Callable[[tuple[int, range]], Planes], scan: int) -> Callable[[range], Planes]:
+    return lambda indices: ask((scan, indices))
 
 
 def _model(path: str) -> Any:

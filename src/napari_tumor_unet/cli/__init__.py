@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from napari_tumor_unet.cli import about, evaluate, score, segment, train
+from napari_tumor_unet.cli import about, evaluate, fine_tune, score, segment, train
 from napari_tumor_unet.cli.console import app
 from napari_tumor_unet.jobs import PATIENT_THREADS
 
-__all__ = ["about", "app", "evaluate", "main", "score", "segment", "train"]
+__all__ = ["about", "app", "evaluate", "fine_tune", "main", "score", "segment", "train"]
 
 
 def main() -> None:

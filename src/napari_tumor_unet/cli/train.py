@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from napari_tumor_unet.cli.console import Device, app, complain, err, fail, out
+from napari_tumor_unet.progress import Epoch, Reading, Scored, Step
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.checkpoint import Epoch
     from napari_tumor_unet.experiments import Plan
-    from napari_tumor_unet.training import Reading, Step
 
 
 @app.command()
@@ -51,8 +51,8 @@ def train(
 
     try:
         plan = experiments.plan_training(data, split, fold)
-        _print_plan(plan)
-        with _Bars() as bars:
+        print_plan(plan, out)
+        with Bars(out) as bars:
             trained = experiments.train(
                 plan,
                 out=path,
@@ -74,24 +74,23 @@ def train(
     )
 
 
-class _Bars(Progress):
-    """The epoch under way, and a line for each that ended."""
+class Bars(Progress):
+    """The epoch under way, and on another console a line for each that ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: Console) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         super().__init__(*columns, console=err, transient=True)
+        self._lines = lines
         self._task = self.add_task("reading scans", total=None)
 
-    def show(self, event: Reading | Step | Epoch) -> None:
+    def show(self, event: Reading | Scored | Step | Epoch) -> None:
         """Any event of a training."""
-        from napari_tumor_unet.checkpoint import Epoch
-        from napari_tumor_unet.training import Reading
-
-        if isinstance(event, Reading):
-            self.update(self._task, completed=event.scan, total=event.scans)
+        if isinstance(event, Reading | Scored):
+            doing = "reading scans" if isinstance(event, Reading) else "scoring"
+            self.update(self._task, description=doing, completed=event.scan, total=event.scans)
         elif isinstance(event, Epoch):
             held_out = "none" if math.isnan(event.held_out_dice) else f"{event.held_out_dice:.4f}"
-            out.print(
+            self._lines.print(
                 f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}  held-out Dice {held_out}  "
                 f"learning rate {event.learning_rate:.2g}  {event.seconds:.0f} s",
                 highlight=False,
@@ -102,13 +101,14 @@ class _Bars(Progress):
             self.update(self._task, description=text, completed=done, total=event.steps * event.epochs)
 
 
-def _print_plan(plan: Plan) -> None:
+def print_plan(plan: Plan, console: Console) -> None:
+    """A table of what is learned from, held out and left out."""
     table = Table("scan", "patient", "use")
     for use, pairs in (("learned from", plan.learn), ("held out", plan.held_out)):
         for pair in pairs:
             table.add_row(pair.name, pair.patient, use)
     for name, reason in plan.left_out.items():
         table.add_row(name, "", f"left out: {reason}")
-    out.print(table)
+    console.print(table)
     counts = f"{len(plan.learn)} scans to learn from, {len(plan.held_out)} held out"
-    out.print(f"{counts}, {len(plan.left_out)} left out.", highlight=False)
+    console.print(f"{counts}, {len(plan.left_out)} left out.", highlight=False)

@@ -1,0 +1,124 @@
+"""``napari-tumor-unet fine-tune``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from napari_tumor_unet.cli.console import Device, app, complain, err, fail, out
+from napari_tumor_unet.cli.train import Bars, print_plan
+from napari_tumor_unet.runs import FineTuning
+
+if TYPE_CHECKING:
+    from napari_tumor_unet.fine_tuning_files import Result
+
+_DEFAULTS = FineTuning()
+
+
+class Layers(StrEnum):
+    """Which layers learn."""
+
+    all = "all"
+    decoder = "decoder"
+
+
+@app.command()
+def fine_tune(
+    model: Annotated[str, typer.Argument(help="The model to go on from: a name or a file.")],
+    data: Annotated[Path, typer.Argument(help="Folder with scans and corrected masks, as for train.")],
+    path: Annotated[Path, typer.Option("--out", help="The new model's file.")],
+    epochs: Annotated[int, typer.Option(min=1)] = _DEFAULTS.epochs,
+    learning_rate: Annotated[float, typer.Option(help="Its peak.")] = _DEFAULTS.learning_rate,
+    batch_size: Annotated[int, typer.Option(min=1)] = _DEFAULTS.batch_size,
+    layers: Annotated[Layers, typer.Option(help="Which layers learn.")] = Layers.all,
+    augmentation: Annotated[
+        float, typer.Option(min=0, max=1, help="Strength of the random changes.")
+    ] = _DEFAULTS.augmentation,
+    slices: Annotated[int, typer.Option(min=1, help="In an epoch.")] = _DEFAULTS.slices,
+    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = _DEFAULTS.seed,
+    split: Annotated[
+        Path | None,
+        typer.Option(help="CSV with the columns patient and split.  [default: a fifth is held out]"),
+    ] = None,
+    fold: Annotated[int | None, typer.Option(help="Hold out this fold of the split instead.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+) -> None:
+    """Fine-tune a model on corrected masks, and print what that changed on scans held out."""
+    from napari_tumor_unet.card import ModelError
+    from napari_tumor_unet.checkpoint import CheckpointError
+    from napari_tumor_unet.device import DeviceError
+    from napari_tumor_unet.experiments import plan_training
+    from napari_tumor_unet.fine_tuning_files import fine_tune
+    from napari_tumor_unet.scan import ScanError
+    from napari_tumor_unet.training import TrainingError
+
+    console = err if as_json else out
+    settings = FineTuning(epochs, learning_rate, batch_size, layers.value, augmentation, slices, seed)
+    try:
+        plan = plan_training(data, split, fold)
+        print_plan(plan, console)
+        with Bars(console) as bars:
+            result = fine_tune(
+                model,
+                plan,
+                out=path,
+                settings=settings,
+                resume=resume,
+                device=device.value,
+                on_event=bars.show,
+            )
+    except (ScanError, ModelError, DeviceError, TrainingError, CheckpointError) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        complain("Stopped; the same command with --resume goes on from the last whole epoch.")
+        os._exit(1)  # as in train
+    if as_json:
+        out.print_json(json.dumps(_to_json(result)))
+        return
+    out.print(_table(result))
+    out.print(result.advice.said, highlight=False)
+    out.print(
+        f"{result.path.name} is the new model; metrics and pictures are in {result.folder.name}.",
+        highlight=False,
+    )
+
+
+def _table(result: Result) -> Table:
+    table = Table("scan", "Dice before", "after", "change", "IoU before", "after")
+    for change in result.changes:
+        name = f"{change.name} (the bundled sample)" if change.is_sample else change.name
+        before, after = change.before, change.after
+        numbers = (f"{x:.3f}" for x in (before.dice, after.dice))
+        table.add_row(name, *numbers, f"{change.gain:+.3f}", f"{before.iou:.3f}", f"{after.iou:.3f}")
+    return table
+
+
+def _to_json(result: Result) -> dict[str, Any]:
+    changes = [
+        {
+            "scan": change.name,
+            "sample": change.is_sample,
+            **{
+                when: {"dice": overlap.dice, "iou": overlap.iou}
+                for when, overlap in (("before", change.before), ("after", change.after))
+            },
+        }
+        for change in result.changes
+    ]
+    return {
+        "model": result.path.name,
+        "hash": result.model.hash,
+        "parent": result.model.card.parent,
+        "epochs": len(result.history),
+        "changes": changes,
+        "advice": dataclasses.asdict(result.advice),
+    }

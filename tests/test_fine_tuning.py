@@ -1,0 +1,255 @@
+"""Fine-tuning: it learns what it is shown, forgets nothing unseen, and says honestly whether it helped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_tumor_unet.advice import Change, advise
+from napari_tumor_unet.dataset import Pair, find_pairs
+from napari_tumor_unet.fine_tuning import FineTuned, estimate, fine_tune, hold_out_block, recipe_for
+from napari_tumor_unet.jobs import Waiting
+from napari_tumor_unet.model import Model
+from napari_tumor_unet.progress import Epoch, Scored, Step
+from napari_tumor_unet.runs import FineTuning
+from napari_tumor_unet.scoring import Overlap
+from napari_tumor_unet.training import TrainingError
+
+from .conftest import Refused
+
+SETTINGS = FineTuning(epochs=2, batch_size=4, slices=8)
+
+
+@pytest.fixture
+def pairs(data: Path) -> list[Pair]:
+    return list(find_pairs(data).pairs)
+
+
+def finish(*arguments: Any, tell: dict[int, str] | None = None) -> tuple[FineTuned, list[Any]]:
+    """Run to the end; ``tell`` says what to answer after which step."""
+    steps, events, told, n = fine_tune(*arguments), [], None, 0
+    while True:
+        try:
+            events.append(steps.send(told))
+        except StopIteration as end:
+            return end.value, events
+        n += isinstance(events[-1], Step)
+        told = (tell or {}).pop(n, None)
+
+
+def weights(model: Model) -> dict[str, torch.Tensor]:
+    return model.network.state_dict()
+
+
+def changed(before: Model, after: Model) -> set[str]:
+    old = weights(before)
+    return {name for name, weight in weights(after).items() if not torch.equal(weight, old[name])}
+
+
+def test_the_new_model_learned_from_the_scans_and_says_so(
+    pairs: list[Pair], tiny_model: Model, tmp_path: Path
+) -> None:
+    parent = replace(tiny_model, hash="f" * 64)
+    settings = replace(SETTINGS, epochs=12, slices=32, learning_rate=5e-3)
+    tuned, events = finish(pairs[:2], pairs[2:], parent, settings, tmp_path / "run")
+    assert changed(parent, tuned.model)
+    assert tuned.changes[0].name == "c"
+    assert tuned.changes[0].after.dice > tuned.changes[0].before.dice + 0.1
+    assert tuned.changes[1].is_sample
+    assert tuned.advice.keep
+    assert [e.after for e in events if isinstance(e, Scored)] == [False, False, True, True]
+    card = tuned.model.card
+    assert card.parent == parent.hash
+    assert len(card.data) == 2
+    assert card.scores["held-out scan 1"]["after"] == round(tuned.changes[0].after.dice, 4)
+    assert not any(f" {name} " in f" {card.summary} {card.training_data} {card.scores}" for name in "abc")
+
+
+def test_the_parent_is_left_as_it_was(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
+    before = {name: weight.clone() for name, weight in weights(tiny_model).items()}
+    finish(pairs, [], tiny_model, SETTINGS, tmp_path / "run")
+    assert all(torch.equal(weight, before[name]) for name, weight in weights(tiny_model).items())
+
+
+def test_the_decoder_alone_can_learn_and_statistics_stay(
+    pairs: list[Pair], tiny_model: Model, tmp_path: Path
+) -> None:
+    tuned, _ = finish(pairs, [], tiny_model, replace(SETTINGS, layers="decoder"), tmp_path / "decoder")
+    names = changed(tiny_model, tuned.model)
+    assert names
+    assert all(name.startswith(("upsample", "decoder", "head")) for name in names)
+    tuned, _ = finish(pairs, [], tiny_model, SETTINGS, tmp_path / "all")
+    assert any(name.startswith("encoder") for name in changed(tiny_model, tuned.model))
+    assert not any("running" in name for name in changed(tiny_model, tuned.model))
+
+
+def test_the_order_of_the_scans_decides_nothing(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
+    one, _ = finish(pairs[:2], pairs[2:], tiny_model, SETTINGS, tmp_path / "1")
+    two, _ = finish(pairs[1::-1], pairs[2:], tiny_model, SETTINGS, tmp_path / "2")
+    assert not changed(one.model, two.model)
+
+
+def test_an_interrupted_one_ends_with_the_same_weights(
+    pairs: list[Pair], tiny_model: Model, tmp_path: Path
+) -> None:
+    through, _ = finish(pairs[:2], pairs[2:], tiny_model, SETTINGS, tmp_path / "through")
+    steps = fine_tune(pairs[:2], pairs[2:], tiny_model, SETTINGS, tmp_path / "again")
+    next(event for event in steps if isinstance(event, Epoch))
+    steps.close()
+    again, events = finish(pairs[:2], pairs[2:], tiny_model, SETTINGS, tmp_path / "again")
+    assert not changed(through.model, again.model)
+    assert [e.epoch for e in events if isinstance(e, Epoch)] == [2]
+
+
+def test_a_pause_waits_and_changes_nothing(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
+    through, _ = finish(pairs, [], tiny_model, SETTINGS, tmp_path / "1")
+    steps, waited, told = fine_tune(pairs, [], tiny_model, SETTINGS, tmp_path / "2"), 0, None
+    while True:
+        try:
+            event = steps.send(told)
+        except StopIteration as end:
+            paused = end.value
+            break
+        told = "pause" if isinstance(event, Step) and not waited else None
+        if isinstance(event, Waiting):
+            waited += 1
+            told = "pause" if waited < 3 else "go on"
+    assert waited == 3
+    assert not changed(through.model, paused.model)
+
+
+def test_stop_keeps_the_best_epoch_so_far(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, epochs=6, learning_rate=0.05)
+    whole, events = finish(pairs[:2], pairs[2:], tiny_model, settings, tmp_path / "whole")
+    dice = [e.held_out_dice for e in events if isinstance(e, Epoch)][:4]
+    stopped, _ = finish(pairs[:2], pairs[2:], tiny_model, settings, tmp_path / "s", tell={9: "stop"})
+    assert len(stopped.history) == 4
+    assert changed(whole.model, stopped.model)
+    kept = torch.load(tmp_path / "s" / "checkpoint.pt", weights_only=True)["best"]
+    assert kept["dice"] == max(dice)
+    for name, weight in weights(stopped.model).items():
+        torch.testing.assert_close(weight, kept["weights"][name])
+    assert "epoch was chosen by the same scans" in stopped.advice.said
+
+
+def test_a_stop_before_the_first_epoch_says_that_there_is_nothing(
+    pairs: list[Pair], tiny_model: Model, tmp_path: Path, refused: Refused
+) -> None:
+    with refused(TrainingError, "nothing to keep"):
+        finish(pairs, [], tiny_model, SETTINGS, tmp_path / "run", tell={1: "stop"})
+
+
+def test_only_the_slices_named_teach(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
+    few = [replace(pairs[0], slices=(1, 2))]
+    scan, mask = pairs[0].read()
+    spoilt = mask.copy()
+    spoilt[[0, 3]] = ~spoilt[[0, 3]]
+    one, _ = finish([*few, pairs[1]], [], tiny_model, SETTINGS, tmp_path / "1")
+    other, _ = finish([_Made("a", scan, spoilt, (1, 2)), pairs[1]], [], tiny_model, SETTINGS, tmp_path / "2")
+    assert not changed(one.model, other.model)
+
+
+class _Made:
+    """A case that is made in memory."""
+
+    def __init__(self, name: str, scan: Any, mask: Any, slices: tuple[int, ...] | None) -> None:
+        self.name = self.patient = name
+        self.slices = slices
+        self._content = scan, mask
+
+    def read(self) -> Any:
+        return self._content
+
+    def fingerprint(self) -> tuple[str, str]:
+        return self.name, str(self._content[1].sum())
+
+
+def test_of_a_single_scan_a_block_of_slices_is_held_out(
+    phantom: Any, tiny_model: Model, tmp_path: Path
+) -> None:
+    import tifffile
+
+    scan, mask = phantom((12, 40, 36))
+    tifffile.imwrite(tmp_path / "x.tif", scan.sequences["flair"], photometric="minisblack")
+    tifffile.imwrite(tmp_path / "x_mask.tif", mask.astype(np.uint8), photometric="minisblack")
+    (pair,) = find_pairs(tmp_path).pairs
+    learned, block = hold_out_block(pair)
+    tumour = [z for z in range(12) if mask[z].any()]
+    assert block is not None
+    assert len(block.slices) == len(tumour) // 5
+    assert set(block.slices) <= set(tumour)
+    assert not set(block.slices) & set(learned.slices)
+    assert set(block.slices) | set(learned.slices) == set(range(12))
+    tuned, _ = finish([pair], [], tiny_model, SETTINGS, tmp_path / "run")
+    assert tuned.changes[0].before.reference == mask[list(block.slices)].sum()
+    assert "optimistic" in tuned.advice.said.lower()
+    assert "block of slices 1" in tuned.model.card.scores
+
+
+def test_too_few_slices_give_no_score_and_say_so(
+    pairs: list[Pair], tiny_model: Model, tmp_path: Path
+) -> None:
+    tuned, _ = finish([replace(pairs[0], slices=(1, 2))], [], tiny_model, SETTINGS, tmp_path / "run")
+    assert [change.is_sample for change in tuned.changes] == [True]
+    assert "No held-out score: one scan only" in tuned.advice.said
+
+
+def test_one_patient_on_both_sides_is_refused(
+    pairs: list[Pair], tiny_model: Model, tmp_path: Path, refused: Refused
+) -> None:
+    with refused(TrainingError, "both sides", "a"):
+        finish(pairs, pairs[:1], tiny_model, SETTINGS, tmp_path / "run")
+
+
+def test_impossible_settings_are_refused(
+    pairs: list[Pair], tiny_model: Model, tmp_path: Path, refused: Refused
+) -> None:
+    with refused(TrainingError, "augmentation"):
+        finish(pairs, [], tiny_model, replace(SETTINGS, augmentation=2.0), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("gains", "keep", "words"),
+    [
+        ([0.1, 0.05], True, "2 held-out scans (2 of them better) rose by 0.075"),
+        ([0.1, -0.3], False, "2 held-out scans (1 of them better) fell by 0.100"),
+        ([0.0], False, "held-out scan stayed as it was"),
+    ],
+)
+def test_the_advice_follows_the_held_out_scans(gains: list[float], keep: bool, words: str) -> None:
+    changes = [change("x", gain) for gain in gains]
+    advice = advise(changes, block=False, stopped=False)
+    assert advice.keep is keep
+    assert words in advice.said
+    assert "optimistic" not in advice.said
+
+
+def test_what_the_sample_lost_is_told() -> None:
+    told = advise([change("x", 0.1), change("s", -0.2, sample=True)], block=False, stopped=False)
+    assert told.keep
+    assert "On the bundled sample Dice fell by 0.200" in told.said
+    assert "sample" not in advise([change("s", -0.01, sample=True)], block=False, stopped=False).said
+
+
+def change(name: str, gain: float, sample: bool = False) -> Change:
+    """Of a Dice of 0.5 by a gain; both masks have 1000 voxels."""
+    both = round(1000 * (0.5 + gain))
+    return Change(name, Overlap(500, 1000, 1000), Overlap(both, 1000, 1000), sample)
+
+
+def test_the_estimate_grows_with_what_is_asked_for(tiny_model: Model) -> None:
+    small = estimate(tiny_model, SETTINGS, 100)
+    more = estimate(tiny_model, replace(SETTINGS, epochs=200), 1000)
+    assert 0 < small.seconds < more.seconds
+    assert more.memory - small.memory == 900 * 64 * 64 * 7
+
+
+def test_the_strength_of_augmentation_scales_all_changes(tiny_model: Model) -> None:
+    assert set(vars(recipe_for(tiny_model, replace(SETTINGS, augmentation=0.0)).augmentation).values()) == {0}
+    half = recipe_for(tiny_model, SETTINGS).augmentation
+    assert (half.flip, half.rotation, half.stripped) == (0.25, 10.0, 0.0)

@@ -1,0 +1,135 @@
+"""Fine-tunings on disk: they come back as they were, and what is damaged or at work is left out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes
+
+from napari_tumor_unet.dataset import Pair
+from napari_tumor_unet.runs import (
+    PARENT,
+    FineTuning,
+    Plan,
+    discard,
+    epochs_of,
+    interrupted,
+    lock_of,
+    new_run,
+    read_plan,
+    write_plan,
+)
+from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.snapshot import Snapshot, write_snapshot
+
+from .conftest import Refused
+
+METRICS = "epoch,epochs,loss,held_out_dice,learning_rate,seconds\n1,5,0.5,nan,0.0001,3.2\n"
+
+
+def plan_in(folder: Path) -> Plan:
+    pair = Pair(
+        "y", "y", Path("/data/y.nii.gz"), Path("/data/y_mask.nii.gz"), {"pre": Path("/data/p.nii.gz")}
+    )
+    cases = (Snapshot("x", "x", folder / "0.npz", (1, 2)), pair)
+    return Plan(
+        "default", FineTuning(epochs=5, layers="decoder"), cases, (Snapshot("z", "z", folder / "1.npz"),)
+    )
+
+
+@pytest.fixture
+def run() -> Path:
+    folder = new_run()
+    write_plan(folder, plan_in(folder))
+    (folder / PARENT).write_bytes(b"weights")
+    return folder
+
+
+def test_a_plan_comes_back_as_it_was(run: Path) -> None:
+    assert read_plan(run) == plan_in(run)
+
+
+def test_an_interrupted_run_is_found_and_described(run: Path) -> None:
+    (run / "metrics.csv").write_text(METRICS)
+    (found,) = interrupted()
+    assert (found.folder, found.plan, found.epochs) == (run, plan_in(run), 1)
+    assert str(found).startswith("default, 2 scans, 1 of 5 epochs, begun ")
+    assert epochs_of(run)[0].loss == 0.5
+
+
+def test_a_run_that_somebody_works_on_is_not_offered(run: Path, in_fresh_python: Callable[..., str]) -> None:
+    code = "from napari_tumor_unet.runs import interrupted; print(len(interrupted()))"
+    with lock_of(run):
+        assert interrupted() == []
+        assert in_fresh_python(code).strip() == "0"
+    assert in_fresh_python(code).strip() == "1"
+
+
+def test_what_is_damaged_is_cleared_away_and_what_is_being_made_is_not(run: Path) -> None:
+    broken, parentless, young, old = (new_run() for _ in range(4))
+    (broken / "plan.json").write_text('{"model": 3')
+    write_plan(parentless, plan_in(parentless))
+    old = old.rename(old.with_name(f"20200101-120000-{old.name[-8:]}"))
+    assert [found.folder for found in interrupted()] == [run]
+    assert young.exists()
+    assert not any(folder.exists() for folder in (broken, parentless, old))
+
+
+def test_a_discarded_run_leaves_nothing(run: Path) -> None:
+    discard(run)
+    assert not run.exists()
+    assert interrupted() == []
+
+
+def test_only_the_user_can_look_into_a_run(run: Path) -> None:
+    if os.name == "posix":
+        assert run.stat().st_mode & 0o077 == 0
+
+
+def test_no_torch_is_imported(in_fresh_python: Callable[..., str]) -> None:
+    code = "import sys; from napari_tumor_unet import runs, advice, progress, tasks; print('torch' in sys.modules)"
+    assert in_fresh_python(code).strip() == "False"
+
+
+@given(
+    shape=array_shapes(min_dims=3, max_dims=3, max_side=6),
+    dtype=st.sampled_from(["u1", "i2", "f4", "f8"]),
+    others=st.sets(st.sampled_from(["pre", "post"])),
+    in_mm=st.booleans(),
+)
+def test_a_snapshot_comes_back_as_it_was(
+    tmp_path_factory: Any, shape: Any, dtype: str, others: set[Any], in_mm: bool
+) -> None:
+    path = tmp_path_factory.mktemp("snapshot") / "0.npz"
+    chance = np.random.default_rng(0)
+    voxels = {s: chance.integers(0, 99, shape).astype(dtype) for s in ("flair", *sorted(others))}
+    mask = chance.random(shape) > 0.5
+    write_snapshot(path, Scan("x", voxels, (5.0, 0.5, 0.25), in_mm), mask)
+    snapshot = Snapshot("x", "x", path)
+    scan, again = snapshot.read()
+    assert (scan.name, scan.spacing, scan.in_mm) == ("x", (5.0, 0.5, 0.25), in_mm)
+    assert scan.sequences.keys() == voxels.keys()
+    for sequence, array in voxels.items():
+        np.testing.assert_array_equal(scan.sequences[sequence], array)
+        assert scan.sequences[sequence].dtype == array.dtype
+    np.testing.assert_array_equal(again, mask)
+    print_before = snapshot.fingerprint()
+    write_snapshot(path, scan, ~mask)
+    assert snapshot.fingerprint()[0] == print_before[0]
+    assert snapshot.fingerprint()[1] != print_before[1]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing", None])
+def test_a_damaged_snapshot_is_one_sentence(tmp_path: Path, refused: Refused, content: bytes | None) -> None:
+    path = tmp_path / "0.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with refused(ScanError, "copy of x", "damaged"):
+        Snapshot("x", "x", path).read()
