@@ -94,7 +94,8 @@ def test_only_the_user_can_look_into_a_run(run: Path) -> None:
 
 
 def test_no_torch_is_imported(in_fresh_python: Callable[..., str]) -> None:
-    code = "import sys; from napari_tumor_unet import runs, advice, progress, tasks; print('torch' in sys.modules)"
+    names = "runs, advice, progress, tasks"
+    code = f"import sys; from napari_tumor_unet import {names}; print('torch' in sys.modules)"
     assert in_fresh_python(code).strip() == "False"
 
 

@@ -44,9 +44,13 @@ class ModelSection:
         if self._last == library.DEFAULT_MODEL and preferred in library.all_models():
             self.choose(preferred)
 
+    def refresh(self) -> None:
+        """Offer the models that there are now."""
+        self.model.reset_choices()
+
     def choose(self, name: str | Path) -> None:
         """Take a model, after those there are may have changed."""
-        self.model.reset_choices()
+        self.refresh()
         self.model.value = name
 
     def _choices(self) -> list[tuple[str, str | Path]]:

@@ -44,6 +44,11 @@ class QtJob(QObject):
         callbacks = Callbacks(*(partial(self._call, name) for name in names))
         self._job = worker.run(task, *args, callbacks=callbacks, answer=answer)
 
+    @property
+    def handle(self) -> Job | None:
+        """The job itself, to be waited for."""
+        return self._job
+
     def tell(self, word: Any) -> None:
         """Send the task a word; see :meth:`napari_tumor_unet.jobs.Job.tell`."""
         if self._job is not None:

@@ -12,12 +12,11 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_tumor_unet import tasks
 from napari_tumor_unet.card import ModelError
+from napari_tumor_unet.plugin.device_choice import DeviceChoice
 from napari_tumor_unet.plugin.failures import show_details
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.model_section import ModelSection
-from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.result_section import ResultSection
 from napari_tumor_unet.plugin.scan_section import ScanSection
 from napari_tumor_unet.plugin.session import Session
@@ -45,14 +44,14 @@ class SegmentPanel(Container):
         self._viewer = self._session.viewer
         self._several = Several(self._session)
         self._began = 0.0
-        self._devices = ("auto",)
         self.layer = create_widget(
             annotation=Image, label="scan", options={"tooltip": "The image layer; it follows the active one."}
         )
         self.extent = choice("segment", lambda: _EXTENTS, "All slices, or the one on screen alone.")
         self.models = ModelSection()
         self.model = self.models.model
-        self.device = choice("device", lambda: self._devices, "Where to compute.")
+        self._devices = DeviceChoice(self._session)
+        self.device = self._devices.field
         self.start = button("Segment", "Segment the scan; the mask is a new labels layer.", self._start)
         self.cancel = button("Cancel", "End the run; the layers stay.", self._cancel)
         self.cancel.enabled = False
@@ -86,7 +85,6 @@ class SegmentPanel(Container):
         if self._session.running:
             self._on_started()
         self._session.warm_up()
-        self._ask_for_devices()
         QTimer.singleShot(0, self._recall)  # napari looks through all plugins for it, once
 
     def _recall(self) -> None:
@@ -102,6 +100,7 @@ class SegmentPanel(Container):
         self._viewer.layers.selection.events.active.connect(self._follow)
         self._viewer.layers.events.inserted.connect(self._show_scan)
         self._viewer.layers.events.removed.connect(self._show_scan)
+        self._session.models_changed.connect(self.models.refresh)
         self._session.started.connect(self._on_started)
         self._session.progressed.connect(self._on_progressed)
         self._session.ended.connect(self._on_ended)
@@ -139,19 +138,6 @@ class SegmentPanel(Container):
 
     def _show_details(self) -> None:
         show_details(self._session.said, self._session.details, self.native)
-
-    def _ask_for_devices(self) -> None:
-        self._job = QtJob(self._session)
-        self._job.finished.connect(self._on_devices)
-        self._job.start(self._session.worker, tasks.devices)
-
-    def _on_devices(self, answer: tuple[tuple[str, ...], str]) -> None:
-        self._devices, why = answer
-        preferred = segmentation_settings().device
-        self.device.reset_choices()
-        with self.device.changed.blocked():  # a device that is not here today stays preferred
-            self.device.value = preferred if preferred in self._devices else "auto"
-        self.device.tooltip = f"Where to compute; {why}"
 
     def _on_started(self) -> None:
         self._began = time.monotonic()
@@ -193,10 +179,11 @@ class SegmentPanel(Container):
         layers.selection.events.active.disconnect(self._follow)
         layers.events.inserted.disconnect(self._show_scan)
         layers.events.removed.disconnect(self._show_scan)
+        self._devices.let_go()
         with suppress(RuntimeError):  # with the whole window the session goes first
+            self._session.models_changed.disconnect(self.models.refresh)
             self._session.started.disconnect(self._on_started)
             self._session.progressed.disconnect(self._on_progressed)
             self._session.ended.disconnect(self._on_ended)
-            self._job.finished.disconnect(self._on_devices)
             self._several.cancel()
             self._several.deleteLater()

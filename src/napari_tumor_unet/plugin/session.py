@@ -42,6 +42,8 @@ class Session(QObject):
         A run has begun.
     progressed : Signal
         Slices of it are there; how many, and of how many.
+    models_changed : Signal
+        There is a new model.
     ended : Signal
         It has ended, with ``True`` if it ended well.
     said : str
@@ -56,6 +58,7 @@ class Session(QObject):
 
     started = Signal()
     progressed = Signal(int, int)
+    models_changed = Signal()
     ended = Signal(bool)
 
     def __init__(self, viewer: Viewer) -> None:

@@ -1,0 +1,87 @@
+"""Training loss and held-out Dice as they come."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pyqtgraph as pg
+from napari.utils.theme import get_theme
+from qtpy.QtWidgets import QHBoxLayout, QWidget
+
+from napari_tumor_unet.progress import Epoch, Step
+
+_HEIGHT = 130  # pixels
+_LOSS, _DICE = "#56B4E9", "#E69F00"  # told apart by those who see no red and green
+
+
+class TuningCurves(QWidget):
+    """Two plots beside each other; the loss has a point more for the epoch under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._epochs: list[Epoch] = []
+        self._running: list[float] = []
+        self._loss, self.loss = self._plot("loss", _LOSS)
+        self._dice, self.dice = self._plot("held-out Dice", _DICE)
+        self._dice.setYRange(0, 1)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for plot in (self._loss, self._dice):
+            layout.addWidget(plot)
+
+    @property
+    def epochs(self) -> int:
+        """How many are shown."""
+        return len(self._epochs)
+
+    def begin(self, epochs: Sequence[Epoch], total: int) -> None:
+        """Show the epochs that a run has done already, of how many."""
+        self._epochs, self._running = list(epochs), []
+        for plot in (self._loss, self._dice):
+            plot.setXRange(0, total)
+        self._draw()
+
+    def show_event(self, event: Any) -> None:
+        """Follow a run."""
+        if isinstance(event, Step):
+            self._running.append(event.loss)
+        elif isinstance(event, Epoch):
+            self._epochs.append(event)
+            self._running = []
+        else:
+            return
+        self._draw()
+
+    def wear(self, theme: str) -> None:
+        """Take napari's colours."""
+        colours = get_theme(theme)
+        text = colours.text.as_hex()
+        for plot in (self._loss, self._dice):
+            plot.setBackground(colours.background.as_hex())
+            plot.setTitle(plot.plotItem.titleLabel.text, color=text, size="9pt")
+            for side in ("left", "bottom"):
+                axis = plot.getAxis(side)
+                axis.setPen(text)
+                axis.setTextPen(text)
+
+    def _plot(self, title: str, colour: str) -> tuple[pg.PlotWidget, pg.PlotDataItem]:
+        plot = pg.PlotWidget(title=title)
+        plot.setFixedHeight(_HEIGHT)
+        plot.setMenuEnabled(False)
+        plot.setMouseEnabled(x=False, y=False)
+        plot.hideButtons()
+        plot.setToolTip(f"{title.capitalize()} after each epoch.")
+        curve = plot.plot(
+            pen=pg.mkPen(colour, width=2), symbol="o", symbolSize=5, symbolPen=None, symbolBrush=colour
+        )
+        return plot, curve
+
+    def _draw(self) -> None:
+        x, loss = [e.epoch for e in self._epochs], [e.loss for e in self._epochs]
+        if self._running:
+            x, loss = [*x, len(self._epochs) + 1], [*loss, sum(self._running) / len(self._running)]
+        self.loss.setData(x, loss)
+        scored = [(e.epoch, e.held_out_dice) for e in self._epochs if not math.isnan(e.held_out_dice)]
+        self.dice.setData([e for e, _ in scored], [dice for _, dice in scored])
