@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from napari_tumor_unet.dataset import Pair, patient_of
+from napari_tumor_unet.lessons import holding_out
 from napari_tumor_unet.scan import ScanError
 
 
@@ -59,6 +59,6 @@ def hold_out(pairs: Iterable[Pair], share: float = 0.2) -> dict[str, str]:
 
     Which ones depends on their names alone; a single patient is never held out.
     """
-    patients = sorted({p.patient for p in pairs}, key=lambda p: hashlib.sha256(p.encode()).hexdigest())
-    n = max(1, round(share * len(patients))) if len(patients) > 1 else 0
-    return {patient: "val" if i < n else "train" for i, patient in enumerate(patients)}
+    patients = {pair.patient for pair in pairs}
+    held_out = holding_out(patients, share)
+    return {patient: "val" if patient in held_out else "train" for patient in sorted(patients)}

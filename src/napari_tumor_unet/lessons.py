@@ -1,0 +1,212 @@
+"""Scans with the masks that a user made: what of them teaches a model, and what is held out to judge it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_tumor_unet.scan import Scan
+
+_NONE_HELD_OUT = "No held-out score: "
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A scan with its mask as it is now: what a fine-tuning learns from, or is judged by.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in tables.
+    patient : str
+        What a split must keep on one side.
+    scan : Scan
+        Its sequences may be lazy; slices are read when they are asked for.
+    mask : array of bool
+        (Z, Y, X), a copy, on the scan's grid.
+    slices : tuple of int or None
+        Those alone that teach and count; None for all.
+    held_out : bool
+        Whether it judges the model instead of teaching it.
+    """
+
+    name: str
+    patient: str
+    scan: Scan
+    mask: NDArray[np.bool_]
+    slices: tuple[int, ...] | None
+    held_out: bool
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Which slices of a mask somebody has looked after.
+
+    Attributes
+    ----------
+    total : int
+        How many slices there are.
+    labelled, checked : tuple of int
+        Slices with labels; those that the user marked as checked.
+    edited : tuple of int or None
+        Slices that are not as a model wrote them; None where no model wrote the mask.
+    """
+
+    total: int
+    labelled: tuple[int, ...]
+    checked: tuple[int, ...] = ()
+    edited: tuple[int, ...] | None = None
+
+    @property
+    def looked_after(self) -> tuple[int, ...]:
+        """Slices edited or checked; of a mask that no model wrote, those with labels count as edited."""
+        edited = self.labelled if self.edited is None else self.edited
+        return tuple(sorted({*edited, *self.checked}))
+
+
+@dataclass(frozen=True)
+class Check:
+    """What is to be said of a scan with its mask before it is learned from, in one short sentence."""
+
+    status: Literal["ok", "warning", "error"]
+    said: str
+    left_out: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can teach or judge."""
+        return self.status != "error" and not self.left_out
+
+
+def marks_of(mask: Any, written: Any = None, checked: Collection[int] = ()) -> Marks:
+    """Look through a mask.
+
+    Parameters
+    ----------
+    mask : array of int
+        (Z, Y, X); it is read slice by slice.
+    written : array of int, optional
+        The mask as a model last wrote it.
+    checked : collection of int
+        Slices that the user marked as checked.
+    """
+    total = len(mask)
+    labelled = tuple(z for z in range(total) if np.any(mask[z]))
+    edited = None
+    if written is not None:
+        edited = tuple(z for z in range(total) if not np.array_equal(mask[z], written[z]))
+    return Marks(total, labelled, tuple(sorted(z for z in set(checked) if 0 <= z < total)), edited)
+
+
+def check(
+    marks: Marks,
+    *,
+    only_checked: bool = False,
+    held_out: bool = False,
+    made_by: str = "",
+    model_hash: str = "",
+    learned: bool = False,
+) -> Check:
+    """Judge what a scan with its mask is worth to a model.
+
+    Parameters
+    ----------
+    marks : Marks
+        Of the mask.
+    only_checked : bool
+        Whether slices count only if they were edited or checked.
+    held_out : bool
+        Whether it is to judge the model.
+    made_by, model_hash : str
+        The hash of the model that wrote the mask, if one did, and of the one that is to learn.
+    learned : bool
+        Whether this model has learned from just this before.
+    """
+    if only_checked and not marks.looked_after:
+        return Check("warning", "No slice edited or marked as checked: left out.", left_out=True)
+    does = "proves" if held_out else "teaches"
+    if learned:
+        used = "This model has learned from it already"
+        return Check("warning", f"{used}: a score on it proves nothing." if held_out else f"{used}.")
+    if marks.edited == () and not marks.checked:
+        if made_by and made_by == model_hash:
+            return Check("warning", f"Made by this model and not edited: it {does} nothing.")
+        return Check("warning", f"Made by another model and not edited: it {does} only what that one thinks.")
+    if not marks.labelled:
+        return Check("warning", f"The mask is empty: it {does} that there is no tumour.")
+    if not only_checked:
+        return Check("ok", f"{_count(len(marks.labelled), 'slice')} of {marks.total} with labels.")
+    n = _count(len(marks.looked_after), "slice")
+    if marks.edited is None:
+        return Check("ok", f"No record of edits: {n} of {marks.total} with labels or checked count.")
+    return Check("ok", f"{n} of {marks.total} edited or checked.")
+
+
+def scan_hash(scan: Scan) -> str:
+    """SHA-256 of the voxels of all sequences, their types and shape; neither name nor place matters."""
+    digest = hashlib.sha256(repr(scan.shape).encode())
+    for sequence, array in sorted(scan.sequences.items()):
+        digest.update(f"{sequence} {np.dtype(array.dtype).newbyteorder('<').str}".encode())
+        for z in range(scan.shape[0]):
+            digest.update(_bytes(np.asarray(array[z])))
+    return digest.hexdigest()
+
+
+def pair_hash(scan: str, mask: Any) -> str:
+    """SHA-256 of a scan, given by its :func:`scan_hash`, with a mask (Z, Y, X): where it is not 0."""
+    digest = hashlib.sha256(f"{scan} {tuple(mask.shape)}".encode())
+    for z in range(mask.shape[0]):
+        digest.update(_bytes(np.asarray(mask[z]) != 0))
+    return digest.hexdigest()
+
+
+def content_hash(scan: Scan, mask: Any) -> str:
+    """SHA-256 of what a model sees of a scan and its mask: the same for layers and for their files."""
+    return pair_hash(scan_hash(scan), mask)
+
+
+def holding_out(patients: Iterable[str], share: float = 0.2) -> set[str]:
+    """Who is held out where nobody chose: about this share, at least one of two, never the only one.
+
+    It depends on the names alone.
+    """
+    order = sorted(set(patients), key=lambda patient: hashlib.sha256(patient.encode()).hexdigest())
+    return set(order[: max(1, round(share * len(order)))]) if len(order) > 1 else set()
+
+
+def summary(learned: Sequence[str], held_out: Sequence[str], left_out: int = 0) -> str:
+    """What there is to learn from and what the model is judged by, in words.
+
+    Parameters
+    ----------
+    learned, held_out : sequence of str
+        The patient of each scan.
+    left_out : int
+        How many scans are neither.
+    """
+    scans = f"{_count(len(learned), 'scan')} to learn from"
+    others = f" {left_out} left out." if left_out else ""
+    if not learned:
+        why = "all scans are held out" if held_out else "add scans with their masks"
+        return f"Nothing to learn from: {why}.{others}"
+    if held_out:
+        return f"{scans}, {len(held_out)} held out.{others}"
+    if len(learned) == 1:
+        why = "one scan only; a block of its slices is held out instead, an optimistic estimate."
+        return f"{_NONE_HELD_OUT}{why}{others}"
+    one = len(set(learned)) == 1
+    why = "all scans are of one patient" if one else "all scans are learned from; hold one out to have it"
+    return f"{scans}. {_NONE_HELD_OUT}{why}.{others}"
+
+
+def _bytes(plane: NDArray[Any]) -> bytes:
+    return plane.astype(plane.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -1,0 +1,139 @@
+"""Which image layer a mask belongs to, and the two as a scan with its mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+
+from napari_tumor_unet.grid import Grid
+from napari_tumor_unet.plugin.compared import is_agreement
+from napari_tumor_unet.plugin.layers import Choice, LayerScan, data_to_world, scan_of
+from napari_tumor_unet.plugin.parts import KEY, scan_id
+from napari_tumor_unet.plugin.volumes import Place, axes_of, voxels_of
+from napari_tumor_unet.scan import ScanError
+
+
+@dataclass(frozen=True)
+class LayerPair:
+    """An image layer and a mask of it.
+
+    Attributes
+    ----------
+    image : Image
+    labels : Labels
+    point : tuple of float
+        Where in the world the viewer was when they were paired: of time points it chooses one.
+    """
+
+    image: Image
+    labels: Labels
+    point: tuple[float, ...]
+
+    def source(self, layers: Iterable[Layer]) -> LayerScan:
+        """The scan, its slices as the mask's own run had them.
+
+        Raises
+        ------
+        ScanError
+            If the image is no scan, or the mask has another shape or place.
+        """
+        known = self._known.get("place", Place())
+        source = scan_of(self.image, layers, self._point(known), Choice(across=known.across, turn=known.turn))
+        shape, wanted = voxels_of(self.labels).shape, source.mask_shape()
+        if shape != wanted:
+            raise ScanError(f"{self.labels.name} has shape {shape}, but its scan {wanted}.")
+        if not _grid(self.labels, self.image).is_same(_grid(self.image, self.labels)):
+            raise ScanError(f"{self.labels.name} lies elsewhere than its scan {self.image.name}.")
+        return source
+
+    def mask(self, source: LayerScan) -> Any:
+        """The labels (Z, Y, X) as they are now; a view where they are in memory."""
+        return source.place.volume(np.asarray(voxels_of(self.labels)))
+
+    def written(self, source: LayerScan) -> Any:
+        """What a model last wrote there, if one did."""
+        written = self._known.get("written")
+        same = written is not None and written.shape == source.scan.shape
+        return written if same and self._known.get("place") == source.place else None
+
+    @property
+    def checked(self) -> frozenset[int]:
+        """The slices that the user marked as checked."""
+        return frozenset(self._known.get("checked", ()))
+
+    @property
+    def made_by(self) -> str:
+        """The hash of the model that wrote the mask, if one did."""
+        return str(self._known.get("provenance", {}).get("model_hash", ""))
+
+    @property
+    def _known(self) -> dict[str, Any]:
+        return self.labels.metadata.get(KEY, {})
+
+    def _point(self, place: Place) -> tuple[float, ...]:
+        """The world's point at which the mask was made, else that of the pair."""
+        leading = axes_of(self.image).leading
+        if not place.at or len(leading) != len(place.at):
+            return self.point
+        index = [0.0] * self.image.ndim
+        for axis, position in zip(leading, place.at, strict=True):
+            index[axis] = position
+        return tuple(self.image.data_to_world(index))
+
+
+def matches(layers: Iterable[Layer]) -> tuple[list[tuple[Image, Labels]], int]:
+    """Each mask with its image, and how many masks have none, or several that may be it."""
+    layers = list(layers)
+    masks = [layer for layer in layers if isinstance(layer, Labels) and not is_agreement(layer)]
+    found = [(image, mask) for mask in masks if (image := image_for(mask, layers)) is not None]
+    return found, len(masks) - len(found)
+
+
+def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
+    """The image of a mask's shape and place: what it was made from, or read with, or is called alike."""
+    images = [layer for layer in layers if isinstance(layer, Image) and _fits(layer, mask)]
+    known = mask.metadata.get(KEY, {})
+    if made_from := [image for image in images if str(image.unique_id) == known.get("source")]:
+        return made_from[0]
+    if read_with := [image for image in images if scan_id(image) == known.get("scan_id")]:
+        return max(read_with, key=_is_flair)
+    if len({scan_id(image) for image in images}) > 1:
+        alike = [_alike(image.name.lower(), mask.name.lower()) for image in images]
+        best = max(alike)
+        images = [image for image, how in zip(images, alike, strict=True) if how == best and best[1]]
+    one = len({scan_id(image) for image in images}) == 1
+    return max(images, key=_is_flair) if one else None
+
+
+def _alike(image: str, mask: str) -> tuple[bool, int]:
+    """Whether a mask's name goes on from an image's, and how many first letters they share."""
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(image, mask, strict=False))
+    return mask.startswith(image), sum(1 for _ in same)
+
+
+def _is_flair(image: Image) -> bool:
+    return image.metadata.get(KEY, {}).get("sequence") == "flair"
+
+
+def _fits(image: Image, mask: Labels) -> bool:
+    same_axes = len(axes_of(image).mask) == mask.ndim
+    return same_axes and _grid(mask, image).is_same(_grid(image, mask))
+
+
+def _grid(layer: Layer, other: Layer) -> Grid:
+    """Where a layer's voxels lie, without its channels; in mm if the other one tells its unit as well."""
+    axes = axes_of(layer).mask if isinstance(layer, Image) else tuple(range(layer.ndim))
+    matrix, offset = data_to_world(layer)
+    both = all(unit.is_compatible_with("millimeter") for unit in (layer.units[-1], other.units[-1]))
+    factor = np.array([_in_mm(layer.units[axis]) if both else 1.0 for axis in axes])
+    shape = tuple(int(voxels_of(layer).shape[axis]) for axis in axes)
+    return Grid(shape, matrix[np.ix_(axes, axes)] * factor[:, None], offset[list(axes)] * factor, True)
+
+
+def _in_mm(unit: Any) -> float:
+    return float((1 * unit).to("millimeter").magnitude) if unit.is_compatible_with("millimeter") else 1.0
