@@ -7,22 +7,23 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QModelIndex, QSize, Qt, Signal
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
+    QCheckBox,
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
     QTableWidget,
     QTableWidgetItem,
-    QWidget,
 )
 
 from napari_tumor_unet.lessons import Check
 
-_COLUMNS = ("scan", "mask", "use", "check")
-_USE, _CHECK = 2, 3
-_USES = ("learn", "hold out")
+_COLUMNS = ("scan", "mask", "hold out", "check")
+_SCAN, _MASK, _OUT, _CHECK = range(len(_COLUMNS))
+_OUT_MEANS = "Hold it out to judge the new model, instead of learning from it; all scans of a patient alike."
+_WIDEST = 160  # pixels of a column
 _ICONS = {
     "ok": QStyle.StandardPixmap.SP_DialogApplyButton,
     "warning": QStyle.StandardPixmap.SP_MessageBoxWarning,
@@ -61,10 +62,13 @@ class PairTable(QTableWidget):
         self.verticalHeader().hide()
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(_USE, QHeaderView.ResizeMode.ResizeToContents)
+        for narrow in (_MASK, _OUT):
+            header.setSectionResizeMode(narrow, QHeaderView.ResizeMode.ResizeToContents)
+        header.setMaximumSectionSize(_WIDEST)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.setWordWrap(False)
         self.setMinimumHeight(140)
+        self.horizontalHeaderItem(_OUT).setToolTip(_OUT_MEANS)
 
     def show_lines(self, lines: list[Line]) -> None:
         """Show these, and no others; what is selected stays so as far as it is there."""
@@ -73,16 +77,7 @@ class PairTable(QTableWidget):
         while self.rowCount() < len(lines):
             self._append()
         for n, line in enumerate(lines):
-            said = "Checking" if line.check is None else line.check.said
-            for column, text in ((0, line.scan), (1, line.mask), (_CHECK, said)):
-                item = self.item(n, column)
-                item.setText(text)
-                item.setToolTip(text)
-            if line.check is not None:
-                self.item(n, _CHECK).setIcon(self.style().standardIcon(_ICONS[line.check.status]))
-            box = self.cellWidget(n, _USE)
-            box.setCurrentIndex(int(line.held_out))
-            box.setEnabled(line.check is None or line.check.usable)
+            self._fill(n, line)
 
     def chosen(self) -> list[int]:
         """The numbers of the lines that are selected."""
@@ -93,15 +88,28 @@ class PairTable(QTableWidget):
         self.insertRow(n)
         for column in range(len(_COLUMNS)):
             self.setItem(n, column, QTableWidgetItem())
-        box = QComboBox()
-        box.addItems(_USES)
-        box.setToolTip("Learn from it, or hold it out to judge the new model; all scans of a patient alike.")
-        box.activated.connect(partial(self._on_use, box))
-        self.setCellWidget(n, _USE, box)
+        box = QCheckBox()
+        box.setToolTip(_OUT_MEANS)
+        box.clicked.connect(partial(self._on_box, box))
+        self.setCellWidget(n, _OUT, box)
 
-    def _on_use(self, box: QWidget, index: int) -> None:
-        n = next(n for n in range(self.rowCount()) if self.cellWidget(n, _USE) is box)
-        self.used.emit(n, bool(index))
+    def _fill(self, n: int, line: Line) -> None:
+        said = "Checking" if line.check is None else line.check.said
+        texts = {_SCAN: line.scan, _MASK: line.mask, _CHECK: said}
+        for column, text in texts.items():
+            self.item(n, column).setText(text)
+            self.item(n, column).setToolTip(text)
+        # Its scan's name stands beside it.
+        self.item(n, _MASK).setText(line.mask.removeprefix(line.scan).strip(" _-") or line.mask)
+        status = None if line.check is None else line.check.status
+        self.item(n, _CHECK).setIcon(self.style().standardIcon(_ICONS[status]) if status else QIcon())
+        box = self.cellWidget(n, _OUT)
+        box.setChecked(line.held_out)
+        box.setEnabled(line.check is None or line.check.usable)
+
+    def _on_box(self, box: QCheckBox, held_out: bool) -> None:
+        n = next(n for n in range(self.rowCount()) if self.cellWidget(n, _OUT) is box)
+        self.used.emit(n, held_out)
 
 
 class _Shortened(QStyledItemDelegate):

@@ -222,12 +222,14 @@ class PairsSection(Container):
 
     def _show_check(self) -> None:
         """The check of the row selected, whole, or else the first that is not as it should be."""
-        checks = [self._rows.check(shown, shown.patient in self._rows.held_out()) for shown in self._rows]
-        chosen = [checks[n] for n in self.table.chosen()]
-        bad = [said for said in checks if said is not None and said.status != "ok"]
-        said = next((said for said in chosen + bad if said is not None), None)
-        self.said.value = "" if said is None else said.said
-        self._below[0].visible = bool(self.said.value)
+        rows, held_out = list(self._rows), self._rows.held_out()
+        checks = [(shown, self._rows.check(shown, shown.patient in held_out)) for shown in rows]
+        checks = [(shown, found) for shown, found in checks if found is not None]
+        chosen = [rows[n] for n in self.table.chosen()]
+        order = sorted(checks, key=lambda pair: (pair[0] not in chosen, pair[1].status == "ok"))
+        told = order and (order[0][0] in chosen or order[0][1].status != "ok")
+        self.said.value = f"{order[0][0].scan}: {order[0][1].said}" if told else ""
+        self.said.visible = bool(told)
 
     def _let_go(self) -> None:
         """The section is closed; the viewer goes on."""
