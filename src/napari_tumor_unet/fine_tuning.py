@@ -18,6 +18,7 @@ from napari_tumor_unet.dataset import Case, Pair
 from napari_tumor_unet.evaluation import ScanScore, score_pair
 from napari_tumor_unet.jobs import Waiting
 from napari_tumor_unet.learning import Learner
+from napari_tumor_unet.lessons import content_hash
 from napari_tumor_unet.model import Model, channels_last
 from napari_tumor_unet.progress import Command, Epoch, Estimate, Reading, Scored, Step
 from napari_tumor_unet.recipe import Optimisation, Postprocessing, Recipe, Sampling, Schedule
@@ -243,7 +244,7 @@ def _card(
         f"{_settings(settings)}. The parent: {parent.card.training}",
         scores=scores,
         parent=parent.hash,
-        data=tuple("+".join(case.fingerprint()) for case in cases),
+        data=tuple(content_hash(*case.read()) for case in cases),
     )
 
 

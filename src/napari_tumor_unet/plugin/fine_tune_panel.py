@@ -68,7 +68,6 @@ class FineTunePanel(Container):
         self.report = TuningReport(self._tuning)
         how = Container(widgets=[self.settings.epochs, self.device])
         self._build(how)
-        align(Container(widgets=[]), how, self.settings.advanced)
         self._soon = QTimer(self.native, singleShot=True, interval=_PAUSE)
         self._connect()
         self._on_model()
@@ -88,13 +87,16 @@ class FineTunePanel(Container):
         body.extend([curves, self.report])
         body.native.layout().addStretch()
         super().__init__(labels=False)
-        append(self, Scrolled(body, _WIDTH))
+        scrolled = Scrolled(body, _WIDTH)
+        append(self, scrolled)
         for part in (self, which, how, advanced, curves):
             part.margins = (0, 0, 0, 0)
         for label in (self.said, self.estimate):
             label.native.setWordWrap(True)
             label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        self._body, self._running, self._curves = body, running, curves
+        align(which, self.pairs.fields, how, self.report.fields)
+        align(self.settings.advanced)
+        self._running, self._curves, self._scrolled = running, curves, scrolled
 
     def _connect(self) -> None:
         self.model.changed.connect(self._on_model)
@@ -182,6 +184,7 @@ class FineTunePanel(Container):
         self.progress.value, self.progress.max = 0, 1
         self.said.value = "Copying the scans"
         self._show_state()
+        QTimer.singleShot(0, self._scroll)
 
     def _on_event(self, event: Any) -> None:
         self.curves.show_event(event)
@@ -194,8 +197,6 @@ class FineTunePanel(Container):
             self.said.value = f"Scoring {when}: scan {event.scan} of {event.scans}"
         elif isinstance(event, Step):
             self._show_step(event)
-        if isinstance(event, Waiting | Step):
-            self._show_state()
 
     def _show_step(self, step: Step) -> None:
         done, total = (step.epoch - 1) * step.steps + step.step, step.epochs * step.steps
@@ -210,6 +211,7 @@ class FineTunePanel(Container):
     def _on_ended(self, _: bool) -> None:
         self.report.show_report(self._tuning.report)
         self._show_state()
+        QTimer.singleShot(0, self._scroll)
         if not self._tuning.report:
             self.interrupted.look()
 
@@ -224,6 +226,7 @@ class FineTunePanel(Container):
         self.start.enabled = ready
         self.start.visible = not running
         self._running.visible = self.progress.visible = running
+        self.estimate.visible = ready
         self._curves.visible = running or undecided
         self.pause.text = "Go on" if self._tuning.paused else "Pause"
         self.details.visible = bool(self._tuning.details) and not running
@@ -233,6 +236,12 @@ class FineTunePanel(Container):
             self.said.value = "" if undecided else self._tuning.said
         if undecided and not self.report.visible:  # the panel was opened since
             self.report.show_report(self._tuning.report)
+
+    def _scroll(self) -> None:
+        """Show what is new, which is at the end."""
+        with suppress(RuntimeError):  # the panel may be gone
+            bar = self._scrolled.verticalScrollBar()
+            bar.setValue(bar.maximum())
 
     def _wear(self, *_: object) -> None:
         self.curves.wear(self._viewer.theme)

@@ -56,11 +56,11 @@ class PairsSection(Container):
             tooltip="The other slices of a layer teach nothing, and count in no score.",
         )
         self.said, self.summed_up = Label(value=""), Label(value="")
-        self._fields = Container(widgets=[self.mask_layer, self.scan_layer])
-        self._fields.margins = (0, 0, 0, 0)
+        self.fields = Container(widgets=[self.mask_layer, self.scan_layer])
+        self.fields.margins = (0, 0, 0, 0)
         super().__init__(
             widgets=[
-                self._fields,
+                self.fields,
                 row(self.add_pair, self.add_all),
                 row(self.add_folder, self.drop),
                 self.only_checked,
@@ -76,7 +76,7 @@ class PairsSection(Container):
             label.native.setWordWrap(True)
             label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         append(self, self._below.native)
-        align(self._fields)
+        align(self.fields)
         self._rows = PairRows(self._viewer, self.native)
         self._connect()
         self._on_layers()
@@ -103,6 +103,12 @@ class PairsSection(Container):
     def files(self) -> list[tuple[Pair, bool]]:
         """The pairs of the folders added that can be used, with whether they are held out."""
         return self._rows.files()
+
+    @property
+    def slices(self) -> int:
+        """How many slices all scans have that can be used, as far as they were looked through."""
+        seen = (row.seen for row in self._rows.used())
+        return sum(looked.marks.total for looked in seen if looked and looked.marks)
 
     def check_for(self, model_hash: str, known: Collection[str]) -> None:
         """Check the rows for the model that is chosen.

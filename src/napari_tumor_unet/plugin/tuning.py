@@ -15,7 +15,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_tumor_unet import library, tasks
 from napari_tumor_unet.dataset import Pair
-from napari_tumor_unet.jobs import JobError, Waiting, Worker
+from napari_tumor_unet.jobs import JobError, Worker
 from napari_tumor_unet.lessons import Lesson
 from napari_tumor_unet.plugin.failures import tell_failure
 from napari_tumor_unet.plugin.qt_jobs import QtJob
@@ -57,6 +57,7 @@ class Tuning(QObject):
     plan : Plan or None
         Of the run, or of the last one.
     paused : bool
+        Whether it was told to pause.
     said, details : str
         What the user was told of the end, and the traceback if it was an error.
     """
@@ -160,8 +161,7 @@ class Tuning(QObject):
         """Pause, go on or stop."""
         if self._job is not None:
             self._job.tell(command)
-            if command != "pause":
-                self.paused = False
+            self.paused = command == "pause"
 
     def cancel(self) -> None:
         """End the run, and forget it."""
@@ -199,16 +199,12 @@ class Tuning(QObject):
         self.said = self.details = ""
         self.paused = False
         self._job = job = QtJob(self)
-        job.progressed.connect(self._on_event)
+        job.progressed.connect(self.progressed)
         job.finished.connect(self._on_finished)
         job.failed.connect(self._on_failed)
         job.cancelled.connect(self._on_cancelled)
         job.start(self._worker, task, *arguments, answer=answer)
         self.began.emit(epochs_of(self._folder))
-
-    def _on_event(self, event: Any) -> None:
-        self.paused = isinstance(event, Waiting)
-        self.progressed.emit(event)
 
     def _on_finished(self, report: tasks.Report) -> None:
         self.report = report

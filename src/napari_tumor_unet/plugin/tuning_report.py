@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QMessageBox,
     QScrollArea,
+    QSizePolicy,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -21,10 +22,11 @@ from qtpy.QtWidgets import (
 from napari_tumor_unet.card import ModelError
 from napari_tumor_unet.library import new_name
 from napari_tumor_unet.plugin.tuning import Tuning
-from napari_tumor_unet.plugin.widgets import append, button, row
+from napari_tumor_unet.plugin.widgets import button, row
 from napari_tumor_unet.tasks import Report
 
 _COLUMNS = ("scan", "Dice before", "after", "change")
+_HEIGHT = 120  # pixels
 _PICTURES = 620, 640  # pixels of the window with pictures
 
 
@@ -42,12 +44,14 @@ class TuningReport(Container):
         self.pictures = button(
             "Pictures...", "Truth, and what was found before and after, of each scan.", self._show_pictures
         )
-        self.name = LineEdit(label="name", tooltip="What the new model is to be called.")
+        self.called = LineEdit(label="name", tooltip="What the new model is to be called.")
         self.keep = button("Keep", "Store the new model among your own.", self._keep)
         self.discard = button("Discard", "Delete the new model, and all that the run left.", self._discard)
-        fields = Container(widgets=[self.name])
-        fields.margins = (0, 0, 0, 0)
-        super().__init__(labels=False)
+        self.fields = Container(widgets=[self.called])
+        self.fields.margins = (0, 0, 0, 0)
+        super().__init__(
+            widgets=[self.advice, self.pictures, self.fields, row(self.keep, self.discard)], labels=False
+        )
         self.margins = (0, 0, 0, 0)
         self.table = QTableWidget(0, len(_COLUMNS))
         self.table.setHorizontalHeaderLabels(_COLUMNS)
@@ -56,10 +60,10 @@ class TuningReport(Container):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.table.setMinimumHeight(110)
-        append(self, self.table)
+        self.table.setFixedHeight(_HEIGHT)
+        self.native.layout().insertWidget(0, self.table)
         self.advice.native.setWordWrap(True)
-        self.extend([self.advice, self.pictures, fields, row(self.keep, self.discard)])
+        self.advice.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.show_report(None)
 
     def show_report(self, report: Report | None) -> None:
@@ -80,7 +84,7 @@ class TuningReport(Container):
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(n, column, item)
         self.advice.value = report.advice.said
-        self.name.value = new_name(f"{self._tuning.plan.model} tuned")
+        self.called.value = new_name(f"{self._tuning.plan.model} tuned")
 
     def _keep(self) -> None:
         report = self._tuning.report
@@ -95,7 +99,7 @@ class TuningReport(Container):
             if answer != QMessageBox.StandardButton.Yes:
                 return
         try:
-            self._tuning.keep(self.name.value)
+            self._tuning.keep(self.called.value)
         except ModelError as error:
             show_error(str(error))
             return
