@@ -180,3 +180,13 @@ def has_result(layer: Layer | None) -> bool:
     if "provenance" not in known or layer.ndim not in (len(known["place"].at) + n for n in (2, 3)):
         return False
     return known["place"].volume(layer.data).shape == known["written"].shape
+
+
+def slices_to_teach(layer: Layer | None) -> tuple[int, ...]:
+    """The slices (Z) that the user checked or edited; none where :func:`has_result` is false."""
+    if not has_result(layer):
+        return ()
+    known = layer.metadata[KEY]
+    pairs = zip(known["place"].volume(layer.data), known["written"], strict=True)
+    edited = {z for z, (mask, written) in enumerate(pairs) if not np.array_equal(mask, written)}
+    return tuple(sorted(known["checked"] | edited))

@@ -30,6 +30,7 @@ class ResultLayer:
         self._started_at = tuple(viewer.dims.point)
         self._before: dict[int, NDArray[np.uint8]] | None = None  # the slices of the run before
         self._known: dict[str, Any] = {}
+        self._computed: set[int] = set()
         self.layer = self._unedited_result()
         if self.layer is not None:
             self._known = self.layer.metadata[KEY]
@@ -46,6 +47,7 @@ class ResultLayer:
         """Show some slices."""
         if not self._still_there():
             return
+        self._computed.update(slices.indices)
         mask, written = self._mask(), self._known["written"]
         for z, new, probability in zip(slices.indices, slices.mask, slices.probability, strict=True):
             update(self._known["probability"][z], probability)
@@ -59,6 +61,8 @@ class ResultLayer:
         """Say in the layer's metadata what was found, in all slices, and where it came from."""
         findings = findings or find(self._known["written"], self._source.scan.voxel_ml)
         self._known.update(findings=dataclasses.asdict(findings), provenance=dataclasses.asdict(provenance))
+        for marks in ("checked", "visited"):  # of the last run's mask
+            self._known[marks] -= self._computed
         if self._still_there():
             self.layer.refresh()
             self._show_tumour()
@@ -115,6 +119,8 @@ class ResultLayer:
             "voxel_ml": scan.voxel_ml,
             "probability": blank(scan.shape),
             "written": blank(scan.shape),
+            "checked": set(),
+            "visited": set(),
         }
         return self._viewer.add_labels(
             blank(self._source.mask_shape()),

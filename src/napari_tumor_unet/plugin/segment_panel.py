@@ -18,6 +18,7 @@ from napari_tumor_unet.plugin.failures import show_details
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.model_section import ModelSection
 from napari_tumor_unet.plugin.result_section import ResultSection
+from napari_tumor_unet.plugin.review_section import ReviewSection
 from napari_tumor_unet.plugin.scan_section import ScanSection
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.settings import segmentation_settings
@@ -60,11 +61,12 @@ class SegmentPanel(Container):
         self.details = button("Details", "What exactly went wrong.", self._show_details)
         self.scan = ScanSection()
         self.result = ResultSection(self._viewer)
+        self.review = ReviewSection(self._viewer)
         self.several = SeveralSection(self._several, self._chosen)
         models = self.models
         choices = Container(widgets=[self.layer, self.extent, models.model, self.device])
         shown = [choices, models.buttons, row(self.start, self.cancel), self.progress]
-        shown += [self.said, self.details, self.result]
+        shown += [self.said, self.details, self.result, self.review]
         folds = Container(labels=False)
         append(folds, folded("Sequences and slices", self.scan))
         append(folds, folded("Several scans", self.several))
@@ -79,8 +81,8 @@ class SegmentPanel(Container):
         self.said.native.setWordWrap(True)
         self.said.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.progress.visible = self.details.visible = False
-        self.result.update()
         self._connect()
+        self._show_result()
         self._show_scan()
         if self._session.running:
             self._on_started()
@@ -95,6 +97,7 @@ class SegmentPanel(Container):
 
     def _connect(self) -> None:
         self.layer.changed.connect(self._show_scan)
+        self.result.threshold.changed.connect(self.review.show_slice)
         self.extent.changed.connect(lambda one: setattr(segmentation_settings(), "one_slice", one))
         self.device.changed.connect(lambda device: setattr(segmentation_settings(), "device", device))
         self._viewer.layers.selection.events.active.connect(self._follow)
@@ -111,10 +114,14 @@ class SegmentPanel(Container):
 
     def _follow(self) -> None:
         """Take the active layer, if it is an image; show its result, if it is a mask of ours."""
-        self.result.update()
+        self._show_result()
         layer = self._viewer.layers.selection.active
         if isinstance(layer, Image) and layer in self.layer.choices:
             self.layer.value = layer
+
+    def _show_result(self) -> None:
+        self.result.update()
+        self.review.update()
 
     def _show_scan(self, *_: object) -> None:
         self.layer.reset_choices()
@@ -158,14 +165,14 @@ class SegmentPanel(Container):
         self.said.value = f"Scan {n}: {name or self._session.scan_name}, {done} of {total} slices"
 
     def _on_ended(self, _: bool) -> None:
-        self.result.update()
+        self._show_result()
         if not self._several.running:
             self._stop(self._session.said)
             self.details.visible = bool(self._session.details)
 
     def _on_several_ended(self, said: str) -> None:
         self._stop(said)
-        self.result.update()
+        self._show_result()
 
     def _stop(self, said: str) -> None:
         self.start.enabled, self.cancel.enabled = True, False
@@ -175,6 +182,7 @@ class SegmentPanel(Container):
 
     def _let_go(self) -> None:
         """The panel is closed; the viewer goes on."""
+        self.review.let_go()
         layers = self._viewer.layers
         layers.selection.events.active.disconnect(self._follow)
         layers.events.inserted.disconnect(self._show_scan)
