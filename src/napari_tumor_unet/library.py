@@ -166,8 +166,8 @@ def _is_taken(name: str, but: str = "") -> bool:
 
 
 def _models_in(folder: Path) -> dict[str, Path]:
-    paths = sorted(folder.glob(f"[!.]*{ENDING}"))
-    return {path.name.removesuffix(ENDING): path for path in paths}
+    models = {path.name.removesuffix(ENDING): path for path in folder.glob(f"[!.]*{ENDING}")}
+    return dict(sorted(models.items()))
 
 
 def _copy(source: Path, target: Path) -> None:

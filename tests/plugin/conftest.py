@@ -70,7 +70,8 @@ def _child() -> Iterator[Worker]:
 def _one_child(request: pytest.FixtureRequest, _child: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child takes seconds to start: one serves all tests, but for those that are about its life."""
     if not request.node.get_closest_marker("own_child"):
-        monkeypatch.setattr("napari_tumor_unet.plugin.session.Worker", lambda: Lent(_child))
+        for module in ("session", "tuning"):
+            monkeypatch.setattr(f"napari_tumor_unet.plugin.{module}.Worker", lambda: Lent(_child))
 
 
 @pytest.fixture

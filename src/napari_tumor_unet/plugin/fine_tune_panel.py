@@ -100,9 +100,9 @@ class FineTunePanel(Container):
 
     def _connect(self) -> None:
         self.model.changed.connect(self._on_model)
-        self.pairs.changed_pairs.connect(self._soon.start)
+        self.pairs.changed_pairs.connect(self._look_again)
         for field in (*self.settings.fields, self.device):
-            field.changed.connect(self._soon.start)
+            field.changed.connect(self._look_again)
         self._soon.timeout.connect(self._estimate)
         self._viewer.events.theme.connect(self._wear)
         self._tuning.began.connect(self._on_began)
@@ -110,6 +110,7 @@ class FineTunePanel(Container):
         self._tuning.ended.connect(self._on_ended)
         self._tuning.decided.connect(self._on_decided)
         self._session.models_changed.connect(self.model.reset_choices)
+        self._session.marked.connect(self.pairs.look_again)
         self.native.destroyed.connect(self._let_go)
         self._wear()
 
@@ -119,6 +120,9 @@ class FineTunePanel(Container):
             self.pairs.check_for(file_hash(path), read_card(path).data)
         except (ModelError, OSError) as error:
             self.said.value = str(error)
+        self._soon.start()
+
+    def _look_again(self, *_: object) -> None:
         self._soon.start()
 
     def _estimate(self) -> None:
@@ -252,6 +256,7 @@ class FineTunePanel(Container):
         self._devices.let_go()
         with suppress(RuntimeError):  # with the whole window the session goes first
             self._session.models_changed.disconnect(self.model.reset_choices)
+            self._session.marked.disconnect(self.pairs.look_again)
             self._tuning.began.disconnect(self._on_began)
             self._tuning.progressed.disconnect(self._on_event)
             self._tuning.ended.disconnect(self._on_ended)

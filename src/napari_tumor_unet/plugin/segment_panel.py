@@ -104,6 +104,7 @@ class SegmentPanel(Container):
         self._viewer.layers.events.inserted.connect(self._show_scan)
         self._viewer.layers.events.removed.connect(self._show_scan)
         self._session.models_changed.connect(self.models.refresh)
+        self.review.checked.changed.connect(lambda _: self._session.marked.emit())
         self._session.started.connect(self._on_started)
         self._session.progressed.connect(self._on_progressed)
         self._session.ended.connect(self._on_ended)

@@ -42,8 +42,8 @@ class Session(QObject):
         A run has begun.
     progressed : Signal
         Slices of it are there; how many, and of how many.
-    models_changed : Signal
-        There is a new model.
+    models_changed, marked : Signal
+        There is a new model; a slice was marked as checked, or no longer.
     ended : Signal
         It has ended, with ``True`` if it ended well.
     said : str
@@ -59,6 +59,7 @@ class Session(QObject):
     started = Signal()
     progressed = Signal(int, int)
     models_changed = Signal()
+    marked = Signal()
     ended = Signal(bool)
 
     def __init__(self, viewer: Viewer) -> None:

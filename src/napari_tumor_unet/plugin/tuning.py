@@ -128,6 +128,8 @@ class Tuning(QObject):
             self._hold(folder)
             shutil.copyfile(path, folder / PARENT)
         except OSError as error:
+            if self._folder is not None:
+                self._forget()
             raise ScanError(f"The fine-tuning cannot be prepared on disk: {error.strerror}.") from error
         copies = [
             (Snapshot(lesson.name, lesson.patient, folder / f"{i}.npz", lesson.slices), lesson.held_out)
