@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -231,13 +229,12 @@ class PairRows(QObject):
             self._look()
 
     def _on_found(self, found: Dataset | str) -> None:
-        with suppress(RuntimeError):  # the section may be gone
-            if isinstance(found, str):
-                self.failed.emit(found)
-                return
-            there = [row.files for row in self._rows]
-            self._extend([PairRow(files=pair) for pair in found.pairs if pair not in there])
-            self.found.emit(found)
+        if isinstance(found, str):
+            self.failed.emit(found)
+            return
+        there = [row.files for row in self._rows]
+        self._extend([PairRow(files=pair) for pair in found.pairs if pair not in there])
+        self.found.emit(found)
 
     def _look(self) -> None:
         """Look through the next row that has changed, one at a time."""
@@ -253,16 +250,16 @@ class PairRows(QObject):
             else:
                 worker = create_worker(look_at_files, row.files, hashed, _start_thread=False)
         except ScanError as error:
-            self._on_seen(row, Seen(error=str(error)))
+            self._on_seen(Seen(error=str(error)))
             return
-        worker.returned.connect(partial(self._on_seen, row))
+        worker.returned.connect(self._on_seen)  # without the row: napari keeps workers, and with them layers
         worker.start()
 
-    def _on_seen(self, row: PairRow, seen: Seen) -> None:
-        row.seen, self._looked_at = seen, None
-        with suppress(RuntimeError):  # the section may be gone
-            self.changed.emit()
-            self._look()
+    def _on_seen(self, seen: Seen) -> None:
+        row, self._looked_at = self._looked_at, None
+        row.seen = seen
+        self.changed.emit()
+        self._look()
 
     def _on_touched(self, event: Any) -> None:
         """A layer was painted, moved or given other data; or only drawn."""

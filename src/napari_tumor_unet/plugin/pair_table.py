@@ -54,6 +54,7 @@ class PairTable(QTableWidget):
 
     def __init__(self) -> None:
         super().__init__(0, len(_COLUMNS))
+        self._lines: list[Line] = []
         self.setHorizontalHeaderLabels(_COLUMNS)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -77,7 +78,9 @@ class PairTable(QTableWidget):
         while self.rowCount() < len(lines):
             self._append()
         for n, line in enumerate(lines):
-            self._fill(n, line)
+            if self._lines[n : n + 1] != [line]:
+                self._fill(n, line)
+        self._lines = lines
 
     def chosen(self) -> list[int]:
         """The numbers of the lines that are selected."""
