@@ -208,6 +208,7 @@ def test_rows_go_with_their_layers_and_take_their_new_names(
     assert section.lessons()[0].patient == "TCGA_CS_4941"
     viewer.layers.remove(labels)
     assert [row[0] for row in shown(section, qtbot)] == ["TCGA_CS_4941_19960909", "b"]
+    assert not section.drop.enabled
     select(section, 0, qtbot)
     press(section.drop, qtbot)
     assert [row[0] for row in shown(section, qtbot)] == ["b"]
@@ -276,6 +277,19 @@ def test_a_layer_has_the_hash_of_its_file(
     (lesson,) = section.lessons()
     assert set(lesson.scan.sequences) == {"pre", "flair", "post"}
     assert content_hash(lesson.scan, lesson.mask) == content_hash(*pair.read())
+
+
+def test_a_mask_that_cannot_be_read_is_one_sentence_without_names_in_the_log(
+    viewer: napari.Viewer, section: PairsSection, tmp_path: Path, qtbot: Any
+) -> None:
+    _, labels = add_scan(viewer, "secret")
+    labels.metadata[KEY] = {"checked": 3}  # what only another version could mean
+    press(section.add_all, qtbot)
+    assert "could not be read" in shown(section, qtbot)[0][-1]
+    with pytest.raises(ScanError, match="could not be read"):
+        section.lessons()
+    assert "secret" not in (tmp_path / "errors.log").read_text()
+    assert section.summed_up.value == "Nothing to learn from: add scans with their masks. 1 left out."
 
 
 def test_a_folder_without_pairs_is_one_sentence(

@@ -1,4 +1,4 @@
-"""What a thread finds out of a scan with its mask, and of a folder of them."""
+"""A scan with its mask, as layers or files, and what a thread finds out of it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import traceback
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from napari_tumor_unet.dataset import Dataset, Pair, find_pairs
+from napari_tumor_unet.dataset import Dataset, Pair, find_pairs, patient_of
 from napari_tumor_unet.lessons import Marks, marks_of, pair_hash, scan_hash
 from napari_tumor_unet.log import note_error
 from napari_tumor_unet.plugin.layers import LayerScan
 from napari_tumor_unet.plugin.pairing import LayerPair
+from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.scan import ScanError
 
 
@@ -35,6 +37,56 @@ class Seen:
     content: str = ""
 
 
+@dataclass(eq=False)
+class PairRow:
+    """A scan with its mask: two layers, or files.
+
+    Attributes
+    ----------
+    layers : LayerPair or None
+    files : Pair or None
+    seen : Seen or None
+        What was found out of it.
+    stale : bool
+        Whether it has changed since.
+    """
+
+    layers: LayerPair | None = None
+    files: Pair | None = None
+    seen: Seen | None = None
+    stale: bool = True
+
+    @property
+    def scan(self) -> str:
+        """What its scan is called in the table."""
+        return self.files.name if self.layers is None else self.layers.image.name
+
+    @property
+    def mask(self) -> str:
+        """What its mask is called in the table."""
+        if self.layers is not None:
+            return self.layers.labels.name
+        return "its _mask files" if self.files.mask == self.files.scan else f"file {self.files.mask.name}"
+
+    @property
+    def name(self) -> str:
+        """What the scan is called whatever its layer is: as its file, where that is known."""
+        if self.layers is None:
+            return self.files.name
+        return str(self.layers.image.metadata.get(KEY, {}).get("scan", self.layers.image.name))
+
+    @property
+    def patient(self) -> str:
+        """What a split must keep on one side."""
+        return patient_of(self.name) if self.layers else self.files.patient
+
+    def holds(self, layer: Any) -> bool:
+        """Whether it is of this layer."""
+        return self.layers is not None and any(
+            layer is own for own in (self.layers.image, self.layers.labels)
+        )
+
+
 # Generators, as napari keeps what plain functions were given as long as the window lives.
 
 
@@ -49,7 +101,7 @@ def look_at_layers(
         scan = scan or (scan_hash(source.scan) if hashed else "")
         return Seen(marks, scan=scan, content=pair_hash(scan, mask) if hashed else "")
     except Exception:  # whatever a layer's array, lazy or not, may raise
-        return _unreadable(f"{pair.labels.name} or its scan could not be read; are their files still there?")
+        return unreadable(pair.labels.name)
 
 
 def look_at_files(pair: Pair, hashed: bool) -> Generator[None, None, Seen]:
@@ -62,7 +114,7 @@ def look_at_files(pair: Pair, hashed: bool) -> Generator[None, None, Seen]:
     except ScanError as error:
         return Seen(error=str(error))
     except Exception:
-        return _unreadable(f"{pair.name} could not be read; are its files still there, and whole?")
+        return unreadable(pair.name)
 
 
 def look_into(folder: Path) -> Generator[None, None, Dataset | str]:
@@ -74,7 +126,8 @@ def look_into(folder: Path) -> Generator[None, None, Dataset | str]:
         return str(error)
 
 
-def _unreadable(said: str) -> Seen:
-    name = said.partition(" or its scan")[0].partition(" could not")[0]
+def unreadable(name: str) -> Seen:
+    """What is to be said after an error that nobody expected, which is noted down."""
+    said = f"{name} or its scan could not be read; are their files still there?"
     note_error(said, traceback.format_exc(), [name])
     return Seen(error=said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,64 +12,22 @@ from napari.qt.threading import create_worker
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_tumor_unet.dataset import Dataset, Pair, patient_of
+from napari_tumor_unet.dataset import Dataset, Pair
 from napari_tumor_unet.lessons import Check, Lesson, check, holding_out, marks_of
-from napari_tumor_unet.plugin.pair_looking import Seen, look_at_files, look_at_layers, look_into
+from napari_tumor_unet.plugin.pair_looking import (
+    PairRow,
+    Seen,
+    look_at_files,
+    look_at_layers,
+    look_into,
+    unreadable,
+)
 from napari_tumor_unet.plugin.pairing import LayerPair
-from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.scan import ScanError
 
 _PAUSE = 300  # ms without a stroke, before a mask is looked through again
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
 _WATCHED = {Image: ("data", *_PLACE), Labels: ("labels_update", "set_data", "data", *_PLACE)}
-
-
-@dataclass(eq=False)
-class PairRow:
-    """A scan with its mask: two layers, or files.
-
-    Attributes
-    ----------
-    layers : LayerPair or None
-    files : Pair or None
-    seen : Seen or None
-        What was found out of it.
-    stale : bool
-        Whether it has changed since.
-    """
-
-    layers: LayerPair | None = None
-    files: Pair | None = None
-    seen: Seen | None = None
-    stale: bool = True
-
-    @property
-    def scan(self) -> str:
-        """What its scan is called in the table."""
-        return self.layers.image.name if self.layers else self.files.name
-
-    @property
-    def mask(self) -> str:
-        """What its mask is called in the table."""
-        return self.layers.labels.name if self.layers else f"file {self.files.mask.name}"
-
-    @property
-    def name(self) -> str:
-        """What the scan is called whatever its layer is: as its file, where that is known."""
-        if self.layers is None:
-            return self.files.name
-        return str(self.layers.image.metadata.get(KEY, {}).get("scan", self.layers.image.name))
-
-    @property
-    def patient(self) -> str:
-        """What a split must keep on one side."""
-        return patient_of(self.name) if self.layers else self.files.patient
-
-    def holds(self, layer: Any) -> bool:
-        """Whether it is of this layer."""
-        return self.layers is not None and any(
-            layer is own for own in (self.layers.image, self.layers.labels)
-        )
 
 
 class PairRows(QObject):
@@ -200,8 +158,11 @@ class PairRows(QObject):
         held_out, found = self.held_out(), []
         for row in (row for row in self._rows if row.layers):
             source = row.layers.source(self._viewer.layers)
-            labels = row.layers.mask(source)
-            marks = marks_of(labels, row.layers.written(source), row.layers.checked)
+            try:
+                labels = row.layers.mask(source)
+                marks = marks_of(labels, row.layers.written(source), row.layers.checked)
+            except Exception as error:  # whatever a layer's array, lazy or not, may raise
+                raise ScanError(unreadable(row.mask).error) from error
             slices = marks.looked_after if self._only_checked else None
             if slices != ():
                 out = row.patient in held_out

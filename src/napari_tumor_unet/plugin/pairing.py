@@ -102,12 +102,13 @@ def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
         return made_from[0]
     if read_with := [image for image in images if scan_id(image) == known.get("scan_id")]:
         return max(read_with, key=_is_flair)
-    if len({scan_id(image) for image in images}) > 1:
-        alike = [_alike(image.name.lower(), mask.name.lower()) for image in images]
-        best = max(alike)
-        images = [image for image, how in zip(images, alike, strict=True) if how == best and best[1]]
-    one = len({scan_id(image) for image in images}) == 1
-    return max(images, key=_is_flair) if one else None
+    scans = {scan_id(image) for image in images}
+    if len(scans) > 1:
+        alike = [(_alike(image.name.lower(), mask.name.lower()), scan_id(image)) for image in images]
+        best = max(how for how, _ in alike)
+        scans = {scan for how, scan in alike if how == best and how[1]}
+    # FLAIR is what the user looks at.
+    return max((i for i in images if scan_id(i) in scans), key=_is_flair) if len(scans) == 1 else None
 
 
 def _alike(image: str, mask: str) -> tuple[bool, int]:

@@ -97,7 +97,7 @@ class PairsSection(Container):
         if held_out:
             raise ScanError("There is nothing to learn from: all scans are held out.")
         if len(self._rows):
-            raise ScanError("There is nothing to learn from: no slice was edited or marked as checked.")
+            raise ScanError("There is nothing to learn from: the table says of each row why it is left out.")
         raise ScanError("There is nothing to learn from; add a scan with its mask, or a folder of them.")
 
     def files(self) -> list[tuple[Pair, bool]]:
@@ -203,9 +203,6 @@ class PairsSection(Container):
 
     def _drop(self) -> None:
         chosen = [self._row(n) for n in self.table.chosen()]
-        if not chosen:
-            show_error("Select the rows to take away first.")
-            return
         self.table.clearSelection()
         self._rows.drop(chosen)
 
@@ -236,6 +233,7 @@ class PairsSection(Container):
         told = order and (order[0][0] in chosen or order[0][1].status != "ok")
         self.said.value = f"{order[0][0].scan}: {order[0][1].said}" if told else ""
         self.said.visible = bool(told)
+        self.drop.enabled = bool(chosen)
 
     def _let_go(self) -> None:
         """The section is closed; the viewer goes on."""
