@@ -17,7 +17,7 @@ from napari_tumor_unet.dataset import Pair
 from napari_tumor_unet.runs import (
     PARENT,
     FineTuning,
-    Plan,
+    RunPlan,
     discard,
     epochs_of,
     interrupted,
@@ -34,12 +34,12 @@ from .conftest import Refused
 METRICS = "epoch,epochs,loss,held_out_dice,learning_rate,seconds\n1,5,0.5,nan,0.0001,3.2\n"
 
 
-def plan_in(folder: Path) -> Plan:
+def plan_in(folder: Path) -> RunPlan:
     pair = Pair(
         "y", "y", Path("/data/y.nii.gz"), Path("/data/y_mask.nii.gz"), {"pre": Path("/data/p.nii.gz")}
     )
     cases = (Snapshot("x", "x", folder / "0.npz", (1, 2)), pair)
-    return Plan(
+    return RunPlan(
         "default", FineTuning(epochs=5, layers="decoder"), cases, (Snapshot("z", "z", folder / "1.npz"),)
     )
 

@@ -58,7 +58,7 @@ class FineTuning:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """What a fine-tuning is of.
 
     Attributes
@@ -83,14 +83,14 @@ class Interrupted:
     Attributes
     ----------
     folder : Path
-    plan : Plan
+    plan : RunPlan
     epochs : int
         Those that are done.
     began : datetime
     """
 
     folder: Path
-    plan: Plan
+    plan: RunPlan
     epochs: int
     began: datetime
 
@@ -119,14 +119,14 @@ def lock_of(folder: Path) -> FileLock:
     return FileLock(folder / ".lock", timeout=0)
 
 
-def write_plan(folder: Path, plan: Plan) -> None:
+def write_plan(folder: Path, plan: RunPlan) -> None:
     """Write what a run is of; from then on it can be resumed."""
     partial = folder / f".partial-{_PLAN}"
     partial.write_text(json.dumps(dataclasses.asdict(plan), default=str), encoding="utf-8")
     partial.replace(folder / _PLAN)
 
 
-def read_plan(folder: Path) -> Plan:
+def read_plan(folder: Path) -> RunPlan:
     """Read what :func:`write_plan` wrote.
 
     Raises
@@ -136,7 +136,7 @@ def read_plan(folder: Path) -> Plan:
     """
     try:
         content = json.loads((folder / _PLAN).read_text(encoding="utf-8"))
-        return Plan(
+        return RunPlan(
             content["model"],
             FineTuning(**content["settings"]),
             tuple(map(_case, content["cases"])),

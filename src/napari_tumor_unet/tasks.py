@@ -15,7 +15,7 @@ import numpy as np
 from napari_tumor_unet.advice import Advice, Change
 from napari_tumor_unet.grid import Grid
 from napari_tumor_unet.progress import Epoch, Estimate
-from napari_tumor_unet.runs import PARENT, TUNED, FineTuning, Plan, read_plan, write_plan
+from napari_tumor_unet.runs import PARENT, TUNED, FineTuning, RunPlan, read_plan, write_plan
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.sharing import Planes, ScanHandle, remote_scan
 from napari_tumor_unet.snapshot import write_snapshot
@@ -131,7 +131,7 @@ def estimate(model: str, settings: FineTuning, slices: int, device: str) -> Gene
 def fine_tune(
     ask: Callable[[tuple[int, range | None]], Any],
     folder: Path,
-    plan: Plan,
+    plan: RunPlan,
     handles: tuple[ScanHandle, ...],
     device: str,
 ) -> Generator[Any, Any, Report]:

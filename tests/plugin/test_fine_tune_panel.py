@@ -290,12 +290,12 @@ from pathlib import Path
 from napari_tumor_unet import tasks
 from napari_tumor_unet.dataset import find_pairs
 from napari_tumor_unet.progress import Epoch
-from napari_tumor_unet.runs import PARENT, FineTuning, Plan, lock_of, new_run
+from napari_tumor_unet.runs import PARENT, FineTuning, RunPlan, lock_of, new_run
 pairs = find_pairs(Path(sys.argv[1])).pairs
 folder = new_run()
 lock_of(folder).acquire()
 shutil.copy(sys.argv[2], folder / PARENT)
-plan = Plan("tiny", FineTuning(epochs=3, batch_size=4, slices=8), pairs[:2], pairs[2:])
+plan = RunPlan("tiny", FineTuning(epochs=3, batch_size=4, slices=8), pairs[:2], pairs[2:])
 for event in tasks.fine_tune(None, folder, plan, (), "cpu"):
     if isinstance(event, Epoch):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -26,6 +26,7 @@ from napari_tumor_unet.library import find_model
 from napari_tumor_unet.plugin.layers import data_to_world
 from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.plugin.settings import segmentation_settings
 from napari_tumor_unet.scan import scan_from_volume
 from napari_tumor_unet.scoring import dice
 from napari_tumor_unet.sharing import handle_of, planes_of
@@ -256,10 +257,14 @@ def test_cancelling_a_second_run_restores_the_first_ones_mask(
 ) -> None:
     click(sample)
     before = result(sample).data.copy()
+    probability = result(sample).metadata[KEY]["probability"]
+    kept = probability.copy()
+    segmentation_settings().model = "seed"  # which finds something else
     first_slices(qtbot, sample)
     with qtbot.waitSignal(Session.of(sample).ended, timeout=PATIENCE):
         Session.of(sample).cancel()
     np.testing.assert_array_equal(result(sample).data, before)
+    np.testing.assert_array_equal(probability, kept)
 
 
 def test_cancel_at_any_moment_ends_the_child_soon(sample: napari.Viewer, qtbot: Any, click: Click) -> None:

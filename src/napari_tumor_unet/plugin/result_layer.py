@@ -28,13 +28,15 @@ class ResultLayer:
         self._viewer = viewer
         self._source = source
         self._started_at = tuple(viewer.dims.point)
-        self._before: dict[int, NDArray[np.uint8]] | None = None  # the slices of the run before
+        # Mask and probability of the run before, where there is anything.
+        self._before: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] | None = None
         self._known: dict[str, Any] = {}
         self._computed: set[int] = set()
         self.layer = self._unedited_result()
         if self.layer is not None:
             self._known = self.layer.metadata[KEY]
-            self._before = {z: plane.copy() for z, plane in enumerate(self._mask()) if plane.any()}
+            kept = zip(self._mask(), self._known["probability"], strict=True)
+            self._before = {z: (m.copy(), p.copy()) for z, (m, p) in enumerate(kept) if m.any() or p.any()}
             # Undo would write the old run's pixels into the new mask.
             self.layer._reset_history()
 
@@ -80,7 +82,8 @@ class ResultLayer:
             return
         air = np.zeros(mask.shape[1:], np.uint8)
         for z in range(len(mask)):
-            old = (self._before or {}).get(z, air)
+            old, probability = (self._before or {}).get(z, (air, air))
+            update(self._known["probability"][z], probability)
             untouched = mask[z] == written[z]
             update(written[z], old)
             update(mask[z], np.where(untouched, old, mask[z]))

@@ -26,7 +26,7 @@ from napari_tumor_unet.runs import (
     TUNED,
     FineTuning,
     Interrupted,
-    Plan,
+    RunPlan,
     discard,
     epochs_of,
     lock_of,
@@ -54,7 +54,7 @@ class Tuning(QObject):
         Its new model was kept, or discarded.
     report : Report or None
         Of the last run, until it is decided.
-    plan : Plan or None
+    plan : RunPlan or None
         Of the run, or of the last one.
     paused : bool
         Whether it was told to pause.
@@ -75,7 +75,7 @@ class Tuning(QObject):
         self._folder: Path | None = None
         self._lock: Any = None
         self.report: tasks.Report | None = None
-        self.plan: Plan | None = None
+        self.plan: RunPlan | None = None
         self.paused = False
         self.said = self.details = ""
         self.destroyed.connect(partial(_close, self._worker))
@@ -138,7 +138,7 @@ class Tuning(QObject):
         every = (*copies, *files)
         learned = tuple(case for case, held_out in every if not held_out)
         judged = tuple(case for case, held_out in every if held_out)
-        self.plan = Plan(path.name.removesuffix(library.ENDING), settings, learned, judged)
+        self.plan = RunPlan(path.name.removesuffix(library.ENDING), settings, learned, judged)
         handles = tuple(handle_of(lesson.scan) for lesson in lessons)
         answer = partial(_answer, list(lessons))
         self._begin(tasks.fine_tune, folder, self.plan, handles, device, answer=answer)
