@@ -31,9 +31,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
-def _own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees or changes the models and fine-tunings of who runs it."""
+def _own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees or changes the models and autosaves of who runs it."""
     monkeypatch.setenv("NAPARI_TUMOR_UNET_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("NAPARI_TUMOR_UNET_AUTOSAVES", str(tmp_path / "autosave"))
     monkeypatch.setenv("NAPARI_TUMOR_UNET_RUNS", str(tmp_path / "runs"))
 
 

@@ -174,10 +174,13 @@ class KeptResult:
 
 def has_result(layer: Layer | None) -> bool:
     """Whether a layer is a segmentation's, finished, and still of its shape."""
-    if not isinstance(layer, Labels):
-        return False
-    known = layer.metadata.get(KEY, {})
-    if "provenance" not in known or layer.ndim not in (len(known["place"].at) + n for n in (2, 3)):
+    return isinstance(layer, Labels) and "provenance" in layer.metadata.get(KEY, {}) and still_fits(layer)
+
+
+def still_fits(layer: Labels) -> bool:
+    """Whether the data of a segmentation's layer have the shape that they had."""
+    known = layer.metadata[KEY]
+    if layer.ndim not in (len(known["place"].at) + n for n in (2, 3)):
         return False
     return known["place"].volume(layer.data).shape == known["written"].shape
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.batch import sidecar_of, write_result
 from napari_tumor_unet.plugin.kept_result import KeptResult, has_result
+from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.widgets import button, choice, row
 from napari_tumor_unet.regions import Region
 from napari_tumor_unet.scan import Scan, ScanError
@@ -137,7 +139,8 @@ class ResultSection(Container):
         )
         if name:
             worker = create_worker(_try_to_save, Path(name), *self._result.to_save(), _start_thread=False)
-            worker.returned.connect(_tell)
+            saved = Session.of(self._viewer).autosaving.as_it_is(self._result.layer)
+            worker.returned.connect(partial(_tell, saved))
             worker.start()
 
     def _erase(self, *, chosen: bool) -> None:
@@ -174,6 +177,8 @@ def _try_to_save(path: Path, mask: Any, scan: Scan, told: dict[str, Any]) -> tup
     return True, f"The mask is in {path.name}, and what made it in {sidecar_of(path).name}."
 
 
-def _tell(outcome: tuple[bool, str]) -> None:
-    saved, said = outcome
-    (show_info if saved else show_error)(said)
+def _tell(saved: Callable[[], None], outcome: tuple[bool, str]) -> None:
+    well, said = outcome
+    if well:
+        saved()
+    (show_info if well else show_error)(said)

@@ -17,6 +17,7 @@ from napari_tumor_unet.plugin.device_choice import DeviceChoice
 from napari_tumor_unet.plugin.failures import show_details
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.model_section import ModelSection
+from napari_tumor_unet.plugin.recovery_section import RecoverySection
 from napari_tumor_unet.plugin.result_section import ResultSection
 from napari_tumor_unet.plugin.review_section import ReviewSection
 from napari_tumor_unet.plugin.scan_section import ScanSection
@@ -60,12 +61,13 @@ class SegmentPanel(Container):
         self.said = Label(value="")
         self.details = button("Details", "What exactly went wrong.", self._show_details)
         self.scan = ScanSection()
+        self.recovery = RecoverySection(self._session.autosaving)
         self.result = ResultSection(self._viewer)
         self.review = ReviewSection(self._viewer)
         self.several = SeveralSection(self._several, self._chosen)
         models = self.models
         choices = Container(widgets=[self.layer, self.extent, models.model, self.device])
-        shown = [choices, models.buttons, row(self.start, self.cancel), self.progress]
+        shown = [self.recovery, choices, models.buttons, row(self.start, self.cancel), self.progress]
         shown += [self.said, self.details, self.result, self.review]
         folds = Container(labels=False)
         append(folds, folded("Sequences and slices", self.scan))

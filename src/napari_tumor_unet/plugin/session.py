@@ -16,6 +16,7 @@ from napari_tumor_unet.batch import Outcome
 from napari_tumor_unet.jobs import JobError, Worker
 from napari_tumor_unet.library import find_model
 from napari_tumor_unet.log import note_error
+from napari_tumor_unet.plugin.autosaving import Autosaving
 from napari_tumor_unet.plugin.failures import tell_failure
 from napari_tumor_unet.plugin.layers import LayerScan
 from napari_tumor_unet.plugin.qt_jobs import QtJob
@@ -54,6 +55,8 @@ class Session(QObject):
         What became of the last scan.
     occupied : bool
         Whether a batch has the worker.
+    autosaving : Autosaving
+        Keeps what the user corrects.
     """
 
     started = Signal()
@@ -70,6 +73,7 @@ class Session(QObject):
         self.details = ""
         self.outcome: Outcome | None = None
         self.occupied = False
+        self.autosaving = Autosaving(viewer, self)
         self._run: _Run | None = None
         self.destroyed.connect(partial(_close, self.worker))
 

@@ -1,0 +1,284 @@
+"""Corrections that are kept on their own while the user paints: one file a layer, one folder a process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from platformdirs import user_data_path
+
+ENDING = ".npz"
+FOLDER_VARIABLE = "NAPARI_TUMOR_UNET_AUTOSAVES"
+"""Environment variable that names another folder for autosaves."""
+
+_FORMAT = "napari-tumor-unet corrections 1"
+_VOLUMES = ("mask", "written", "probability")
+
+
+class AutosaveError(RuntimeError):
+    """An autosave that cannot be written or used; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A copy of an array without its empty planes (Y, X).
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the whole, at least two axes.
+    at : array of int
+        (n,), which of the planes are kept, all leading axes counted as one.
+    planes : array
+        (n, Y, X).
+    """
+
+    shape: tuple[int, ...]
+    at: NDArray[np.int64]
+    planes: NDArray[Any]
+
+    def unpack(self) -> NDArray[Any]:
+        """The whole array."""
+        whole = np.zeros(self.shape, self.planes.dtype)
+        whole.reshape(-1, *self.shape[-2:])[self.at] = self.planes
+        return whole
+
+
+@dataclass(frozen=True)
+class Autosave:
+    """A labels layer with corrections, and all that brings it back.
+
+    Attributes
+    ----------
+    scan : str
+        What its scan is called.
+    edited : int
+        How many slices the user changed.
+    mask, written, probability : Packed
+        The layer's data; the mask (Z, Y, X) as it was last written; and its probability.
+    layer : dict
+        The layer's name and place in the world, as JSON can hold them.
+    result : dict
+        What is known of the segmentation, likewise.
+    """
+
+    scan: str
+    edited: int
+    mask: Packed
+    written: Packed
+    probability: Packed
+    layer: dict[str, Any]
+    result: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """The same for two that hold the same corrections."""
+        digest = hashlib.blake2b(json.dumps(self.result, sort_keys=True).encode(), digest_size=16)
+        for part in (self.mask, self.written):
+            digest.update(repr((part.shape, part.planes.dtype.str)).encode())
+            digest.update(part.at.data)
+            digest.update(np.ascontiguousarray(part.planes).data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """An autosave of a process that has ended: its file, and what a user knows it by."""
+
+    path: Path
+    scan: str
+    edited: int
+    when: datetime
+
+
+def pack(array: NDArray[Any]) -> Packed:
+    """Copy what is not empty of an array (..., Y, X)."""
+    planes = array.reshape(-1, *array.shape[-2:])
+    at = np.flatnonzero([bool(plane.any()) for plane in planes])
+    return Packed(array.shape, at, planes[at])
+
+
+def edited_slices(mask: NDArray[Any], written: NDArray[Any]) -> int:
+    """In how many slices two masks (Z, Y, X) differ."""
+    return sum(not np.array_equal(ours, theirs) for ours, theirs in zip(mask, written, strict=True))
+
+
+def autosave_folder() -> Path:
+    """Where autosaves are; it may not be there yet."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else user_data_path("napari-tumor-unet", appauthor=False) / "autosave"
+
+
+def new_file() -> Path:
+    """A name for an autosave, in the folder that this process holds."""
+    with _told_of("Corrections cannot be saved on their own ({reason}); save masks yourself"):
+        return _own_folder(autosave_folder()) / f"{uuid.uuid4().hex}{ENDING}"
+
+
+def save(autosave: Autosave, path: Path) -> None:
+    """Write an autosave, whole or not at all, for the user's eyes only.
+
+    Raises
+    ------
+    AutosaveError
+        If it cannot be written; one that was there before is still whole.
+    """
+    parts = {name: getattr(autosave, name) for name in _VOLUMES}
+    told = {
+        "format": _FORMAT,
+        "when": datetime.now().astimezone().isoformat(timespec="seconds"),
+        **{name: getattr(autosave, name) for name in ("scan", "edited", "layer", "result")},
+        "shapes": {name: part.shape for name, part in parts.items()},
+    }
+    arrays = {f"{name}_{kind}": getattr(parts[name], kind) for name in _VOLUMES for kind in ("at", "planes")}
+    said = f"Corrections of {autosave.scan} cannot be saved on their own ({{reason}}); save the mask yourself"
+    partial = path.with_name(f".partial-{path.name}")
+    with _told_of(said):
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(partial, "wb", opener=_private) as file:
+                np.savez_compressed(file, told=_as_bytes(told), **arrays)
+                file.flush()
+                os.fsync(file.fileno())  # before it replaces the last good one
+            partial.replace(path)
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+def leftovers() -> list[Leftover]:
+    """What processes that have ended left behind, the newest first; files that are none are passed over."""
+    found: list[Leftover] = []
+    own = {Path(lock.lock_file).stem for lock in _LOCKS}
+    with suppress(OSError):
+        for folder in autosave_folder().iterdir():
+            if re.fullmatch("[0-9a-f]{32}", folder.name) and folder.is_dir() and folder.name not in own:
+                found += _left_in(folder)
+    return sorted(found, key=lambda leftover: leftover.when, reverse=True)
+
+
+def load(path: Path) -> Autosave:
+    """Read an autosave.
+
+    Raises
+    ------
+    AutosaveError
+        If it is gone, damaged, or none.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            told = _told_in(file)
+            parts = {name: _packed(file, name, told["shapes"][name]) for name in _VOLUMES}
+        return Autosave(told["scan"], told["edited"], layer=told["layer"], result=told["result"], **parts)
+    except FileNotFoundError as error:
+        raise AutosaveError(
+            "These corrections are gone; another napari has restored or deleted them."
+        ) from error
+    except Exception as error:  # numpy, zipfile and zlib raise many kinds for damaged files
+        raise AutosaveError("The file with these corrections is damaged; delete it.") from error
+
+
+def discard(path: Path) -> None:
+    """Delete an autosave, if it is there.
+
+    Raises
+    ------
+    AutosaveError
+        If it cannot be deleted.
+    """
+    with _told_of("Corrections that were saved on their own cannot be deleted ({reason}); try again later"):
+        path.unlink(missing_ok=True)
+
+
+_LOCKS: list[FileLock] = []  # held as long as the process lives, however it ends
+
+
+@cache
+def _own_folder(root: Path) -> Path:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = root / uuid.uuid4().hex
+    lock = _lock_of(folder)
+    lock.acquire()  # before the folder is there: others may delete one that nobody holds
+    _LOCKS.append(lock)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _lock_of(folder: Path) -> FileLock:
+    return FileLock(folder.with_suffix(".lock"), timeout=0, mode=0o600, thread_local=False)
+
+
+def _left_in(folder: Path) -> list[Leftover]:
+    """The autosaves in a folder that no process holds; a folder without any is deleted."""
+    lock = _lock_of(folder)
+    try:
+        lock.acquire()
+    except (Timeout, OSError):
+        return []
+    try:
+        files = sorted(folder.glob(f"[!.]*{ENDING}"))
+        if not files:
+            for partial in folder.glob(f".partial-*{ENDING}"):
+                partial.unlink()
+            folder.rmdir()
+            Path(lock.lock_file).unlink()
+        return [leftover for path in files if (leftover := _leftover(path))]
+    except OSError:
+        return []
+    finally:
+        lock.release()
+
+
+def _leftover(path: Path) -> Leftover | None:
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            told = _told_in(file)
+        return Leftover(path, told["scan"], told["edited"], datetime.fromisoformat(told["when"]).astimezone())
+    except Exception:  # as in load
+        return None
+
+
+def _told_in(file: Any) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(file["told"].tobytes())
+    if told["format"] != _FORMAT or not isinstance(told["scan"], str) or not isinstance(told["edited"], int):
+        raise ValueError
+    return told
+
+
+def _packed(file: Any, name: str, shape: list[int]) -> Packed:
+    at, planes = file[f"{name}_at"], file[f"{name}_planes"]
+    count = int(np.prod(shape[:-2]))
+    fits = planes.shape == (len(at), *shape[-2:]) and planes.dtype.kind in "iu" and at.dtype.kind in "iu"
+    if not fits or (len(at) and not 0 <= at.min() <= at.max() < count):
+        raise ValueError
+    return Packed(tuple(shape), at, planes)
+
+
+def _as_bytes(told: dict[str, Any]) -> NDArray[np.uint8]:
+    return np.frombuffer(json.dumps(told).encode(), np.uint8)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+@contextmanager
+def _told_of(sentence: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, NotImplementedError) as error:  # NotImplementedError: a disk without locks
+        reason = getattr(error, "strerror", None) or "the disk knows no locks"
+        raise AutosaveError(f"{sentence.format(reason=reason)}.") from error
