@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from platformdirs import user_data_path
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 ENDING = ".npz"
 FOLDER_VARIABLE = "NAPARI_TUMOR_UNET_AUTOSAVES"
@@ -163,7 +165,7 @@ def leftovers() -> list[Leftover]:
     """What processes that have ended left behind, the newest first; files that are none are passed over."""
     found: list[Leftover] = []
     own = {Path(lock.lock_file).stem for lock in _LOCKS}
-    with suppress(OSError):
+    with suppress(OSError, NotImplementedError):  # the second of a disk without locks
         for folder in autosave_folder().iterdir():
             if re.fullmatch("[0-9a-f]{32}", folder.name) and folder.is_dir() and folder.name not in own:
                 found += _left_in(folder)
@@ -210,23 +212,30 @@ _LOCKS: list[FileLock] = []  # held as long as the process lives, however it end
 def _own_folder(root: Path) -> Path:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = root / uuid.uuid4().hex
-    lock = _lock_of(folder)
-    lock.acquire()  # before the folder is there: others may delete one that nobody holds
-    _LOCKS.append(lock)
+    if (
+        lock := _hold(folder)
+    ) is not None:  # before it is there: others may delete a folder that nobody holds
+        _LOCKS.append(lock)
     folder.mkdir(mode=0o700)
     return folder
 
 
-def _lock_of(folder: Path) -> FileLock:
-    return FileLock(folder.with_suffix(".lock"), timeout=0, mode=0o600, thread_local=False)
+def _hold(folder: Path) -> FileLock | None:
+    """The lock of a folder, or None if another process holds it."""
+    from filelock import FileLock, Timeout  # here, as it takes long to import, and a thread is to wait for it
+
+    lock = FileLock(folder.with_suffix(".lock"), timeout=0, mode=0o600, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        return None
+    return lock
 
 
 def _left_in(folder: Path) -> list[Leftover]:
     """The autosaves in a folder that no process holds; a folder without any is deleted."""
-    lock = _lock_of(folder)
-    try:
-        lock.acquire()
-    except (Timeout, OSError):
+    lock = _hold(folder)
+    if lock is None:
         return []
     try:
         files = sorted(folder.glob(f"[!.]*{ENDING}"))
@@ -236,7 +245,7 @@ def _left_in(folder: Path) -> list[Leftover]:
             folder.rmdir()
             Path(lock.lock_file).unlink()
         return [leftover for path in files if (leftover := _leftover(path))]
-    except OSError:
+    except OSError:  # another napari is quicker, or the folder holds something else
         return []
     finally:
         lock.release()
@@ -279,6 +288,6 @@ def _private(path: str, flags: int) -> int:
 def _told_of(sentence: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, NotImplementedError) as error:  # NotImplementedError: a disk without locks
+    except (OSError, NotImplementedError) as error:  # as above
         reason = getattr(error, "strerror", None) or "the disk knows no locks"
         raise AutosaveError(f"{sentence.format(reason=reason)}.") from error

@@ -8,7 +8,8 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QFileDialog, QMessageBox
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
 
 from napari_tumor_unet import autosave
 from napari_tumor_unet.autosave import Leftover, autosave_folder
@@ -19,6 +20,7 @@ from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.result_layer import ResultLayer
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.result import Provenance, Slices
+from tests.test_autosave import make
 
 from .conftest import PATIENCE, press
 
@@ -29,6 +31,7 @@ PLACE = {"scale": (5, 1, 2), "translate": (1, 2, 3), "units": "mm", "axis_labels
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autosaving, "_PAUSE", 0.05)
+    monkeypatch.setattr(autosaving, "_PANEL", 0)
     monkeypatch.setattr(autosaving, "_announced", False)
 
 
@@ -88,6 +91,11 @@ def crashed(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(autosave, "_LOCKS", [])
     autosave._own_folder.cache_clear()
     return crash
+
+
+def has_its_place(button: Any) -> bool:
+    """Whether a new button can be pressed: Qt lays it out some time after it is visible."""
+    return button.native.isVisible() and 0 < button.native.height() < 100
 
 
 def stroke(layer: napari.layers.Labels) -> None:
@@ -153,10 +161,12 @@ def test_corrections_come_back_as_they_were_and_belong_to_the_open_image(
     viewer = make_napari_viewer(show=True)
     image = viewer.add_image(np.zeros((6, 30, 20)), name="head", **PLACE)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
-    qtbot.waitUntil(panel.recovery.native.isVisible, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: len(panel.recovery) == 2, timeout=PATIENCE)
     said, restore, _ = panel.recovery[1]
-    assert said.value.startswith("head\n")
-    assert said.value.endswith(", 1 slice edited")
+    qtbot.waitUntil(lambda: has_its_place(restore), timeout=PATIENCE)
+    name, extent = (label.text() for label in said.native.findChildren(QLabel))
+    assert name == "head"
+    assert extent.endswith(", 1 slice edited")
     press(restore, qtbot)
     qtbot.waitUntil(lambda: not panel.recovery.native.isVisible(), timeout=PATIENCE)
 
@@ -231,9 +241,8 @@ def test_edits_after_the_save_began_stay_kept(viewer: napari.Viewer, qtbot: Any)
 
 @pytest.mark.parametrize("way", ["remove", "close"])
 def test_a_layer_that_goes_leaves_its_last_edits(
-    make_napari_viewer: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch, way: str
+    viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    viewer = make_napari_viewer(show=True)
     layer = segmented(viewer)
     looked(viewer, qtbot)
     monkeypatch.setattr(autosaving, "_PAUSE", 1000.0)
@@ -241,7 +250,7 @@ def test_a_layer_that_goes_leaves_its_last_edits(
     if way == "remove":
         viewer.layers.remove(layer)
     else:
-        viewer.window._qt_window.close()
+        QApplication.sendEvent(viewer.window._qt_window, QEvent(QEvent.Type.Close))
     wait_for_autosaves(1, qtbot)
 
 
@@ -257,9 +266,11 @@ def test_a_deletion_is_asked_for_once(
     keeper._on_leftovers(autosave.leftovers())
     answers = [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop())
-    press(panel.recovery[1][2], qtbot)
+    delete = panel.recovery[1][2]
+    qtbot.waitUntil(lambda: has_its_place(delete), timeout=PATIENCE)
+    press(delete, qtbot)
     assert len(keeper.leftovers) == 1
-    press(panel.recovery[1][2], qtbot)
+    press(delete, qtbot)
     wait_for_autosaves(0, qtbot)
     qtbot.waitUntil(lambda: not panel.recovery.visible, timeout=PATIENCE)
 
@@ -273,7 +284,8 @@ def test_without_the_panel_leftovers_are_told_once(
     crashed()
     for _ in range(2):
         keeper = Session.of(make_napari_viewer(show=True)).autosaving
-        qtbot.waitUntil(lambda k=keeper: bool(k.leftovers), timeout=PATIENCE)
+        qtbot.waitUntil(lambda k=keeper: bool(k.leftovers and told), timeout=PATIENCE)
+    QApplication.processEvents()
     assert told == ["An earlier session left unsaved corrections; the panel Segment tumour offers them."]
 
 
@@ -282,6 +294,8 @@ def test_a_damaged_one_is_told_and_can_be_deleted(viewer: napari.Viewer, qtbot: 
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PK")
     keeper = Session.of(viewer).autosaving
+    looked(viewer, qtbot)
+    QApplication.processEvents()
     keeper._on_leftovers([leftover := Leftover(path, "head", 1, None)])
     told.clear()
     keeper.restore(leftover)
@@ -290,6 +304,16 @@ def test_a_damaged_one_is_told_and_can_be_deleted(viewer: napari.Viewer, qtbot: 
     assert keeper.leftovers == [leftover]
     keeper.delete(leftover)
     qtbot.waitUntil(lambda: not keeper.leftovers, timeout=PATIENCE)
+
+
+def test_one_of_another_version_is_told_and_stays(viewer: napari.Viewer, qtbot: Any, told: list[str]) -> None:
+    path = autosave_folder() / ("0" * 32) / "a.npz"
+    autosave.save(make(), path)
+    Session.of(viewer).autosaving.restore(Leftover(path, "head", 1, None))
+    qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
+    assert told == ["The file with these corrections is none of this version; delete it."]
+    assert path.exists()
+    assert not viewer.layers
 
 
 def test_a_full_disk_is_told_once(

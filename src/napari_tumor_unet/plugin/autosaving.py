@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PAUSE = 2.0  # seconds without an edit, after which one is kept
 _LATEST = 10.0  # seconds after an edit, when it is kept even if others follow
+_PANEL = 1000  # milliseconds, in which a panel may open that shows leftovers
 _announced = False  # leftovers are announced once a process
 
 
@@ -68,7 +69,7 @@ class Autosaving(QObject):
         # Not napari's workers: the window keeps them, and with them the copies that they wrote.
         self._thread = ThreadPoolExecutor(1, "autosave")
         self._timer = QTimer(self, singleShot=True)
-        self._timer.timeout.connect(self.keep_now)
+        self._timer.timeout.connect(self._keep_next)
         self._arrived.connect(self._serve)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
@@ -80,10 +81,8 @@ class Autosaving(QObject):
 
     def keep_now(self) -> None:
         """Keep what was edited since it was last kept, without a wait for more."""
-        self._timer.stop()
-        for layer in self._unsaved:
-            self._keep(layer, self._kept[layer])
-        self._unsaved.clear()
+        while self._unsaved:
+            self._keep_next()
 
     def as_it_is(self, layer: Labels) -> Callable[[], None]:
         """What to call once the layer, as it is now, is in a file of the user's."""
@@ -132,10 +131,19 @@ class Autosaving(QObject):
         self._unsaved[event.source] = None
         self._timer.start(round(1000 * max(0.0, min(_PAUSE, self._since + _LATEST - now))))
 
-    def _keep(self, layer: Labels, kept: _Kept) -> None:
+    def _keep_next(self) -> None:
+        layer = next(iter(self._unsaved), None)
+        if layer is not None:
+            del self._unsaved[layer]
+            self._keep(layer, self._kept[layer])
+        if self._unsaved:
+            self._timer.start(0)  # the next one when the window has answered
+
+    def _keep(self, layer: Labels, kept: _Kept, instead_of: Leftover | None = None) -> None:
         taken = snapshot(layer)
         if taken is not None:
-            self._do(partial(_write, kept, taken), self._on_written)
+            old = None if instead_of is None else instead_of.path
+            self._do(partial(_write, kept, taken, old), self._on_written)
 
     def _on_written(self, said: str) -> None:
         if said and not self._warned:
@@ -148,10 +156,14 @@ class Autosaving(QObject):
             self._keep(layer, kept)  # as it is by now, which may be as it was saved
 
     def _on_leftovers(self, leftovers: list[Leftover]) -> None:
-        global _announced
         self.leftovers = leftovers
         self.changed.emit()
-        if leftovers and not self.offered and not _announced:
+        if leftovers:
+            QTimer.singleShot(_PANEL, self._announce)
+
+    def _announce(self) -> None:
+        global _announced
+        if self.leftovers and not self.offered and not _announced:
             _announced = True
             show_info("An earlier session left unsaved corrections; the panel Segment tumour offers them.")
 
@@ -159,8 +171,12 @@ class Autosaving(QObject):
         if isinstance(restored, str):
             self._on_deleted(leftover, restored)
             return
-        layer = add_layer(self._viewer, restored)
-        self._do(partial(_adopt, self._kept[layer], snapshot(layer), leftover.path), self._on_written)
+        try:
+            layer = add_layer(self._viewer, restored)
+        except Exception:  # of what a file lacks that others wrote
+            self._on_deleted(leftover, "The file with these corrections is none of this version; delete it.")
+            return
+        self._keep(layer, self._kept[layer], instead_of=leftover)
         self._drop(leftover)
 
     def _on_deleted(self, leftover: Leftover, said: str) -> None:
@@ -180,7 +196,7 @@ class Autosaving(QObject):
 
         def arrive(done: Future[Any]) -> None:
             with suppress(RuntimeError):  # the window may be gone
-                self._arrived.emit(partial(then, done.result()))
+                self._arrived.emit(lambda: then(done.result()))
 
         with suppress(RuntimeError):  # likewise
             self._thread.submit(act).add_done_callback(arrive)
@@ -199,8 +215,8 @@ def _edits(layer: Labels) -> tuple[Any, ...]:
     return layer.events.paint, layer.events.data, layer.events.set_data
 
 
-def _write(kept: _Kept, taken: Autosave) -> str:
-    """Keep a copy if it has edits, else nothing; the sentence that says why it could not be, or none."""
+def _write(kept: _Kept, taken: Autosave, old: Path | None = None) -> str:
+    """Keep a copy if it has edits, and then give up an old one; the sentence that says why not, or none."""
     digest = taken.digest
     if digest == kept.digest:
         return ""
@@ -210,6 +226,8 @@ def _write(kept: _Kept, taken: Autosave) -> str:
             autosave.save(taken, kept.path)
         elif kept.path is not None:
             autosave.discard(kept.path)
+        if old is not None:
+            autosave.discard(old)
     except AutosaveError as error:
         return str(error)
     kept.digest = digest
@@ -220,11 +238,6 @@ def _forget(kept: _Kept, digest: str) -> str:
     """Note that the layer with this digest is saved; if it is what is kept, that goes."""
     kept.saved = digest
     return _discard(kept.path) if kept.path is not None and kept.digest == digest else ""
-
-
-def _adopt(kept: _Kept, taken: Autosave, leftover: Path) -> str:
-    """Keep a copy as this session's, and only then give up that of an earlier one."""
-    return _write(kept, taken) or _discard(leftover)
 
 
 def _load(path: Path) -> Autosave | str:

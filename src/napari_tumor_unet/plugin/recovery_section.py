@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from magicgui.widgets import Container, Label
 from qtpy.QtWidgets import QMessageBox, QSizePolicy
+from superqt import QElidingLabel
 
 from napari_tumor_unet.autosave import Leftover
 from napari_tumor_unet.plugin.autosaving import Autosaving
-from napari_tumor_unet.plugin.widgets import button, row
+from napari_tumor_unet.plugin.widgets import append, button, row
 
 
 class RecoverySection(Container):
@@ -23,7 +25,7 @@ class RecoverySection(Container):
     def __init__(self, autosaving: Autosaving) -> None:
         self._autosaving = autosaving
         super().__init__(labels=False)
-        self.margins = (0, 0, 0, 0)
+        self.margins = (0, 0, 0, 8)
         autosaving.offered = True
         autosaving.changed.connect(self._show)
         self.native.destroyed.connect(partial(_let_go, autosaving))
@@ -39,32 +41,42 @@ class RecoverySection(Container):
             self.append(self._line(leftover))
 
     def _line(self, leftover: Leftover) -> Container:
-        when, n = leftover.when, leftover.edited
-        said = Label(
-            value=f"{leftover.scan}\n{when.day} {when:%b %Y, %H:%M}, {n} slice{'s' if n > 1 else ''} edited",
-            tooltip=leftover.scan,
-        )
-        said.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        restore = button(
-            "Restore", "Add the mask with these corrections to the layers.", lambda: act(restore=True)
-        )
-        delete = button("Delete", "Delete these corrections.", lambda: act(restore=False))
-        line = row(said, restore, delete)
+        restore = button("Restore", "Add the mask with these corrections.", lambda: act(self._restore))
+        delete = button("Delete", "Delete these corrections.", lambda: act(self._delete))
+        for narrow in (restore, delete):
+            narrow.native.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        line = row(_description(leftover), restore, delete)
 
-        def act(*, restore: bool) -> None:
-            if restore:
-                line.enabled = False
-                self._autosaving.restore(leftover)
-            elif self._is_sure(leftover):
-                line.enabled = False
-                self._autosaving.delete(leftover)
+        def act(how: Callable[[Leftover], bool]) -> None:
+            line.enabled = not how(leftover)  # until the section is shown anew
 
         return line
 
-    def _is_sure(self, leftover: Leftover) -> bool:
+    def _restore(self, leftover: Leftover) -> bool:
+        self._autosaving.restore(leftover)
+        return True
+
+    def _delete(self, leftover: Leftover) -> bool:
+        """Whether the user is sure."""
         question = f"Delete the corrections of {leftover.scan}? They cannot be brought back."
         answer = QMessageBox.question(self.native, "Delete corrections", question)
+        if answer == QMessageBox.StandardButton.Yes:
+            self._autosaving.delete(leftover)
         return answer == QMessageBox.StandardButton.Yes
+
+
+def _description(leftover: Leftover) -> Container:
+    """Scan, time and extent in two lines, however long the name is."""
+    when, n = leftover.when, leftover.edited
+    made = Container(labels=False)
+    made.margins = (0, 0, 0, 0)
+    made.native.layout().setSpacing(0)
+    for text in (leftover.scan, f"{when.day} {when:%b %H:%M}, {n} slice{'s' if n > 1 else ''} edited"):
+        label = QElidingLabel(text)
+        label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # none cut off below
+        label.setToolTip(f"{leftover.scan}\n{when:%x %X}")
+        append(made, label)
+    return made
 
 
 def _let_go(autosaving: Autosaving, *_: object) -> None:
