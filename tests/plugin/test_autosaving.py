@@ -296,8 +296,8 @@ def test_a_damaged_one_is_told_and_can_be_deleted(viewer: napari.Viewer, qtbot: 
     keeper = Session.of(viewer).autosaving
     looked(viewer, qtbot)
     QApplication.processEvents()
+    keeper.offered = True
     keeper._on_leftovers([leftover := Leftover(path, "head", 1, None)])
-    told.clear()
     keeper.restore(leftover)
     qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     assert told == ["The file with these corrections is damaged; delete it."]
