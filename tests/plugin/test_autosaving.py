@@ -64,7 +64,7 @@ def segmented(viewer: napari.Viewer, **geometry: Any) -> napari.layers.Labels:
 
 def kept() -> list[Path]:
     """The autosaves that there are."""
-    return list(autosave_folder().glob("*/*.npz"))
+    return list(autosave_folder().glob("*/[!.]*.npz"))
 
 
 def looked(viewer: napari.Viewer, qtbot: Any) -> None:
@@ -309,7 +309,9 @@ def test_a_damaged_one_is_told_and_can_be_deleted(viewer: napari.Viewer, qtbot: 
 def test_one_of_another_version_is_told_and_stays(viewer: napari.Viewer, qtbot: Any, told: list[str]) -> None:
     path = autosave_folder() / ("0" * 32) / "a.npz"
     autosave.save(make(), path)
-    Session.of(viewer).autosaving.restore(Leftover(path, "head", 1, None))
+    keeper = Session.of(viewer).autosaving
+    keeper.offered = True
+    keeper.restore(Leftover(path, "head", 1, None))
     qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     assert told == ["The file with these corrections is none of this version; delete it."]
     assert path.exists()
