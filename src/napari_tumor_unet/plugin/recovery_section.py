@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
 
 from magicgui.widgets import Container, Label
 from qtpy.QtWidgets import QMessageBox, QSizePolicy
@@ -28,8 +28,13 @@ class RecoverySection(Container):
         self.margins = (0, 0, 0, 8)
         autosaving.offered = True
         autosaving.changed.connect(self._show)
-        self.native.destroyed.connect(partial(_let_go, autosaving))
         self._show()
+
+    def let_go(self) -> None:
+        """The panel is closed; the viewer goes on."""
+        with suppress(RuntimeError):  # with the whole window the session goes first
+            self._autosaving.changed.disconnect(self._show)
+        self._autosaving.offered = False
 
     def _show(self) -> None:
         leftovers = self._autosaving.leftovers
@@ -77,7 +82,3 @@ def _description(leftover: Leftover) -> Container:
         label.setToolTip(f"{leftover.scan}\n{when:%x %X}")
         append(made, label)
     return made
-
-
-def _let_go(autosaving: Autosaving, *_: object) -> None:
-    autosaving.offered = False

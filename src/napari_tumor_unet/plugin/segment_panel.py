@@ -191,6 +191,7 @@ class SegmentPanel(Container):
         layers.events.inserted.disconnect(self._show_scan)
         layers.events.removed.disconnect(self._show_scan)
         self._devices.let_go()
+        self.recovery.let_go()
         with suppress(RuntimeError):  # with the whole window the session goes first
             self._session.models_changed.disconnect(self.models.refresh)
             self._session.started.disconnect(self._on_started)
