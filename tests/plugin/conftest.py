@@ -17,7 +17,7 @@ from napari_tumor_unet.jobs import Job, Worker
 from napari_tumor_unet.plugin import settings
 from napari_tumor_unet.plugin.session import Session
 
-PATIENCE = 60_000  # ms
+PATIENCE = 180_000  # ms; a busy machine takes its time
 
 
 @pytest.fixture(autouse=True)

@@ -322,6 +322,23 @@ def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resu
     no_run_is_left(qtbot)
 
 
+def test_a_damaged_checkpoint_is_one_sentence_and_the_run_can_be_deleted(
+    viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer
+) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, data, library.find_model(model)], check=False)
+    os.truncate(interrupted()[0].folder / "checkpoint.pt", 1000)
+    panel = open_panel(viewer)
+    qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
+    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE) as ended:
+        press(panel.interrupted.resume, qtbot)
+    assert ended.args == [False]
+    assert panel.said.value.endswith("is damaged; delete it to start anew.")
+    qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
+    answer(QMessageBox.StandardButton.Yes)
+    press(panel.interrupted.delete, qtbot)
+    assert interrupted() == []
+
+
 def test_the_panel_may_be_closed_and_opened_again_during_a_run(
     panel: FineTunePanel, scans: napari.Viewer, qtbot: Any
 ) -> None:

@@ -73,6 +73,7 @@ class Tuning(QObject):
         self._worker = Worker()
         self._job: QtJob | None = None
         self._folder: Path | None = None
+        self._moved = False
         self._lock: Any = None
         self.report: tasks.Report | None = None
         self.plan: RunPlan | None = None
@@ -201,12 +202,17 @@ class Tuning(QObject):
         self.said = self.details = ""
         self.paused = False
         self._job = job = QtJob(self)
-        job.progressed.connect(self.progressed)
+        self._moved = False
+        job.progressed.connect(self._on_progressed)
         job.finished.connect(self._on_finished)
         job.failed.connect(self._on_failed)
         job.cancelled.connect(self._on_cancelled)
         job.start(self._worker, task, *arguments, answer=answer)
         self.began.emit(epochs_of(self._folder))
+
+    def _on_progressed(self, event: object) -> None:
+        self._moved = True
+        self.progressed.emit(event)
 
     def _on_finished(self, report: tasks.Report) -> None:
         self.report = report
@@ -217,7 +223,7 @@ class Tuning(QObject):
         names = [case.name for case in (*self.plan.cases, *self.plan.held_out)]
         said = str(error)
         if epochs_of(self._folder):
-            said += " What was learned can be resumed."
+            said += " What was learned can be resumed." if self._moved else ""
             self._release()
         else:
             self._forget()
