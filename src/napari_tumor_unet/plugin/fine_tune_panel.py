@@ -254,6 +254,7 @@ class FineTunePanel(Container):
         """The panel is closed; the viewer, and what runs, go on."""
         self._viewer.events.theme.disconnect(self._wear)
         self._devices.let_go()
+        self.pairs.let_go()
         with suppress(RuntimeError):  # with the whole window the session goes first
             self._session.models_changed.disconnect(self.model.reset_choices)
             self._session.marked.disconnect(self.pairs.look_again)

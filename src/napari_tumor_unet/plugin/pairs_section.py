@@ -137,7 +137,6 @@ class PairsSection(Container):
         events.inserted.connect(self._on_layers)
         events.removed.connect(self._on_layers)
         self._viewer.layers.selection.events.active.connect(self._follow)
-        self.native.destroyed.connect(self._let_go)
 
     def _masks(self) -> list[tuple[str, Labels]]:
         layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
@@ -235,7 +234,7 @@ class PairsSection(Container):
         self.said.visible = bool(told)
         self.drop.enabled = bool(chosen)
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """The section is closed; the viewer goes on."""
         events = self._viewer.layers.events
         events.inserted.disconnect(self._on_layers)
