@@ -30,12 +30,18 @@ class Geometry:
     stored_orientation : str
         Orientation of the file's own axes, as the three letters towards which x, y and z run ("LPS",
         "RAS", ...). Writing turns a mask back to it.
+    stored_axes : int
+        How many axes the file has: 2 for a single slice, 4 with a last one of length 1.
+    oriented : bool
+        Whether the file says how it lies; else it is taken as axial.
     """
 
     spacing: tuple[float, float, float]
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     stored_orientation: str = "LPS"
+    stored_axes: int = 3
+    oriented: bool = True
 
 
 @dataclass(frozen=True)
