@@ -22,7 +22,8 @@ from napari_tumor_unet.io import (
     read_scan,
     scan_name,
 )
-from napari_tumor_unet.scan import Scan, ScanError, Sequence, sequence_named
+from napari_tumor_unet.scan import Scan, ScanError, Sequence
+from napari_tumor_unet.sequence_names import sequence_named
 
 _PATIENT = re.compile(r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+")
 _NNUNET_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
