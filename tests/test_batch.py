@@ -14,6 +14,7 @@ from napari_tumor_unet.batch import Outcome, Progress, as_csv, segment_files
 from napari_tumor_unet.io import find_scans
 from napari_tumor_unet.model import Model
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan_files import ScanFiles, find_scan_files
 
 from .conftest import Phantom, Refused, is_one_sentence
 
@@ -47,7 +48,7 @@ def test_a_folder_without_scans_is_refused(tmp_path: Path, refused: Refused) -> 
 def test_a_bad_scan_does_not_stop_the_rest(folder: Path, tmp_path: Path, tiny_model: Model) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    events = list(segment_files(find_scans(folder), out, tiny_model, device="cpu"))
+    events = list(segment_files(find_scan_files(folder), out, tiny_model, device="cpu"))
     outcomes = {event.name: event for event in events if isinstance(event, Outcome)}
     assert list(outcomes) == ["a", "b", "inner"]
     assert is_one_sentence(outcomes["a"].error)
@@ -71,7 +72,7 @@ def test_masks_that_are_there_stay(folder: Path, tmp_path: Path, tiny_model: Mod
     (tmp_path / "b_mask.tif").write_text("mine")
     (outcome,) = [
         e
-        for e in segment_files([folder / "b.tif"], tmp_path, tiny_model, device="cpu")
+        for e in segment_files([ScanFiles(folder / "b.tif")], tmp_path, tiny_model, device="cpu")
         if isinstance(e, Outcome)
     ]
     assert "exist already" in outcome.error

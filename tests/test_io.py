@@ -329,7 +329,7 @@ def test_a_mask_appears_whole_or_not_at_all(
         raise OSError("No space left on device")
 
     monkeypatch.setattr("napari_tumor_unet.io.tiff.write_tiff_mask", full)
-    monkeypatch.setattr("napari_tumor_unet.io.nifti.write_nifti_mask", full)
+    monkeypatch.setattr("napari_tumor_unet.io.medical.write_volume_mask", full)
     with pytest.raises(OSError, match="No space"):
         write_mask(tmp_path / name, STACK, scan_from_volume(STACK))
     assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_tumor_unet.scan import Geometry, Scan, ScanError, scan_from_volume, sequence_named
+from napari_tumor_unet.scan import Geometry, Scan, ScanError, scan_from_volume
 
 from .conftest import Refused
 
@@ -113,33 +113,3 @@ def test_what_is_no_number_becomes_the_slices_lowest_value() -> None:
 def test_values_that_are_no_real_numbers_are_refused(dtype: str, refused: Refused) -> None:
     with refused(ScanError, "real numbers"):
         scan_from_volume(np.zeros((2, 3, 4), dtype)).slice("flair", 0)
-
-
-@pytest.mark.parametrize(
-    ("text", "sequence"),
-    [
-        ("FLAIR", "flair"),
-        ("ax t2 flair fs", "flair"),
-        ("T1", "pre"),
-        ("t1w", "pre"),
-        ("T1 pre contrast", "pre"),
-        ("T1 without contrast", "pre"),
-        ("T1ce", "post"),
-        ("t1_gd", "post"),
-        ("T1c", "post"),
-        ("T1wCE", "post"),
-        ("T1w_Gd", "post"),
-        ("ce-T1w", "post"),
-        ("T1 weighted non-contrast", "pre"),
-        ("T1 coronal", "pre"),
-        ("T2 preprocessed", None),
-        ("ADC post", None),
-        ("T1 post", "post"),
-        ("T1w + contrast", "post"),
-        ("T2", None),
-        ("CT", None),
-        ("", None),
-    ],
-)
-def test_sequences_are_known_by_their_names(text: str, sequence: str | None) -> None:
-    assert sequence_named(text) == sequence

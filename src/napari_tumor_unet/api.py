@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from napari_tumor_unet.io import read_scan
 from napari_tumor_unet.model import Model, load_model
 from napari_tumor_unet.result import Segmentation
-from napari_tumor_unet.scan import SEQUENCES, Scan, Sequence, scan_from_volume
+from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence, scan_from_volume
 from napari_tumor_unet.segmentation import run
+from napari_tumor_unet.sequences import combine
 
 
 def segment(
@@ -25,9 +27,11 @@ def segment(
 
     Parameters
     ----------
-    volume_or_path : array, Scan, str or Path
+    volume_or_path : array, Scan, str, Path or mapping
         An array (Y, X) or (Z, Y, X), taken as FLAIR, or with a channel axis for ``sequences`` second or
         last; or a file or folder that :func:`read_scan` reads. Slices are axial, the front of the head up.
+        Separate sequences are a mapping of "flair", and of "pre" and "post" if they are there, to such;
+        those on another grid are resampled to FLAIR's.
     spacing : tuple of float, optional
         Distance between voxels (z, y, x) in mm; for arrays, and to correct a file's.
     sequences : tuple of {"pre", "flair", "post"}
@@ -56,12 +60,7 @@ def segment(
     >>> result.mask.shape, int(result.mask.sum())
     ((3, 64, 64), 0)
     """
-    if isinstance(volume_or_path, Scan):
-        scan = volume_or_path
-    elif isinstance(volume_or_path, str | Path):
-        scan = read_scan(volume_or_path)
-    else:
-        scan = scan_from_volume(volume_or_path, spacing=spacing, sequences=sequences)
+    scan = _scan(volume_or_path, spacing, sequences)
     if spacing is not None:
         scan = scan.with_spacing(spacing)
     steps = run(
@@ -73,3 +72,17 @@ def segment(
         except StopIteration as end:
             result: Segmentation = end.value
             return result
+
+
+def _scan(source: Any, spacing: tuple[float, float, float] | None, sequences: tuple[Sequence, ...]) -> Scan:
+    if isinstance(source, Scan):
+        return source
+    if isinstance(source, str | Path):
+        return read_scan(source)
+    if not isinstance(source, Mapping):
+        return scan_from_volume(source, spacing=spacing, sequences=sequences)
+    if "flair" not in source or not source.keys() <= set(SEQUENCES):
+        raise ScanError(
+            f"Separate sequences are named flair, pre and post, with flair at least: {[*source]}."
+        )
+    return combine(**{name: _scan(part, spacing, sequences) for name, part in source.items()})

@@ -24,6 +24,7 @@ from napari_tumor_unet.scan import Scan
 
 if TYPE_CHECKING:
     from napari_tumor_unet.model import Model
+    from napari_tumor_unet.scan_files import ScanFiles
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,21 @@ class Outcome:
 
 
 def segment_files(
-    paths: Iterable[Path],
+    scans: Iterable[ScanFiles],
     out: Path,
     model: Model,
     *,
     device: str = "auto",
     threshold: float | None = None,
     overwrite: bool = False,
+    mask_format: str = "",
 ) -> Generator[Progress | Outcome, None, None]:
     """Segment scans one after the other; write a mask, and what was found and how as JSON, for each.
 
     Parameters
     ----------
-    paths : iterable of Path
-        Files and folders that :func:`napari_tumor_unet.read_scan` reads.
+    scans : iterable of ScanFiles
+        Each named after its FLAIR.
     out : Path
         Folder for ``<name>_mask.nii.gz`` (or ``.tif``, as the scan) and ``<name>_mask.json``.
     model : Model
@@ -67,6 +69,8 @@ def segment_files(
         As for :func:`napari_tumor_unet.segment`.
     overwrite : bool
         Replace files that are there; else a scan whose mask is there is an error.
+    mask_format : str
+        The ending of the masks' files, without its dot; by default as the scan.
 
     Yields
     ------
@@ -75,10 +79,11 @@ def segment_files(
     Outcome
         At the end of each scan.
     """
-    paths = list({path.absolute(): path for path in paths}.values())
-    for path, name in zip(paths, output_names(paths), strict=True):
+    scans = list({files.path.absolute(): files for files in scans}.values())
+    for files, name in zip(scans, output_names([files.path for files in scans]), strict=True):
+        mask_file = out / f"{name}_mask{_ending(files.path, mask_format)}"
         try:
-            result = yield from _segment_file(path, out / name, model, device, threshold, overwrite)
+            result = yield from _segment_scan(files, name, mask_file, model, device, threshold, overwrite)
             yield Outcome(name, result.findings, result.provenance)
         except Exception as error:  # one bad scan does not stop the others
             text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
@@ -123,7 +128,7 @@ def as_csv(outcomes: Iterable[Outcome]) -> str:
     """A table of outcomes, a line each; numbers unrounded, empty where there are none."""
     columns = [
         *("scan", "volume_ml", "voxels", "slices", "regions"),
-        *("model", "model_hash", "threshold", "seconds", "error"),
+        *("sequences", "model", "model_hash", "threshold", "seconds", "error"),
     ]
     text = io.StringIO()
     table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
@@ -131,29 +136,40 @@ def as_csv(outcomes: Iterable[Outcome]) -> str:
     for outcome in outcomes:
         parts = [part for part in (outcome.findings, outcome.provenance) if part is not None]
         row = {key: value for part in parts for key, value in dataclasses.asdict(part).items()}
-        table.writerow(row | {"scan": outcome.name, "error": outcome.error})
+        row |= {"scan": outcome.name, "error": outcome.error, "sequences": " ".join(row.get("sequences", ()))}
+        table.writerow(row)
     return text.getvalue()
 
 
-def _segment_file(
-    path: Path, target: Path, model: Model, device: str, threshold: float | None, overwrite: bool
+def _segment_scan(
+    files: ScanFiles,
+    name: str,
+    mask_file: Path,
+    model: Model,
+    device: str,
+    threshold: float | None,
+    overwrite: bool,
 ) -> Generator[Progress, None, Segmentation]:
-    from napari_tumor_unet.io import ending_of_mask, read_scan
     from napari_tumor_unet.segmentation import run
 
-    mask_file = target.with_name(f"{target.name}_mask{ending_of_mask(path)}")
     if not overwrite and (there := [p.name for p in (mask_file, sidecar_of(mask_file)) if p.exists()]):
         raise FileExistsError(
             f"{' and '.join(there)} exist already; choose another folder, or overwrite them (--overwrite)."
         )
-    scan = read_scan(path)
+    scan = files.read()
     steps = run(scan, model, threshold=threshold, device=device)
     while True:
         try:
             slices = next(steps)
-            yield Progress(target.name, slices.done, slices.total)
+            yield Progress(name, slices.done, slices.total)
         except StopIteration as end:
             result: Segmentation = end.value
             break
     write_result(mask_file, result.mask, scan, result.to_json())
     return result
+
+
+def _ending(scan: Path, mask_format: str) -> str:
+    from napari_tumor_unet.io import ending_of_mask
+
+    return f".{mask_format}" if mask_format else ending_of_mask(scan)

@@ -13,12 +13,20 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io import is_mask_name, lgg_folder, read_mask, read_scan, scan_name
-from napari_tumor_unet.scan import Scan, ScanError, Sequence, sequence_named
+from napari_tumor_unet.io import (
+    ending_of,
+    is_mask_name,
+    lgg_folder,
+    name_of_masked,
+    read_mask,
+    read_scan,
+    scan_name,
+)
+from napari_tumor_unet.scan import Scan, ScanError, Sequence
+from napari_tumor_unet.sequence_names import sequence_named
 
 _PATIENT = re.compile(r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+")
 _NNUNET_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
-_ENDINGS = (".nii.gz", ".nii", ".tif", ".tiff")
 
 
 class Case(Protocol):
@@ -191,15 +199,14 @@ def _hash(paths: Iterable[Path]) -> str:
 
 
 def _files(folder: Path) -> tuple[list[Pair], dict[str, str]]:
-    files = sorted(p for p in folder.iterdir() if p.name.lower().endswith(_ENDINGS))
+    files = sorted(p for p in folder.iterdir() if ending_of(p))
     scans = [p for p in files if not is_mask_name(p)]
     pairs, left_out = [], {}
     paired: dict[str, Path] = {}
     for mask in (p for p in files if is_mask_name(p)):
-        name = scan_name(mask).rpartition("_")[0]
-        ending = mask.name.removeprefix(scan_name(mask))
+        name = name_of_masked(mask)
         same = [s for s in scans if scan_name(s) == name]
-        scan = next((s for s in same if s.name.endswith(ending)), next(iter(same), None))
+        scan = next((s for s in same if ending_of(s) == ending_of(mask)), next(iter(same), None))
         if scan is None:
             other = paired.get(name)
             left_out[mask.name] = f"{other.name} is taken" if other else f"no scan {name} beside it"

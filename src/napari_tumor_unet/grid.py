@@ -98,7 +98,7 @@ def grid_of(scan: Scan) -> Grid:
     spacing = np.asarray(scan.geometry.spacing)[::-1]
     direction = np.asarray(scan.geometry.direction).reshape(3, 3)
     matrix = (direction * spacing)[:, ::-1]  # columns for z, y, x
-    return Grid(scan.shape, matrix, np.asarray(scan.geometry.origin, float), in_mm=True)
+    return Grid(scan.shape, matrix, np.asarray(scan.geometry.origin, float), scan.in_mm)
 
 
 def spaced(shape: tuple[int, ...], spacing: Sequence[float], in_mm: bool) -> Grid:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -30,12 +29,18 @@ class Geometry:
     stored_orientation : str
         Orientation of the file's own axes, as the three letters towards which x, y and z run ("LPS",
         "RAS", ...). Writing turns a mask back to it.
+    stored_axes : int
+        How many axes the file has: 2 for a single slice, 4 with a last one of length 1.
+    oriented : bool
+        Whether the file says how it lies; else it is taken as axial.
     """
 
     spacing: tuple[float, float, float]
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
     stored_orientation: str = "LPS"
+    stored_axes: int = 3
+    oriented: bool = True
 
 
 @dataclass(frozen=True)
@@ -110,19 +115,6 @@ class Scan:
 
 class ScanError(ValueError):
     """A scan that cannot be used; the message is one sentence that says why."""
-
-
-def sequence_named(text: str) -> Sequence | None:
-    """Which sequence a name or description speaks of; None if none of the three."""
-    words = text.lower()
-    if "flair" in words:
-        return "flair"
-    if not re.search(r"t1|contrast", words):
-        return None
-    if re.search(r"(?<![a-z])(pre|non|no|without|w/o|native)(?![a-z])|(pre|non)-?contrast", words):
-        return "pre"
-    agent = r"t1w?[\W_]*(c|ce|gd|km)(?![a-z])|(?<![a-z])ce[\W_]*t1|gad|post|contrast"
-    return "post" if re.search(agent, words) else "pre"
 
 
 def scan_from_volume(

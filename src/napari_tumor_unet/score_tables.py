@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from napari_tumor_unet.comparison import RULES, ComparisonError, Score
-from napari_tumor_unet.io import find_masks, scan_name
+from napari_tumor_unet.io import find_masks, name_of_masked, scan_name
 from napari_tumor_unet.scoring import spread
 
 SUMMARISED = ("dice", "iou", "precision", "recall", "hausdorff95", "average_surface_distance", "surface_dice")
-_SUFFIX = re.compile(r"_(mask|seg|labels?|pred|prediction|reference|gt)$", re.IGNORECASE)
+_SUFFIX = re.compile(r"_(pred|prediction|reference|gt)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,9 @@ def _summary(values: Iterable[float | None]) -> dict[str, Any]:
 def _by_name(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in find_masks(folder):
-        name = _SUFFIX.sub("", scan_name(path))
+        name = name_of_masked(path)
+        if name == scan_name(path):
+            name = _SUFFIX.sub("", name)
         if name in found:
             raise ComparisonError(
                 f"{folder.name} holds two masks for {name}: {found[name].name}, {path.name}."

@@ -82,13 +82,13 @@ def segment(
 def segment_folder(
     folder: Path, out: Path, model: str, device: str, overwrite: bool
 ) -> Generator[Any, None, None]:
-    """All scans of a folder to masks in another: :func:`napari_tumor_unet.batch.segment_files`."""
+    """The scans of a folder to masks in another: :func:`napari_tumor_unet.batch.segment_files`."""
     from napari_tumor_unet.batch import segment_files
-    from napari_tumor_unet.io import find_scans
+    from napari_tumor_unet.scan_files import find_scan_files
 
-    paths = find_scans(folder)
+    scans = find_scan_files(folder)
     out.mkdir(parents=True, exist_ok=True)
-    yield from segment_files(paths, out, _model(model), device=device, overwrite=overwrite)
+    yield from segment_files(scans, out, _model(model), device=device, overwrite=overwrite)
 
 
 def score(

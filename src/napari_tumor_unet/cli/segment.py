@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from napari_tumor_unet.cli.console import Device, app, err, fail, out
 
+if TYPE_CHECKING:
+    from napari_tumor_unet.batch import Outcome
+    from napari_tumor_unet.scan import Sequence
+    from napari_tumor_unet.scan_files import ScanFiles
+
+
+class Format(StrEnum):
+    """The endings of files that masks can be written to."""
+
+    nii_gz = "nii.gz"
+    tif = "tif"
+
 
 @app.command()
 def segment(
-    scans: Annotated[list[Path], typer.Argument(help="NIfTI files, TIFF stacks, folders of slices.")],
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the masks; made if need be.")],
+    scans: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files, folders of slices, folders with the sequences of a patient or of many."),
+    ] = None,
+    flair: Annotated[
+        Path | None, typer.Option(help="FLAIR of one patient, in place of SCANS, with --pre and --post.")
+    ] = None,
+    pre: Annotated[Path | None, typer.Option(help="Its T1 before contrast.")] = None,
+    post: Annotated[Path | None, typer.Option(help="Its T1 after contrast.")] = None,
+    pattern: Annotated[
+        str,
+        typer.Option(
+            metavar="GLOB",
+            help="Which files of the folders are FLAIR, such as '*_flair.nii.gz'.  [default: names tell]",
+        ),
+    ] = "",
+    flair_alone: Annotated[
+        bool, typer.Option("--flair-alone", help="Take no T1 that lies beside a FLAIR.")
+    ] = False,
     model: Annotated[str, typer.Option(help="Name of a bundled model, or a model file.")] = "default",
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
     threshold: Annotated[
@@ -23,14 +54,28 @@ def segment(
             min=0.0, max=1.0, help="Probability from which a voxel is tumour.  [default: the model's own]"
         ),
     ] = None,
+    mask_format: Annotated[
+        Format | None, typer.Option("--format", help="Of the masks.  [default: the scan's own]")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,
 ) -> None:
-    """Segment scans; write DIR/<name>_mask.nii.gz or .tif, and .json saying what was found and how."""
+    """Segment scans; write DIR/<name>_mask.nii.gz or .tif, and .json saying what was found and how.
+
+    A file is a scan. In a folder, and in those in it, each FLAIR is a scan, together with the T1 before and
+    after contrast that are named like it and lie beside it; they are brought to its grid.
+    """
     from napari_tumor_unet.batch import Outcome, segment_files
     from napari_tumor_unet.card import ModelError
     from napari_tumor_unet.device import DeviceError, choose_device
     from napari_tumor_unet.model import load_model
+    from napari_tumor_unet.scan_files import ScanFiles
 
+    if bool(scans) == bool(flair):
+        raise typer.BadParameter("Give either scans, or one with --flair.")
+    if (pre or post) and not flair:
+        raise typer.BadParameter("--pre and --post go with --flair.")
+    if flair and (pattern or flair_alone):
+        raise typer.BadParameter("--pattern and --flair-alone are for folders, not for --flair.")
     try:
         loaded = load_model(model)
         chosen = choose_device(device.value)
@@ -39,20 +84,43 @@ def segment(
         fail(str(error))
     except OSError as error:
         fail(f"The folder {out_dir.name} cannot be made: {error.strerror}.")
+    if flair:
+        given: dict[Sequence, Path | None] = {"pre": pre, "post": post}
+        files = [ScanFiles(flair, {name: path for name, path in given.items() if path})]
+    else:
+        files = [found for path in scans or () for found in _find(path, pattern, flair_alone)]
     outcomes: list[Outcome] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True) as progress:
         bar = progress.add_task("")
         options: dict[str, Any] = {"device": chosen, "threshold": threshold, "overwrite": overwrite}
-        for event in segment_files(scans, out_dir, loaded, **options):
+        for event in segment_files(files, out_dir, loaded, mask_format=mask_format or "", **options):
             if not isinstance(event, Outcome):
                 progress.update(bar, description=event.name, completed=event.done, total=event.total)
                 continue
             outcomes.append(event)
-            where, said = (err, event.error) if event.error else (out, str(event.findings))
-            style = "red" if event.error else None
-            where.print(f"{event.name}: {said}", style=style, highlight=False, soft_wrap=True)
+            where, style = (err, "red") if event.error else (out, None)
+            where.print(f"{event.name}: {_said(event)}", style=style, highlight=False, soft_wrap=True)
     failures = sum(bool(outcome.error) for outcome in outcomes)
     if failures:
         err.print(f"{failures} of {len(outcomes)} scans failed.", style="red", highlight=False)
         raise typer.Exit(1)
+
+
+def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:
+    """What a path stands for; where it stands for nothing, that is what becomes of it."""
+    from napari_tumor_unet.scan import ScanError
+    from napari_tumor_unet.scan_files import ScanFiles, find_scan_files
+
+    if not path.is_dir():
+        return [ScanFiles(path)]
+    try:
+        return find_scan_files(path, pattern, flair_alone=flair_alone)
+    except ScanError as error:
+        return [ScanFiles(path, problem=str(error))]
+
+
+def _said(outcome: Outcome) -> str:
+    if outcome.provenance is None:
+        return outcome.error
+    return f"{outcome.findings} Used: {', '.join(outcome.provenance.sequences)}."

@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io import lgg_folder, nifti, tiff
+from napari_tumor_unet.io import lgg_folder, medical, tiff
+from napari_tumor_unet.io.labels import as_labels, is_labels
+from napari_tumor_unet.io.names import (
+    ENDINGS,
+    KNOWN,
+    MASK_ENDINGS,
+    MEDICAL_ENDINGS,
+    ending_of,
+    ending_of_mask,
+    is_mask_name,
+    name_of_masked,
+    scan_name,
+)
 from napari_tumor_unet.scan import Scan, ScanError
 
-_ENDINGS = (".nii.gz", ".nii", ".tiff", ".tif")
-
-
-def scan_name(path: Path) -> str:
-    """The name of a scan: its file's name without the ending, or its folder's name."""
-    ending = _ending(path)
-    return path.name[: -len(ending)] if ending else path.resolve().name
-
-
-def is_mask_name(path: Path) -> bool:
-    """Whether a file says by its name that it holds labels and no scan."""
-    return scan_name(path).lower().endswith(("_mask", "_seg", "_label", "_labels"))
+__all__ = [
+    "ENDINGS",
+    "MASK_ENDINGS",
+    "as_labels",
+    "ending_of",
+    "ending_of_mask",
+    "find_masks",
+    "find_scans",
+    "is_labels",
+    "is_mask_name",
+    "name_of_masked",
+    "read_labels",
+    "read_mask",
+    "read_scan",
+    "scan_name",
+    "write_mask",
+]
 
 
 def read_scan(path: str | Path) -> Scan:
@@ -32,8 +48,8 @@ def read_scan(path: str | Path) -> Scan:
     Parameters
     ----------
     path : str or Path
-        A NIfTI file (``.nii``, ``.nii.gz``), a TIFF stack, or a folder of slices named as in the LGG
-        data set (``<patient>_<n>.tif``).
+        A file of NIfTI (``.nii``, ``.nii.gz``), NRRD (``.nrrd``, ``.nhdr``), MetaImage (``.mha``,
+        ``.mhd``) or TIFF, or a folder of slices named as in the LGG data set (``<patient>_<n>.tif``).
 
     Raises
     ------
@@ -43,11 +59,7 @@ def read_scan(path: str | Path) -> Scan:
     path = _existing(path)
     if path.is_dir():
         return lgg_folder.read_folder(path)
-    if _ending(path) in (".nii", ".nii.gz"):
-        return nifti.read_nifti(path, scan_name(path))
-    if _ending(path):
-        return tiff.read_tiff(path, scan_name(path))
-    raise _unknown(path)
+    return _read_file(path)
 
 
 def read_mask(path: str | Path) -> NDArray[np.integer]:
@@ -77,32 +89,34 @@ def read_labels(path: str | Path) -> Scan:
         if mask is None:
             raise ScanError(f"{path.name} holds no _mask files.")
         return Scan(scan_name(path), {"flair": mask})
-    if _ending(path) in (".nii", ".nii.gz"):
-        scan = nifti.read_nifti(path, scan_name(path))
-    elif _ending(path):
-        scan = tiff.read_tiff(path, scan_name(path))
-    else:
-        raise _unknown(path)
-    whole = np.asarray(scan.sequences["flair"])
-    if whole.dtype.kind == "f" and not np.array_equal(whole, whole.round()):
-        raise ScanError(f"{path.name} holds no labels: its values are not whole numbers.")
-    labels = whole if whole.dtype.kind in "ui" else whole.astype(np.int32)
-    return replace(scan, sequences={"flair": labels})
+    return as_labels(_read_file(path))
 
 
 def write_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
-    """Write a mask (Z, Y, X) of a scan, in the format that the name asks for.
+    """Write a mask (Z, Y, X) of a scan, in the format that the name asks for, one of ``MASK_ENDINGS``.
 
-    NIfTI is turned back to the grid of the scan's own file; the file appears whole or not at all.
+    It lies on the grid of the scan's own file, of which a TIFF keeps the spacing alone. The file appears
+    whole or not at all.
+
+    Raises
+    ------
+    ScanError
+        If masks have no such format, or the file cannot be written.
     """
-    partial = path.with_name(f".partial-{path.name}")
+    ending = ending_of(path)
+    if ending not in MASK_ENDINGS:
+        raise ScanError(
+            f"{path.name} names no format for masks; its ending has to be {_one_of(MASK_ENDINGS)}."
+        )
+    # SimpleITK chooses the format by an ending in lower case.
+    partial = path.with_name(f".partial-{scan_name(path)}{ending}")
     try:
-        if _ending(path) in (".nii", ".nii.gz"):
-            nifti.write_nifti_mask(partial, mask, scan)
+        if ending in MEDICAL_ENDINGS:
+            medical.write_volume_mask(partial, mask, scan)
         else:
             tiff.write_tiff_mask(partial, mask, scan)
         partial.replace(path)
-    except RuntimeError as error:  # SimpleITK's, for all that can go wrong
+    except (RuntimeError, ScanError) as error:  # the first is SimpleITK's, for all that can go wrong
         raise ScanError(f"{path.name} cannot be written; is there space, and leave to write?") from error
     finally:
         partial.unlink(missing_ok=True)
@@ -126,9 +140,7 @@ def find_scans(folder: Path) -> list[Path]:
         folders.sort()
         found += [path / n for n in sorted(files) if _is_scan_name(path / n)]
     if not found:
-        raise ScanError(
-            f"{folder.name} holds no scan: no NIfTI (.nii, .nii.gz) or TIFF file and no folder of slices."
-        )
+        raise ScanError(f"{folder.name} holds no scan: no file of {KNOWN}, and no folder of slices.")
     return found
 
 
@@ -146,35 +158,35 @@ def find_masks(folder: Path) -> list[Path]:
         entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise ScanError(f"{folder.name} cannot be read: {error.strerror}.") from error
-    files = [path for path in entries if path.is_file() and _ending(path)]
+    files = [path for path in entries if path.is_file() and ending_of(path)]
     named = [path for path in files if is_mask_name(path)]
     found = (named or files) + [path for path in entries if path.is_dir() and lgg_folder.holds_masks(path)]
     if not found:
-        raise ScanError(f"{folder.name} holds no mask: no NIfTI (.nii, .nii.gz) or TIFF file.")
+        raise ScanError(f"{folder.name} holds no mask: no file of {KNOWN}.")
     return found
 
 
-def ending_of_mask(scan: Path) -> str:
-    """The ending of a mask's file beside its scan's."""
-    return ".nii.gz" if _ending(scan) in (".nii", ".nii.gz") else ".tif"
+def _read_file(path: Path) -> Scan:
+    ending = ending_of(path)
+    if not ending:
+        raise ScanError(f"{path.name} is none of {KNOWN} or a folder of slices.")
+    read = medical.read_volume if ending in MEDICAL_ENDINGS else tiff.read_tiff
+    return read(path, scan_name(path))
 
 
 def _is_scan_name(path: Path) -> bool:
-    return bool(_ending(path)) and not path.name.startswith(".") and not is_mask_name(path)
-
-
-def _ending(path: Path) -> str:
-    return next((ending for ending in _ENDINGS if path.name.lower().endswith(ending)), "")
+    return bool(ending_of(path)) and not path.name.startswith(".") and not is_mask_name(path)
 
 
 def _existing(path: str | Path) -> Path:
     path = Path(path).expanduser()
-    if not path.exists():
-        raise ScanError(f"{path.name} does not exist.")
-    return path
+    try:
+        if path.exists():
+            return path
+    except OSError as error:
+        raise ScanError(f"{path.name} cannot be read: {error.strerror}.") from error
+    raise ScanError(f"{path.name} does not exist.")
 
 
-def _unknown(path: Path) -> ScanError:
-    return ScanError(
-        f"{path.name} is none of NIfTI (.nii, .nii.gz), TIFF (.tif, .tiff) or a folder of slices."
-    )
+def _one_of(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"

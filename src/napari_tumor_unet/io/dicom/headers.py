@@ -1,0 +1,227 @@
+"""Headers of DICOM files: where each image lies and how it was taken, without whose it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+
+from napari_tumor_unet.io.dicom.acquisition import Acquisition
+from napari_tumor_unet.io.dicom.slices import Slice
+from napari_tumor_unet.scan import ScanError
+
+_PATIENT = [
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientBirthName"),
+    *("OtherPatientIDs", "OtherPatientNames", "AccessionNumber"),
+]
+_TAGS = [
+    *_PATIENT,
+    *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"),
+    *("SeriesNumber", "InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier"),
+    *("SeriesDescription", "ProtocolName", "Modality", "ScanningSequence", "ImageType"),
+    *(
+        "ContrastBolusAgent",
+        "ContrastBolusAgentSequence",
+        "RepetitionTime",
+        "EchoTime",
+        "InversionTime",
+        "DiffusionBValue",
+    ),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
+    *("SpacingBetweenSlices", "SliceThickness", "RescaleSlope", "RescaleIntercept"),
+    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+]
+_DECODED = re.compile(r"1\.2\.840\.10008\.1\.2(\.[125]|\.1\.99|\.4\.(5[017]|70|8[01]|9[01]|20[123]))?")
+"""Native, deflated, RLE, JPEG, JPEG-LS, JPEG 2000 and its high throughput: what SimpleITK decodes."""
+_DENSEST = 1000  # pixel bytes to a byte of file; air compresses well, but a damaged size promises more
+
+
+def read_slices(file: Path) -> list[Slice]:
+    """The images in a file, their pixels unread; none if it is a DICOM file of another kind.
+
+    Raises
+    ------
+    ScanError
+        If the file is damaged or no DICOM file; the message does not name it.
+    """
+    try:
+        with file.open("rb") as opened:
+            dataset = pydicom.dcmread(opened, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
+            start = opened.tell() + (8 if dataset.original_encoding[0] else 12)  # the pixels' tag and length
+            end = opened.seek(0, 2)
+    except Exception as error:  # pydicom raises many kinds for damaged files
+        raise ScanError("A file is damaged or no DICOM file.") from error
+    header = _fields(dataset)
+    syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID", "")))
+    kind = UID(str(header.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID", "")))
+    size = int(_number(header, "Rows") or 0), int(_number(header, "Columns") or 0)
+    if min(size) < 1 or "SeriesInstanceUID" not in header:
+        if not kind or "Image Storage" in kind.name:
+            raise ScanError("A file is damaged or no DICOM file.")
+        return []
+    frames = max(int(_number(header, "NumberOfFrames") or 1), 1)
+    fault = _fault(header, syntax, size, frames, start, end) or _unreadable_name(file)
+    if fault:
+        frames = 1
+    without_patient = _Cleaner(header)
+    return [_slice(file, i, f, size, fault, without_patient) for i, f in _frames(header, frames)]
+
+
+def _frames(header: dict[str, Any], count: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The header of each frame: the file's own fields, then those that frames share, then the frame's."""
+    shared = _grouped(header.pop("SharedFunctionalGroupsSequence", None) or [])
+    own = header.pop("PerFrameFunctionalGroupsSequence", None) or []
+    for i in range(count):
+        number = {"InstanceNumber": i + 1} if count > 1 else {}
+        yield i, header | number | shared | _grouped(own[i : i + 1])
+
+
+def _grouped(groups: Any) -> dict[str, Any]:
+    """The fields of functional groups, named as in files of one image."""
+    fields: dict[str, Any] = {}
+    for group in groups:
+        for element in group:
+            if element.VR == "SQ" and element.value:
+                fields |= _fields(element.value[0])
+    names = {
+        "EffectiveEchoTime": "EchoTime",
+        "InversionTimes": "InversionTime",
+        "TemporalPositionIndex": "TemporalPositionIdentifier",
+        "FrameType": "ImageType",
+    }
+    return fields | {name: fields[other] for other, name in names.items() if other in fields}
+
+
+def _slice(
+    file: Path,
+    frame: int,
+    header: Mapping[str, Any],
+    size: tuple[int, int],
+    fault: str,
+    without_patient: _Cleaner,
+) -> Slice:
+    agent = [
+        str(header[k] or "") for k in ("ContrastBolusAgent", "ContrastBolusAgentSequence") if k in header
+    ]
+    acquisition = Acquisition(
+        description=without_patient(header.get("SeriesDescription")),
+        protocol=without_patient(header.get("ProtocolName")),
+        modality=str(header.get("Modality") or ""),
+        technique=tuple(str(v) for v in _listed(header.get("ScanningSequence"))),
+        image_type=tuple(str(v) for v in _listed(header.get("ImageType"))),
+        contrast=any(a.strip().lower() not in ("", "none", "no", "n/a") for a in agent) if agent else None,
+        repetition_time=_number(header, "RepetitionTime"),
+        echo_time=_number(header, "EchoTime"),
+        inversion_time=_number(header, "InversionTime"),
+        b_value=_number(header, "DiffusionBValue"),
+        number=_number(header, "AcquisitionNumber"),
+        time=_number(header, "TemporalPositionIdentifier"),
+        stack=str(header.get("StackID") or ""),
+    )
+    x, y, z = _numbers(header, "ImagePositionPatient", 3) or (None, None, None)
+    rows, columns = _numbers(header, "PixelSpacing", 2) or (0.0, 0.0)
+    slope, intercept = _number(header, "RescaleSlope"), _number(header, "RescaleIntercept")
+    return Slice(
+        file=file,
+        frame=frame,
+        image=str(header.get("SOPInstanceUID") or file),
+        series=str(header["SeriesInstanceUID"]),
+        study=str(header.get("StudyInstanceUID") or ""),
+        series_number=int(_number(header, "SeriesNumber") or 0),
+        number=int(_number(header, "InstanceNumber") or 0),
+        acquisition=acquisition,
+        size=size,
+        colours=int(_number(header, "SamplesPerPixel") or 1),
+        position=None if x is None or y is None or z is None else (x, y, z),
+        orientation=_numbers(header, "ImageOrientationPatient", 6),
+        spacing=(rows, columns) if min(rows, columns) > 0 else None,
+        distance=_number(header, "SpacingBetweenSlices") or _number(header, "SliceThickness"),
+        scale=(1.0 if slope is None else slope, intercept or 0.0),
+        fault=fault,
+    )
+
+
+def _fault(
+    header: Mapping[str, Any], syntax: UID, size: tuple[int, int], frames: int, start: int, end: int
+) -> str:
+    """Why pixels cannot be read, found before memory is taken for them."""
+    if syntax and not _DECODED.fullmatch(syntax):
+        known = syntax.name if syntax.name != syntax else "an unknown method"
+        return f"is compressed with {known}, which cannot be read; export it uncompressed"
+    bits = (_number(header, "BitsAllocated") or 16) * (_number(header, "SamplesPerPixel") or 1)
+    promised = size[0] * size[1] * frames * bits / 8
+    if syntax and (syntax.is_compressed or syntax == DeflatedExplicitVRLittleEndian):
+        return "" if promised <= _DENSEST * end else "is damaged: its size cannot be true"
+    return "" if start + promised <= end else "is damaged: its file ends too early"
+
+
+def _unreadable_name(file: Path) -> str:
+    """SimpleITK ends the whole process at a name that is not Unicode."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        return "lies in a file or folder whose name is not Unicode; rename it"
+    return ""
+
+
+class _Cleaner:
+    """Takes words that name the patient out of a text."""
+
+    def __init__(self, header: Mapping[str, Any]) -> None:
+        said = " ".join(str(v) for k in _PATIENT for v in _listed(header.get(k)))
+        words = {word for word in re.split(r"[\s^=,;]+", said) if len(word) > 1}
+        # Short ones only as whole words: "Li" is in many others.
+        patterns = [
+            re.escape(word) if len(word) > 3 else rf"(?<![^\W_]){re.escape(word)}(?![^\W_])" for word in words
+        ]
+        if born := re.fullmatch(r"(\d{4})(\d\d)(\d\d)", str(header.get("PatientBirthDate") or "")):
+            year, month, day = born.groups()
+            patterns += [r"\W?".join(order) for order in ((year, month, day), (day, month, year))]
+            patterns.append(rf"{month}\W?{day}\W?{year}")
+        patterns.sort(key=len, reverse=True)
+        self._patient = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+
+    def __call__(self, text: object) -> str:
+        said = " ".join(str(v) for v in _listed(text))
+        said = "".join(c if c.isprintable() else " " for c in said)
+        if self._patient is not None and self._patient.search(said):
+            said = re.sub(r"[\[({]\s*[\])}]", " ", self._patient.sub(" ", said))
+            said = re.sub(r"[\s_^,;-]*\s[\s_^,;-]*", " ", said).strip(" _^,;-")
+        return " ".join(said.split())
+
+
+def _fields(dataset: pydicom.Dataset) -> dict[str, Any]:
+    """The values of a dataset by keyword, without those that are not what their type says."""
+    fields: dict[str, Any] = {}
+    for tag in list(dataset.keys()):
+        try:
+            fields[dataset[tag].keyword] = dataset[tag].value
+        except Exception:  # pydicom raises many kinds
+            continue
+    return fields
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None or value == "":
+        return []
+    return list(value) if isinstance(value, (list, tuple, pydicom.multival.MultiValue)) else [value]
+
+
+def _numbers(header: Mapping[str, Any], keyword: str, count: int) -> tuple[float, ...] | None:
+    try:
+        values = tuple(float(v) for v in _listed(header.get(keyword)))
+    except (TypeError, ValueError):
+        return None
+    return values if len(values) == count and bool(np.isfinite(values).all()) else None
+
+
+def _number(header: Mapping[str, Any], keyword: str) -> float | None:
+    values = _listed(header.get(keyword))
+    one = _numbers({keyword: values[:1]}, keyword, 1)
+    return one[0] if one else None

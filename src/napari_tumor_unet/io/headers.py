@@ -1,0 +1,278 @@
+"""Where a file keeps its voxels, as its header says.
+
+SimpleITK believes headers: it fills what is missing with zeros, allocates what a header declares, follows
+an ``.mhd`` to any file of the disk, and dies with the whole process of some that are damaged. So a header
+is looked at here first.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from napari_tumor_unet.scan import ScanError
+
+_LONGEST_HEADER = 1 << 20
+_LARGEST = 8 << 30  # bytes of voxels: ten times a scan of 512 x 512 x 1000 in half precision, and more
+_BEST_RATIO = 1032  # deflate cannot do better
+_CHUNK = 1 << 20
+_ZLIB_OR_GZIP = 47
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where voxels lie in which file, and what else SimpleITK does not tell.
+
+    Attributes
+    ----------
+    file : Path
+        The file itself, or the one beside it that holds the voxels.
+    start : int or None
+        First byte of the voxels, or of their compressed stream; None if they end the file.
+    skip : int
+        Bytes in front of them in that stream.
+    compressed : bool
+    packed : int or None
+        Bytes that the stream takes, where the header says so.
+    bits : int or None
+        Of a voxel, where this is another type than the one it is read as.
+    axes : int
+        How many the file says that it has.
+    in_mm, oriented : bool
+        Whether it tells the voxels' spacing, and how they lie in the patient.
+    """
+
+    file: Path
+    start: int | None
+    skip: int = 0
+    compressed: bool = False
+    packed: int | None = None
+    bits: int | None = None
+    axes: int = 3
+    in_mm: bool = True
+    oriented: bool = True
+
+
+def look(path: Path, kind: str) -> Stored:
+    """Read a header of a kind of file, "NIfTI", "NRRD" or "MetaImage".
+
+    Raises
+    ------
+    ScanError
+        If the file cannot be read, is of another kind, or keeps its voxels in a way that is not read.
+    """
+    try:
+        path.name.encode()  # of another name SimpleITK ends the process
+        with opened(path) as file:
+            return {"NIfTI": _nifti, "NRRD": _nrrd, "MetaImage": _metaimage}[kind](path, file)
+    except UnicodeEncodeError as error:
+        raise ScanError("A file has a name that this system cannot write; rename it.") from error
+    except (EOFError, KeyError, ValueError, struct.error, zlib.error, gzip.BadGzipFile) as error:
+        if isinstance(error, ScanError):
+            raise
+        raise ScanError(f"{path.name} is damaged or no {kind} file.") from error
+
+
+def check_whole(stored: Stored, size: int) -> None:
+    """Check that a file holds as many bytes of voxels as it promises, before memory is taken for them.
+
+    Raises
+    ------
+    ScanError
+        If it ends too early, is damaged inside, or promises more than any scan has.
+    """
+    name = stored.file.name
+    damaged = ScanError(f"{name} is damaged: it ends too early.")
+    promised = stored.skip + size
+    with opened(stored.file) as file:
+        there = stored.file.stat().st_size - (stored.start or 0)
+        if stored.packed is not None and stored.packed > there:
+            raise damaged
+        if there * (_BEST_RATIO if stored.compressed else 1) < promised:
+            raise damaged
+        if size > _LARGEST:
+            raise ScanError(
+                f"{name} says that its voxels take {size >> 30} GB; no scan of a head is so large."
+            )
+        if not stored.compressed:
+            return
+        file.seek(stored.start or 0)
+        try:
+            if _unpacked(file, promised) < promised:
+                raise damaged
+        except zlib.error as error:
+            raise ScanError(f"{name} is damaged: it cannot be unpacked.") from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file, opened to be read; what the system has against it as a sentence."""
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            raise ScanError(f"{path.name} is no file.")
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        if isinstance(error, gzip.BadGzipFile):
+            raise
+        raise ScanError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+
+
+def _nifti(path: Path, file: BinaryIO) -> Stored:
+    compressed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    if compressed:
+        with gzip.open(file) as unpacked:
+            header = unpacked.read(348)
+    else:
+        header = file.read(348)
+    order = "<" if header[:1] in (b"\x5c", b"\x1c") else ">"
+    (length,) = struct.unpack_from(f"{order}i", header)
+    if length == 540:
+        raise ScanError(f"{path.name} is NIfTI-2, which is not read; save it as NIfTI-1.")
+    axes, *_ = struct.unpack_from(f"{order}8h", header, 40)
+    (bits,) = struct.unpack_from(f"{order}h", header, 72)
+    spacing = struct.unpack_from(f"{order}8f", header, 76)[1 : 1 + min(axes, 3)]
+    (offset,) = struct.unpack_from(f"{order}f", header, 108)
+    codes = struct.unpack_from(f"{order}2h", header, 252)
+    place = struct.unpack_from(f"{order}18f", header, 256)
+    if length != 348 or header[344:] != b"n+1\0" or not 1 <= axes <= 7 or bits < 1:
+        raise ValueError
+    _check_spacing(path, spacing)
+    if any(codes) and not all(map(math.isfinite, place)):
+        raise ScanError(f"{path.name} does not say where its voxels lie: its orientation is no number.")
+    return Stored(
+        path, 0, int(offset), compressed, bits=bits, axes=axes, oriented=any(code > 0 for code in codes)
+    )
+
+
+def _nrrd(path: Path, file: BinaryIO) -> Stored:
+    if not file.readline(80).startswith(b"NRRD000"):
+        raise ValueError
+    fields: dict[str, str] = {}
+    for line in _lines(file):
+        if not line:
+            break
+        key, separator, value = line.partition(": ")
+        if separator and ":=" not in key and not line.startswith("#"):  # ":=" is for what others added
+            _add(fields, key.lower().replace(" ", ""), value)
+    encoding = fields["encoding"].lower()
+    if encoding not in ("raw", "gzip", "gz") or fields.get("lineskip", "0") != "0":
+        raise ScanError(f"{path.name} has its voxels encoded as {encoding[:20]}; save it as raw or gzip.")
+    data = fields.get("datafile")
+    skip = int(fields.get("byteskip", 0))
+    stored = Stored(
+        path if data is None else _beside(path, data),
+        file.tell() if data is None else 0,
+        max(skip, 0),
+        encoding != "raw",
+        axes=int(fields["dimension"]),
+        in_mm=not fields.keys().isdisjoint(("spacings", "spacedirections")),
+        oriented="spacedirections" in fields,
+    )
+    return stored if skip >= 0 else replace(stored, start=None)
+
+
+def _metaimage(path: Path, file: BinaryIO) -> Stored:
+    fields: dict[str, str] = {}
+    for line in _lines(file):
+        key, value = re.split("[=:]", line, maxsplit=1)
+        _add(fields, key, value)
+        if "ElementDataFile" in fields:
+            break
+    axes = int(fields["NDims"])
+    if not 1 <= axes <= 4 or fields.get("ObjectType", "Image") != "Image":
+        raise ValueError
+    for key, count in _COUNTS.items():  # of another number of values SimpleITK may end the process
+        if key in fields and len(_numbers(fields[key])) != axes**count:
+            raise ValueError
+    spacing = fields.get("ElementSpacing", fields.get("ElementSize"))
+    if spacing is not None:
+        _check_spacing(path, _numbers(spacing))
+    if min(_numbers(fields["DimSize"])) < 1:
+        raise ValueError
+    if fields.get("BinaryData", "True")[:1] not in "Tt1":
+        raise ScanError(f"{path.name} has its voxels written as text; save it as binary data.")
+    data = fields["ElementDataFile"]
+    local = data.lower() == "local"
+    start = int(fields.get("HeaderSize", 0)) or (file.tell() if local else 0)
+    packed = fields.get("CompressedDataSize")
+    stored = Stored(
+        path if local else _beside(path, data),
+        start,
+        compressed=fields.get("CompressedData", "False")[:1] in "Tt1",
+        packed=None if packed is None else int(packed),
+        axes=axes,
+        in_mm=spacing is not None,
+        oriented=not fields.keys().isdisjoint(("TransformMatrix", "Rotation", "Orientation")),
+    )
+    return stored if start >= 0 else replace(stored, start=None)
+
+
+_COUNTS = {
+    "DimSize": 1,
+    "ElementSpacing": 1,
+    "ElementSize": 1,
+    **dict.fromkeys(("Offset", "Position", "Origin", "CenterOfRotation"), 1),
+    **dict.fromkeys(("TransformMatrix", "Rotation", "Orientation"), 2),
+}
+
+
+def _lines(file: BinaryIO) -> Iterator[str]:
+    """The lines of a header, without their ends; one that is too long, or does not end, is damaged."""
+    while file.tell() < _LONGEST_HEADER:
+        line = file.readline(_LONGEST_HEADER)
+        if not line.endswith(b"\n"):
+            break
+        yield line.decode(errors="replace").rstrip("\r\n")
+    raise ValueError
+
+
+def _add(fields: dict[str, str], key: str, value: str) -> None:
+    if key.strip() in fields:  # which of the two would be believed?
+        raise ValueError
+    fields[key.strip()] = value.strip()
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(word) for word in text.split()]
+
+
+def _unpacked(file: BinaryIO, enough: int) -> int:
+    """How many bytes a stream unpacks to, up to a chunk more than enough."""
+    held, packed = 0, b""
+    stream = zlib.decompressobj(_ZLIB_OR_GZIP)
+    while held <= enough and (packed := packed or file.read(_CHUNK)):
+        held += len(stream.decompress(packed, _CHUNK))
+        packed = stream.unconsumed_tail
+        if stream.eof:
+            if held >= enough:  # what follows is nothing of ours
+                break
+            packed = stream.unused_data
+            stream = zlib.decompressobj(_ZLIB_OR_GZIP)
+    return held + len(stream.flush())
+
+
+def _check_spacing(path: Path, spacing: tuple[float, ...] | list[float]) -> None:
+    if not all(math.isfinite(distance) and distance > 0 for distance in spacing):
+        raise ScanError(f"{path.name} has an impossible voxel spacing: {', '.join(map(str, spacing))}.")
+
+
+def _beside(path: Path, name: str) -> Path:
+    """The file beside a header that holds its voxels; a header may not name another place of the disk."""
+    name = name.removeprefix("./")
+    if re.match(r"LIST\b", name) or re.search(r"%\d*d", name):
+        raise ScanError(f"{path.name} has its voxels in several files; save it as one.")
+    if name != re.split(r"[/\\]", name)[-1] or name in ("", ".", ".."):
+        raise ScanError(f"{path.name} has its voxels in another folder; put the two files into one.")
+    if not path.with_name(name).is_file():
+        raise ScanError(f"{path.name} misses the file with its voxels; it should lie beside it.")
+    return path.with_name(name)

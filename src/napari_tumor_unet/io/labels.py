@@ -1,0 +1,72 @@
+"""Whether voxels are labels: a mask, or regions by number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_tumor_unet.io.names import is_mask_name
+from napari_tumor_unet.scan import Scan, ScanError
+
+_FEW = 16  # values: a mask has two, BraTS four; a scan of 8 bits has many more
+_HIGHEST = 1 << 16  # of an image that is looked at for few values
+
+
+def is_labels(path: Path, scan: Scan) -> bool:
+    """Whether a file holds labels: it says so by its name, or has integers of few values, 0 among them.
+
+    Parameters
+    ----------
+    path : Path
+        Whose name may say it; whole numbers that are no integers are then labels too.
+    scan : Scan
+        What was read from it.
+    """
+    if len(scan.sequences) > 1:
+        return False
+    voxels = np.asarray(scan.sequences["flair"])
+    return _are_whole(voxels) if is_mask_name(path) else _are_few(voxels)
+
+
+def as_labels(scan: Scan) -> Scan:
+    """The same with whole numbers for voxels.
+
+    Raises
+    ------
+    ScanError
+        If they are none.
+    """
+    voxels = np.asarray(scan.sequences["flair"])
+    if not _are_whole(voxels):
+        raise ScanError(f"{scan.name} holds no labels: its values are not whole numbers.")
+    labels = voxels if voxels.dtype.kind in "ui" else voxels.astype(np.int32)
+    return replace(scan, sequences={"flair": labels})
+
+
+def _are_whole(voxels: NDArray[Any]) -> bool:
+    if voxels.dtype.kind in "bui":
+        return True
+    largest = np.iinfo(np.int32).max
+    return voxels.dtype.kind == "f" and all(
+        bool(((plane == plane.round()) & (np.abs(plane) <= largest)).all()) for plane in voxels
+    )
+
+
+def _are_few(voxels: NDArray[Any]) -> bool:
+    """Whether these are integers from 0 on, of two to a few values; known from a few slices of a scan."""
+    if (
+        voxels.dtype.kind not in "bui"
+        or voxels.min() != 0
+        or not 0 < (highest := int(voxels.max())) < _HIGHEST
+    ):
+        return False
+    there = np.zeros(highest + 1, bool)
+    for plane in voxels:
+        there |= np.bincount(plane.ravel(), minlength=len(there)) > 0
+        if np.count_nonzero(there) > _FEW:
+            return False
+    return True

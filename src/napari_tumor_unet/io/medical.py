@@ -1,0 +1,124 @@
+"""Files that SimpleITK reads as one volume: NIfTI, NRRD, MetaImage."""
+
+from __future__ import annotations
+
+import gzip
+import math
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from napari_tumor_unet.io.headers import check_whole, look
+from napari_tumor_unet.io.names import ending_of
+from napari_tumor_unet.scan import Geometry, Scan, ScanError
+
+sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a shell is for the user's results
+
+_AXIAL = "LPS"  # axes towards left, posterior, superior: front up, the patient's right on the left
+_KINDS = {
+    **dict.fromkeys((".nii", ".nii.gz"), "NIfTI"),
+    **dict.fromkeys((".nrrd", ".nhdr"), "NRRD"),
+    **dict.fromkeys((".mha", ".mhd"), "MetaImage"),
+}
+_READERS = {"NIfTI": "NiftiImageIO", "NRRD": "NrrdImageIO", "MetaImage": "MetaImageIO"}
+_BYTES = {
+    **dict.fromkeys((sitk.sitkUInt8, sitk.sitkInt8), 1),
+    **dict.fromkeys((sitk.sitkUInt16, sitk.sitkInt16), 2),
+    **dict.fromkeys((sitk.sitkUInt32, sitk.sitkInt32, sitk.sitkFloat32), 4),
+    **dict.fromkeys((sitk.sitkUInt64, sitk.sitkInt64, sitk.sitkFloat64), 8),
+}
+_NIFTI_CODES = slice(252, 256)  # qform_code and sform_code: 0 where the orientation is unknown
+
+
+def read_volume(path: Path, name: str) -> Scan:
+    """Read a volume as FLAIR, permuted and flipped to the nearest axial order.
+
+    Raises
+    ------
+    ScanError
+        If the file is damaged, of another format than its ending says, or no single volume.
+    """
+    kind = _KINDS[ending_of(path)]
+    stored = look(path, kind)
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO(_READERS[kind])
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+        _check_header(reader, path.name)
+        voxel = stored.bits / 8 if stored.bits else _BYTES[reader.GetPixelIDValue()]
+        check_whole(stored, math.ceil(math.prod(reader.GetSize()) * voxel))
+        image = reader.Execute()
+    except RuntimeError as error:  # SimpleITK's, for all that can go wrong
+        if "orthonormal" in str(error):
+            raise _sheared(path.name) from error
+        raise ScanError(f"{path.name} is damaged or no {kind} file.") from error
+    while image.GetDimension() > 3:
+        image = image[..., 0]
+    if image.GetDimension() == 2:
+        image = sitk.JoinSeries(image)
+    orientation = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
+    image = sitk.DICOMOrient(image, _AXIAL)
+    x, y, z = image.GetSpacing()
+    geometry = Geometry(
+        (z, y, x), image.GetOrigin(), image.GetDirection(), orientation, stored.axes, stored.oriented
+    )
+    voxels = sitk.GetArrayFromImage(image)
+    return Scan(name, {"flair": voxels}, geometry.spacing, in_mm=stored.in_mm, geometry=geometry)
+
+
+def write_volume_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
+    """Write a mask on the grid of the file that the scan was read from.
+
+    Raises
+    ------
+    RuntimeError, ScanError
+        If it cannot be written, or not whole.
+    """
+    image = sitk.GetImageFromArray(mask)
+    geometry = scan.geometry or Geometry(scan.spacing)
+    z, y, x = geometry.spacing
+    image.SetSpacing((x, y, z))
+    image.SetOrigin(geometry.origin)
+    image.SetDirection(geometry.direction)
+    image = sitk.DICOMOrient(image, geometry.stored_orientation)
+    if geometry.stored_axes == 2 and image.GetSize()[2] == 1:
+        image = image[:, :, 0]
+    while image.GetDimension() < geometry.stored_axes:
+        image = sitk.JoinSeries(image)
+    kind = _KINDS[ending_of(path)]
+    sitk.WriteImage(image, str(path), useCompression=True)
+    if kind == "NIfTI" and not geometry.oriented:
+        _forget_orientation(path)
+    check_whole(look(path, kind), mask.size)  # a full disk is no error to SimpleITK
+
+
+def _check_header(reader: sitk.ImageFileReader, name: str) -> None:
+    size, spacing = reader.GetSize(), reader.GetSpacing()
+    if reader.GetPixelIDValue() not in _BYTES:
+        raise ScanError(f"{name} holds several values a voxel; give one file for each sequence.")
+    if math.prod(size[3:]) > 1:
+        raise ScanError(f"{name} holds {math.prod(size[3:])} volumes; give one file for each sequence.")
+    if len(size) < 2:
+        raise ScanError(f"{name} holds a line of voxels; a scan has slices.")
+    if not all(math.isfinite(distance) and distance > 0 for distance in spacing):
+        raise ScanError(f"{name} has an impossible voxel spacing: {', '.join(map(str, spacing))}.")
+    if not np.isfinite(reader.GetOrigin()).all():
+        raise ScanError(f"{name} does not say where its voxels lie: its origin is no number.")
+    direction = np.reshape(reader.GetDirection(), (len(size), len(size)))
+    if not np.allclose(direction @ direction.T, np.eye(len(size)), atol=1e-3):
+        raise _sheared(name)
+
+
+def _sheared(name: str) -> ScanError:
+    return ScanError(f"{name} has sheared axes; resample it to axes at right angles.")
+
+
+def _forget_orientation(path: Path) -> None:
+    """Say in a NIfTI file that its orientation is unknown, as the scan's own does; SimpleITK cannot."""
+    packed = path.name.endswith(".gz")
+    content = bytearray(gzip.decompress(path.read_bytes()) if packed else path.read_bytes())
+    content[_NIFTI_CODES] = bytes(4)
+    path.write_bytes(gzip.compress(content) if packed else content)

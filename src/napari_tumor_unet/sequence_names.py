@@ -1,0 +1,139 @@
+"""Which MRI sequence a file, layer or series is, by its name or description alone."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from napari_tumor_unet.scan import SEQUENCES, Sequence
+
+TITLES: dict[Sequence, str] = {"pre": "T1 before contrast", "flair": "FLAIR", "post": "T1 after contrast"}
+"""What people call the sequences."""
+
+_FLAIR = r"flair|dark[\W_]*fluid|(?<![a-z])da[\W_]?fl(?![a-z])|(?<![a-z0-9])t2f(?![a-z0-9])"
+# Letters before T1 belong to another word ("pat1"), but for planes and the like; BIDS has time points ses-T1.
+_T1 = r"(?<![a-z])(?<!ses-)(?:\dd|ax|sag|cor|tra|ce|r)?t1(?!\d|rho|[\W_]*map)|mp2?[\W_]?rage|bravo|f?spgr"
+_T2 = r"(?<![a-z])(?<!ses-)(?:\dd|ax|sag|cor|tra|r)?t2(?!\d)"
+_OTHER = (
+    r"(?<![a-z])(?:dwi|adc|swi|dti|asl|dce|dsc|tof|mra|angio\w*|ct|pet|perfusion|perf)(?![a-z])"
+    r"|subtra[ck]tion"
+)
+_BESIDE = r"(?<![a-z])(?:pre|post|intra)[\W_]*(?:op|surg|rt|srs|radio|treat|chemo|proc)[a-z]*"
+_CONTRAST = r"[ck]ontrast\w*"
+_MEDIUM = (
+    r"gad\w*|gd(?:[\W_]*dtpa)?|k\.?m\.?|mdc|pdc|civ|dotarem|magnevist|multihance|prohance|omniscan|clariscan"
+)
+_NATIVE = (
+    r"(?<![a-z])(?:pre|avant|vor|antes|prima|without|wo|w/o|ohne|sans|sin|sem|senza|zonder|s/c"
+    r"|nativ[eo]?|basale|unenhanced)(?![a-z])"
+    rf"|(?<![a-z])(?:pre|non?|ss)[\W_]*(?:{_CONTRAST}|{_MEDIUM}|ce|enhanced|inj\w*)(?![a-z])"
+    r"|t1w?[-_]?n(?![a-z])|(?<![a-z])c *-(?!\w)"
+)
+_AGENT = (
+    rf"{_CONTRAST}|(?<![a-z])(?:post|pos|apres|nach|after|mit)?[\W_]*(?:{_MEDIUM})(?![a-z])|gado"
+    r"|(?<![a-z])(?:ce|post|enhanced|inj|inject[a-z]*|iv)(?![a-z])|(?<![a-z])ce(?=t1)"
+    rf"|t1w?[\W_]*(?:ce?|{_MEDIUM})(?![a-z])|\+\s*(?:c(?![a-z])|$)|(?<![a-z])c\s*\+"
+)
+_PLANE = {
+    "axial": r"(?<![a-z])(?:ax|tra|transv)",
+    "sagittal": r"(?<![a-z])sag",
+    "coronal": r"(?<![a-z])[ck]or",
+}
+_SPOKEN_OF = re.compile(rf"{_FLAIR}|(?:{_T1})\w?(?![a-z])|{_T1}|{_T2}\w?|{_NATIVE}|{_AGENT}")
+_DESCRIBES = re.compile("|".join([_SPOKEN_OF.pattern, *_PLANE.values(), r"(?<![a-z0-9])[23]d"]))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What names tell.
+
+    Attributes
+    ----------
+    names : dict of sequence to str
+        As far as it is clear.
+    unclear : str
+        One sentence on what is not; else empty.
+    """
+
+    names: dict[Sequence, str]
+    unclear: str = ""
+
+
+def sequence_named(text: str) -> Sequence | None:
+    """Which sequence a name or description speaks of; None if none of the three.
+
+    A T1 that was made by inversion recovery ("T1 FLAIR") is a T1.
+    """
+    words = re.sub(_BESIDE, " ", _plain(text))
+    for sequence in SEQUENCES:
+        if words.strip() == sequence:
+            return sequence
+    flair, t1, t2 = (re.search(pattern, words) for pattern in (_FLAIR, _T1, _T2))
+    if flair and not (t1 and t1.start() < flair.start() and not t2):
+        return "flair"
+    if t2 or re.search(_OTHER, words) or not (t1 or re.search(_CONTRAST, words)):
+        return None
+    return "post" if re.search(_AGENT, words) and not re.search(_NATIVE, words) else "pre"
+
+
+def find_sequences(names: Iterable[str], flair: str | None = None) -> Found:
+    """Which of the files, layers or series of one patient is which sequence.
+
+    Of several T1 the one is taken that is named as the FLAIR is (``x_flair_bias``, ``x_t1_bias``), or that
+    alone lies in its plane. What is still more than one is left open, and said.
+
+    Parameters
+    ----------
+    names : iterable of str
+    flair : str, optional
+        The FLAIR, where it is known; it need not be among the names.
+    """
+    named = [(name, sequence_named(name)) for name in names if name != flair]
+    flairs = [name for name, sequence in named if sequence == "flair"] if flair is None else [flair]
+    if len(flairs) != 1:
+        return Found({}, _unclear("flair", flairs) if flairs else "")
+    found: dict[Sequence, str] = {"flair": flairs[0]}
+    unclear = ""
+    others: tuple[Sequence, ...] = ("pre", "post")
+    for wanted in others:
+        candidates = [name for name, sequence in named if sequence == wanted]
+        for key in (stem_of, _plane_of):
+            candidates = [c for c in candidates if key(c) == key(flairs[0])] or candidates
+        if len(candidates) == 1:
+            found[wanted] = candidates[0]
+        elif candidates:
+            unclear = unclear or _unclear(wanted, candidates)
+    return Found(found, unclear)
+
+
+def stem_of(name: str) -> str:
+    """What is left of a name without the words for its sequence: the same for the sequences of a scan."""
+    return _joined(_SPOKEN_OF.sub(" ", _plain(name)))
+
+
+def patient_in(name: str) -> str:
+    """What stands before all words for the sequence: a patient's code, a number, or nothing."""
+    plain = _plain(name)
+    first = _DESCRIBES.search(plain)
+    return _joined(plain[: first.start()] if first else plain)
+
+
+def _plane_of(name: str) -> str:
+    words = _plain(name)
+    return next((plane for plane, pattern in _PLANE.items() if re.search(pattern, words)), "")
+
+
+def _plain(text: str) -> str:
+    """Small letters without accents."""
+    parts = unicodedata.normalize("NFKD", text.lower())
+    return "".join(c for c in parts if not unicodedata.combining(c))
+
+
+def _joined(text: str) -> str:
+    return "_".join(re.findall(r"[^\W_]+", text))
+
+
+def _unclear(sequence: Sequence, names: list[str]) -> str:
+    return f"{TITLES[sequence]} may be {' or '.join(sorted(names))}; say which it is."
