@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -452,6 +453,22 @@ def test_lengths_beyond_the_file_take_no_memory(tmp_path: Path) -> None:
         before, after = file.read_bytes().split(head)
         file.write_bytes(before + head + b"\xf0\xff\xff\xff" + after[4:])
     assert "ends too early" in problem(tmp_path)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6))
+@settings(max_examples=60)
+def test_whatever_is_damaged_raises_no_other_error(
+    tmp_path_factory: pytest.TempPathFactory, damage: list[tuple[float, int]]
+) -> None:
+    path = saved([enhanced(VOXELS[:2, :2, :2])], tmp_path_factory.mktemp("series"))
+    (file,) = path.iterdir()
+    content = bytearray(file.read_bytes())
+    for place, value in damage:
+        content[132 + int(place * (len(content) - 132))] = value
+    file.write_bytes(content)
+    with suppress(ScanError):
+        for series in find_series(path):
+            read_series(series)
 
 
 @pytest.mark.parametrize("content", [b"", b"once upon a time " * 100, b"\0" * 128 + b"DICM"])

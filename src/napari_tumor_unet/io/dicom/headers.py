@@ -65,11 +65,11 @@ def _read(file: Path) -> list[Slice]:
                 raise ValueError
             opened.seek(0)
             dataset = pydicom.dcmread(opened, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
-            header = _fields(dataset)
+            header = _fields(dataset.file_meta) | _fields(dataset)
             fault = _fault(opened, dataset, header) or _unreadable_name(file)
     except Exception as error:  # pydicom raises many kinds for damaged files
         raise ScanError("A file is damaged or no DICOM file.") from error
-    kind = UID(str(header.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID", "")))
+    kind = UID(str(header.get("SOPClassUID") or header.get("MediaStorageSOPClassUID") or ""))
     size = int(_number(header, "Rows") or 0), int(_number(header, "Columns") or 0)
     if min(size) < 1 or "SeriesInstanceUID" not in header:
         if not kind or "Image Storage" in kind.name:
@@ -159,14 +159,14 @@ def _slice(
 
 def _fault(opened: BinaryIO, dataset: pydicom.Dataset, header: Mapping[str, Any]) -> str:
     """Why the pixels of an open file cannot be read."""
-    syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID", "")))
+    syntax = UID(str(header.get("TransferSyntaxUID") or ""))
     if syntax and not _DECODED.fullmatch(syntax):
         name = syntax.name if syntax.name != syntax else "an unknown method"
         return f"is compressed with {name}, which cannot be read; export it uncompressed"
     bits = _number(header, "BitsAllocated") or 16
     counted = ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames")
     pixels = math.prod(_number(header, keyword) or 1 for keyword in counted)
-    fault = fault_of_pixels(opened, dataset, pixels * bits / 8)
+    fault = fault_of_pixels(opened, dataset.original_encoding, syntax, pixels * bits / 8)
     stored, high = _number(header, "BitsStored") or 0, _number(header, "HighBit")
     known = bits in (8, 16, 32) and 1 <= stored <= bits and high == stored - 1
     return fault or ("" if known else "has pixels of an unknown kind")

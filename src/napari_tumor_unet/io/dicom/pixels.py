@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import BinaryIO, Literal
 
-import pydicom
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 
 _TAG = {"little": b"\xe0\x7f\x10\x00", "big": b"\x7f\xe0\x00\x10"}
@@ -13,22 +12,25 @@ _OPEN = 0xFFFFFFFF  # a length that only the last item tells
 _DENSEST = 1000  # pixel bytes to a byte of file; air compresses well, but a damaged size promises more
 
 
-def fault_of_pixels(file: BinaryIO, dataset: pydicom.Dataset, promised: float) -> str:
+def fault_of_pixels(
+    file: BinaryIO, encoding: tuple[bool | None, bool | None], syntax: UID, promised: float
+) -> str:
     """What is wrong with the pixels of an open file that was read up to them; empty if nothing is.
 
     Parameters
     ----------
     file : binary file
-    dataset : pydicom.Dataset
-        What was read of it.
+    encoding : tuple of bool
+        Whether its types are implicit, and its numbers little-endian.
+    syntax : UID
+        Its transfer syntax.
     promised : float
         Bytes of pixels by the header, uncompressed.
     """
-    syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID", "")))
     start, end = file.tell(), file.seek(0, 2)
-    if syntax.is_private or syntax == DeflatedExplicitVRLittleEndian:
+    if syntax == DeflatedExplicitVRLittleEndian:
         return "" if promised <= _DENSEST * end else "is damaged: its size cannot be true"
-    implicit, little = dataset.original_encoding
+    implicit, little = encoding
     order: Literal["little", "big"] = "little" if little else "big"
     file.seek(start)
     head = file.read(8 if implicit else 12)
