@@ -66,6 +66,16 @@ def test_series_of_a_hospital_are_one_scan(tree: Tree) -> None:
     assert told(found) == {"2_Ax T2 FLAIR.nii": {"pre": "3_SAG T1 SE.nii", "post": "9_AX T1 POST GD.nii"}}
 
 
+def test_a_pattern_for_one_patient_takes_no_other_ones_t1(tree: Tree) -> None:
+    folder = tree("001_flair.nii", "002_flair.nii", "002_t1.nii")
+    assert told(find_scan_files(folder, "001*")) == {"001_flair.nii": {}}
+
+
+def test_a_pattern_chooses_between_two_flairs(tree: Tree) -> None:
+    folder = tree("Ax FLAIR.nii", "Sag FLAIR.nii", "MPRAGE.nii")
+    assert told(find_scan_files(folder, "Ax*")) == {"Ax FLAIR.nii": {"pre": "MPRAGE.nii"}}
+
+
 def test_another_patients_t1_is_never_taken(tree: Tree) -> None:
     one, other = find_scan_files(tree("P1_flair.nii", "P2_t1.nii"))
     assert (one.path.name, dict(one.others)) == ("P1_flair.nii", {})
