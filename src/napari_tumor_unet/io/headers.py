@@ -21,6 +21,8 @@ from typing import BinaryIO
 from napari_tumor_unet.scan import ScanError
 
 _LONGEST_HEADER = 1 << 20
+_LONGEST_FIELD = 500  # of NRRD, as its library writes its errors into buffers that are little longer
+_NRRD_OTHERS = re.compile(r"[^:]+:=")  # pairs that are no fields
 _LARGEST = 8 << 30  # bytes of voxels: ten times a scan of 512 x 512 x 1000 in half precision, and more
 _BEST_RATIO = 1032  # deflate cannot do better
 _CHUNK = 1 << 20
@@ -70,11 +72,11 @@ def look(path: Path, kind: str) -> Stored:
         If the file cannot be read, is of another kind, or keeps its voxels in a way that is not read.
     """
     try:
-        path.name.encode()  # of another name SimpleITK ends the process
+        str(path).encode()  # of another name SimpleITK ends the process
         with opened(path) as file:
             return {"NIfTI": _nifti, "NRRD": _nrrd, "MetaImage": _metaimage}[kind](path, file)
     except UnicodeEncodeError as error:
-        raise ScanError("A file has a name that this system cannot write; rename it.") from error
+        raise ScanError("A file or a folder around it has a name that is no text; rename it.") from error
     except (EOFError, KeyError, ValueError, struct.error, zlib.error, gzip.BadGzipFile) as error:
         if isinstance(error, ScanError):
             raise
@@ -161,11 +163,16 @@ def _nrrd(path: Path, file: BinaryIO) -> Stored:
     for line in _lines(file):
         if not line:
             break
-        key, separator, value = line.partition(": ")
-        if separator and ":=" not in key and not line.startswith("#"):  # ":=" is for what others added
-            _add(fields, key.lower().replace(" ", ""), value)
+        if line.startswith("#") or _NRRD_OTHERS.match(line):
+            continue
+        key, value = line.split(": ", maxsplit=1)
+        if len(line) > _LONGEST_FIELD and key != "content":
+            raise ValueError
+        _add(fields, key.lower().replace(" ", ""), value)
     encoding = fields["encoding"].lower()
-    if encoding not in ("raw", "gzip", "gz") or fields.get("lineskip", "0") != "0":
+    if fields.get("lineskip", "0") != "0":
+        raise ValueError
+    if encoding not in ("raw", "gzip", "gz"):
         raise ScanError(f"{path.name} has its voxels encoded as {encoding[:20]}; save it as raw or gzip.")
     data = fields.get("datafile")
     skip = int(fields.get("byteskip", 0))
@@ -227,11 +234,11 @@ _COUNTS = {
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:
-    """The lines of a header, without their ends; one that is too long, or does not end, is damaged."""
+    """The lines of a header without their ends, to the end of the file; one that goes on and on is none."""
     while file.tell() < _LONGEST_HEADER:
         line = file.readline(_LONGEST_HEADER)
-        if not line.endswith(b"\n"):
-            break
+        if not line:
+            return
         yield line.decode(errors="replace").rstrip("\r\n")
     raise ValueError
 
