@@ -21,6 +21,8 @@ class Format(StrEnum):
     """The endings of files that masks can be written to."""
 
     nii_gz = "nii.gz"
+    nrrd = "nrrd"
+    mha = "mha"
     tif = "tif"
 
 
@@ -59,7 +61,7 @@ def segment(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,
 ) -> None:
-    """Segment scans; write DIR/<name>_mask.nii.gz or .tif, and .json saying what was found and how.
+    """Segment scans; write DIR/<name>_mask in the scan's format, and .json saying what was found and how.
 
     A file is a scan. In a folder, and in those in it, each FLAIR is a scan, together with the T1 before and
     after contrast that are named like it and lie beside it; they are brought to its grid.
