@@ -114,7 +114,7 @@ def test_a_huge_declared_size_takes_no_memory(tmp_path: Path, ending: str, refus
 def test_a_file_that_unpacks_to_more_than_any_scan_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
-    monkeypatch.setattr("napari_tumor_unet.io.headers._LARGEST", 1 << 30)
+    monkeypatch.setattr("napari_tumor_unet.io.stored._LARGEST", 1 << 30)
     path = saved(image_of(np.zeros((64, 512, 512), np.uint8)), tmp_path / "a.mha")
     changed(path, "DimSize = 512 512 64", "DimSize = 512 512 8192")
     os.truncate(path, 4 << 20)

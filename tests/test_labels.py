@@ -107,8 +107,8 @@ def test_whole_numbers_are_labels_if_the_name_says_so(voxels: np.ndarray) -> Non
 def test_a_name_does_not_make_labels_of_broken_numbers(value: float, refused: Refused) -> None:
     scan = scan_of(np.where(LABELS > 2, value, 0.0))
     assert not is_labels(Path("a_seg.nii"), scan)
-    with refused(ScanError, "no labels"):
-        as_labels(scan)
+    with refused(ScanError, "a_seg.nii holds no labels"):
+        as_labels(scan, "a_seg.nii")
 
 
 def test_a_scan_of_several_sequences_holds_no_labels() -> None:
