@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,6 +103,7 @@ def declared_huge(path: Path) -> Path:
 
 @pytest.mark.parametrize("ending", READ)
 def test_a_huge_declared_size_takes_no_memory(tmp_path: Path, ending: str, refused: Refused) -> None:
+    resource = pytest.importorskip("resource", reason="Windows has no such numbers")
     path = declared_huge(tmp_path / f"a{ending}")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with refused(ScanError, "damaged: it ends too early"):
@@ -113,7 +114,7 @@ def test_a_huge_declared_size_takes_no_memory(tmp_path: Path, ending: str, refus
 def test_a_file_that_unpacks_to_more_than_any_scan_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
-    monkeypatch.setattr("napari_tumor_unet.io.headers._LARGEST", 1 << 30)
+    monkeypatch.setattr("napari_tumor_unet.io.stored._LARGEST", 1 << 30)
     path = saved(image_of(np.zeros((64, 512, 512), np.uint8)), tmp_path / "a.mha")
     changed(path, "DimSize = 512 512 64", "DimSize = 512 512 8192")
     os.truncate(path, 4 << 20)
@@ -227,24 +228,32 @@ DEADLY = {
 }
 
 
+READ_ALL = """
+import pathlib, sys
+from napari_tumor_unet.io import read_scan
+for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    try:
+        read_scan(path)
+    except ValueError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such a name cannot be")
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path, in_fresh_python: Callable[..., str]) -> None:
+    folder = tmp_path / os.fsdecode(b"e\xfc")
+    folder.mkdir()
+    (folder / "a.nii").write_bytes(nib.Nifti1Image(VOXELS.T, np.eye(4)).to_bytes())
+    assert in_fresh_python(READ_ALL, folder) == (
+        "A file or a folder around it has a name that is no text; rename it.\n"
+    )
+
+
 def test_headers_that_end_a_process_are_refused(tmp_path: Path, in_fresh_python: Callable[..., str]) -> None:
     for name, content in DEADLY.items():
         (tmp_path / name).write_text(content)
-    (tmp_path / os.fsdecode(b"e\xfc.nii")).write_bytes(nib.Nifti1Image(VOXELS.T, np.eye(4)).to_bytes())
-    said = in_fresh_python(
-        """if True:
-        import pathlib, sys
-        from napari_tumor_unet.io import read_scan
-        for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
-            try:
-                read_scan(path)
-            except ValueError as error:
-                print(error)
-        """,
-        tmp_path,
-    )
-    assert [line.partition(" ")[2][:10] for line in said.splitlines()[:4]] == ["is damaged"] * 4
-    assert said.splitlines()[4:] == ["A file or a folder around it has a name that is no text; rename it."]
+    said = in_fresh_python(READ_ALL, tmp_path)
+    assert [line.partition(" ")[2][:10] for line in said.splitlines()] == ["is damaged"] * len(DEADLY)
 
 
 @pytest.mark.parametrize("ending", [*READ, ".tif"])
@@ -271,6 +280,7 @@ def test_what_the_system_has_against_a_file_is_told(
         read_scan(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes among files")
 def test_a_pipe_is_not_waited_for(tmp_path: Path, refused: Refused) -> None:
     os.mkfifo(tmp_path / "a.nii")
     with refused(ScanError, "a.nii", "no file"):

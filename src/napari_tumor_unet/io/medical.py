@@ -14,8 +14,9 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io.headers import check_whole, look
+from napari_tumor_unet.io.headers import look
 from napari_tumor_unet.io.names import ending_of
+from napari_tumor_unet.io.stored import check_whole
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a shell is for the user's results
