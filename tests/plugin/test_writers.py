@@ -163,9 +163,9 @@ def test_what_a_file_loses_is_told_in_a_sentence(
     assert warned == [told] * (told is not None)
     assert all(map(is_one_sentence, warned))
     np.testing.assert_array_equal(read_mask(tmp_path / name), layer.data.reshape((-1, 6, 5)))
-    spacing = read_labels(tmp_path / name).spacing
-    if told != mask_file._NO_SPACING and (layer.units[-1] != "pixel" or ".tif" not in name):
-        factor = 1e-3 if place["units"] == "um" else 1 if "units" in place else 1
+    if layer.units[-1] != "pixel" and told != mask_file._NO_SPACING:
+        factor = 1e-3 if place["units"] == "um" else 1
+        spacing = read_labels(tmp_path / name).spacing
         assert spacing[-2:] == pytest.approx(factor * layer.scale[-2:], rel=1e-5)
 
 
@@ -229,7 +229,7 @@ def segmented(viewer: napari.Viewer, source: LayerScan) -> Labels:
 def test_a_result_saved_by_napari_lies_as_its_scans_file_with_what_made_it_beside(
     viewer: napari.Viewer, tmp_path: Path, warned: list[str], choice: Choice
 ) -> None:
-    written_scan(scan := tmp_path / "Jane.nrrd", "SAR", (11, -3, 30))
+    written_scan(scan := tmp_path / "Jane.nii.gz", "SAR", (11, -3, 30))
     (image,) = viewer.open(scan, plugin="napari-tumor-unet")
     layer = segmented(viewer, scan_of(image, viewer.layers, viewer.dims.point, choice))
     layer.scale = (9, 9, 9)  # whatever napari shows
@@ -248,7 +248,7 @@ def test_what_a_user_paints_on_a_scan_lies_as_its_file(
         written_scan(tmp_path / f"{name}.nii.gz", "PIR", angles, origin=(0, 0, 0))
         viewer.open(tmp_path / f"{name}.nii.gz", plugin="napari-tumor-unet")
         viewer._new_labels()
-        viewer.layers[-1].paint((1, 2, 3), 300)
+        viewer.layers[-1].paint((1, 2, 3), 2)
     for name in ("one", "two"):
         viewer.layers[f"{name} - Labels"].save(str(tmp_path / f"{name}_mask.nii"))
         assert_same_grid(tmp_path / f"{name}_mask.nii", tmp_path / f"{name}.nii.gz")
@@ -258,17 +258,17 @@ def test_what_a_user_paints_on_a_scan_lies_as_its_file(
 def test_a_mask_that_was_opened_is_saved_as_it_lay(
     viewer: napari.Viewer, tmp_path: Path, warned: list[str]
 ) -> None:
-    grid = written_scan(tmp_path / "scan.nrrd", "ILP", (11, 0, 0))
+    grid = written_scan(tmp_path / "scan.nii.gz", "ILP", (11, 0, 0))
     voxels = sitk.GetImageFromArray(np.arange(120, dtype=np.uint16).reshape(grid.GetSize()[::-1]) * 500)
     voxels.CopyInformation(grid)
-    sitk.WriteImage(voxels, str(tmp_path / "a_mask.nrrd"))
-    (layer,) = viewer.open(tmp_path / "a_mask.nrrd", plugin="napari-tumor-unet")
+    sitk.WriteImage(voxels, str(tmp_path / "a_mask.nii.gz"))
+    (layer,) = viewer.open(tmp_path / "a_mask.nii.gz", plugin="napari-tumor-unet")
     assert isinstance(layer, Labels)
-    (image,) = viewer.open(tmp_path / "scan.nrrd", plugin="napari-tumor-unet")
+    (image,) = viewer.open(tmp_path / "scan.nii.gz", plugin="napari-tumor-unet")
     np.testing.assert_allclose(layer.extent.world, image.extent.world)
-    layer.save(str(tmp_path / "b_mask.nrrd"))
-    one, other = (sitk.ReadImage(str(tmp_path / f"{name}_mask.nrrd")) for name in "ab")
-    assert_same_grid(tmp_path / "b_mask.nrrd", tmp_path / "scan.nrrd")
+    layer.save(str(tmp_path / "b_mask.nii.gz"))
+    one, other = (sitk.ReadImage(str(tmp_path / f"{name}_mask.nii.gz")) for name in "ab")
+    assert_same_grid(tmp_path / "b_mask.nii.gz", tmp_path / "scan.nii.gz")
     np.testing.assert_array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(other), strict=True)
     assert not warned
 
@@ -279,10 +279,10 @@ def test_the_time_point_that_was_segmented_is_saved_and_the_others_are_told_of(
     image = viewer.add_image(np.zeros((3, 4, 6, 5)), axis_labels=("t", "z", "y", "x"), name="film")
     viewer.dims.set_current_step(0, 2)
     layer = segmented(viewer, scan_of(image, viewer.layers, viewer.dims.point))
-    layer.save(str(tmp_path / "m.tif"))
+    layer.save(str(tmp_path / "m.tif"), plugin="napari-tumor-unet")
     assert not warned
     layer.data[0] = 1
-    layer.save(str(tmp_path / "m.tif"))
+    layer.save(str(tmp_path / "m.tif"), plugin="napari-tumor-unet")
     np.testing.assert_array_equal(read_mask(tmp_path / "m.tif"), layer.data[2])
     assert warned == [mask_file._ONE_TIME]
 
