@@ -12,7 +12,9 @@ import napari.settings
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import tifffile
+from napari.layers import Layer
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from superqt import QCollapsible
 
@@ -20,6 +22,7 @@ from napari_tumor_unet import library
 from napari_tumor_unet.io import read_scan
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.parts import KEY
+from napari_tumor_unet.plugin.readers import read_layers
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.sample import sample_scan
 from napari_tumor_unet.scan import ScanError
