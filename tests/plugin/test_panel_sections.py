@@ -237,18 +237,20 @@ def test_masks_are_saved_in_the_scans_own_format_unless_another_is_chosen(
     warned: list[str] = []
     monkeypatch.setattr("napari_tumor_unet.plugin.result_section.show_warning", warned.append)
 
+    names = iter(("one", "two.tif"))
+
     def choose(_: Any, __: str, proposed: str, offered: str) -> tuple[str, str]:
         assert proposed == "head_mask.nrrd"
         assert offered == "Masks (*.nrrd *.nii.gz *.nii *.mha *.tif *.tiff)"
-        return str(tmp_path / chosen), ""
+        return str(tmp_path / next(names)), ""
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
-    for chosen in ("m", "m.tif"):
+    for _ in range(2):
         told.clear()
         press(panel.result.save, qtbot)
         qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
-    assert sitk.ReadImage(str(tmp_path / "m.nrrd")).GetOrigin() == (1, 2, 3)
-    assert (tmp_path / "m.tif").exists()
+    assert sitk.ReadImage(str(tmp_path / "one.nrrd")).GetOrigin() == (1, 2, 3)
+    assert (tmp_path / "two.tif").exists()
     assert len(warned) == 1
     assert "spacing alone" in warned[0]
 

@@ -202,6 +202,13 @@ def test_a_layer_that_was_cut_lies_where_napari_shows_it(tmp_path: Path, warned:
     assert warned == [mask_file._AS_SHOWN]
 
 
+def test_what_made_another_mask_does_not_stay_beside_one_unnoticed(tmp_path: Path, warned: list[str]) -> None:
+    (tmp_path / "m.json").write_text("{}")
+    write(painted(), tmp_path / "m.tif")
+    assert warned == ["m.json tells of the mask that was there before; delete it."]
+    assert (tmp_path / "m.json").read_text() == "{}"
+
+
 @pytest.mark.parametrize("ending", [*ENDINGS, ".tif"])
 def test_nothing_of_the_layer_but_its_mask_is_in_the_file(tmp_path: Path, ending: str) -> None:
     layer = painted(**SHOWN, metadata={"patient": "Jane Doe"}, features={"Jane Doe": [0, 1]})

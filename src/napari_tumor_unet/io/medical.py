@@ -113,7 +113,7 @@ def _as_stored(mask: NDArray[Any], geometry: Geometry) -> sitk.Image:
         for axis, flipped in zip(order, flips, strict=True):
             first[axis] = (mask.shape[2 - axis] - 1) * flipped
         mask = mask.transpose([2 - axis for axis in reversed(order)])
-        mask = np.flip(mask, [2 - axis for axis, flipped in enumerate(flips) if flipped])
+        mask = np.flip(mask, tuple(2 - axis for axis, flipped in enumerate(flips) if flipped))
         turned.SetOrigin(voxel.TransformIndexToPhysicalPoint(first))
         voxel = turned
     image = sitk.GetImageFromArray(np.ascontiguousarray(mask))

@@ -9,6 +9,7 @@ import napari
 from napari.layers import Labels
 from napari.utils.notifications import show_warning
 
+from napari_tumor_unet.batch import sidecar_of
 from napari_tumor_unet.io import MASK_ENDINGS
 from napari_tumor_unet.plugin.autosaved_layer import is_a_segmentations
 from napari_tumor_unet.plugin.mask_file import mask_file, with_ending
@@ -59,4 +60,6 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         saved()
     if lost := file.lost(target):
         show_warning(lost)
+    if sidecar_of(target) not in written and sidecar_of(target).exists():
+        show_warning(f"{sidecar_of(target).name} tells of the mask that was there before; delete it.")
     return [str(one) for one in written]
