@@ -13,8 +13,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_tumor_unet.grid import Grid, grid_of, spaced
+from napari_tumor_unet.grid import Grid, geometry_of, grid_of, spaced
 from napari_tumor_unet.io import read_labels
+from napari_tumor_unet.scan import Scan, ScanError
 
 RANDOM = np.random.default_rng(3)
 LABELS = RANDOM.integers(0, 4, (4, 5, 6), dtype=np.uint8)
@@ -159,3 +160,17 @@ def test_a_files_voxels_lie_where_nibabel_has_them(tmp_path: Path, axes: str, tu
         here = np.linalg.solve(grid.matrix, world - grid.offset)
         np.testing.assert_allclose(here, here.round(), atol=1e-4)
         assert scan.sequences["flair"][tuple(here.round().astype(int))] == 3
+
+
+@given(grid=grids())
+def test_the_geometry_of_a_grid_is_where_it_lies(grid: Grid) -> None:
+    geometry = geometry_of(grid)
+    scan = Scan("a", {"flair": np.zeros(grid.shape)}, geometry.spacing, in_mm=True, geometry=geometry)
+    np.testing.assert_allclose(grid_of(scan).matrix, grid.matrix, atol=1e-12)
+    np.testing.assert_array_equal(grid_of(scan).offset, grid.offset)
+
+
+def test_a_sheared_grid_has_no_geometry() -> None:
+    sheared = GRID.matrix + np.array([[0, 0, 0], [0, 0, 0.3], [0, 0, 0]])
+    with pytest.raises(ScanError, match="right angles"):
+        geometry_of(replace(GRID, matrix=sheared))

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_tumor_unet.io import is_mask_name, read_mask, read_scan, scan_name, write_mask
+from napari_tumor_unet.io import MASK_ENDINGS, is_mask_name, read_mask, read_scan, scan_name, write_mask
 from napari_tumor_unet.io.lgg_folder import folder_of_slice, looks_like_slices
 from napari_tumor_unet.scan import ScanError, scan_from_volume
 
@@ -332,6 +332,33 @@ def test_a_mask_appears_whole_or_not_at_all(
     monkeypatch.setattr("napari_tumor_unet.io.medical.write_volume_mask", full)
     with pytest.raises(OSError, match="No space"):
         write_mask(tmp_path / name, STACK, scan_from_volume(STACK))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", MASK_ENDINGS)
+@pytest.mark.parametrize(("highest", "dtype"), [(1, "u1"), (255, "u1"), (256, "u2"), (65_536, "u4")])
+def test_labels_are_written_as_the_smallest_integers_that_hold_them(
+    tmp_path: Path, ending: str, highest: int, dtype: str, refused: Refused
+) -> None:
+    labels = highest * (STACK > 100).astype(np.int64)
+    path = tmp_path / f"m{ending}"
+    if ".tif" in ending and dtype == "u4":
+        with refused(ScanError, "65,535", ".nii.gz"):
+            write_mask(path, labels, scan_from_volume(labels))
+        return
+    write_mask(str(path), labels, scan_from_volume(labels))
+    np.testing.assert_array_equal(read_mask(path), labels.astype(dtype), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [(-STACK.astype(int), ("negative",)), (STACK / 2, ("float64",)), (STACK[1:], ("shape",))],
+)
+def test_what_is_no_mask_of_a_scan_is_not_written(
+    tmp_path: Path, mask: np.ndarray, words: tuple[str, ...], refused: Refused
+) -> None:
+    with refused(ScanError, "m.nii.gz", *words):
+        write_mask(tmp_path / "m.nii.gz", mask, scan_from_volume(STACK))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.scan import Scan
+from napari_tumor_unet.scan import Geometry, Scan, ScanError
 
 _SAME = 1e-3  # of a voxel: as far as two grids may be apart and still be one
 
@@ -99,6 +99,27 @@ def grid_of(scan: Scan) -> Grid:
     direction = np.asarray(scan.geometry.direction).reshape(3, 3)
     matrix = (direction * spacing)[:, ::-1]  # columns for z, y, x
     return Grid(scan.shape, matrix, np.asarray(scan.geometry.origin, float), scan.in_mm)
+
+
+def geometry_of(grid: Grid) -> Geometry:
+    """The place in the patient of what lies on a grid in LPS mm, its axes as they are.
+
+    Raises
+    ------
+    ScanError
+        If the axes are not at right angles: no file that is written here can say so.
+    """
+    spacing = np.asarray(grid.spacing)
+    direction = (grid.matrix / spacing)[:, ::-1]  # columns for x, y, z
+    if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
+        raise ScanError("Its axes are not at right angles.")
+    return Geometry(
+        (float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        (float(grid.offset[0]), float(grid.offset[1]), float(grid.offset[2])),
+        tuple(float(cosine) for cosine in direction.ravel()),
+        stored_orientation="",
+        oriented=grid.placed,
+    )
 
 
 def spaced(shape: tuple[int, ...], spacing: Sequence[float], in_mm: bool) -> Grid:

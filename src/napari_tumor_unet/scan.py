@@ -28,7 +28,7 @@ class Geometry:
         3x3 matrix, row by row, whose columns are the world directions of the array's x, y and z axes.
     stored_orientation : str
         Orientation of the file's own axes, as the three letters towards which x, y and z run ("LPS",
-        "RAS", ...). Writing turns a mask back to it.
+        "RAS", ...). Writing turns a mask back to it; empty where the array lies as a file's would.
     stored_axes : int
         How many axes the file has: 2 for a single slice, 4 with a last one of length 1.
     oriented : bool

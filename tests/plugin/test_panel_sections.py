@@ -12,7 +12,9 @@ import napari.settings
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import tifffile
+from napari.layers import Layer
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from superqt import QCollapsible
 
@@ -20,6 +22,7 @@ from napari_tumor_unet import library
 from napari_tumor_unet.io import read_scan
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.parts import KEY
+from napari_tumor_unet.plugin.readers import read_layers
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.sample import sample_scan
 from napari_tumor_unet.scan import ScanError
@@ -213,6 +216,43 @@ def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(
     assert sidecar["provenance"]["model"] == "tiny"
     assert sidecar["findings"]["voxels"] == np.count_nonzero(mask.data)
     assert "Doe" not in json.dumps(sidecar)
+
+
+def test_masks_are_saved_in_the_scans_own_format_unless_another_is_chosen(
+    viewer: napari.Viewer,
+    panel: Any,
+    run: Any,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: list[str],
+) -> None:
+    scan = sitk.GetImageFromArray(flair((6, 40, 36)))
+    scan.SetSpacing((0.5, 0.5, 3))
+    scan.SetOrigin((1, 2, 3))
+    sitk.WriteImage(scan, str(tmp_path / "head.nrrd"))
+    for data in read_layers(tmp_path / "head.nrrd"):
+        viewer.add_layer(Layer.create(*data))
+    run()
+    warned: list[str] = []
+    monkeypatch.setattr("napari_tumor_unet.plugin.result_section.show_warning", warned.append)
+
+    names = iter(("one", "two.tif"))
+
+    def choose(_: Any, __: str, proposed: str, offered: str) -> tuple[str, str]:
+        assert proposed == "head_mask.nrrd"
+        assert offered == "Masks (*.nrrd *.nii.gz *.nii *.mha *.tif *.tiff)"
+        return str(tmp_path / next(names)), ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    for _ in range(2):
+        told.clear()
+        press(panel.result.save, qtbot)
+        qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
+    assert sitk.ReadImage(str(tmp_path / "one.nrrd")).GetOrigin() == (1, 2, 3)
+    assert (tmp_path / "two.tif").exists()
+    assert len(warned) == 1
+    assert "spacing alone" in warned[0]
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io import lgg_folder, medical, tiff
-from napari_tumor_unet.io.labels import as_labels, is_labels
+from napari_tumor_unet.io.labels import as_labels, as_small_labels, is_labels
 from napari_tumor_unet.io.names import (
     ENDINGS,
     KNOWN,
@@ -92,29 +93,36 @@ def read_labels(path: str | Path) -> Scan:
     return as_labels(_read_file(path), path.name)
 
 
-def write_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
+def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
     """Write a mask (Z, Y, X) of a scan, in the format that the name asks for, one of ``MASK_ENDINGS``.
 
-    It lies on the grid of the scan's own file, of which a TIFF keeps the spacing alone. The file appears
-    whole or not at all.
+    It lies on the grid of the scan's own file, of which a TIFF keeps the spacing alone. Labels are written
+    as the smallest unsigned integers that hold them. The file appears whole or not at all.
 
     Raises
     ------
     ScanError
-        If masks have no such format, or the file cannot be written.
+        If masks have no such format, it does not hold such labels, they are not the scan's, or the file
+        cannot be written.
     """
+    path = Path(path).expanduser()
     ending = ending_of(path)
     if ending not in MASK_ENDINGS:
         raise ScanError(
             f"{path.name} names no format for masks; its ending has to be {_one_of(MASK_ENDINGS)}."
         )
+    if mask.shape != scan.shape:
+        raise ScanError(f"{path.name} needs a mask of the scan's shape {scan.shape}, not {mask.shape}.")
+    labels = as_small_labels(mask, path.name)
+    if ending not in MEDICAL_ENDINGS and labels.dtype.itemsize > 2:
+        raise ScanError(f"{path.name} cannot hold labels over 65,535; save them as {MASK_ENDINGS[0]}.")
     # SimpleITK chooses the format by an ending in lower case.
     partial = path.with_name(f".partial-{scan_name(path)}{ending}")
     try:
         if ending in MEDICAL_ENDINGS:
-            medical.write_volume_mask(partial, mask, scan)
+            medical.write_volume_mask(partial, labels, scan)
         else:
-            tiff.write_tiff_mask(partial, mask, scan)
+            tiff.write_tiff_mask(partial, labels, scan)
         partial.replace(path)
     except (RuntimeError, ScanError) as error:  # the first is SimpleITK's, for all that can go wrong
         raise ScanError(f"{path.name} cannot be written; is there space, and leave to write?") from error

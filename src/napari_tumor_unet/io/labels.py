@@ -47,6 +47,23 @@ def as_labels(scan: Scan, file: str) -> Scan:
     return replace(scan, sequences={"flair": labels})
 
 
+def as_small_labels(labels: NDArray[Any], name: str) -> NDArray[np.unsignedinteger[Any]]:
+    """Labels of the smallest unsigned integers that hold them.
+
+    Raises
+    ------
+    ScanError
+        If some are negative, or no whole numbers.
+    """
+    if labels.dtype == np.uint8:
+        return labels
+    if labels.dtype.kind not in "bui":
+        raise ScanError(f"{name} cannot hold {labels.dtype} values; labels are whole numbers.")
+    if labels.min(initial=0) < 0:
+        raise ScanError(f"{name} cannot hold negative labels; give them numbers from 0 on.")
+    return labels.astype(np.min_scalar_type(int(labels.max(initial=0))))
+
+
 def _are_whole(voxels: NDArray[Any]) -> bool:
     if voxels.dtype.kind in "bui":
         return True

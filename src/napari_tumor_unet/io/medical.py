@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -75,7 +76,7 @@ def read_volume(path: Path, name: str) -> Scan:
     return Scan(name, {"flair": voxels}, geometry.spacing, in_mm=stored.in_mm, geometry=geometry)
 
 
-def write_volume_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
+def write_volume_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:
     """Write a mask on the grid of the file that the scan was read from.
 
     Raises
@@ -83,13 +84,8 @@ def write_volume_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
     RuntimeError, ScanError
         If it cannot be written, or not whole.
     """
-    image = sitk.GetImageFromArray(mask)
     geometry = scan.geometry or Geometry(scan.spacing)
-    z, y, x = geometry.spacing
-    image.SetSpacing((x, y, z))
-    image.SetOrigin(geometry.origin)
-    image.SetDirection(geometry.direction)
-    image = sitk.DICOMOrient(image, geometry.stored_orientation)
+    image = _as_stored(mask, geometry)
     if geometry.stored_axes == 2 and image.GetSize()[2] == 1:
         image = image[:, :, 0]
     while image.GetDimension() < geometry.stored_axes:
@@ -98,7 +94,33 @@ def write_volume_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
     sitk.WriteImage(image, str(path), useCompression=True)
     if kind == "NIfTI" and not geometry.oriented:
         _forget_orientation(path)
-    check_whole(look(path, kind), mask.size)  # a full disk is no error to SimpleITK
+    check_whole(look(path, kind), mask.nbytes)  # a full disk is no error to SimpleITK
+
+
+def _as_stored(mask: NDArray[Any], geometry: Geometry) -> sitk.Image:
+    """A mask in its place, turned to the axes of its scan's file; by NumPy, several times as fast as ITK."""
+    z, y, x = geometry.spacing
+    voxel = sitk.Image(1, 1, 1, sitk.sitkUInt8)
+    voxel.SetSpacing((x, y, z))
+    voxel.SetOrigin(geometry.origin)
+    voxel.SetDirection(geometry.direction)
+    first = [0, 0, 0]
+    if geometry.stored_orientation:
+        turn = sitk.DICOMOrientImageFilter()
+        turn.SetDesiredCoordinateOrientation(geometry.stored_orientation)
+        turned = turn.Execute(voxel)
+        order, flips = turn.GetPermuteOrder(), turn.GetFlipAxes()  # of x, y, z
+        for axis, flipped in zip(order, flips, strict=True):
+            first[axis] = (mask.shape[2 - axis] - 1) * flipped
+        mask = mask.transpose([2 - axis for axis in reversed(order)])
+        mask = np.flip(mask, tuple(2 - axis for axis, flipped in enumerate(flips) if flipped))
+        turned.SetOrigin(voxel.TransformIndexToPhysicalPoint(first))
+        voxel = turned
+    image = sitk.GetImageFromArray(np.ascontiguousarray(mask))
+    image.SetSpacing(voxel.GetSpacing())
+    image.SetOrigin(voxel.GetOrigin())
+    image.SetDirection(voxel.GetDirection())
+    return image
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def read_tiff(path: Path, name: str) -> Scan:
     return scan_from_volume(volume, name=name, spacing=spacing)
 
 
-def write_tiff_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
+def write_tiff_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:
     """Write a mask (Z, Y, X), with the scan's spacing where it is known."""
     metadata: dict[str, Any] = {"axes": "ZYX"}
     resolution = None

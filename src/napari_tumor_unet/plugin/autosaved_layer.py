@@ -13,13 +13,12 @@ from napari_tumor_unet.plugin.kept_result import still_fits
 from napari_tumor_unet.plugin.layers import label_colours
 from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.volumes import Place, axes_of, voxels_of
-from napari_tumor_unet.scan import Geometry
 
 if TYPE_CHECKING:
     from napari import Viewer
 
 _TRANSFORM = ("scale", "translate", "rotate", "shear")
-_TOLD = ("source", "stored_spacing", "voxel_ml", "findings", "provenance")
+_TOLD = ("source", "voxel_ml", "findings", "provenance")
 _MARKS = ("checked", "visited")  # sets of slices
 
 
@@ -33,7 +32,6 @@ def snapshot(layer: Labels) -> Autosave | None:
     if not still_fits(layer):
         return None
     known = layer.metadata[KEY]
-    geometry = known["geometry"]
     return Autosave(
         scan=known["scan"],
         edited=0,
@@ -49,7 +47,7 @@ def snapshot(layer: Labels) -> Autosave | None:
         },
         result={
             "place": dataclasses.asdict(known["place"]),
-            "geometry": None if geometry is None else dataclasses.asdict(geometry),
+            "geometry": known["geometry"],
             **{name: known[name] for name in _TOLD if name in known},
             **{name: sorted(int(z) for z in known.get(name, ())) for name in _MARKS},
         },
@@ -70,12 +68,12 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     """Add the layer as it was; it belongs to the image of its scan, if that is open."""
     result, place = autosave.result, _place(autosave.result)
     image = _image_of(viewer, autosave, place)
-    geometry, spacing = result["geometry"], result["stored_spacing"]
+    geometry = result["geometry"]
     known = {name: result[name] for name in _TOLD if name in result} | {
         "scan": autosave.scan,
         "place": place,
-        "geometry": None if geometry is None else Geometry(**_tuples(geometry)),
-        "stored_spacing": None if spacing is None else tuple(spacing),
+        "geometry": None if geometry is None else _tuples(geometry),
+        "shape": autosave.mask.shape,
         "written": autosave.written.unpack(),
         "probability": autosave.probability.unpack(),
         **{name: set(result[name]) for name in _MARKS},

@@ -73,6 +73,18 @@ def compared(
     return _compared(prediction, axes, point), _compared(reference, axes, point)
 
 
+def grid_at(layer: Labels, at: tuple[int, ...]) -> Grid:
+    """Where the part of a layer at a position along its leading axes lies in napari's world."""
+    leading = len(at)
+    units = layer.units[leading:]
+    in_mm = all(unit.is_compatible_with("millimeter") for unit in units)
+    factor = np.array([float((1 * unit).to("millimeter").magnitude) if in_mm else 1.0 for unit in units])
+    matrix, _ = data_to_world(layer)
+    offset = np.asarray(layer.data_to_world((*at, *[0.0] * len(units))))
+    shape = _stored(layer).shape[leading:]
+    return Grid(shape, matrix[leading:, leading:] * factor[:, None], offset[leading:] * factor, in_mm)
+
+
 def model_of(layer: Labels) -> str:
     """The name of the model that made a mask, if one did."""
     return layer.metadata.get(KEY, {}).get("provenance", {}).get("model", "")
@@ -89,20 +101,10 @@ def is_agreement(layer: Layer) -> bool:
 
 
 def _compared(layer: Labels, axes: int, point: Sequence[float]) -> Compared:
-    leading = layer.ndim - axes
     index = layer.world_to_data(tuple(point)[-layer.ndim :])
     shape = _stored(layer).shape
-    at = tuple(_nearest(index[axis], shape[axis]) for axis in range(leading))
-    units = layer.units[leading:]
-    in_mm = all(unit.is_compatible_with("millimeter") for unit in units)
-    to_mm = [float((1 * unit).to("millimeter").magnitude) if in_mm else 1.0 for unit in units]
-    matrix, _ = data_to_world(layer)
-    offset = np.asarray(layer.data_to_world((*at, *[0.0] * axes)))
-    factor = np.asarray(to_mm)
-    grid = Grid(
-        shape[leading:], matrix[leading:, leading:] * factor[:, None], offset[leading:] * factor, in_mm
-    )
-    return Compared(layer, at, grid)
+    at = tuple(_nearest(index[axis], shape[axis]) for axis in range(layer.ndim - axes))
+    return Compared(layer, at, grid_at(layer, at))
 
 
 def _stored(layer: Labels) -> Any:

@@ -15,7 +15,6 @@ from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.volumes import Place
 from napari_tumor_unet.regions import Region, drop_small_regions, find_regions, threshold_mask, voxels_of
 from napari_tumor_unet.result import Findings, blank, find, update
-from napari_tumor_unet.scan import Scan
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -121,34 +120,13 @@ class KeptResult:
             **{name: getattr(self.layer, name) for name in names},
         )
 
-    def to_save(self) -> tuple[NDArray[np.uint8], Scan, dict[str, Any]]:
-        """A copy of the mask as its scan's file lies, the scan without voxels, and what is told of them."""
-        mask = self._place.stored(self.layer.data).copy()
-        geometry, spacing = self._known["geometry"], self._known["stored_spacing"]
-        empty = np.broadcast_to(np.uint8(0), mask.shape)
-        scan = Scan(
-            self._known["scan"],
-            {"flair": empty},
-            spacing or (1.0, 1.0, 1.0),
-            in_mm=spacing is not None,
-            geometry=geometry,
-        )
-        return (
-            mask,
-            scan,
-            {
-                "findings": dataclasses.asdict(self.findings),
-                "provenance": self._known["provenance"],
-                "edited": not all(map(np.array_equal, self._mask(), self._known["written"])),
-                "note": NOT_FOR_THE_CLINIC,
-            },
-        )
-
     def file_name(self) -> Path:
-        """Where a mask would be looked for: beside its scan, where that is known."""
-        ending = ".nii.gz" if self._known["geometry"] else ".tif"
+        """Where a mask would be looked for: beside its scan, where that is known, and in its format."""
         sources = (layer for layer in self._viewer.layers if str(layer.unique_id) == self._known["source"])
-        path = next((layer.source.path for layer in sources), None)
+        image = next(sources, None)
+        path = None if image is None else image.source.path
+        usual = ".nii.gz" if self._known["geometry"] else ".tif"
+        ending = usual if image is None else image.metadata.get(KEY, {}).get("ending", usual)
         folder = Path(path).parent if isinstance(path, str | Path) else Path()
         return folder / f"{self._known['scan']}_mask{ending}"
 
@@ -175,6 +153,20 @@ class KeptResult:
 def has_result(layer: Layer | None) -> bool:
     """Whether a layer is a segmentation's, finished, and still of its shape."""
     return isinstance(layer, Labels) and "provenance" in layer.metadata.get(KEY, {}) and still_fits(layer)
+
+
+def told_of(layer: Labels) -> dict[str, Any] | None:
+    """What is told of a result beside its file, as it is now; None where :func:`has_result` is false."""
+    if not has_result(layer):
+        return None
+    known = layer.metadata[KEY]
+    mask = known["place"].volume(layer.data)
+    return {
+        "findings": dataclasses.asdict(find((mask > 0).astype(np.uint8), known["voxel_ml"])),
+        "provenance": known["provenance"],
+        "edited": not all(map(np.array_equal, mask, known["written"])),
+        "note": NOT_FOR_THE_CLINIC,
+    }
 
 
 def still_fits(layer: Labels) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
@@ -73,11 +73,6 @@ class LayerScan:
         affine[:-1, :-1] = matrix[np.ix_(axes, axes)]
         affine[:-1, -1] = offset[axes]
         return labels | {"affine": affine}
-
-    def stored_spacing(self) -> tuple[float, float, float] | None:
-        """Distance in mm between voxels along the last three axes as they are stored, where it is known."""
-        spacing, in_mm = _spacing(self.image, tuple(sorted(self.axes.spatial)))
-        return spacing if in_mm else None
 
     def slice_on_screen(self, point: Iterable[float]) -> int:
         """The slice (Z) that lies at a point of the world."""
@@ -166,10 +161,11 @@ def _is_source(image: Image, known: dict[str, Any]) -> bool:
     return "scan_id" in known and scan_id(image) == known["scan_id"]
 
 
-def stored_geometry(image: Image) -> Geometry | None:
-    """The geometry of the file that an image layer was read from, if our reader read it."""
-    known = image.metadata.get(KEY, {}).get("geometry")
-    return None if known is None else Geometry(**known)
+def stored_geometry(layer: Image | Labels) -> Geometry | None:
+    """The geometry of the file that a layer's voxels lie as, if our reader read it, and they still do."""
+    known = layer.metadata.get(KEY, {})
+    same = tuple(known.get("shape", ())) == tuple(voxels_of(layer).shape)
+    return Geometry(**known["geometry"]) if same and known.get("geometry") else None
 
 
 def _from_image(image: Image, images: list[Image], point: Positions[float], choice: Choice) -> LayerScan:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from napari_tumor_unet.io import is_mask_name, read_mask, read_scan, scan_name
+from napari_tumor_unet.io import ending_of_mask, is_mask_name, read_labels, read_scan
 from napari_tumor_unet.io.lgg_folder import looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.layers import label_colours
 from napari_tumor_unet.plugin.parts import KEY
@@ -34,9 +34,12 @@ def read_layers(path: str | Path) -> list[LayerData]:
     """The layers of a scan: T1 before and after contrast (hidden), FLAIR, and the mask where there is one."""
     path = Path(path)
     if path.is_file() and is_mask_name(path):
-        return [mask_layer(read_mask(path), None, scan_name(path))]
+        labels = read_labels(path)
+        return [mask_layer(labels.sequences["flair"], scan_layers(labels)[0], labels.name)]
     scan = read_scan(path)
     layers = scan_layers(scan)
+    for _, arguments, _ in layers:
+        arguments["metadata"][KEY]["ending"] = ending_of_mask(path)
     if path.is_dir() and (mask := read_folder_mask(path)) is not None:
         layers.append(mask_layer(mask, layers[-1], f"{scan.name} mask"))
     return layers
@@ -51,7 +54,7 @@ def scan_layers(scan: Scan) -> list[LayerData]:
         title = f"{scan.name} {_TITLES[sequence]}" if len(order) > 1 else scan.name
         known: dict[str, Any] = {"scan": scan.name, "scan_id": scan_id, "sequence": sequence}
         if scan.geometry is not None:
-            known["geometry"] = dataclasses.asdict(scan.geometry)
+            known |= {"geometry": dataclasses.asdict(scan.geometry), "shape": scan.shape}
         arguments = {
             "name": title,
             "visible": sequence == "flair",
@@ -63,13 +66,12 @@ def scan_layers(scan: Scan) -> list[LayerData]:
     return layers
 
 
-def mask_layer(mask: Any, beside: LayerData | None, name: str) -> LayerData:
-    """A labels layer, in the place of the scan layer that it belongs to."""
-    arguments: dict[str, Any] = {"name": name, "opacity": 0.5}
-    if beside is not None:
-        place = {k: beside[1][k] for k in ("scale", "translate", "units", "axis_labels") if k in beside[1]}
-        known = beside[1]["metadata"][KEY]
-        arguments |= place | {"metadata": {KEY: {k: known[k] for k in ("scan", "scan_id")}}}
+def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
+    """A labels layer, in the place of the scan layer that it belongs to, on the grid of the same file."""
+    place = {k: beside[1][k] for k in ("scale", "translate", "units", "axis_labels") if k in beside[1]}
+    known = beside[1]["metadata"][KEY]
+    told = {k: known[k] for k in ("scan", "scan_id", "geometry", "shape", "ending") if k in known}
+    arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: told}, **place}
     if mask.max(initial=0) <= 1:
         arguments["colormap"] = label_colours("green")
     return mask, arguments, "labels"

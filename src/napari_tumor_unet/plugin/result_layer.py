@@ -112,13 +112,13 @@ class ResultLayer:
         return self.layer in self._viewer.layers and self.layer.data.shape == self._source.mask_shape()
 
     def _add_layer(self) -> Labels:
-        scan = self._source.scan
+        scan, geometry = self._source.scan, stored_geometry(self._source.image)
         self._known = {
             "source": str(self._source.image.unique_id),
             "place": self._source.place,
-            "geometry": stored_geometry(self._source.image),
+            "geometry": None if geometry is None else dataclasses.asdict(geometry),
+            "shape": self._source.mask_shape(),
             "scan": scan.name,
-            "stored_spacing": self._source.stored_spacing(),
             "voxel_ml": scan.voxel_ml,
             "probability": blank(scan.shape),
             "written": blank(scan.shape),

@@ -6,19 +6,20 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from magicgui.widgets import Container, FloatSlider, FloatSpinBox, Label, Select
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtWidgets import QFileDialog
 
-from napari_tumor_unet.batch import sidecar_of, write_result
+from napari_tumor_unet.io import MASK_ENDINGS, ending_of
 from napari_tumor_unet.plugin.kept_result import KeptResult, has_result
+from napari_tumor_unet.plugin.mask_file import MaskFile, mask_file, with_ending
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.widgets import button, choice, row
 from napari_tumor_unet.regions import Region
-from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.scan import ScanError
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -134,12 +135,19 @@ class ResultSection(Container):
     def _save(self) -> None:
         if not self._is_there():
             return
+        layer, proposed = self._result.layer, self._result.file_name()
+        endings = dict.fromkeys((ending_of(proposed), *MASK_ENDINGS))  # the scan's own first
         name, _ = QFileDialog.getSaveFileName(
-            self.native, "Save the mask", str(self._result.file_name()), "Masks (*.nii.gz *.nii *.tif *.tiff)"
+            self.native, "Save the mask", str(proposed), f"Masks ({' '.join(f'*{e}' for e in endings)})"
         )
         if name:
-            worker = create_worker(_try_to_save, Path(name), *self._result.to_save(), _start_thread=False)
-            saved = Session.of(self._viewer).autosaving.as_it_is(self._result.layer)
+            try:
+                file = mask_file(layer, self._viewer.layers)
+            except ScanError as error:
+                show_error(str(error))
+                return
+            saved = Session.of(self._viewer).autosaving.as_it_is(layer) if file.whole else None
+            worker = create_worker(_try_to_save, Path(name), ending_of(proposed), file, _start_thread=False)
             worker.returned.connect(partial(_tell, saved))
             worker.start()
 
@@ -164,21 +172,21 @@ class ResultSection(Container):
             self.list.value = []
 
 
-def _try_to_save(path: Path, mask: Any, scan: Scan, told: dict[str, Any]) -> tuple[bool, str]:
-    """Whether it was saved, and the sentence that says so or why not."""
-    if not path.exists() and sidecar_of(path).exists():
-        return False, f"{sidecar_of(path).name} belongs to another mask; choose another name."
+def _try_to_save(path: Path, ending: str, file: MaskFile) -> tuple[bool, str, str]:
+    """Whether it was saved, the sentence that says so or why not, and one for what was lost."""
     try:
-        write_result(path, mask, scan, told)
+        path = with_ending(path, ending)
+        mask, *beside = file.write(path)
     except ScanError as error:
-        return False, str(error)
-    except OSError as error:
-        return False, f"{path.name} cannot be written: {error.strerror or error}."
-    return True, f"The mask is in {path.name}, and what made it in {sidecar_of(path).name}."
+        return False, str(error), ""
+    made = f", and what made it in {beside[0].name}" if beside else ""
+    return True, f"The mask is in {mask.name}{made}.", file.lost(path)
 
 
-def _tell(saved: Callable[[], None], outcome: tuple[bool, str]) -> None:
-    well, said = outcome
-    if well:
+def _tell(saved: Callable[[], None] | None, outcome: tuple[bool, str, str]) -> None:
+    well, said, lost = outcome
+    if well and saved is not None:
         saved()
     (show_info if well else show_error)(said)
+    if lost:
+        show_warning(lost)

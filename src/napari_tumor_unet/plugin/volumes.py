@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
 from napari_tumor_unet.scan import SEQUENCES
@@ -56,9 +56,9 @@ def axes_of(image: Image, across: int = 0) -> Axes:
     return Axes(channel, tuple(spatial), tuple(rest[:-3]))
 
 
-def voxels_of(image: Image) -> Any:
+def voxels_of(layer: Image | Labels) -> Any:
     """A layer's array, at full resolution."""
-    return image.data[0] if image.multiscale else image.data
+    return layer.data[0] if layer.multiscale else layer.data
 
 
 def _channel_axis(image: Image, shape: tuple[int, ...]) -> int | None:
