@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from napari_tumor_unet.io import find_scans, read_scan, scan_name
+from napari_tumor_unet.io import find_scans, is_dicom, read_scan, scan_name
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.sequence_names import find_sequences, patient_in, sequence_named, stem_of
 from napari_tumor_unet.sequences import combine
@@ -66,9 +66,12 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
         If there is none.
     """
     beside: dict[Path, list[Path]] = defaultdict(list)
-    for path in find_scans(folder):
-        beside[path.parent].append(path)
     found: list[ScanFiles] = []
+    for path in find_scans(folder):
+        if path.is_dir() and is_dicom(path):  # its headers tell, not its name
+            found += [ScanFiles(path)] if _matches(path.relative_to(folder), pattern) else []
+        else:
+            beside[path.parent].append(path)
     for paths in beside.values():
         matching = [path for path in paths if _matches(path.relative_to(folder), pattern)]
         named = [path for path in paths if sequence_named(scan_name(path))] if not pattern else []
