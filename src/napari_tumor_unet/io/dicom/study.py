@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from napari_tumor_unet.io.dicom.folder import find_series
+from napari_tumor_unet.io.dicom.naming import study_of
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.voxels import read_series
 from napari_tumor_unet.io.headers import opened
@@ -15,6 +19,7 @@ from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.sequences import combine
 
 _T1: tuple[Sequence, ...] = ("pre", "post")
+_BESIDE = 50  # folders, that are looked into
 _NAMED = 6  # series, in a message
 
 
@@ -62,6 +67,23 @@ def series_of_file(file: Path) -> tuple[Series, ...]:
         return alone
     beside = find_series(file.parent)
     return tuple(series for series in beside if file in series.files) or alone
+
+
+def series_of_study(file: Path) -> tuple[Series, ...]:
+    """All series in a file's folder, and in the folders beside this one that hold the same study.
+
+    Raises
+    ------
+    ScanError
+        As :func:`find_series`.
+    """
+    study, folder = study_of(file), file.parent
+    found = list(find_series(folder))
+    with suppress(OSError), os.scandir(folder.parent) as entries:
+        beside = [Path(e.path) for e in islice(entries, _BESIDE) if e.is_dir() and e.name != folder.name]
+        same = [other for other in sorted(beside) if study and study_of(other) == study]
+        found += [series for other in same for series in find_series(other)]
+    return tuple(sorted(found, key=lambda series: series.slices[0].series_number))
 
 
 def _main(found: Iterable[Series]) -> Series:
