@@ -100,7 +100,7 @@ def test_series_are_chosen_with_the_mouse(
 ) -> None:
     choose(next((study / "S2").iterdir()), monkeypatch)
     chooser = chooser_of(viewer, qtbot)
-    assert checked(chooser) == ["AX T2 FLAIR", "AX T1"] or checked(chooser) == ["AX T1", "AX T2 FLAIR"]
+    assert checked(chooser) == ["AX T2 FLAIR", "AX T1"]
     bad = entry(chooser, "SAG T1 post")
     assert not bad.flags() & Qt.ItemFlag.ItemIsEnabled
     assert "misses 1 slice" in bad.toolTip(0)

@@ -17,8 +17,8 @@ from qtpy.QtWidgets import (
 from napari_tumor_unet.io.dicom import Series
 from napari_tumor_unet.sequence_names import TITLES
 
-_COLUMNS = ("series", "type", "slices x rows x columns", "spacing (mm)", "sequence")
-_SIZE = 760, 420
+_COLUMNS = ("series", "type", "slices × rows × columns", "spacing (mm)", "sequence")
+_WIDTH, _MOST_ROWS = 820, 24
 
 
 class SeriesChooser(QDialog):
@@ -61,11 +61,14 @@ class SeriesChooser(QDialog):
         self.open_button = self.buttons.button(QDialogButtonBox.StandardButton.Open)
         self.open_button.setDefault(True)
         good = sum(not series.problem for series in found)
-        told = QLabel(f"This folder holds {good} series. Which should be opened, each as a layer?")
+        told = QLabel(f"{good} series of this folder can be opened, each as a layer. Which should be?")
         layout = QVBoxLayout(self)
         for widget in (told, self.list, self.buttons):
             layout.addWidget(widget)
-        self.resize(*_SIZE)
+        row = self.list.sizeHintForRow(0)
+        rows = min(len(found), _MOST_ROWS) + 1  # one of air
+        self.list.setMinimumHeight(rows * row + header.sizeHint().height())
+        self.resize(_WIDTH, self.sizeHint().height())
         self.list.itemChanged.connect(self._on_changed)
         self.list.itemActivated.connect(lambda *_: self.open_button.click())
         self._on_changed()
@@ -99,21 +102,20 @@ def _checked_at_first(found: tuple[Series, ...]) -> list[Series]:
 
 
 def _item(series: Series, checked: bool, several: bool) -> QTreeWidgetItem:
-    spacing = " x ".join(f"{mm:.3g}" for mm in series.spacing) if series.spacing else ""
+    spacing = " × ".join(f"{mm:.3g}" for mm in series.spacing) if series.spacing else ""
     told = [
         series.name,
         series.modality,
-        " x ".join(map(str, series.shape)),
+        " × ".join(map(str, series.shape)),
         spacing,
-        TITLES[series.sequence] if series.sequence else "",
+        series.problem or (TITLES[series.sequence] if series.sequence else ""),
     ]
     item = QTreeWidgetItem([*told, str(series.study)] if several else told)
     tooltip = series.problem or " ".join(series.notes)
     for column in range(item.columnCount()):
         item.setToolTip(column, tooltip)
-    if series.problem:
-        item.setFlags(Qt.ItemFlag.NoItemFlags)
-    else:
-        item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
-        item.setCheckState(0, Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked)
+    item.setFlags(
+        Qt.ItemFlag.NoItemFlags if series.problem else item.flags() | Qt.ItemFlag.ItemIsUserCheckable
+    )
+    item.setCheckState(0, Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked)
     return item
