@@ -103,7 +103,7 @@ def read_labels(path: str | Path) -> Scan:
         if mask is None:
             raise ScanError(f"{path.name} holds no _mask files.")
         return Scan(scan_name(path), {"flair": mask})
-    return as_labels(_read_file(path))
+    return as_labels(_read_file(path), path.name)
 
 
 def write_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:

@@ -1,4 +1,4 @@
-"""Where a file keeps its voxels, as its header says.
+"""Where a file keeps its voxels, as its header says: NIfTI, NRRD, MetaImage.
 
 SimpleITK believes headers: it fills what is missing with zeros, allocates what a header declares, follows
 an ``.mhd`` to any file of the disk, and dies with the whole process of some that are damaged. So a header
@@ -13,52 +13,16 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from napari_tumor_unet.io.stored import Stored, opened
 from napari_tumor_unet.scan import ScanError
 
 _LONGEST_HEADER = 1 << 20
-_LARGEST = 8 << 30  # bytes of voxels: ten times a scan of 512 x 512 x 1000 in half precision, and more
-_BEST_RATIO = 1032  # deflate cannot do better
-_CHUNK = 1 << 20
-_ZLIB_OR_GZIP = 47
-
-
-@dataclass(frozen=True)
-class Stored:
-    """Where voxels lie in which file, and what else SimpleITK does not tell.
-
-    Attributes
-    ----------
-    file : Path
-        The file itself, or the one beside it that holds the voxels.
-    start : int or None
-        First byte of the voxels, or of their compressed stream; None if they end the file.
-    skip : int
-        Bytes in front of them in that stream.
-    compressed : bool
-    packed : int or None
-        Bytes that the stream takes, where the header says so.
-    bits : int or None
-        Of a voxel, where this is another type than the one it is read as.
-    axes : int
-        How many the file says that it has.
-    in_mm, oriented : bool
-        Whether it tells the voxels' spacing, and how they lie in the patient.
-    """
-
-    file: Path
-    start: int | None
-    skip: int = 0
-    compressed: bool = False
-    packed: int | None = None
-    bits: int | None = None
-    axes: int = 3
-    in_mm: bool = True
-    oriented: bool = True
+_LONGEST_FIELD = 500  # of NRRD, as its library writes its errors into buffers that are little longer
+_NRRD_OTHERS = re.compile(r"[^:]+:=")  # pairs that are no fields
 
 
 def look(path: Path, kind: str) -> Stored:
@@ -70,60 +34,15 @@ def look(path: Path, kind: str) -> Stored:
         If the file cannot be read, is of another kind, or keeps its voxels in a way that is not read.
     """
     try:
-        path.name.encode()  # of another name SimpleITK ends the process
+        str(path).encode()  # of another name SimpleITK ends the process
         with opened(path) as file:
             return {"NIfTI": _nifti, "NRRD": _nrrd, "MetaImage": _metaimage}[kind](path, file)
     except UnicodeEncodeError as error:
-        raise ScanError("A file has a name that this system cannot write; rename it.") from error
+        raise ScanError("A file or a folder around it has a name that is no text; rename it.") from error
     except (EOFError, KeyError, ValueError, struct.error, zlib.error, gzip.BadGzipFile) as error:
         if isinstance(error, ScanError):
             raise
         raise ScanError(f"{path.name} is damaged or no {kind} file.") from error
-
-
-def check_whole(stored: Stored, size: int) -> None:
-    """Check that a file holds as many bytes of voxels as it promises, before memory is taken for them.
-
-    Raises
-    ------
-    ScanError
-        If it ends too early, is damaged inside, or promises more than any scan has.
-    """
-    name = stored.file.name
-    damaged = ScanError(f"{name} is damaged: it ends too early.")
-    promised = stored.skip + size
-    with opened(stored.file) as file:
-        there = stored.file.stat().st_size - (stored.start or 0)
-        if stored.packed is not None and stored.packed > there:
-            raise damaged
-        if there * (_BEST_RATIO if stored.compressed else 1) < promised:
-            raise damaged
-        if size > _LARGEST:
-            raise ScanError(
-                f"{name} says that its voxels take {size >> 30} GB; no scan of a head is so large."
-            )
-        if not stored.compressed:
-            return
-        file.seek(stored.start or 0)
-        try:
-            if _unpacked(file, promised) < promised:
-                raise damaged
-        except zlib.error as error:
-            raise ScanError(f"{name} is damaged: it cannot be unpacked.") from error
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """A file, opened to be read; what the system has against it as a sentence."""
-    try:
-        if not path.is_file():  # a pipe would be waited for
-            raise ScanError(f"{path.name} is no file.")
-        with path.open("rb") as file:
-            yield file
-    except OSError as error:
-        if isinstance(error, gzip.BadGzipFile):
-            raise
-        raise ScanError(f"{path.name} cannot be read: {error.strerror or error}.") from error
 
 
 def _nifti(path: Path, file: BinaryIO) -> Stored:
@@ -161,11 +80,16 @@ def _nrrd(path: Path, file: BinaryIO) -> Stored:
     for line in _lines(file):
         if not line:
             break
-        key, separator, value = line.partition(": ")
-        if separator and ":=" not in key and not line.startswith("#"):  # ":=" is for what others added
-            _add(fields, key.lower().replace(" ", ""), value)
+        if line.startswith("#") or _NRRD_OTHERS.match(line):
+            continue
+        key, value = line.split(": ", maxsplit=1)
+        if len(line) > _LONGEST_FIELD and key != "content":
+            raise ValueError
+        _add(fields, key.lower().replace(" ", ""), value)
     encoding = fields["encoding"].lower()
-    if encoding not in ("raw", "gzip", "gz") or fields.get("lineskip", "0") != "0":
+    if fields.get("lineskip", "0") != "0":
+        raise ValueError
+    if encoding not in ("raw", "gzip", "gz"):
         raise ScanError(f"{path.name} has its voxels encoded as {encoding[:20]}; save it as raw or gzip.")
     data = fields.get("datafile")
     skip = int(fields.get("byteskip", 0))
@@ -227,11 +151,11 @@ _COUNTS = {
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:
-    """The lines of a header, without their ends; one that is too long, or does not end, is damaged."""
+    """The lines of a header without their ends, to the end of the file; one that goes on and on is none."""
     while file.tell() < _LONGEST_HEADER:
         line = file.readline(_LONGEST_HEADER)
-        if not line.endswith(b"\n"):
-            break
+        if not line:
+            return
         yield line.decode(errors="replace").rstrip("\r\n")
     raise ValueError
 
@@ -244,21 +168,6 @@ def _add(fields: dict[str, str], key: str, value: str) -> None:
 
 def _numbers(text: str) -> list[float]:
     return [float(word) for word in text.split()]
-
-
-def _unpacked(file: BinaryIO, enough: int) -> int:
-    """How many bytes a stream unpacks to, up to a chunk more than enough."""
-    held, packed = 0, b""
-    stream = zlib.decompressobj(_ZLIB_OR_GZIP)
-    while held <= enough and (packed := packed or file.read(_CHUNK)):
-        held += len(stream.decompress(packed, _CHUNK))
-        packed = stream.unconsumed_tail
-        if stream.eof:
-            if held >= enough:  # what follows is nothing of ours
-                break
-            packed = stream.unused_data
-            stream = zlib.decompressobj(_ZLIB_OR_GZIP)
-    return held + len(stream.flush())
 
 
 def _check_spacing(path: Path, spacing: tuple[float, ...] | list[float]) -> None:

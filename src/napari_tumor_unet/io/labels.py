@@ -32,8 +32,8 @@ def is_labels(path: Path, scan: Scan) -> bool:
     return _are_whole(voxels) if is_mask_name(path) else _are_few(voxels)
 
 
-def as_labels(scan: Scan) -> Scan:
-    """The same with whole numbers for voxels.
+def as_labels(scan: Scan, file: str) -> Scan:
+    """The same with whole numbers for voxels, of a file of this name.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def as_labels(scan: Scan) -> Scan:
     """
     voxels = np.asarray(scan.sequences["flair"])
     if not _are_whole(voxels):
-        raise ScanError(f"{scan.name} holds no labels: its values are not whole numbers.")
+        raise ScanError(f"{file} holds no labels: its values are not whole numbers.")
     labels = voxels if voxels.dtype.kind in "ui" else voxels.astype(np.int32)
     return replace(scan, sequences={"flair": labels})
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import gzip
 import math
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io.headers import check_whole, look
+from napari_tumor_unet.io.headers import look
 from napari_tumor_unet.io.names import ending_of
+from napari_tumor_unet.io.stored import check_whole
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a shell is for the user's results
@@ -44,13 +49,14 @@ def read_volume(path: Path, name: str) -> Scan:
     stored = look(path, kind)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(_READERS[kind])
-    reader.SetFileName(str(path))
     try:
-        reader.ReadImageInformation()
-        _check_header(reader, path.name)
-        voxel = stored.bits / 8 if stored.bits else _BYTES[reader.GetPixelIDValue()]
-        check_whole(stored, math.ceil(math.prod(reader.GetSize()) * voxel))
-        image = reader.Execute()
+        with _alone(path) as file:
+            reader.SetFileName(str(file))
+            reader.ReadImageInformation()
+            _check_header(reader, path.name)
+            voxel = stored.bits / 8 if stored.bits else _BYTES[reader.GetPixelIDValue()]
+            check_whole(stored, math.ceil(math.prod(reader.GetSize()) * voxel))
+            image = reader.Execute()
     except RuntimeError as error:  # SimpleITK's, for all that can go wrong
         if "orthonormal" in str(error):
             raise _sheared(path.name) from error
@@ -93,6 +99,18 @@ def write_volume_mask(path: Path, mask: NDArray[np.uint8], scan: Scan) -> None:
     if kind == "NIfTI" and not geometry.oriented:
         _forget_orientation(path)
     check_whole(look(path, kind), mask.size)  # a full disk is no error to SimpleITK
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[Path]:
+    """A file where SimpleITK reads no other: for ``a.nii.gz`` it would take the voxels of ``a.nii``."""
+    ending = ending_of(path)
+    misled = ending == ".nii.gz" and path.with_suffix("").exists()
+    if not misled and path.name[-len(ending) :] in (ending, ending.upper()):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        yield Path(shutil.copyfile(path, Path(folder) / f"volume{ending}"))
 
 
 def _check_header(reader: sitk.ImageFileReader, name: str) -> None:

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 from napari_tumor_unet.io.dicom import Series
 from napari_tumor_unet.sequence_names import TITLES
 
-_COLUMNS = ("series", "type", "slices × rows × columns", "spacing (mm)", "sequence")
+_COLUMNS = ("series", "type", "slices x rows x columns", "spacing (mm)", "sequence")
 _WIDTH, _MOST_ROWS = 820, 24
 
 
@@ -102,11 +102,11 @@ def _checked_at_first(found: tuple[Series, ...]) -> list[Series]:
 
 
 def _item(series: Series, checked: bool, several: bool) -> QTreeWidgetItem:
-    spacing = " × ".join(f"{mm:.3g}" for mm in series.spacing) if series.spacing else ""
+    spacing = " x ".join(f"{mm:.3g}" for mm in series.spacing) if series.spacing else ""
     told = [
         series.name,
         series.modality,
-        " × ".join(map(str, series.shape)),
+        " x ".join(map(str, series.shape)),
         spacing,
         series.problem or (TITLES[series.sequence] if series.sequence else ""),
     ]

@@ -1,0 +1,112 @@
+"""Voxels in a file: where they lie, and whether they are all there before memory is taken for them."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from napari_tumor_unet.scan import ScanError
+
+_LARGEST = 8 << 30  # bytes of voxels: eight scans of 512 x 512 x 1000 in float32
+_BEST_RATIO = 1032  # deflate cannot do better
+_CHUNK = 1 << 20
+_ZLIB_OR_GZIP = 47
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where voxels lie in which file, and what else SimpleITK does not tell.
+
+    Attributes
+    ----------
+    file : Path
+        The file itself, or the one beside it that holds the voxels.
+    start : int or None
+        First byte of the voxels, or of their compressed stream; None if they end the file.
+    skip : int
+        Bytes in front of them in that stream.
+    compressed : bool
+    packed : int or None
+        Bytes that the stream takes, where the header says so.
+    bits : int or None
+        Of a voxel, where this is another type than the one it is read as.
+    axes : int
+        How many the file says that it has.
+    in_mm, oriented : bool
+        Whether it tells the voxels' spacing, and how they lie in the patient.
+    """
+
+    file: Path
+    start: int | None
+    skip: int = 0
+    compressed: bool = False
+    packed: int | None = None
+    bits: int | None = None
+    axes: int = 3
+    in_mm: bool = True
+    oriented: bool = True
+
+
+def check_whole(stored: Stored, size: int) -> None:
+    """Check that a file holds as many bytes of voxels as it promises, before memory is taken for them.
+
+    Raises
+    ------
+    ScanError
+        If it ends too early, is damaged inside, or promises more than any scan has.
+    """
+    name = stored.file.name
+    damaged = ScanError(f"{name} is damaged: it ends too early.")
+    promised = stored.skip + size
+    with opened(stored.file) as file:
+        there = stored.file.stat().st_size - (stored.start or 0)
+        if stored.packed is not None and stored.packed > there:
+            raise damaged
+        if there * (_BEST_RATIO if stored.compressed else 1) < promised:
+            raise damaged
+        if size > _LARGEST:
+            raise ScanError(
+                f"{name} says that its voxels take {size >> 30} GB; no scan of a head is so large."
+            )
+        if not stored.compressed:
+            return
+        file.seek(stored.start or 0)
+        try:
+            if _unpacked(file, promised) < promised:
+                raise damaged
+        except zlib.error as error:
+            raise ScanError(f"{name} is damaged: it cannot be unpacked.") from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file, opened to be read; what the system has against it as a sentence."""
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            raise ScanError(f"{path.name} is no file.")
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        if isinstance(error, gzip.BadGzipFile):
+            raise
+        raise ScanError(f"{path.name} cannot be read: {error.strerror or error}.") from error
+
+
+def _unpacked(file: BinaryIO, enough: int) -> int:
+    """How many bytes a stream unpacks to, up to a chunk more than enough."""
+    held, packed = 0, b""
+    stream = zlib.decompressobj(_ZLIB_OR_GZIP)
+    while held <= enough and (packed := packed or file.read(_CHUNK)):
+        held += len(stream.decompress(packed, _CHUNK))
+        packed = stream.unconsumed_tail
+        if stream.eof:
+            if held >= enough:  # what follows is nothing of ours
+                break
+            packed = stream.unused_data
+            stream = zlib.decompressobj(_ZLIB_OR_GZIP)
+    return held + len(stream.flush())
