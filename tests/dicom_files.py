@@ -63,8 +63,8 @@ def images(
         image(
             pixels,
             InstanceNumber=i + 1,
-            ImagePositionPatient=[f"{v:.10g}" for v in np.asarray(origin) + i * spacing[0] * axes[:, 2]],
-            ImageOrientationPatient=[f"{v:.10g}" for v in axes[:, :2].T.ravel()],
+            ImagePositionPatient=[f"{v:.9g}" for v in np.asarray(origin) + i * spacing[0] * axes[:, 2]],
+            ImageOrientationPatient=[f"{v:.9g}" for v in axes[:, :2].T.ravel()],
             PixelSpacing=list(spacing[1:]),
             SliceThickness=0.9 * spacing[0],  # never what counts
             **fields,

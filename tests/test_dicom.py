@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -384,6 +385,13 @@ def test_colours_are_told(tmp_path: Path) -> None:
     assert "in colours" in problem(saved(datasets, tmp_path))
 
 
+def test_other_objects_with_pixels_are_told(tmp_path: Path) -> None:
+    assert (
+        problem(saved(images(VOXELS, Modality="SEG"), tmp_path))
+        == "T2 FLAIR is no scan: its modality is SEG."
+    )
+
+
 def test_frames_scaled_each_in_its_own_way_are_told(tmp_path: Path) -> None:
     dataset = enhanced(VOXELS)
     for i, frame in enumerate(dataset.PerFrameFunctionalGroupsSequence):
@@ -417,12 +425,50 @@ def test_a_truncated_file_is_told(tmp_path: Path, share: float) -> None:
 
 
 @pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless])
-def test_truncated_compressed_pixels_are_refused(tmp_path: Path, syntax: str, refused: Refused) -> None:
+def test_truncated_compressed_pixels_are_told(tmp_path: Path, syntax: str) -> None:
     saved(compressed(syntax, CODECS[syntax]), tmp_path)
     file = sorted(tmp_path.iterdir())[2]
     file.write_bytes(file.read_bytes()[:-90])
-    with refused(ScanError, "of T2 FLAIR is damaged"):
+    assert "of T2 FLAIR is damaged: its compressed pixels" in problem(tmp_path)
+
+
+def test_damaged_compressed_pixels_are_refused(tmp_path: Path, refused: Refused) -> None:
+    saved(compressed(JPEGLSLossless, lambda _: b"\xff\xd8" * 50), tmp_path)
+    with refused(ScanError, "of T2 FLAIR is damaged: its pixels cannot be decoded"):
         read_series(only(tmp_path))
+
+
+def test_rle_without_segments_never_reaches_the_decoder_that_divides_by_them(tmp_path: Path) -> None:
+    datasets = images(VOXELS)
+    for dataset in datasets:
+        dataset.compress(RLELossless)
+        dataset.PixelData = dataset.PixelData.replace(b"\x02\0\0\0\x40", b"\0\0\0\0\x40")
+    assert "compressed pixels" in problem(saved(datasets, tmp_path))
+
+
+def test_lengths_beyond_the_file_take_no_memory(tmp_path: Path) -> None:
+    saved(images(VOXELS), tmp_path)
+    for file in tmp_path.iterdir():
+        head = b"\xe0\x7f\x10\0OW\0\0"
+        before, after = file.read_bytes().split(head)
+        file.write_bytes(before + head + b"\xf0\xff\xff\xff" + after[4:])
+    assert "ends too early" in problem(tmp_path)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6))
+@settings(max_examples=60)
+def test_whatever_is_damaged_raises_no_other_error(
+    tmp_path_factory: pytest.TempPathFactory, damage: list[tuple[float, int]]
+) -> None:
+    path = saved([enhanced(VOXELS[:2, :2, :2])], tmp_path_factory.mktemp("series"))
+    (file,) = path.iterdir()
+    content = bytearray(file.read_bytes())
+    for place, value in damage:
+        content[132 + int(place * (len(content) - 132))] = value
+    file.write_bytes(content)
+    with suppress(ScanError):
+        for series in find_series(path):
+            read_series(series)
 
 
 @pytest.mark.parametrize("content", [b"", b"once upon a time " * 100, b"\0" * 128 + b"DICM"])
@@ -582,6 +628,18 @@ def test_nothing_of_the_patient_or_the_place_is_in_a_series_or_scan(tmp_path: Pa
     said = f"{series!r} {series.slices!r} {series.acquisition!r} {scan.name} {scan.geometry!r}".lower()
     secrets = [*PATIENT["PatientName"].split("^"), *PATIENT.values(), str(tmp_path)]
     assert not [word for word in secrets if word.lower() in said]
+
+
+@pytest.mark.filterwarnings("error")
+def test_odd_values_are_passed_over_in_silence(tmp_path: Path) -> None:
+    datasets = images(VOXELS, EchoTime=9.5)
+    saved(datasets, tmp_path)
+    for file in tmp_path.iterdir():
+        odd = file.read_bytes().replace(b"19640812", b"Mustermn").replace(b"9.5 ", b"Erik")
+        file.write_bytes(odd.replace(b"1.2.3.4\0", b"Must.Man"))
+    series = only(tmp_path)
+    assert series.acquisition.echo_time is None
+    np.testing.assert_array_equal(read_series(series).sequences["flair"], VOXELS)
 
 
 # Which sequence

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pydicom
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import UID
 
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
+from napari_tumor_unet.io.dicom.pixels import fault_of_pixels
 from napari_tumor_unet.io.dicom.slices import Slice
 from napari_tumor_unet.scan import ScanError
 
@@ -34,12 +36,13 @@ _TAGS = [
     ),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
     *("SpacingBetweenSlices", "SliceThickness", "RescaleSlope", "RescaleIntercept"),
-    *("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames"),
+    *("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames"),
+    *("BitsAllocated", "BitsStored", "HighBit"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 ]
 _DECODED = re.compile(r"1\.2\.840\.10008\.1\.2(\.[125]|\.1\.99|\.4\.(5[017]|70|8[01]|9[01]|20[123]))?")
 """Native, deflated, RLE, JPEG, JPEG-LS, JPEG 2000 and its high throughput: what SimpleITK decodes."""
-_DENSEST = 1000  # pixel bytes to a byte of file; air compresses well, but a damaged size promises more
+_GUISE = re.compile(rb".{128}DICM|[\x02\x08]\0", re.DOTALL)  # some old files have no preamble
 
 
 def read_slices(file: Path) -> list[Slice]:
@@ -50,23 +53,29 @@ def read_slices(file: Path) -> list[Slice]:
     ScanError
         If the file is damaged or no DICOM file; the message does not name it.
     """
+    # Warnings of odd values would show the values.
+    with pydicom.config.disable_value_validation():
+        return _read(file)
+
+
+def _read(file: Path) -> list[Slice]:
     try:
         with file.open("rb") as opened:
+            if not _GUISE.match(opened.read(132)):
+                raise ValueError
+            opened.seek(0)
             dataset = pydicom.dcmread(opened, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
-            start = opened.tell() + (8 if dataset.original_encoding[0] else 12)  # the pixels' tag and length
-            end = opened.seek(0, 2)
+            header = _fields(dataset.file_meta) | _fields(dataset)
+            fault = _fault(opened, dataset, header) or _unreadable_name(file)
     except Exception as error:  # pydicom raises many kinds for damaged files
         raise ScanError("A file is damaged or no DICOM file.") from error
-    header = _fields(dataset)
-    syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID", "")))
-    kind = UID(str(header.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID", "")))
+    kind = UID(str(header.get("SOPClassUID") or header.get("MediaStorageSOPClassUID") or ""))
     size = int(_number(header, "Rows") or 0), int(_number(header, "Columns") or 0)
     if min(size) < 1 or "SeriesInstanceUID" not in header:
         if not kind or "Image Storage" in kind.name:
             raise ScanError("A file is damaged or no DICOM file.")
         return []
     frames = max(int(_number(header, "NumberOfFrames") or 1), 1)
-    fault = _fault(header, syntax, size, frames, start, end) or _unreadable_name(file)
     if fault:
         frames = 1
     without_patient = _Cleaner(header)
@@ -86,9 +95,9 @@ def _grouped(groups: Any) -> dict[str, Any]:
     """The fields of functional groups, named as in files of one image."""
     fields: dict[str, Any] = {}
     for group in groups:
-        for element in group:
-            if element.VR == "SQ" and element.value:
-                fields |= _fields(element.value[0])
+        for value in _fields(group).values():
+            if isinstance(value, pydicom.Sequence) and value:
+                fields |= _fields(value[0])
     names = {
         "EffectiveEchoTime": "EchoTime",
         "InversionTimes": "InversionTime",
@@ -109,10 +118,11 @@ def _slice(
     agent = [
         str(header[k] or "") for k in ("ContrastBolusAgent", "ContrastBolusAgentSequence") if k in header
     ]
+    modality = str(header.get("Modality") or "")
     acquisition = Acquisition(
         description=without_patient(header.get("SeriesDescription")),
         protocol=without_patient(header.get("ProtocolName")),
-        modality=str(header.get("Modality") or ""),
+        modality=modality if re.fullmatch(r"[A-Z0-9]{1,16}", modality) else "",
         technique=tuple(str(v) for v in _listed(header.get("ScanningSequence"))),
         image_type=tuple(str(v) for v in _listed(header.get("ImageType"))),
         contrast=any(a.strip().lower() not in ("", "none", "no", "n/a") for a in agent) if agent else None,
@@ -147,18 +157,19 @@ def _slice(
     )
 
 
-def _fault(
-    header: Mapping[str, Any], syntax: UID, size: tuple[int, int], frames: int, start: int, end: int
-) -> str:
-    """Why pixels cannot be read, found before memory is taken for them."""
+def _fault(opened: BinaryIO, dataset: pydicom.Dataset, header: Mapping[str, Any]) -> str:
+    """Why the pixels of an open file cannot be read."""
+    syntax = UID(str(header.get("TransferSyntaxUID") or ""))
     if syntax and not _DECODED.fullmatch(syntax):
-        known = syntax.name if syntax.name != syntax else "an unknown method"
-        return f"is compressed with {known}, which cannot be read; export it uncompressed"
-    bits = (_number(header, "BitsAllocated") or 16) * (_number(header, "SamplesPerPixel") or 1)
-    promised = size[0] * size[1] * frames * bits / 8
-    if syntax and (syntax.is_compressed or syntax == DeflatedExplicitVRLittleEndian):
-        return "" if promised <= _DENSEST * end else "is damaged: its size cannot be true"
-    return "" if start + promised <= end else "is damaged: its file ends too early"
+        name = syntax.name if syntax.name != syntax else "an unknown method"
+        return f"is compressed with {name}, which cannot be read; export it uncompressed"
+    bits = _number(header, "BitsAllocated") or 16
+    counted = ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames")
+    pixels = math.prod(_number(header, keyword) or 1 for keyword in counted)
+    fault = fault_of_pixels(opened, dataset.original_encoding, syntax, pixels * bits / 8)
+    stored, high = _number(header, "BitsStored") or 0, _number(header, "HighBit")
+    known = bits in (8, 16, 32) and 1 <= stored <= bits and high == stored - 1
+    return fault or ("" if known else "has pixels of an unknown kind")
 
 
 def _unreadable_name(file: Path) -> str:
@@ -193,7 +204,7 @@ class _Cleaner:
         if self._patient is not None and self._patient.search(said):
             said = re.sub(r"[\[({]\s*[\])}]", " ", self._patient.sub(" ", said))
             said = re.sub(r"[\s_^,;-]*\s[\s_^,;-]*", " ", said).strip(" _^,;-")
-        return " ".join(said.split())
+        return " ".join(said.split())[:64].strip()
 
 
 def _fields(dataset: pydicom.Dataset) -> dict[str, Any]:
@@ -201,7 +212,8 @@ def _fields(dataset: pydicom.Dataset) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for tag in list(dataset.keys()):
         try:
-            fields[dataset[tag].keyword] = dataset[tag].value
+            element = dataset[tag]
+            fields[element.keyword] = element.value
         except Exception:  # pydicom raises many kinds
             continue
     return fields

@@ -113,13 +113,13 @@ def _unplaced(name: str, images: list[Slice], problem: str, notes: tuple[str, ..
 
 def _problem_of_images(name: str, images: list[Slice]) -> str:
     first = images[0]
+    if first.acquisition.modality not in _SCANS:
+        return f"{name} is no scan: its modality is {first.acquisition.modality}."
     faulty = [one for one in images if one.fault]
     if len(faulty) == len(images) and len({one.fault for one in images}) == 1:
         return f"{name} {first.fault}."
     if faulty:
         return f"Image {faulty[0].number} of {name} {faulty[0].fault}."
-    if first.acquisition.modality not in _SCANS:
-        return f"{name} is no scan: its modality is {first.acquisition.modality}."
     if first.colours > 1:
         return f"{name} is in colours; a scan has one value a voxel."
     if len(images) == 1:
