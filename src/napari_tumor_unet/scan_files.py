@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -73,63 +73,54 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
         else:
             beside[path.parent].append(path)
     for paths in beside.values():
-        matching = [path for path in paths if _matches(path.relative_to(folder), pattern)]
-        named = [path for path in paths if sequence_named(scan_name(path))] if not pattern else []
-        flairs = [path for path in named if _is(path, "flair")] if named else matching
-        t1 = (
-            [] if flair_alone else [path for path in paths if _is(path, "pre", "post") and path not in flairs]
-        )
-        found += [_with_others(flair, t1, flairs) for flair in flairs]
-        found += _without_flair(named, flairs)
+        named = {path: sequence_named(scan_name(path)) for path in paths}
+        flairs = {path for path, sequence in named.items() if sequence == "flair"}
+        chosen = flairs if any(named.values()) else set(paths)
+        if pattern:
+            chosen = {path for path in paths if _matches(path.relative_to(folder), pattern)}
+        for patient in _by_patient(paths, flairs | chosen):
+            scans = [path for path in patient if path in chosen]
+            t1 = [path for path in patient if named[path] in ("pre", "post") and path not in chosen]
+            found += [_with_others(path, [] if flair_alone else t1, scans) for path in scans]
+            if t1 and not scans and not pattern:
+                problem = f"{t1[0].name} has no FLAIR beside it; the model needs one."
+                found.append(ScanFiles(t1[0], problem=problem))
     if not found:
         raise ScanError(f"{scan_name(folder)} holds no scan that matches {pattern}.")
     return found
 
 
+def _by_patient(paths: list[Path], flairs: set[Path]) -> Iterable[list[Path]]:
+    """Files that lie beside each other, by what their names say of the patient.
+
+    Beside a single FLAIR a number in front is that of a series, and who is not named is its patient.
+    """
+    patients: dict[str, list[Path]] = defaultdict(list)
+    alone = patient_in(scan_name(next(iter(flairs)))) if len(flairs) == 1 else None
+    for path in paths:
+        code = patient_in(scan_name(path))
+        if alone is not None and any(not known or known.isdigit() for known in (code, alone)):
+            code = alone
+        patients[code].append(path)
+    return patients.values()
+
+
 def _with_others(flair: Path, t1: list[Path], flairs: list[Path]) -> ScanFiles:
-    """A FLAIR with the T1 of its patient."""
-    rivals = [path for path in flairs if path != flair and _are_one_patient(path, flair, flairs)]
-    same = [path for path in t1 if _are_one_patient(path, flair, flairs)]
+    """A FLAIR with the T1 of its patient, who may have several."""
     # Of a name with several endings that of the FLAIR counts, so it comes last.
-    same.sort(key=lambda path: path.suffix == flair.suffix)
-    by_name = {scan_name(path): path for path in same}
-    if rivals:
-        alike = {n: path for n, path in by_name.items() if stem_of(n) == stem_of(scan_name(flair))}
-        if by_name and not alike:
+    by_name = {scan_name(path): path for path in sorted(t1, key=lambda path: path.suffix == flair.suffix)}
+    if len(flairs) > 1 and by_name:
+        by_name = {n: path for n, path in by_name.items() if stem_of(n) == stem_of(scan_name(flair))}
+        if not by_name:
+            other = next(path for path in flairs if path != flair)
             return ScanFiles(
                 flair,
-                problem=f"Which T1 belongs to {flair.name} cannot be told, as {rivals[0].name} lies beside "
-                "it; say it with --flair, --pre and --post.",
+                problem=f"Which T1 belongs to {flair.name} cannot be told, as {other.name} lies beside it; "
+                "say it with --flair, --pre and --post.",
             )
-        by_name = alike
     told = find_sequences(by_name, flair=scan_name(flair))
     others = {sequence: by_name[name] for sequence, name in told.names.items() if name in by_name}
     return ScanFiles(flair, others, told.unclear)
-
-
-def _without_flair(named: list[Path], flairs: list[Path]) -> list[ScanFiles]:
-    """Patients of whom there is T1 alone."""
-    patients: dict[str, Path] = {}
-    for path in named:
-        if path not in flairs and not any(_are_one_patient(path, flair, flairs) for flair in flairs):
-            patients.setdefault(patient_in(scan_name(path)), path)
-    return [
-        ScanFiles(path, problem=f"{path.name} has no FLAIR beside it; the model needs one.")
-        for path in patients.values()
-    ]
-
-
-def _are_one_patient(one: Path, two: Path, flairs: list[Path]) -> bool:
-    """Whether two files beside each other may be of one patient, by their names.
-
-    Beside a single FLAIR, numbers in front are those of series.
-    """
-    codes = {patient_in(scan_name(path)) for path in (one, two)}
-    return len(codes) == 1 or (len(flairs) == 1 and any(not code or code.isdigit() for code in codes))
-
-
-def _is(path: Path, *sequences: Sequence) -> bool:
-    return sequence_named(scan_name(path)) in sequences
 
 
 def _matches(path: Path, pattern: str) -> bool:

@@ -29,7 +29,7 @@ _NATIVE = (
     r"(?<![a-z])(?:pre|avant|vor|antes|prima|without|wo|w/o|ohne|sans|sin|sem|senza|zonder|s/c"
     r"|nativ[eo]?|basale|unenhanced)(?![a-z])"
     rf"|(?<![a-z])(?:pre|non?|ss)[\W_]*(?:{_CONTRAST}|{_MEDIUM}|ce|enhanced|inj\w*)(?![a-z])"
-    r"|t1w?[-_]?n(?![a-z])|(?<![a-z])c *-(?!\w)"
+    r"|t1w?[-_]?n(?![a-z.])|(?<![a-z])c *-(?!\w)"
 )
 _AGENT = (
     rf"{_CONTRAST}|(?<![a-z])(?:post|pos|apres|nach|after|mit)?[\W_]*(?:{_MEDIUM})(?![a-z])|gado"

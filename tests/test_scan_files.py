@@ -1,0 +1,117 @@
+"""Which files are one scan, in trees as data sets and hospitals have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan_files import ScanFiles, find_scan_files
+
+from .conftest import Refused, is_one_sentence
+
+Tree = Callable[..., Path]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """Make empty files of these names below a folder."""
+
+    def make(*names: str) -> Path:
+        for name in names:
+            path = tmp_path / "tree" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return tmp_path / "tree"
+
+    return make
+
+
+def told(found: list[ScanFiles]) -> dict[str, dict[str, str]]:
+    """File names by sequence, by the name of the FLAIR."""
+    return {f.path.name: {s: path.name for s, path in f.others.items()} for f in found if not f.problem}
+
+
+BRATS = [f"P{i}/P{i}_{s}.nii.gz" for i in (1, 2) for s in ("flair", "t1", "t1ce", "t2", "seg")]
+
+
+@pytest.mark.parametrize("pattern", ["", "*_flair.nii.gz", "*/*_flair.nii.gz", "**/*flair*"])
+def test_a_folder_for_each_patient_is_a_scan_for_each(tree: Tree, pattern: str) -> None:
+    found = find_scan_files(tree(*BRATS), pattern)
+    assert told(found) == {
+        f"P{i}_flair.nii.gz": {"pre": f"P{i}_t1.nii.gz", "post": f"P{i}_t1ce.nii.gz"} for i in (1, 2)
+    }
+
+
+def test_patients_in_one_folder_are_kept_apart(tree: Tree) -> None:
+    found = find_scan_files(tree(*(name.split("/")[1] for name in BRATS[:-3]), "P3_flair.nii.gz"))
+    assert told(found) == {
+        "P1_flair.nii.gz": {"pre": "P1_t1.nii.gz", "post": "P1_t1ce.nii.gz"},
+        "P2_flair.nii.gz": {"pre": "P2_t1.nii.gz"},
+        "P3_flair.nii.gz": {},
+    }
+
+
+def test_numbered_patients_in_one_folder_are_kept_apart(tree: Tree) -> None:
+    found = find_scan_files(tree("001_flair.nii", "001_t1.nii", "002_flair.nii"))
+    assert told(found) == {"001_flair.nii": {"pre": "001_t1.nii"}, "002_flair.nii": {}}
+
+
+def test_series_of_a_hospital_are_one_scan(tree: Tree) -> None:
+    found = find_scan_files(
+        tree("2_Ax T2 FLAIR.nii", "3_SAG T1 SE.nii", "4_AX DWI.nii", "9_AX T1 POST GD.nii")
+    )
+    assert told(found) == {"2_Ax T2 FLAIR.nii": {"pre": "3_SAG T1 SE.nii", "post": "9_AX T1 POST GD.nii"}}
+
+
+def test_a_pattern_for_one_patient_takes_no_other_ones_t1(tree: Tree) -> None:
+    folder = tree("001_flair.nii", "002_flair.nii", "002_t1.nii")
+    assert told(find_scan_files(folder, "001*")) == {"001_flair.nii": {}}
+
+
+def test_a_pattern_chooses_between_two_flairs(tree: Tree) -> None:
+    folder = tree("Ax FLAIR.nii", "Sag FLAIR.nii", "MPRAGE.nii")
+    assert told(find_scan_files(folder, "Ax*")) == {"Ax FLAIR.nii": {"pre": "MPRAGE.nii"}}
+
+
+def test_another_patients_t1_is_never_taken(tree: Tree) -> None:
+    one, other = find_scan_files(tree("P1_flair.nii", "P2_t1.nii"))
+    assert (one.path.name, dict(one.others)) == ("P1_flair.nii", {})
+    assert other.problem == "P2_t1.nii has no FLAIR beside it; the model needs one."
+
+
+def test_flair_alone_can_be_asked_for(tree: Tree) -> None:
+    found = find_scan_files(tree(*BRATS, "P1/P1_t1_2.nii.gz"), flair_alone=True)
+    assert told(found) == {"P1_flair.nii.gz": {}, "P2_flair.nii.gz": {}}
+
+
+def test_files_that_name_no_sequence_are_a_scan_each(tree: Tree) -> None:
+    found = find_scan_files(tree("a.nii.gz", "b.tif", "b_mask.tif", "in/c.nii"))
+    assert told(found) == {"a.nii.gz": {}, "b.tif": {}, "c.nii": {}}
+
+
+def test_of_two_endings_that_of_the_flair_counts(tree: Tree) -> None:
+    found = find_scan_files(tree("x_flair.nii.gz", "x_t1.nii", "x_t1.nii.gz", "x_t1.tif"))
+    assert told(found) == {"x_flair.nii.gz": {"pre": "x_t1.nii.gz"}}
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["FLAIR.nii", "T1 a.nii", "T1 b.nii"], "T1 before contrast may be T1 a or T1 b"),
+        (["Ax FLAIR.nii", "Sag FLAIR.nii", "MPRAGE.nii"], "Which T1 belongs to"),
+    ],
+)
+def test_what_is_unclear_is_said_and_not_guessed(tree: Tree, names: list[str], words: str) -> None:
+    for files in find_scan_files(tree(*names)):
+        assert words in files.problem
+        assert is_one_sentence(files.problem)
+        with pytest.raises(ScanError, match="T1"):
+            files.read()
+
+
+def test_a_pattern_that_nothing_matches_is_refused(tree: Tree, refused: Refused) -> None:
+    with refused(ScanError, "tree holds no scan that matches"):
+        find_scan_files(tree(*BRATS), "*.mha")
