@@ -112,6 +112,11 @@ def test_the_scans_in_a_folder_are_its_studies(study: Path, tmp_path: Path) -> N
     assert find_scans(tmp_path) == [study, tmp_path / "other"]
 
 
+def test_flair_alone_holds_for_dicom_too(study: Path) -> None:
+    (files,) = find_scan_files(study, flair_alone=True)
+    assert list(files.read().sequences) == ["flair"]
+
+
 def test_masks_of_dicom_are_not_named_after_the_patient(study: Path, tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("MUSTERMANN", "sub-001", "KH-471100 MR")]
     for i, folder in enumerate(folders):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -26,11 +26,14 @@ class ScanFiles:
         Sequences in files of their own.
     problem : str
         One sentence that says why it cannot be read, where that is known.
+    alone : bool
+        Whether FLAIR is all that is wanted of a file or folder with all sequences.
     """
 
     path: Path
     others: Mapping[Sequence, Path] = field(default_factory=dict)
     problem: str = ""
+    alone: bool = False
 
     def read(self) -> Scan:
         """Read them as one scan on FLAIR's grid.
@@ -42,14 +45,18 @@ class ScanFiles:
         """
         if self.problem:
             raise ScanError(self.problem)
-        return combine(read_scan(self.path), **{name: read_scan(path) for name, path in self.others.items()})
+        scan = read_scan(self.path)
+        if self.alone:
+            return replace(scan, sequences={"flair": scan.sequences["flair"]})
+        return combine(scan, **{name: read_scan(path) for name, path in self.others.items()})
 
 
 def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = False) -> list[ScanFiles]:
     """The scans in a folder and the folders in it, each with the sequences that lie beside it.
 
     In a folder where a file is named after a sequence, the names count: each FLAIR is a scan, the T1 of the
-    same patient belong to it, and all else is left out. In others each file is a scan.
+    same patient belong to it, and all else is left out. In others each file is a scan. A DICOM folder is one,
+    whatever it is called.
 
     Parameters
     ----------
@@ -69,7 +76,9 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
     found: list[ScanFiles] = []
     for path in find_scans(folder):
         if path.is_dir() and is_dicom(path):  # its headers tell, not its name
-            found += [ScanFiles(path)] if _matches(path.relative_to(folder), pattern) else []
+            found += (
+                [ScanFiles(path, alone=flair_alone)] if _matches(path.relative_to(folder), pattern) else []
+            )
         else:
             beside[path.parent].append(path)
     for paths in beside.values():

@@ -13,7 +13,7 @@ import numpy as np
 from napari.utils.notifications import show_warning
 
 from napari_tumor_unet.io import as_labels, ending_of_mask, is_dicom, is_labels, read_scan
-from napari_tumor_unet.io.dicom import Series, find_series, read_series, series_of_file
+from napari_tumor_unet.io.dicom import Series, find_series, looks_like_dicom, read_series, series_of_file
 from napari_tumor_unet.io.lgg_folder import looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.layers import label_colours
 from napari_tumor_unet.plugin.parts import KEY
@@ -46,7 +46,7 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None
     """What napari asks first; a folder that holds no scan is declined from its first entries."""
     if not isinstance(path, str):
         return None
-    if Path(path).is_dir() and not (looks_like_slices(Path(path)) or is_dicom(Path(path))):
+    if Path(path).is_dir() and not (looks_like_slices(Path(path)) or looks_like_dicom(Path(path))):
         return None
     return read_layers
 
@@ -83,7 +83,7 @@ def read_file(path: Path) -> list[LayerData]:
     """
     scan = read_scan(path)
     if path.is_file() and is_labels(path, scan):
-        scan = as_labels(scan)
+        scan = as_labels(scan, path.name)
         return [mask_layer(scan.sequences["flair"], scan_layers(scan)[0], scan.name)]
     layers = scan_layers(scan)
     for _, arguments, _ in layers:

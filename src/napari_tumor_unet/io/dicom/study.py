@@ -14,7 +14,7 @@ from napari_tumor_unet.io.dicom.folder import find_series
 from napari_tumor_unet.io.dicom.naming import study_of
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.voxels import read_series
-from napari_tumor_unet.io.headers import opened
+from napari_tumor_unet.io.stored import opened
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.sequences import combine
 
