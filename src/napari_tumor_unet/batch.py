@@ -93,8 +93,26 @@ def segment_files(
 def output_names(scans: list[Path]) -> list[str]:
     """The name of each scan, with its parent folder's in front where it would collide with another's.
 
-    Of scans beside each other that differ in the ending alone, the name is the whole file's.
+    Of scans beside each other that differ in the ending alone, the name is the whole file's. DICOM is never
+    named after the patient, though its folder may be.
     """
+    from napari_tumor_unet.io import is_dicom, study_names
+
+    studies = {path: study_names(path) for path in scans if is_dicom(path)}
+    short = Counter(name for name, _ in studies.values())
+    named = {path: unique if short[name] > 1 else name for path, (name, unique) in studies.items()}
+    files = [path for path in scans if path not in studies]
+    named |= zip(files, _names_of_files(files), strict=True)
+    seen: Counter[str] = Counter()
+    names = []
+    for path in scans:  # one study may be there twice
+        seen[named[path]] += 1
+        again = seen[named[path]]
+        names.append(f"{named[path]}_{again}" if again > 1 else named[path])
+    return names
+
+
+def _names_of_files(scans: list[Path]) -> list[str]:
     from napari_tumor_unet.io import scan_name
 
     # Links are not followed: data sets keep files of all folders in one store.

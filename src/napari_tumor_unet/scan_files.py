@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-from napari_tumor_unet.io import find_scans, read_scan, scan_name
+from napari_tumor_unet.io import find_scans, is_dicom, read_scan, scan_name
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.sequence_names import find_sequences, patient_in, sequence_named, stem_of
 from napari_tumor_unet.sequences import combine
@@ -26,11 +26,14 @@ class ScanFiles:
         Sequences in files of their own.
     problem : str
         One sentence that says why it cannot be read, where that is known.
+    alone : bool
+        Whether FLAIR is all that is wanted of a file or folder with all sequences.
     """
 
     path: Path
     others: Mapping[Sequence, Path] = field(default_factory=dict)
     problem: str = ""
+    alone: bool = False
 
     def read(self) -> Scan:
         """Read them as one scan on FLAIR's grid.
@@ -42,14 +45,18 @@ class ScanFiles:
         """
         if self.problem:
             raise ScanError(self.problem)
-        return combine(read_scan(self.path), **{name: read_scan(path) for name, path in self.others.items()})
+        scan = read_scan(self.path)
+        if self.alone:
+            return replace(scan, sequences={"flair": scan.sequences["flair"]})
+        return combine(scan, **{name: read_scan(path) for name, path in self.others.items()})
 
 
 def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = False) -> list[ScanFiles]:
     """The scans in a folder and the folders in it, each with the sequences that lie beside it.
 
     In a folder where a file is named after a sequence, the names count: each FLAIR is a scan, the T1 of the
-    same patient belong to it, and all else is left out. In others each file is a scan.
+    same patient belong to it, and all else is left out. In others each file is a scan. A DICOM folder is one,
+    whatever it is called.
 
     Parameters
     ----------
@@ -66,9 +73,14 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
         If there is none.
     """
     beside: dict[Path, list[Path]] = defaultdict(list)
-    for path in find_scans(folder):
-        beside[path.parent].append(path)
     found: list[ScanFiles] = []
+    for path in find_scans(folder):
+        if path.is_dir() and is_dicom(path):  # its headers tell, not its name
+            found += (
+                [ScanFiles(path, alone=flair_alone)] if _matches(path.relative_to(folder), pattern) else []
+            )
+        else:
+            beside[path.parent].append(path)
     for paths in beside.values():
         named = {path: sequence_named(scan_name(path)) for path in paths}
         flairs = {path for path, sequence in named.items() if sequence == "flair"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,15 @@ import napari
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import tifffile
 from napari._app_model import get_app_model
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.plugin.layers import data_to_world
-from napari_tumor_unet.plugin.readers import get_reader
+from napari_tumor_unet.plugin.readers import get_reader, read_layers
+from napari_tumor_unet.scan import ScanError
+from tests.conftest import is_one_sentence
 
 from .conftest import PATIENCE
 
@@ -67,17 +72,34 @@ def test_a_nifti_file_opens_in_its_place_in_mm(viewer: napari.Viewer, nifti: Pat
 
 
 def test_a_file_named_mask_opens_as_labels(viewer: napari.Viewer, tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "scan_mask.tif", np.ones((3, 8, 8), np.uint8))
+    tifffile.imwrite(tmp_path / "scan_mask.tif", np.ones((3, 8, 8), np.uint8), photometric="minisblack")
     (layer,) = viewer.open(tmp_path / "scan_mask.tif", plugin="napari-tumor-unet")
     assert isinstance(layer, napari.layers.Labels)
 
 
-def test_other_folders_are_declined_quickly_however_large(tmp_path: Path) -> None:
-    for n in range(5000):
-        (tmp_path / f"file {n}.txt").touch()
-    start = time.perf_counter()
+@pytest.mark.parametrize("ending", ["", ".txt", ".nii"])
+def test_other_folders_are_declined_after_a_look_at_few_entries(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3000):
+        (tmp_path / f"file {n}{ending}").touch()
+    looked_at = 0
+    real = os.scandir
+
+    @contextmanager
+    def counted(path: Any) -> Iterator[Iterator[os.DirEntry[str]]]:
+        def count(entries: Any) -> Iterator[os.DirEntry[str]]:
+            nonlocal looked_at
+            for entry in entries:
+                looked_at += 1
+                yield entry
+
+        with real(path) as entries:
+            yield count(entries)
+
+    monkeypatch.setattr(os, "scandir", counted)
     assert get_reader(str(tmp_path)) is None
-    assert time.perf_counter() - start < 0.2
+    assert 0 < looked_at < 1000
 
 
 def test_a_list_of_paths_is_left_to_other_readers(patient: Path) -> None:
@@ -96,15 +118,68 @@ def test_open_mri_scan_opens_without_a_choice_of_readers_and_leaves_the_scan_act
     assert len(viewer.layers) == (4 if kind == "folder" else 1)
 
 
-def test_a_damaged_file_is_one_sentence(
+def broken() -> dict[str, bytes]:
+    """Files that are none, by their names."""
+    header = bytearray(nifti_bytes())
+    header[42:44] = (30000).to_bytes(2, "little")
+    return {
+        "empty.nii": b"",
+        "wrong magic.nii.gz": b"no scan",
+        "truncated.nii": nifti_bytes()[:-100],
+        "huge size.nii": bytes(header),
+        "腦.nrrd": b"NRRD0004\nencoding: raw\n",
+        "afar.mhd": b"NDims = 3\nDimSize = 4 4 4\nElementType = MET_UCHAR\nElementDataFile = /etc/hosts\n",
+        "a.tif": b"II*\0",
+        "a.dcm": b"\0" * 128 + b"DICM",
+    }
+
+
+def nifti_bytes() -> bytes:
+    image = nibabel.Nifti1Image(np.ones((6, 5, 4), np.float32), np.eye(4))
+    image.header.set_qform(np.eye(4), 1)
+    return image.to_bytes()
+
+
+def test_each_bad_file_is_one_sentence_and_leaves_no_layer(
     viewer: napari.Viewer, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr("napari_tumor_unet.plugin.commands.show_error", said.append)
-    path = tmp_path / "broken.nii.gz"
-    path.write_bytes(b"no scan")
-    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_, **__: ([str(path)], ""))
+    monkeypatch.setattr("napari_tumor_unet.plugin.opening.show_error", said.append)
+    paths = [tmp_path / name for name in broken()]
+    for path, content in zip(paths, broken().values(), strict=True):
+        path.write_bytes(content)
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_, **__: ([*map(str, paths)], ""))
     get_app_model().commands.execute_command("napari-tumor-unet.open_scan").result()
-    qtbot.waitUntil(lambda: bool(said), timeout=PATIENCE)
-    assert said == ["broken.nii.gz is damaged or no NIfTI file."]
+    qtbot.waitUntil(lambda: len(said) == len(paths), timeout=PATIENCE)
+    for path, sentence in zip(paths, said, strict=True):
+        assert is_one_sentence(sentence), sentence
+        with pytest.raises(ScanError) as caught:
+            viewer.open(path, plugin="napari-tumor-unet")
+        assert is_one_sentence(str(caught.value))
     assert not viewer.layers
+
+
+@pytest.mark.parametrize(("name", "values"), [("a.nrrd", 4), ("brain_seg.mha", 300)])
+def test_labels_open_as_labels_in_their_own_place(
+    viewer: napari.Viewer, tmp_path: Path, name: str, values: int
+) -> None:
+    voxels = np.arange(20 * 16 * 5).reshape(5, 16, 20) % values
+    image = sitk.GetImageFromArray(voxels.astype(np.uint16))
+    image.SetSpacing((0.5, 0.6, 4.0))
+    image.SetOrigin((-10, 20, 30))
+    sitk.WriteImage(image, tmp_path / name)
+    (layer,) = viewer.open(tmp_path / name, plugin="napari-tumor-unet")
+    assert isinstance(layer, napari.layers.Labels)
+    np.testing.assert_array_equal(layer.data, voxels)
+    np.testing.assert_allclose(layer.scale, (4, 0.6, 0.5))
+    np.testing.assert_allclose(layer.translate, (30, 20, -10))
+
+
+@pytest.mark.parametrize(
+    ("name", "sequence"), [("P1_t1ce", "post"), ("P1_t1", "pre"), ("P1_flair", "flair"), ("brain", None)]
+)
+def test_a_file_says_by_its_name_which_sequence_it_is(nifti: Path, name: str, sequence: str | None) -> None:
+    path = nifti.rename(nifti.with_name(f"{name}.nii.gz"))
+    ((_, arguments, _),) = read_layers(path)
+    assert arguments["name"] == name
+    assert arguments["metadata"]["napari-tumor-unet"].get("sequence") == sequence

@@ -31,7 +31,9 @@ def segment(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the masks; made if need be.")],
     scans: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files, folders of slices, folders with the sequences of a patient or of many."),
+        typer.Argument(
+            help="Files, folders of slices or DICOM, folders with the sequences of a patient or of many."
+        ),
     ] = None,
     flair: Annotated[
         Path | None, typer.Option(help="FLAIR of one patient, in place of SCANS, with --pre and --post.")
@@ -63,8 +65,9 @@ def segment(
 ) -> None:
     """Segment scans; write DIR/<name>_mask in the scan's format, and .json saying what was found and how.
 
-    A file is a scan. In a folder, and in those in it, each FLAIR is a scan, together with the T1 before and
-    after contrast that are named like it and lie beside it; they are brought to its grid.
+    A file is a scan, and so is a DICOM study. In other folders, and in those in them, each FLAIR is a scan,
+    together with the T1 before and after contrast that are named like it and lie beside it; they are brought
+    to its grid.
     """
     from napari_tumor_unet.batch import Outcome, segment_files
     from napari_tumor_unet.card import ModelError

@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io import lgg_folder, medical, tiff
+from napari_tumor_unet.io.dicom.folder import first_image, looks_like_dicom
+from napari_tumor_unet.io.dicom.naming import study_names, study_of
+from napari_tumor_unet.io.dicom.study import read_study
 from napari_tumor_unet.io.labels import as_labels, as_small_labels, is_labels
+from napari_tumor_unet.io.lgg_folder import looks_like_slices
 from napari_tumor_unet.io.names import (
     ENDINGS,
     KNOWN,
@@ -32,6 +36,7 @@ __all__ = [
     "ending_of_mask",
     "find_masks",
     "find_scans",
+    "is_dicom",
     "is_labels",
     "is_mask_name",
     "name_of_masked",
@@ -39,25 +44,34 @@ __all__ = [
     "read_mask",
     "read_scan",
     "scan_name",
+    "study_names",
     "write_mask",
 ]
 
 
-def read_scan(path: str | Path) -> Scan:
+def read_scan(path: str | Path, series: str | int | None = None) -> Scan:
     """Read a scan as axial slices, front of the head up, the patient's right on the left.
 
     Parameters
     ----------
     path : str or Path
         A file of NIfTI (``.nii``, ``.nii.gz``), NRRD (``.nrrd``, ``.nhdr``), MetaImage (``.mha``,
-        ``.mhd``) or TIFF, or a folder of slices named as in the LGG data set (``<patient>_<n>.tif``).
+        ``.mhd``) or TIFF, a folder of slices named as in the LGG data set (``<patient>_<n>.tif``), or a
+        DICOM folder: its FLAIR, with T1 before and after contrast of the same study brought to FLAIR's grid.
+        A single DICOM file stands for its series alone.
+    series : str or int, optional
+        Which series of a DICOM folder, by name or number, where this cannot be told.
 
     Raises
     ------
     ScanError
-        If there is nothing, nothing known, or something damaged.
+        If there is nothing, nothing known, something damaged, or more than one scan.
     """
     path = _existing(path)
+    if is_dicom(path):
+        return read_study(path, series)
+    if series is not None:
+        raise ScanError(f"{path.name} is no DICOM folder, so it has no series to choose from.")
     if path.is_dir():
         return lgg_folder.read_folder(path)
     return _read_file(path)
@@ -130,8 +144,17 @@ def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
         partial.unlink(missing_ok=True)
 
 
+def is_dicom(path: Path) -> bool:
+    """Whether a file or folder is read as DICOM; quick, whatever it holds."""
+    if ending_of(path) and path.is_file():
+        return False
+    return not (path.is_dir() and looks_like_slices(path)) and looks_like_dicom(path)
+
+
 def find_scans(folder: Path) -> list[Path]:
-    """The scans in a folder and the folders in it: files that are no masks, and folders of slices.
+    """The scans in a folder and the folders in it: files that are no masks, folders of slices, DICOM studies.
+
+    Of a DICOM study this is the folder that holds all its series.
 
     Raises
     ------
@@ -139,6 +162,7 @@ def find_scans(folder: Path) -> list[Path]:
         If there is none.
     """
     found: list[Path] = []
+    studies: dict[str, int] = {}
     for place, folders, files in os.walk(folder):
         path = Path(place)
         if lgg_folder.holds_slices(path):
@@ -146,10 +170,16 @@ def find_scans(folder: Path) -> list[Path]:
             folders.clear()
             continue
         folders.sort()
+        if (image := first_image(path)) and image.parent == path:
+            i = studies.setdefault(study_of(image) or place, len(found))
+            if i < len(found):
+                found[i] = Path(os.path.commonpath([found[i], path]))
+            else:
+                found.append(path)
         found += [path / n for n in sorted(files) if _is_scan_name(path / n)]
     if not found:
-        raise ScanError(f"{folder.name} holds no scan: no file of {KNOWN}, and no folder of slices.")
-    return found
+        raise ScanError(f"{folder.name} holds no scan: no file of {KNOWN}, no folder of slices and no DICOM.")
+    return list(dict.fromkeys(found))
 
 
 def find_masks(folder: Path) -> list[Path]:
@@ -177,7 +207,7 @@ def find_masks(folder: Path) -> list[Path]:
 def _read_file(path: Path) -> Scan:
     ending = ending_of(path)
     if not ending:
-        raise ScanError(f"{path.name} is none of {KNOWN} or a folder of slices.")
+        raise ScanError(f"{path.name} is none of {KNOWN}, DICOM or a folder of slices.")
     read = medical.read_volume if ending in MEDICAL_ENDINGS else tiff.read_tiff
     return read(path, scan_name(path))
 

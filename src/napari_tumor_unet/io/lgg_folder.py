@@ -123,7 +123,7 @@ def _numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, str]:
 
 def _read(folder: Path, names: dict[int, str]) -> NDArray[np.generic]:
     if not names:
-        raise ScanError(f"{folder.name} holds no slices named <patient>_<n>.tif.")
+        raise ScanError(f"{folder.name} holds no slices named <patient>_<n>.tif, and no DICOM images.")
     if missing := set(range(min(names), max(names) + 1)) - names.keys():
         raise ScanError(f"{folder.name} misses slice {min(missing)}.")
     slices = []

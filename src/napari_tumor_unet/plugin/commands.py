@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.layers import Image, Labels, Layer
-from napari.qt.threading import create_worker
+from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.card import ModelError
-from napari_tumor_unet.io.lgg_folder import folder_of_slice
+from napari_tumor_unet.io import ENDINGS
 from napari_tumor_unet.plugin.compared import is_agreement
 from napari_tumor_unet.plugin.layers import scan_of
-from napari_tumor_unet.plugin.readers import LayerData, read_layers
+from napari_tumor_unet.plugin.opening import open_paths
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.scan import ScanError
 
 if TYPE_CHECKING:
     import napari
+
+_PATTERNS = " ".join(f"*{ending}" for ending in (*ENDINGS, ".dcm", ".dicom", ".ima"))
 
 
 def segment(viewer: napari.viewer.Viewer) -> None:
@@ -55,35 +54,10 @@ def open_scan(viewer: napari.viewer.Viewer) -> None:
     session = Session.of(viewer)
     paths, _ = QFileDialog.getOpenFileNames(
         session.parent(),
-        "Open MRI scan: a file, or any one slice of a folder of slices",
+        "Open MRI scan: a file, or any one slice of a folder of slices or of DICOM",
         "",
-        "MRI scans (*.nii *.nii.gz *.tif *.tiff)",
+        f"MRI scans ({_PATTERNS});;All files, also DICOM without an ending (*)",
     )
-    for path in dict.fromkeys(folder_of_slice(path) for path in paths):
+    if paths:
         session.warm_up()
-        _open_in_background(session.viewer, path)
-
-
-def _open_in_background(viewer: napari.Viewer, path: Path) -> None:
-    worker = create_worker(_try_to_read, path, _start_thread=False)
-    worker.returned.connect(partial(_add_layers, viewer))
-    worker.start()
-
-
-def _try_to_read(path: Path) -> list[LayerData] | str:
-    """The layers, or the sentence that says why there are none."""
-    try:
-        return read_layers(path)
-    except ScanError as error:
-        return str(error)
-
-
-def _add_layers(viewer: napari.Viewer, layers: list[LayerData] | str) -> None:
-    """Add layers as read, and leave the scan active, not its mask."""
-    if isinstance(layers, str):
-        show_error(layers)
-        return
-    added = [viewer.add_layer(Layer.create(*data)) for data in layers]
-    images = [layer for layer in added if isinstance(layer, Image)]
-    if images:
-        viewer.layers.selection.active = images[-1]
+        open_paths(session.viewer, paths)

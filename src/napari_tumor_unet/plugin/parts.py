@@ -49,13 +49,18 @@ def guessed_parts(image: Image, images: Iterable[Image]) -> dict[Sequence, Part]
         return {"flair": Part(image, 0)} if shape[channel] == 1 else three
     if channel is not None:
         return {}
+    alone: dict[Sequence, Part] = {"flair": Part(image)}
     if "sequence" not in known:
-        return {"flair": Part(image)}
-    return {
+        return alone
+    # Of several FLAIR in one study the one meant comes last.
+    together = {
         other.metadata[KEY]["sequence"]: Part(other)
-        for other in images
-        if scan_id(other) == known["scan_id"] and voxels_of(other).shape == shape
+        for other in (*images, image)
+        if scan_id(other) == known["scan_id"]
+        and "sequence" in other.metadata[KEY]
+        and voxels_of(other).shape == shape
     }
+    return together if "flair" in together else alone
 
 
 def scan_id(image: Image) -> str:

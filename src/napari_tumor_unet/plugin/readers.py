@@ -3,46 +3,134 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
+from napari.utils.notifications import show_warning
 
-from napari_tumor_unet.io import ending_of_mask, is_mask_name, read_labels, read_scan
+from napari_tumor_unet.io import as_labels, ending_of_mask, is_dicom, is_labels, read_scan
+from napari_tumor_unet.io.dicom import Series, find_series, looks_like_dicom, read_series, series_of_file
 from napari_tumor_unet.io.lgg_folder import looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.layers import label_colours
 from napari_tumor_unet.plugin.parts import KEY
-from napari_tumor_unet.scan import SEQUENCES, Scan
+from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
+from napari_tumor_unet.sequence_names import sequence_named
 
 LayerData = tuple[Any, dict[str, Any], str]
 
 _TITLES = {"pre": "T1 pre", "flair": "FLAIR", "post": "T1 post"}
+_TOLD = 6  # reasons in one notification
+
+
+@dataclass
+class Opened:
+    """Layers, and sentences on what is not among them or worth knowing of them."""
+
+    layers: list[LayerData] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        """All that is told, as one sentence."""
+        said = [sentence.removesuffix(".") for sentence in self.told[:_TOLD]]
+        if len(self.told) > _TOLD:
+            said.append(f"and {len(self.told) - _TOLD} more")
+        return "; ".join(said) + "." if said else ""
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
-    """What napari asks first; a folder that holds no slices is declined from its first entries."""
+    """What napari asks first; a folder that holds no scan is declined from its first entries."""
     if not isinstance(path, str):
         return None
-    if Path(path).is_dir() and not looks_like_slices(Path(path)):
+    if Path(path).is_dir() and not (looks_like_slices(Path(path)) or looks_like_dicom(Path(path))):
         return None
     return read_layers
 
 
 def read_layers(path: str | Path) -> list[LayerData]:
-    """The layers of a scan: T1 before and after contrast (hidden), FLAIR, and the mask where there is one."""
+    """The layers of a scan, of labels, or of all series of a DICOM folder; what is left out is told.
+
+    Raises
+    ------
+    ScanError
+        If there is nothing to show.
+    """
     path = Path(path)
-    if path.is_file() and is_mask_name(path):
-        labels = read_labels(path)
-        return [mask_layer(labels.sequences["flair"], scan_layers(labels)[0], labels.name)]
+    if not is_dicom(path):
+        return read_file(path)
+    found = find_series(path) if path.is_dir() else series_of_file(path)
+    opened = Opened(told=reasons(found))
+    for one in series_layers(openable(found)):
+        take(one, opened)
+    if not opened.layers:
+        raise ScanError(opened.summary)
+    if opened.told:
+        show_warning(opened.summary)
+    return opened.layers
+
+
+def read_file(path: Path) -> list[LayerData]:
+    """The layers of a file or a folder of slices: T1 before and after contrast (hidden), FLAIR, the mask.
+
+    Raises
+    ------
+    ScanError
+        As :func:`napari_tumor_unet.io.read_scan`.
+    """
     scan = read_scan(path)
+    if path.is_file() and is_labels(path, scan):
+        scan = as_labels(scan, path.name)
+        return [mask_layer(scan.sequences["flair"], scan_layers(scan)[0], scan.name)]
     layers = scan_layers(scan)
     for _, arguments, _ in layers:
         arguments["metadata"][KEY]["ending"] = ending_of_mask(path)
     if path.is_dir() and (mask := read_folder_mask(path)) is not None:
         layers.append(mask_layer(mask, layers[-1], f"{scan.name} mask"))
     return layers
+
+
+def openable(found: Iterable[Series]) -> list[Series]:
+    """The series that are volumes, last the one to look at: FLAIR, else the first."""
+    good = [series for series in found if not series.problem]
+    shown = next((series for series in good if series.sequence == "flair"), next(iter(good), None))
+    return [series for series in good if series is not shown] + ([shown] if shown else [])
+
+
+def reasons(found: Iterable[Series]) -> list[str]:
+    """What keeps series from being opened."""
+    return [series.problem for series in found if series.problem]
+
+
+def series_layers(chosen: list[Series]) -> Generator[LayerData | str]:
+    """An image layer for each series, the last one visible; or the sentence that says why there is none."""
+    studies = {series.study: uuid4().hex for series in chosen}
+    for series in chosen:
+        try:
+            scan = read_series(series)
+        except ScanError as error:
+            yield str(error)
+            continue
+        (layer,) = scan_layers(scan)
+        layer[1]["visible"] = series is chosen[-1]
+        known = layer[1]["metadata"][KEY]
+        known |= {"scan_id": studies[series.study], "modality": series.modality, "ending": ".nii.gz"}
+        known.pop("sequence", None)
+        if series.sequence:
+            known["sequence"] = series.sequence
+        yield layer
+        yield from series.notes
+
+
+def take(one: LayerData | str, opened: Opened) -> None:
+    """Keep what :func:`series_layers` yields."""
+    if isinstance(one, str):
+        opened.told.append(one)
+    else:
+        opened.layers.append(one)
 
 
 def scan_layers(scan: Scan) -> list[LayerData]:
@@ -52,7 +140,10 @@ def scan_layers(scan: Scan) -> list[LayerData]:
     layers = []
     for sequence in order:
         title = f"{scan.name} {_TITLES[sequence]}" if len(order) > 1 else scan.name
-        known: dict[str, Any] = {"scan": scan.name, "scan_id": scan_id, "sequence": sequence}
+        known: dict[str, Any] = {"scan": scan.name, "scan_id": scan_id}
+        # Of a file with one sequence the name tells which, or nothing does.
+        if told := sequence if len(order) > 1 else sequence_named(scan.name):
+            known["sequence"] = told
         if scan.geometry is not None:
             known |= {"geometry": dataclasses.asdict(scan.geometry), "shape": scan.shape}
         arguments = {

@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from napari_tumor_unet.io.dicom.headers import read_slices
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.slices import Slice
 from napari_tumor_unet.io.dicom.sorting import sort_into_series
@@ -24,13 +23,18 @@ _MOST = 20_000  # files of one folder
 
 def looks_like_dicom(path: Path) -> bool:
     """Whether a file, or one of the first files in a folder and the folders in it, is DICOM; quick."""
+    return first_image(path) is not None
+
+
+def first_image(path: Path) -> Path | None:
+    """A file itself, or one of the first in a folder and the folders in it, if it is DICOM; quick."""
     try:
         if path.is_file():
-            return _is_dicom(path)
+            return path if _is_named(path) or _is_dicom(path) else None
         first = islice(_files(path, _LOOKED_AT), _OPENED)
-        return any(file.suffix.lower() in (".dcm", ".dicom") or _is_dicom(file) for file in first)
+        return next((f for f in first if f.suffix.lower() in (".dcm", ".dicom") or _is_dicom(f)), None)
     except OSError:
-        return False
+        return None
 
 
 def find_series(path: Path) -> tuple[Series, ...]:
@@ -41,6 +45,8 @@ def find_series(path: Path) -> tuple[Series, ...]:
     ScanError
         If it cannot be read, holds no images, or more than one can wait for.
     """
+    from napari_tumor_unet.io.dicom.headers import read_slices  # pydicom takes long to import
+
     slices: list[Slice] = []
     damaged: list[Path] = []
     try:

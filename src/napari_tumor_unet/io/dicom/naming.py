@@ -1,0 +1,63 @@
+"""What files made of a DICOM folder are called: folders are often named after the patient."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from napari_tumor_unet.io.dicom.folder import first_image
+
+_PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientBirthName", "OtherPatientIDs")
+_OTHER = ("StudyInstanceUID", "SeriesInstanceUID", "PatientIdentityRemoved")
+_SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "æ": "ae", "å": "aa"})
+
+
+def study_names(path: Path) -> tuple[str, str]:
+    """What to call the files made of a DICOM folder or file: a short name, and one that is no other's.
+
+    The first is its own name, unless this names the patient; the end of the second comes from the study's
+    UID, so that it stays the same, and says nothing.
+    """
+    header = _identity(path)
+    uid = str(header.get("StudyInstanceUID", "")) + (str(header.get("SeriesInstanceUID")) * path.is_file())
+    digest = hashlib.sha256(uid.encode()).hexdigest()[:8]
+    own = path.resolve().name
+    own = re.sub(r"\.(dcm|dicom|ima)$", "", own, flags=re.IGNORECASE) if path.is_file() else own
+    removed = str(header.get("PatientIdentityRemoved", "")).upper() == "YES"
+    name = own if removed or not _names_patient(own, header) else "study"
+    return (name if name != "study" else f"study_{digest}"), f"{name}_{digest}"
+
+
+def study_of(folder: Path) -> str:
+    """The UID of the study that the first image of a folder belongs to."""
+    return str(_identity(folder).get("StudyInstanceUID", ""))
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    """Whose a study is, by its first image; never shown, only looked for."""
+    import pydicom
+
+    tags = [*_PATIENT, *_OTHER]
+    file = first_image(path)
+    if file is None:
+        return {}
+    try:
+        with pydicom.config.disable_value_validation():  # its warnings show the values
+            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*tags], force=True)
+            return {tag: header.get(tag, "") for tag in tags}
+    except Exception:  # pydicom raises many kinds; what is damaged is told when it is read
+        return {}
+
+
+def _names_patient(text: str, header: dict[str, Any]) -> bool:
+    said = " ".join(_plain(str(header.get(tag, ""))) for tag in _PATIENT)
+    words = (word for word in re.split(r"[\s^=,;]+", said) if len(word) > 1)
+    return any(word in _plain(text) for word in words)
+
+
+def _plain(text: str) -> str:
+    parts = unicodedata.normalize("NFKD", text.lower().translate(_SPELLED))
+    return "".join(c for c in parts if not unicodedata.combining(c))
