@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.result import Findings, Provenance, Segmentation
+from napari_tumor_unet.result import Findings, Provenance, Segmentation, Slices
 from napari_tumor_unet.scan import Scan
 
 if TYPE_CHECKING:
@@ -37,12 +37,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one scan: what was found in it and how, or the sentence that says what went wrong."""
+    """What became of one scan: what was found in it, how, and why not to trust it; or what went wrong."""
 
     name: str
     findings: Findings | None = None
     provenance: Provenance | None = None
     error: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def segment_files(
@@ -79,7 +80,7 @@ def segment_files(
     for path, name in zip(paths, output_names(paths), strict=True):
         try:
             result = yield from _segment_file(path, out / name, model, device, threshold, overwrite)
-            yield Outcome(name, result.findings, result.provenance)
+            yield Outcome(name, result.findings, result.provenance, warnings=result.warnings)
         except Exception as error:  # one bad scan does not stop the others
             text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
             yield Outcome(name, error=text or type(error).__name__)
@@ -123,7 +124,7 @@ def as_csv(outcomes: Iterable[Outcome]) -> str:
     """A table of outcomes, a line each; numbers unrounded, empty where there are none."""
     columns = [
         *("scan", "volume_ml", "voxels", "slices", "regions"),
-        *("model", "model_hash", "threshold", "seconds", "error"),
+        *("model", "model_hash", "threshold", "seconds", "warnings", "error"),
     ]
     text = io.StringIO()
     table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
@@ -131,7 +132,9 @@ def as_csv(outcomes: Iterable[Outcome]) -> str:
     for outcome in outcomes:
         parts = [part for part in (outcome.findings, outcome.provenance) if part is not None]
         row = {key: value for part in parts for key, value in dataclasses.asdict(part).items()}
-        table.writerow(row | {"scan": outcome.name, "error": outcome.error})
+        table.writerow(
+            row | {"scan": outcome.name, "warnings": " ".join(outcome.warnings), "error": outcome.error}
+        )
     return text.getvalue()
 
 
@@ -150,8 +153,9 @@ def _segment_file(
     steps = run(scan, model, threshold=threshold, device=device)
     while True:
         try:
-            slices = next(steps)
-            yield Progress(target.name, slices.done, slices.total)
+            event = next(steps)
+            if isinstance(event, Slices):
+                yield Progress(target.name, event.done, event.total)
         except StopIteration as end:
             result: Segmentation = end.value
             break

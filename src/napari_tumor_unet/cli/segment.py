@@ -52,6 +52,8 @@ def segment(
             where, said = (err, event.error) if event.error else (out, str(event.findings))
             style = "red" if event.error else None
             where.print(f"{event.name}: {said}", style=style, highlight=False, soft_wrap=True)
+            for warning in event.warnings:
+                err.print(f"  {warning}", style="yellow", highlight=False, soft_wrap=True)
     failures = sum(bool(outcome.error) for outcome in outcomes)
     if failures:
         err.print(f"{failures} of {len(outcomes)} scans failed.", style="red", highlight=False)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 _TRANSFORM = ("scale", "translate", "rotate", "shear")
-_TOLD = ("source", "stored_spacing", "voxel_ml", "findings", "provenance")
+_TOLD = ("source", "stored_spacing", "voxel_ml", "findings", "warnings", "provenance")
 _MARKS = ("checked", "visited")  # sets of slices
 
 

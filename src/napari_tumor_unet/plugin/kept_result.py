@@ -138,6 +138,7 @@ class KeptResult:
             scan,
             {
                 "findings": dataclasses.asdict(self.findings),
+                "warnings": list(self._known.get("warnings", ())),
                 "provenance": self._known["provenance"],
                 "edited": not all(map(np.array_equal, self._mask(), self._known["written"])),
                 "note": NOT_FOR_THE_CLINIC,
