@@ -38,7 +38,7 @@ class Looks:
     taper : float
         Width of the head in front, at a quarter of its length, over its width behind.
     length_mm, width_mm : float
-        Front to back, and across; in pixels of unit spacing where the spacing is unknown.
+        Front to back, and across; in pixels where the spacing is unknown.
     cut : float
         The largest share of a side of the image that the head touches.
     brain : float

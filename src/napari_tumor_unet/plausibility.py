@@ -9,7 +9,7 @@ from __future__ import annotations
 from napari_tumor_unet.looks import Looks, look
 from napari_tumor_unet.scan import Scan
 
-_LIGHTEST_AIR = 0.6  # of the way from the darkest to the brightest [0 to 0.03]
+_LIGHTEST_AIR = 0.75  # of the way from the darkest to the brightest [0 to 0.03]
 _HEAD = (0.08, 0.85)  # share of a slice [0.28 to 0.64]
 _ROUNDEST_LEAST = 0.8  # [0.89 to 0.98]
 _LEAST_CONTRAST = 0.06  # of the brain's value [0.14 to 0.72]

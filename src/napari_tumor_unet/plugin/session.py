@@ -182,7 +182,7 @@ class Session(QObject):
         self._end(str(findings), ok=True)
         if not run.quiet:
             show = show_warning if self.warnings else show_info
-            show(" ".join((str(findings), *self.warnings)))
+            show(" ".join((*self.warnings, str(findings))))  # one line of it is seen at first
 
     def _on_failed(self, error: JobError) -> None:
         run, name = self._run, self._run.source.scan.name
