@@ -66,6 +66,7 @@ def test_a_bad_scan_does_not_stop_the_rest(folder: Path, tmp_path: Path, tiny_mo
     assert int(table[1]["voxels"]) == outcomes["b"].findings.voxels
     assert table[1]["volume_ml"] == ""
     assert table[1]["model"] == "tiny"
+    assert table[1]["warnings"] == " ".join(outcomes["b"].warnings)
 
 
 def test_masks_that_are_there_stay(folder: Path, tmp_path: Path, tiny_model: Model) -> None:

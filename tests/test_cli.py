@@ -72,7 +72,8 @@ def made(tmp_path: Path) -> list[str]:
 
 
 def said(result: Result) -> list[str]:
-    return [line for line in result.output.splitlines() if line]
+    """Its lines, but for the warnings under them."""
+    return [line for line in result.output.splitlines() if line and not line.startswith("  ")]
 
 
 def test_a_tiff_gives_a_tiff_mask_and_a_json(run: Run, tiff: Callable[..., Path], tmp_path: Path) -> None:
@@ -124,6 +125,17 @@ def test_each_scan_gets_a_line_with_its_findings(run: Run, tiff: Callable[..., P
     lines = said(result)
     assert [line.split(":")[0] for line in lines] == ["a", "b"]
     assert all("voxels" in line and "not for clinical use" in line for line in lines)
+
+
+def test_a_scan_not_to_be_trusted_is_told_under_its_line_and_in_the_json(run: Run, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(size=(4, 32, 32)).astype(np.float32)
+    tifffile.imwrite(tmp_path / "a.tif", noise, photometric="minisblack")
+    result = run(tmp_path / "a.tif")
+    assert result.exit_code == 0, result.output
+    line, *warnings = (line.strip() for line in result.output.splitlines() if line)
+    assert line.startswith("a: ")
+    assert warnings[0].startswith("No head stands out")
+    assert json.loads((tmp_path / "out" / "a_mask.json").read_text())["warnings"] == warnings
 
 
 def test_scans_of_one_name_get_their_parents_name_in_front(
@@ -266,5 +278,5 @@ def test_the_command_runs_from_a_shell(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("not for clinical use") == 2
-    assert done.stderr.strip() == ""
+    assert all(line.startswith("  ") for line in done.stderr.splitlines() if line), done.stderr  # warnings
     assert made(tmp_path) == ["a_mask.json", "a_mask.tif", "brain_mask.json", "brain_mask.nii.gz"]

@@ -8,10 +8,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 
 from napari_tumor_unet import read_scan, segment, write_mask
 from napari_tumor_unet.dataset import find_pairs
 from napari_tumor_unet.model import Model, load_model
+from napari_tumor_unet.plausibility import warnings_of
+from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.scoring import dice
 from napari_tumor_unet.split import read_split
 
@@ -32,6 +35,37 @@ def test_held_out_lgg_patients_are_segmented(shared_lgg: Path, model: Model) -> 
         scan, truth = pairs[row["patient"]].read()
         scores.append(dice(segment(scan, model=model).mask, truth))
     assert np.mean(scores) > 0.5, scores
+
+
+def test_nothing_is_said_against_held_out_patients_and_most_t1_is_told(shared_lgg: Path) -> None:
+    with (shared_lgg / "split.csv").open(newline="") as table:
+        held_out = [row for row in csv.DictReader(table) if row["split"] == "val"]
+    assert len(held_out) == 17
+    told: dict[str, list[bool]] = {"pre": [], "post": []}
+    for row in held_out:
+        with tifffile.TiffFile(shared_lgg / "volumes" / f"{row['patient']}.tif") as file:
+            pre, flair, post = (Scan("scan", {"flair": _Channel(file, c)}) for c in range(3))
+            assert warnings_of(flair) == (), row["patient"]
+            for sequence, scan in (("pre", pre), ("post", post)):
+                if row[f"{sequence}_is_flair"] == "0":
+                    told[sequence].append(bool(warnings_of(scan)))
+    assert np.mean(told["pre"]) > 0.8 < np.mean(told["post"]), told
+
+
+class _Channel:
+    """One sequence of a patient, of which only the slices asked for are decoded."""
+
+    def __init__(self, file: tifffile.TiffFile, channel: int) -> None:
+        self._file, self._channel = file, channel
+        self.shape = (len(file.pages) // 3, *file.pages[0].shape)
+
+    def __getitem__(self, z: int) -> np.ndarray:
+        return self._file.pages[3 * z + self._channel].asarray()
+
+
+def test_nothing_is_said_against_brats_cases(shared_brats: Path) -> None:
+    for path in shared_brats.glob("*/Flair*.nii.gz"):
+        assert warnings_of(read_scan(path)) == ()
 
 
 def test_a_brats_case_is_segmented_onto_its_own_grid(

@@ -25,11 +25,13 @@ from .conftest import Phantom, Refused
 
 
 def run_all(scan: Scan, model: Model, **options: Any) -> tuple[list[Slices], Segmentation]:
-    """All events, and the result."""
+    """All slices as they come, and the result."""
     steps, events = run(scan, model, device="cpu", **options), []
     while True:
         try:
-            events.append(next(steps))
+            event = next(steps)
+            if isinstance(event, Slices):
+                events.append(event)
         except StopIteration as end:
             return events, end.value
 

@@ -46,7 +46,7 @@ def segment(
     Returns
     -------
     Segmentation
-        With ``mask``, ``probability``, ``findings`` and ``provenance``, on the scan's own grid.
+        With ``mask``, ``probability``, ``findings``, ``provenance`` and ``warnings``, on the scan's own grid.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.result import Findings, Provenance, Segmentation
+from napari_tumor_unet.result import Findings, Provenance, Segmentation, Slices
 from napari_tumor_unet.scan import Scan
 
 if TYPE_CHECKING:
@@ -38,12 +38,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one scan: what was found in it and how, or the sentence that says what went wrong."""
+    """What became of one scan: what was found in it, how, and why not to trust it; or what went wrong."""
 
     name: str
     findings: Findings | None = None
     provenance: Provenance | None = None
     error: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def segment_files(
@@ -84,7 +85,7 @@ def segment_files(
         mask_file = out / f"{name}_mask{_ending(files.path, mask_format)}"
         try:
             result = yield from _segment_scan(files, name, mask_file, model, device, threshold, overwrite)
-            yield Outcome(name, result.findings, result.provenance)
+            yield Outcome(name, result.findings, result.provenance, warnings=result.warnings)
         except Exception as error:  # one bad scan does not stop the others
             text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
             yield Outcome(name, error=text or type(error).__name__)
@@ -146,7 +147,7 @@ def as_csv(outcomes: Iterable[Outcome]) -> str:
     """A table of outcomes, a line each; numbers unrounded, empty where there are none."""
     columns = [
         *("scan", "volume_ml", "voxels", "slices", "regions"),
-        *("sequences", "model", "model_hash", "threshold", "seconds", "error"),
+        *("sequences", "model", "model_hash", "threshold", "seconds", "warnings", "error"),
     ]
     text = io.StringIO()
     table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
@@ -154,7 +155,8 @@ def as_csv(outcomes: Iterable[Outcome]) -> str:
     for outcome in outcomes:
         parts = [part for part in (outcome.findings, outcome.provenance) if part is not None]
         row = {key: value for part in parts for key, value in dataclasses.asdict(part).items()}
-        row |= {"scan": outcome.name, "error": outcome.error, "sequences": " ".join(row.get("sequences", ()))}
+        row |= {"scan": outcome.name, "error": outcome.error, "warnings": " ".join(outcome.warnings)}
+        row["sequences"] = " ".join(row.get("sequences", ()))
         table.writerow(row)
     return text.getvalue()
 
@@ -178,8 +180,9 @@ def _segment_scan(
     steps = run(scan, model, threshold=threshold, device=device)
     while True:
         try:
-            slices = next(steps)
-            yield Progress(name, slices.done, slices.total)
+            event = next(steps)
+            if isinstance(event, Slices):
+                yield Progress(name, event.done, event.total)
         except StopIteration as end:
             result: Segmentation = end.value
             break

@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_tumor_unet.head import corners_of, find_head, is_masked
 from napari_tumor_unet.scan import SEQUENCES, Scan, Sequence
 
 _MOST_SLICES = 48  # that statistics are taken from
@@ -91,8 +91,8 @@ def find_frame(scan: Scan, preparation: Preparation) -> Frame:
     for sequence, sample in samples.items():
         values = sample[head]
         low, high = np.percentile(values, (1, 99))
-        air = float(np.median(_corners(sample)))
-        if low < air and _is_masked(sample):
+        air = float(np.median(corners_of(sample)))
+        if low < air and is_masked(sample):
             dark_air[sequence] = (air, float(low))
         values = values.clip(low, high)
         mean[sequence] = float(values.mean())
@@ -110,23 +110,6 @@ def sampled_slices(scan: Scan) -> NDArray[np.int_]:
     """The slices that :func:`find_frame` looks at."""
     depth = scan.shape[0]
     return np.unique(np.linspace(0, depth - 1, min(depth, _MOST_SLICES)).round().astype(int))
-
-
-def find_head(flair: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """The head in a FLAIR volume (Z, Y, X); all of it where no head stands out.
-
-    The air is measured in the corners, so that neither its value nor the scale of the image matters.
-    """
-    air = np.median(_corners(flair))
-    head = flair - air > 0.08 * np.percentile(flair - air, 99.5)
-    if _is_masked(flair) and (flair < air).sum() > 0.1 * head.sum():
-        head = flair != air  # standardised: much of the head is darker than the air was set to
-    head = ndimage.binary_opening(head, np.ones((1, 3, 3)))
-    regions, n = ndimage.label(head)
-    if n:
-        sizes = np.bincount(regions.ravel())[1:]
-        head = regions == sizes.argmax() + 1
-    return head if head.mean() > 0.02 else np.ones(flair.shape, bool)
 
 
 def prepare(scan: Scan, frame: Frame, preparation: Preparation, indices: Iterable[int]) -> Tensor:
@@ -173,25 +156,6 @@ def restore(probability: Tensor, frame: Frame, shape: tuple[int, int]) -> NDArra
     ]
     full[:, inside[0], inside[1]] = (part * 255).round().clamp(0, 255).to(torch.uint8)
     return full.numpy()
-
-
-def _corners(volume: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The voxels in the four corners of each slice of a volume (Z, Y, X)."""
-    height, width = volume.shape[1:]
-    rows, columns = max(1, height // 20), max(1, width // 20)
-    return np.concatenate(
-        [
-            volume[:, y, x].ravel()
-            for y in (slice(rows), slice(-rows, None))
-            for x in (slice(columns), slice(-columns, None))
-        ]
-    )
-
-
-def _is_masked(volume: NDArray[np.float32]) -> bool:
-    """Whether the air was set to one value."""
-    corners = _corners(volume)
-    return bool(np.mean(corners == np.median(corners)) > 0.9)
 
 
 def _box(head: NDArray[np.bool_], stride: int, scan: Scan) -> tuple[int, int, int, int]:

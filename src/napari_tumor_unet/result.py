@@ -28,6 +28,13 @@ class Slices:
 
 
 @dataclass(frozen=True)
+class Warned:
+    """What speaks against trusting a run's result: sentences, told before its slices come."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Findings:
     """What is in a mask.
 
@@ -84,17 +91,21 @@ class Segmentation:
         (Z, Y, X), 0 and 1.
     findings : Findings
     provenance : Provenance
+    warnings : tuple of str
+        Why it may not be worth much; empty where nothing speaks against it.
     """
 
     probability: NDArray[np.uint8]
     mask: NDArray[np.uint8]
     findings: Findings
     provenance: Provenance
+    warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Findings and provenance, as a sidecar file holds them."""
+        """Findings, warnings and provenance, as a sidecar file holds them."""
         return {
             "findings": dataclasses.asdict(self.findings),
+            "warnings": list(self.warnings),
             "provenance": dataclasses.asdict(self.provenance),
             "note": NOT_FOR_THE_CLINIC,
         }

@@ -11,9 +11,10 @@ import torch
 
 from napari_tumor_unet.device import autocast, choose_device, enough_memory, precision
 from napari_tumor_unet.model import Model, for_inference
+from napari_tumor_unet.plausibility import warnings_of
 from napari_tumor_unet.preparation import Frame, find_frame, prepare, restore
 from napari_tumor_unet.regions import drop_small_regions, threshold_mask
-from napari_tumor_unet.result import Provenance, Segmentation, Slices, blank, find, update
+from napari_tumor_unet.result import Provenance, Segmentation, Slices, Warned, blank, find, update
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
 _SEEN = 0.05  # probability under which nothing in a slice may be tumour
@@ -30,7 +31,7 @@ def run(
     first: int = 0,
     only: bool = False,
     frame: Frame | None = None,
-) -> Generator[Slices, None, Segmentation]:
+) -> Generator[Slices | Warned, None, Segmentation]:
     """Segment slice by slice, the slice ``first`` and its surroundings first.
 
     Parameters
@@ -50,6 +51,8 @@ def run(
 
     Yields
     ------
+    Warned
+        First, if the scan is unlike those that models learned from.
     Slices
         As they come; at the end those again that lost small regions.
 
@@ -61,6 +64,8 @@ def run(
     start = time.monotonic()
     threshold = model.card.threshold if threshold is None else threshold
     device = choose_device(device)
+    if warnings := warnings_of(scan):
+        yield Warned(warnings)
     network = for_inference(model.network).to(device)
     frame = frame or find_frame(scan, model.preparation)
     depth, height, width = scan.shape
@@ -101,6 +106,7 @@ def run(
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - start, 3),
         ),
+        warnings,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.scan import Scan, Sequence
+from napari_tumor_unet.scan import Geometry, Scan, Sequence
 
 Planes = dict[Sequence, list[NDArray[Any]]]
 """Of each sequence a few slices (Y, X)."""
@@ -28,12 +28,13 @@ class ScanHandle:
     in_mm: bool
     shape: tuple[int, int, int]
     dtypes: dict[Sequence, str]
+    geometry: Geometry | None = None
 
 
 def handle_of(scan: Scan) -> ScanHandle:
     """What the other process needs to know before it asks for slices."""
     dtypes = {sequence: np.dtype(array.dtype).str for sequence, array in scan.sequences.items()}
-    return ScanHandle(scan.name, scan.spacing, scan.in_mm, scan.shape, dtypes)
+    return ScanHandle(scan.name, scan.spacing, scan.in_mm, scan.shape, dtypes, scan.geometry)
 
 
 def planes_of(scan: Scan, indices: range) -> Planes:
@@ -66,7 +67,7 @@ def remote_scan(handle: ScanHandle, ask: Callable[[range], Planes]) -> Scan:
         s: _RemoteVolume(handle.shape, np.dtype(dtype), partial(plane_of, s))
         for s, dtype in handle.dtypes.items()
     }
-    return Scan(handle.name, volumes, handle.spacing, handle.in_mm)
+    return Scan(handle.name, volumes, handle.spacing, handle.in_mm, handle.geometry)
 
 
 @dataclass(frozen=True)

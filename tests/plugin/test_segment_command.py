@@ -47,7 +47,7 @@ def sample(viewer: napari.Viewer) -> napari.Viewer:
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the user is told."""
     sentences: list[str] = []
-    for name in ("session.show_info", "commands.show_info", "commands.show_error"):
+    for name in ("session.show_info", "session.show_warning", "commands.show_info", "commands.show_error"):
         monkeypatch.setattr(f"napari_tumor_unet.plugin.{name}", sentences.append)
     dispatch = "napari_tumor_unet.plugin.failures.notification_manager.dispatch"
     monkeypatch.setattr(dispatch, lambda notification: sentences.append(notification.message))

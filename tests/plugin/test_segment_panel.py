@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
+from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.session import Session
 from tests.conftest import make_phantom
 
@@ -49,6 +50,28 @@ def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel
     assert panel.start.enabled
     assert not panel.cancel.enabled
     assert viewer.layers[-1].data.any()
+
+
+def test_an_inverted_scan_is_warned_of_until_the_next_run(
+    viewer: napari.Viewer, panel: Any, click: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("napari_tumor_unet.plugin.session.show_warning", shown.append)
+    viewer.open_sample("napari-tumor-unet", "brain")
+    scan = viewer.layers.selection.active
+    inverted = viewer.add_image(255 - np.asarray(scan.data), name="inverted", scale=scan.scale)
+    assert click(viewer)
+    assert panel.warned.visible
+    assert panel.warned.value == viewer.layers[-1].metadata[KEY]["warnings"][0]
+    assert panel.warned.value.startswith("The image is inverted")
+    (notification,) = shown
+    assert notification.startswith(panel.warned.value)
+    viewer.layers.selection.active = inverted
+    viewer.layers.selection.active = scan
+    assert panel.warned.visible
+    assert click(viewer)
+    assert not panel.warned.visible
+    assert len(shown) == 1
 
 
 def test_cancel_ends_the_run_and_says_so(viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any) -> None:

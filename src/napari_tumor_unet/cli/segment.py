@@ -106,6 +106,8 @@ def segment(
             outcomes.append(event)
             where, style = (err, "red") if event.error else (out, None)
             where.print(f"{event.name}: {_said(event)}", style=style, highlight=False, soft_wrap=True)
+            for warning in event.warnings:
+                err.print(f"  {warning}", style="yellow", highlight=False, soft_wrap=True)
     failures = sum(bool(outcome.error) for outcome in outcomes)
     if failures:
         err.print(f"{failures} of {len(outcomes)} scans failed.", style="red", highlight=False)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 _TRANSFORM = ("scale", "translate", "rotate", "shear")
-_TOLD = ("source", "voxel_ml", "findings", "provenance")
+_TOLD = ("source", "voxel_ml", "findings", "warnings", "provenance")
 _MARKS = ("checked", "visited")  # sets of slices
 
 

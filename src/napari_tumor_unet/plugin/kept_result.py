@@ -163,6 +163,7 @@ def told_of(layer: Labels) -> dict[str, Any] | None:
     mask = known["place"].volume(layer.data)
     return {
         "findings": dataclasses.asdict(find((mask > 0).astype(np.uint8), known["voxel_ml"])),
+        "warnings": list(known.get("warnings", ())),
         "provenance": known["provenance"],
         "edited": not all(map(np.array_equal, mask, known["written"])),
         "note": NOT_FOR_THE_CLINIC,

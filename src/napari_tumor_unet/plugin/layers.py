@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as Positions
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -191,7 +191,10 @@ def _from_image(image: Image, images: list[Image], point: Positions[float], choi
     if choice.turn % 2:
         spacing = (spacing[0], spacing[2], spacing[1])
     name = image.metadata.get(KEY, {}).get("scan", image.name)
-    scan = Scan(name, {s: volume(part) for s, part in parts.items()}, spacing, in_mm)
+    # As the user turned it, it lies in another way than its file says.
+    known = None if choice.across or choice.turn else stored_geometry(image)
+    geometry = known and replace(known, spacing=spacing)
+    scan = Scan(name, {s: volume(part) for s, part in parts.items()}, spacing, in_mm, geometry)
     return LayerScan(scan, image, axes, place)
 
 

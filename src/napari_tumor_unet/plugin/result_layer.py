@@ -59,10 +59,13 @@ class ResultLayer:
         if self._source.slice_on_screen(self._viewer.dims.point) in slices.indices or self.layer.ndim == 2:
             self.layer.refresh()
 
-    def finish(self, findings: Findings | None, provenance: Provenance) -> Findings:
-        """Say in the layer's metadata what was found, in all slices, and where it came from."""
+    def finish(
+        self, findings: Findings | None, provenance: Provenance, warnings: tuple[str, ...] = ()
+    ) -> Findings:
+        """Say in the layer's metadata what was found, where it came from, and why not to trust it."""
         findings = findings or find(self._known["written"], self._source.scan.voxel_ml)
         self._known.update(findings=dataclasses.asdict(findings), provenance=dataclasses.asdict(provenance))
+        self._known["warnings"] = warnings
         for marks in ("checked", "visited"):  # of the last run's mask
             self._known[marks] -= self._computed
         if self._still_there():

@@ -25,7 +25,7 @@ from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.settings import segmentation_settings
 from napari_tumor_unet.plugin.several import Several
 from napari_tumor_unet.plugin.several_section import SeveralSection
-from napari_tumor_unet.plugin.widgets import Scrolled, align, append, button, choice, folded, row
+from napari_tumor_unet.plugin.widgets import Scrolled, align, append, button, choice, folded, notice, row
 from napari_tumor_unet.scan import ScanError
 
 _WIDTH = 300  # pixels; a sentence in fewer is a column of words
@@ -59,6 +59,7 @@ class SegmentPanel(Container):
         self.cancel.enabled = False
         self.progress = ProgressBar(value=0, max=1)
         self.said = Label(value="")
+        self.warned = notice()
         self.details = button("Details", "What exactly went wrong.", self._show_details)
         self.scan = ScanSection()
         self.recovery = RecoverySection(self._session.autosaving)
@@ -68,7 +69,7 @@ class SegmentPanel(Container):
         models = self.models
         choices = Container(widgets=[self.layer, self.extent, models.model, self.device])
         shown = [self.recovery, choices, models.buttons, row(self.start, self.cancel), self.progress]
-        shown += [self.said, self.details, self.result, self.review]
+        shown += [self.said, self.warned, self.details, self.result, self.review]
         folds = Container(labels=False)
         append(folds, folded("Sequences and slices", self.scan))
         append(folds, folded("Several scans", self.several))
@@ -83,6 +84,7 @@ class SegmentPanel(Container):
         self.said.native.setWordWrap(True)
         self.said.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.progress.visible = self.details.visible = False
+        self._show_warnings()
         self._connect()
         self._show_result()
         self._show_scan()
@@ -108,6 +110,7 @@ class SegmentPanel(Container):
         self._session.models_changed.connect(self.models.refresh)
         self.review.checked.changed.connect(lambda _: self._session.marked.emit())
         self._session.started.connect(self._on_started)
+        self._session.warned.connect(self._show_warnings)
         self._session.progressed.connect(self._on_progressed)
         self._session.ended.connect(self._on_ended)
         self._several.began.connect(self._on_started)
@@ -156,6 +159,12 @@ class SegmentPanel(Container):
         self.details.visible = False
         self.several.enable(False)
         self.said.value = "Reading the scan"
+        self._show_warnings()
+
+    def _show_warnings(self) -> None:
+        warnings = () if self._several.running else self._session.warnings  # the table tells each scan's
+        self.warned.value = "\n".join(warnings)
+        self.warned.visible = bool(warnings)
 
     def _on_progressed(self, done: int, total: int) -> None:
         self.progress.max, self.progress.value = total, done
@@ -195,6 +204,7 @@ class SegmentPanel(Container):
         with suppress(RuntimeError):  # with the whole window the session goes first
             self._session.models_changed.disconnect(self.models.refresh)
             self._session.started.disconnect(self._on_started)
+            self._session.warned.disconnect(self._show_warnings)
             self._session.progressed.disconnect(self._on_progressed)
             self._session.ended.disconnect(self._on_ended)
             self._several.cancel()

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.utils import cancelable_progress
-from napari.utils.notifications import show_info
+from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet import tasks
@@ -22,7 +22,7 @@ from napari_tumor_unet.plugin.layers import LayerScan
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.result_layer import ResultLayer
 from napari_tumor_unet.plugin.settings import segmentation_settings
-from napari_tumor_unet.result import Findings, Provenance, Slices
+from napari_tumor_unet.result import Findings, Provenance, Slices, Warned
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.sharing import handle_of, planes_of
 
@@ -41,6 +41,8 @@ class Session(QObject):
         Itself, not the proxy that napari hands to commands.
     started : Signal
         A run has begun.
+    warned : Signal
+        There are warnings of its scan.
     progressed : Signal
         Slices of it are there; how many, and of how many.
     models_changed, marked : Signal
@@ -49,6 +51,8 @@ class Session(QObject):
         It has ended, with ``True`` if it ended well.
     said : str
         What the user was told of it.
+    warnings : tuple of str
+        Why the result of the last run may not be worth much.
     details : str
         The traceback of the last error, if it was one.
     outcome : Outcome or None
@@ -60,6 +64,7 @@ class Session(QObject):
     """
 
     started = Signal()
+    warned = Signal()
     progressed = Signal(int, int)
     models_changed = Signal()
     marked = Signal()
@@ -70,6 +75,7 @@ class Session(QObject):
         self.viewer = viewer
         self.worker = Worker()
         self.said = ""
+        self.warnings: tuple[str, ...] = ()
         self.details = ""
         self.outcome: Outcome | None = None
         self.occupied = False
@@ -133,10 +139,10 @@ class Session(QObject):
             raise ScanError("A segmentation is under way; wait for it, or cancel it.")
         preferred = segmentation_settings()
         path = str(find_model(model or preferred.model))
-        self.details, self.outcome = "", None
+        self.warnings, self.details, self.outcome = (), "", None
         self._run = run = _Run(self.viewer, source, QtJob(self), only, quiet)
         self.viewer.layers.events.removed.connect(self._on_removed)
-        run.job.progressed.connect(self._on_slices)
+        run.job.progressed.connect(self._on_event)
         run.job.finished.connect(self._on_finished)
         run.job.failed.connect(self._on_failed)
         run.job.cancelled.connect(self._on_cancelled)
@@ -153,6 +159,13 @@ class Session(QObject):
         if self._run is not None:
             self._run.job.cancel()
 
+    def _on_event(self, event: Slices | Warned) -> None:
+        if isinstance(event, Slices):
+            self._on_slices(event)
+        else:
+            self.warnings = event.texts
+            self.warned.emit()
+
     def _on_slices(self, slices: Slices) -> None:
         run = self._run
         run.result.write(slices)
@@ -163,12 +176,13 @@ class Session(QObject):
 
     def _on_finished(self, outcome: tuple[Findings, Provenance]) -> None:
         run, (found, provenance) = self._run, outcome
-        findings = run.result.finish(None if run.only else found, provenance)
-        self.outcome = Outcome(run.source.scan.name, findings, provenance)
+        findings = run.result.finish(None if run.only else found, provenance, self.warnings)
+        self.outcome = Outcome(run.source.scan.name, findings, provenance, warnings=self.warnings)
         self.viewer.status = str(findings)
         self._end(str(findings), ok=True)
         if not run.quiet:
-            show_info(str(findings))
+            show = show_warning if self.warnings else show_info
+            show(" ".join((*self.warnings, str(findings))))  # one line of it is seen at first
 
     def _on_failed(self, error: JobError) -> None:
         run, name = self._run, self._run.source.scan.name

@@ -15,7 +15,7 @@ from napari_tumor_unet.card import ModelError
 from napari_tumor_unet.plugin.several import Several
 from napari_tumor_unet.plugin.widgets import append, button, row
 
-_COLUMNS = ("scan", "found", "or what went wrong")
+_COLUMNS = ("scan", "found", "warnings, or what went wrong")
 
 
 class SeveralSection(Container):
@@ -98,7 +98,7 @@ class SeveralSection(Container):
         n = self.table.rowCount()
         self.table.insertRow(n)
         found = "" if outcome.findings is None else outcome.findings.size
-        for column, text in enumerate((outcome.name, found, outcome.error)):
+        for column, text in enumerate((outcome.name, found, outcome.error or " ".join(outcome.warnings))):
             item = QTableWidgetItem(text)
             item.setToolTip(text)
             self.table.setItem(n, column, item)

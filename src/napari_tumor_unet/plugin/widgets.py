@@ -7,9 +7,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, PushButton
+from magicgui.widgets import ComboBox, Container, Label, PushButton
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
-from qtpy.QtWidgets import QLabel, QScrollArea, QWidget
+from qtpy.QtWidgets import QLabel, QScrollArea, QSizePolicy, QWidget
 from superqt import QCollapsible
 
 
@@ -64,6 +64,15 @@ def button(text: str, tooltip: str, act: Callable[..., Any]) -> PushButton:
     """A button that acts when it is pressed."""
     made = PushButton(text=text, tooltip=tooltip)
     made.changed.connect(lambda *_: act())
+    return made
+
+
+def notice() -> Label:
+    """Text that stands out, in dark and in light themes."""
+    made = Label(value="")
+    made.native.setWordWrap(True)
+    made.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+    made.native.setStyleSheet("color: #1c1600; background: #f2c14e; border-radius: 3px; padding: 5px;")
     return made
 
 
