@@ -13,7 +13,7 @@ import numpy as np
 from napari_tumor_unet.io import is_mask_name, read_mask, read_scan, scan_name
 from napari_tumor_unet.io.lgg_folder import looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.layers import label_colours
-from napari_tumor_unet.plugin.parts import KEY
+from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -49,7 +49,9 @@ def scan_layers(scan: Scan) -> list[LayerData]:
     layers = []
     for sequence in order:
         title = f"{scan.name} {_TITLES[sequence]}" if len(order) > 1 else scan.name
-        known: dict[str, Any] = {"scan": scan.name, "scan_id": scan_id, "sequence": sequence}
+        known: dict[str, Any] = {"scan": scan.name, "scan_id": scan_id}
+        if len(order) > 1:  # of a single one the name may know better
+            known["sequence"] = sequence
         if scan.geometry is not None:
             known["geometry"] = dataclasses.asdict(scan.geometry)
         arguments = {

@@ -165,10 +165,11 @@ class Session(QObject):
         run, (found, provenance) = self._run, outcome
         findings = run.result.finish(None if run.only else found, provenance)
         self.outcome = Outcome(run.source.scan.name, findings, provenance)
-        self.viewer.status = str(findings)
-        self._end(str(findings), ok=True)
+        said = f"{findings} From {run.source.combined}." if run.source.combined else str(findings)
+        self.viewer.status = said
+        self._end(said, ok=True)
         if not run.quiet:
-            show_info(str(findings))
+            show_info(said)
 
     def _on_failed(self, error: JobError) -> None:
         run, name = self._run, self._run.source.scan.name
