@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from napari_tumor_unet import segment
 from napari_tumor_unet.descriptions import description_in, read_said, sequence_said
 from napari_tumor_unet.plugin.layers import scan_of
-from napari_tumor_unet.plugin.parts import KEY, guess_parts, parts_of
+from napari_tumor_unet.plugin.parts import KEY, Choice, guess_parts, parts_of
 from napari_tumor_unet.plugin.readers import read_layers
 from napari_tumor_unet.plugin.segment_panel import SegmentPanel
 from napari_tumor_unet.plugin.session import Session
@@ -107,14 +107,12 @@ def test_voxels_of_another_grid_are_read_with_the_first_slice() -> None:
     flair = Image(np.zeros((3, 4, 5)), name="flair", scale=(2, 2, 2), units="mm")
     post = Image(lazy, name="t1ce", units="mm", contrast_limits=(0, 1))
     read.clear()
-    for turn, across in ((0, 0), (1, 2)):
-        choice = guess_parts(flair, [flair, post]).parts
-        from napari_tumor_unet.plugin.parts import Choice
-
-        scan = scan_of(flair, [flair, post], choice=Choice(choice, across, turn)).scan
-        assert isinstance(scan.sequences["post"], Resampled)
-        assert not read
-    expected = np.rot90(np.moveaxis(np.broadcast_to([[[0]], [[1]], [[2]]], (3, 4, 5)), 2, 0), 1, axes=(1, 2))
+    choice = Choice(guess_parts(flair, [flair, post]).parts, across=2, turn=1)
+    scan = scan_of(flair, [flair, post], choice=choice).scan
+    assert isinstance(scan.sequences["post"], Resampled)
+    assert not read
+    expected = np.broadcast_to([[[0]], [[1]], [[2]]], (3, 4, 5))
+    expected = np.rot90(np.moveaxis(expected, 2, 0), 1, axes=(1, 2))
     np.testing.assert_allclose(np.asarray(scan.sequences["post"]), expected)
 
 
@@ -132,7 +130,8 @@ def brats(tmp_path: Path) -> dict[str, Path]:
         if sequence == "post":
             finer = sitk.Image(80, 80, 20, image.GetPixelID())
             finer.SetSpacing((2.7, 2.7, 9.0))
-            finer.SetDirection((tilt @ Rotation.from_euler("z", 20, degrees=True).as_matrix()).ravel().tolist())
+            turned = tilt @ Rotation.from_euler("z", 20, degrees=True).as_matrix()
+            finer.SetDirection(turned.ravel().tolist())
             finer.SetOrigin((-60.0, -130.0, -75.0))
             image = sitk.Resample(image, finer, sitk.Transform(), sitk.sitkLinear, 10.0)
         paths[sequence] = tmp_path / f"BraTS_001_{word}.nii.gz"
@@ -167,23 +166,82 @@ def test_layers_opened_one_by_one_give_the_mask_of_their_files(
     assert expected.mask.any()
     np.testing.assert_array_equal(mask.data, expected.mask)
     # What the user moved lies where they see it.
-    layers["post"].translate = layers["post"].translate + (0, 30, 0)
-    assert not np.array_equal(scan_of(mask, viewer.layers).scan.slice("post", 6), moved_back(layers, viewer))
-
-
-def moved_back(layers: dict[str, Image], viewer: napari.Viewer) -> np.ndarray:
-    layers["post"].translate = layers["post"].translate - (0, 30, 0)
-    return scan_of(layers["flair"], viewer.layers).scan.slice("post", 6)
+    layers["post"].translate += (shift := np.array([0, 30, 0]))
+    moved = scan_of(mask, viewer.layers).scan.slice("post", 6)
+    layers["post"].translate -= shift
+    assert not np.array_equal(moved, scan_of(mask, viewer.layers).scan.slice("post", 6))
 
 
 @pytest.fixture
-def sections(viewer: napari.Viewer, qtbot: Any) -> Callable[[], SegmentPanel]:
+def open_panel(viewer: napari.Viewer) -> Callable[[], SegmentPanel]:
     """Open the panel, the one before closed."""
 
-    def open_panel() -> SegmentPanel:
+    def opened() -> SegmentPanel:
+        for dock in list(viewer.window._wrapped_dock_widgets.values()):
+            viewer.window.remove_dock_widget(dock)
         panel = SegmentPanel(viewer)
-        dock = viewer.window.add_dock_widget(panel, name=f"panel {len(viewer.window.dock_widgets)}")
-        panel.take_down = lambda: viewer.window.remove_dock_widget(dock)
+        viewer.window.add_dock_widget(panel, name="Segment tumour")
         return panel
 
-    return open_panel
+    return opened
+
+
+def filled(panel: SegmentPanel) -> dict[str, str]:
+    return {s: box.value for s, box in panel.scan.sequences.items() if box.value != "none"}
+
+
+def test_a_correction_is_remembered_for_its_layers_and_for_the_description(
+    viewer: napari.Viewer, open_panel: Callable[[], SegmentPanel], click: Click
+) -> None:
+    voxels = make_phantom((4, 40, 40))[0].sequences
+    t1, special, other = (
+        viewer.add_image(voxels[s], name=name)
+        for s, name in (("pre", "smith_7 T1"), ("flair", "smith_7 T2FSFL"), ("pre", "other"))
+    )
+    panel = open_panel()
+    viewer.layers.selection.active = t1
+    assert filled(panel) == {"flair": "smith_7 T1"}
+    panel.scan.sequences["flair"].value = "smith_7 T2FSFL"
+    panel.scan.sequences["pre"].value = "smith_7 T1"
+    viewer.layers.selection.active = other
+    assert filled(panel) == {"flair": "other"}
+    panel = open_panel()
+    viewer.layers.selection.active = t1
+    assert filled(panel) == {"flair": "smith_7 T2FSFL", "pre": "smith_7 T1"}
+    viewer.layers.selection.active = special
+    assert click(viewer)
+    assert result(viewer).name == "smith_7 T2FSFL tumour"
+    assert result(viewer).metadata[KEY]["provenance"]["sequences"] == ("pre", "flair")
+    # The next patient, in another session.
+    assert read_said() == {"t2fsfl": "flair"}
+    assert guessed("jones T1", "jones T1", "jones T2FSFL") == {"flair": "jones T2FSFL", "pre": "jones T1"}
+    viewer.layers.selection.active = t1
+    panel.scan.forget.native.click()  # it is folded
+    assert filled(panel) == {"flair": "smith_7 T1"}
+    assert panel.scan.forget.native.isHidden()
+    assert read_said() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "beside", "description"),
+    [
+        ("smith_001_T2FSFL", ["smith_001_t1"], "t2fsfl"),
+        ("smith_001_T2FSFL_bias", ["smith_001_t1_bias"], "t2fsfl"),
+        ("T2FSFL smith", ["t1c smith"], "t2fsfl"),
+        ("smith_T2FSFL", ["t1"], ""),  # where the patient ends cannot be told
+        ("smith_s3", ["smith_s5"], ""),
+        ("smith_2020_a", ["smith_2021_b"], ""),
+        ("smith", [], ""),
+    ],
+)
+def test_a_description_is_what_tells_a_name_from_others_without_the_patient(
+    name: str, beside: list[str], description: str
+) -> None:
+    assert description_in(name, beside) == description
+
+
+def test_a_description_counts_where_the_rest_of_the_name_says_nothing() -> None:
+    said = {"ax": "flair", "t1_flair": "flair"}
+    assert sequence_said("p2_ax", said) == "flair"
+    assert sequence_said("p2_AX_T1_post", said) is None
+    assert sequence_said("p2 T1 FLAIR tra", said) == "flair"

@@ -12,13 +12,13 @@ from napari.layers import Image, Layer
 from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 
-from napari_tumor_unet.plugin.parts import Choice, Part, guess_parts, scan_id
+from napari_tumor_unet.plugin.parts import Choice, Part, guess_parts, scan_id, told
 from napari_tumor_unet.plugin.places import common_grids, data_to_world
 from napari_tumor_unet.plugin.remembered import recalled
 from napari_tumor_unet.plugin.volumes import KEY, Axes, Place, Volume, axes_of, voxels_of
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
-from napari_tumor_unet.sequence_names import SHORT_TITLES, TITLES
-from napari_tumor_unet.sequences import Resampled, bring
+from napari_tumor_unet.sequence_names import TITLES
+from napari_tumor_unet.sequences import bring
 
 _PALETTE = {
     "orange": "#ff6a3d",
@@ -62,15 +62,8 @@ class LayerScan:
     @property
     def combined(self) -> str:
         """Which sequences were put together, and how, if they were not read together."""
-        if len({scan_id(part.image) for part in self.parts.values()}) < 2:
-            return ""
-        resampled = {s for s, volume in self.scan.sequences.items() if isinstance(volume, Resampled)}
-        titles = [
-            f"{title} (resampled)" if sequence in resampled else title
-            for sequence, title in SHORT_TITLES.items()
-            if sequence in self.parts
-        ]
-        return " + ".join(titles)
+        read = {scan_id(part.image) for part in self.parts.values()}
+        return told(self.parts) if len(read) > 1 else ""
 
     def mask_shape(self) -> tuple[int, ...]:
         """Shape of the mask as the layer's data want it: the image's without its channels."""

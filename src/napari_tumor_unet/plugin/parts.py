@@ -11,7 +11,13 @@ from napari_tumor_unet.descriptions import Said, read_said, sequence_said
 from napari_tumor_unet.plugin.places import common_grids
 from napari_tumor_unet.plugin.volumes import KEY, axes_of, voxels_of
 from napari_tumor_unet.scan import SEQUENCES, Sequence
-from napari_tumor_unet.sequence_names import find_sequences, may_be_one_patient, sequence_named, stem_of
+from napari_tumor_unet.sequence_names import (
+    SHORT_TITLES,
+    find_sequences,
+    may_be_one_patient,
+    sequence_named,
+    stem_of,
+)
 from napari_tumor_unet.sequences import relation
 
 
@@ -89,6 +95,16 @@ def guess_parts(image: Image, images: Iterable[Image]) -> Guess:
     return _guess_by_name(image, images)
 
 
+def told(parts: Mapping[Sequence, Part]) -> str:
+    """Which sequences there are, and which of them lie on another grid than FLAIR."""
+    if "flair" not in parts:
+        return ""
+    flair = parts["flair"].image
+    moved = {s for s, part in parts.items() if part.image is not flair and _lies_aside(part.image, flair)}
+    titles = {s: title for s, title in SHORT_TITLES.items() if s in parts}
+    return " + ".join(f"{title} (resampled)" if s in moved else title for s, title in titles.items())
+
+
 def scan_id(image: Image) -> str:
     """What the sequences of one scan have in common."""
     return _known(image).get("scan_id", str(image.unique_id))
@@ -146,6 +162,10 @@ def _fits(other: Image, image: Image) -> bool:
     shape, plain = voxels_of(image).shape, tuple(voxels_of(other).shape)
     if plain == tuple(shape[axis] for axis in axes.mask):
         return True
+    return _lies_aside(other, image)
+
+
+def _lies_aside(other: Image, image: Image) -> bool:
     return relation(*common_grids(other, image)) == "other"
 
 

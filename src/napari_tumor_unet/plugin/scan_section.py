@@ -8,7 +8,7 @@ from magicgui.widgets import Container, Label
 from napari.layers import Image
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_tumor_unet.plugin.parts import Choice, Part, guess_parts, parts_of
+from napari_tumor_unet.plugin.parts import Choice, Part, guess_parts, parts_of, told
 from napari_tumor_unet.plugin.remembered import forget, is_remembered, learn, recalled, remember
 from napari_tumor_unet.plugin.volumes import axes_of
 from napari_tumor_unet.plugin.widgets import button, choice
@@ -25,7 +25,13 @@ _FRONTS = {"up": 0, "right": 1, "down": 2, "left": 3}  # quarter turns that brin
 
 
 class ScanSection(Container):
-    """Filled in with what layers and names tell; the user may know better, and that is remembered."""
+    """Filled in with what layers and names tell; the user may know better, and that is remembered.
+
+    Attributes
+    ----------
+    summary : Label
+        Which sequences there are, to be shown where this part of the panel is folded.
+    """
 
     def __init__(self) -> None:
         self._image: Image | None = None
@@ -34,6 +40,9 @@ class ScanSection(Container):
         self._axes: list[tuple[str, int]] = [("first", 0)]
         self._filling = False
         self._before = Choice()
+        self.summary = Label(
+            label="sequences", value="", tooltip="What the model gets; change it under Sequences and slices."
+        )
         self.sequences = {
             sequence: choice(
                 title,
@@ -52,8 +61,9 @@ class ScanSection(Container):
         )
         self._boxes = [*self.sequences.values(), self.across, self.front]
         super().__init__(widgets=[*self._boxes, self.note, self.forget])
-        self.note.native.setWordWrap(True)
-        self.note.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        for label in (self.summary, self.note):
+            label.native.setWordWrap(True)
+            label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.note.visible = self.forget.visible = False
         for box in self._boxes:
             box.changed.connect(self._on_changed)
@@ -92,6 +102,7 @@ class ScanSection(Container):
         self.note.value, self.note.visible = unclear, bool(unclear)
         self.forget.visible = image is not None and is_remembered(image, self._images)
         self._before = self.choice
+        self.summary.value = told(self._before.parts)
 
     def _offer_axes(self) -> None:
         """Those of the layer that is FLAIR, as the mask lies there."""
@@ -112,6 +123,7 @@ class ScanSection(Container):
         self._offer_axes()
         self._filling = False
         now = self.choice
+        self.summary.value = told(now.parts)
         if "flair" not in now.parts:  # not yet
             return
         remember(self._image, now)
