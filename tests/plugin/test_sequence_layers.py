@@ -16,8 +16,9 @@ from scipy.spatial.transform import Rotation
 from napari_tumor_unet import segment
 from napari_tumor_unet.descriptions import description_in, read_said, sequence_said
 from napari_tumor_unet.plugin.layers import scan_of
-from napari_tumor_unet.plugin.parts import KEY, Choice, guess_parts, parts_of
+from napari_tumor_unet.plugin.parts import KEY, Choice, Part, guess_parts, parts_of
 from napari_tumor_unet.plugin.readers import read_layers
+from napari_tumor_unet.plugin.remembered import learn
 from napari_tumor_unet.plugin.segment_panel import SegmentPanel
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.scan import ScanError
@@ -238,6 +239,19 @@ def test_a_description_is_what_tells_a_name_from_others_without_the_patient(
     name: str, beside: list[str], description: str
 ) -> None:
     assert description_in(name, beside) == description
+
+
+def test_of_a_dicom_series_the_whole_description_is_kept() -> None:
+    special, t1 = layer("AX T2 FS FL [1]", modality="MR"), layer("AX T1", modality="MR")
+    learn(Choice({"flair": Part(t1)}), Choice({"flair": Part(special), "pre": Part(t1)}))
+    assert read_said() == {"ax_t2_fs_fl": "flair"}
+
+
+def test_series_read_together_that_are_more_than_one_of_a_kind_are_told_apart_by_name() -> None:
+    kinds = (("AX FLAIR", "flair"), ("AX T1 POST", "post"), ("SAG T1 POST", "post"), ("LOC", None))
+    images = [layer(name, scan_id="study", sequence=sequence) for name, sequence in kinds]
+    found = guess_parts(images[0], images).parts
+    assert {s: part.image.name for s, part in found.items()} == {"flair": "AX FLAIR", "post": "AX T1 POST"}
 
 
 def test_a_description_counts_where_the_rest_of_the_name_says_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from napari.layers import Image
 
@@ -88,9 +89,9 @@ def guess_parts(image: Image, images: Iterable[Image]) -> Guess:
     if channel is not None:
         return Guess({})
     images = list(images)
-    together = [other for other in images if scan_id(other) == scan_id(image)]
-    parts = {_known(other)["sequence"]: Part(other) for other in together if "sequence" in _known(other)}
-    if len(parts) > 1 and "flair" in parts:
+    together = [o for o in images if scan_id(o) == scan_id(image) and _known(o).get("sequence")]
+    parts: dict[Sequence, Part] = {_known(other)["sequence"]: Part(other) for other in together}
+    if "flair" in parts and 1 < len(parts) == len(together):
         return Guess(parts)
     return _guess_by_name(image, images)
 
@@ -148,6 +149,8 @@ def _guess_by_name(image: Image, images: list[Image]) -> Guess:
 
 
 def _may_be_one_patient(one: Image, other: Image, flairs: int) -> bool:
+    if scan_id(one) == scan_id(other):
+        return True
     studies = [_known(image).get("study") for image in (one, other)]
     if None not in studies:
         return studies[0] == studies[1]
@@ -169,5 +172,5 @@ def _lies_aside(other: Image, image: Image) -> bool:
     return relation(*common_grids(other, image)) == "other"
 
 
-def _known(image: Image) -> dict[str, str]:
+def _known(image: Image) -> dict[str, Any]:
     return image.metadata.get(KEY, {})
