@@ -10,13 +10,7 @@ from pathlib import Path
 
 from napari_tumor_unet.io import find_scans, read_scan, scan_name
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
-from napari_tumor_unet.sequence_names import (
-    find_sequences,
-    may_be_one_patient,
-    patient_in,
-    sequence_named,
-    stem_of,
-)
+from napari_tumor_unet.sequence_names import find_sequences, patient_in, sequence_named, stem_of
 from napari_tumor_unet.sequences import combine
 
 
@@ -123,8 +117,12 @@ def _without_flair(named: list[Path], flairs: list[Path]) -> list[ScanFiles]:
 
 
 def _are_one_patient(one: Path, two: Path, flairs: list[Path]) -> bool:
-    """Whether two files beside each other may be of one patient, by their names."""
-    return may_be_one_patient(scan_name(one), scan_name(two), flairs=len(flairs))
+    """Whether two files beside each other may be of one patient, by their names.
+
+    Beside a single FLAIR, numbers in front are those of series.
+    """
+    codes = {patient_in(scan_name(path)) for path in (one, two)}
+    return len(codes) == 1 or (len(flairs) == 1 and any(not code or code.isdigit() for code in codes))
 
 
 def _is(path: Path, *sequences: Sequence) -> bool:
