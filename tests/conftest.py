@@ -32,10 +32,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(autouse=True)
 def _own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees or changes the models and autosaves of who runs it."""
+    """No test sees or changes the models, autosaves and corrections of who runs it."""
     monkeypatch.setenv("NAPARI_TUMOR_UNET_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("NAPARI_TUMOR_UNET_AUTOSAVES", str(tmp_path / "autosave"))
     monkeypatch.setenv("NAPARI_TUMOR_UNET_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("NAPARI_TUMOR_UNET_DESCRIPTIONS", str(tmp_path / "sequences.json"))
 
 
 @pytest.fixture(scope="session")

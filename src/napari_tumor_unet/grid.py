@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -66,6 +66,19 @@ class Grid:
         low, high = corners.min(axis=0), corners.max(axis=0)
         return bool(((low < np.asarray(other.shape) - 0.5) & (high > -0.5)).all())
 
+    def turned(self, across: int, turns: int) -> Grid:
+        """The same place of an array whose axis ``across`` comes first and whose planes are then turned.
+
+        As ``np.rot90(np.moveaxis(array, across, 0), turns, axes=(1, 2))`` does it.
+        """
+        order = [across, *(axis for axis in range(3) if axis != across)]
+        shape, matrix, offset = [self.shape[axis] for axis in order], self.matrix[:, order], self.offset
+        for _ in range(turns % 4):
+            offset = offset + (shape[2] - 1) * matrix[:, 2]
+            matrix = np.column_stack([matrix[:, 0], -matrix[:, 2], matrix[:, 1]])
+            shape = [shape[0], shape[2], shape[1]]
+        return replace(self, shape=tuple(shape), matrix=matrix, offset=offset)
+
     def resample(self, mask: NDArray[Any], onto: Grid) -> NDArray[Any]:
         """A mask of this grid on another one, by nearest neighbour; 0 outside."""
         from scipy import ndimage
@@ -95,10 +108,15 @@ def grid_of(scan: Scan) -> Grid:
     """Where a scan's voxels lie, in LPS mm, as far as its file says."""
     if scan.geometry is None:
         return spaced(scan.shape, scan.spacing, scan.in_mm)
-    spacing = np.asarray(scan.geometry.spacing)[::-1]
-    direction = np.asarray(scan.geometry.direction).reshape(3, 3)
+    return placed(scan.shape, scan.geometry, scan.in_mm)
+
+
+def placed(shape: tuple[int, ...], geometry: Geometry, in_mm: bool = True) -> Grid:
+    """The grid of a geometry, in LPS mm."""
+    spacing = np.asarray(geometry.spacing)[::-1]
+    direction = np.asarray(geometry.direction).reshape(3, 3)
     matrix = (direction * spacing)[:, ::-1]  # columns for z, y, x
-    return Grid(scan.shape, matrix, np.asarray(scan.geometry.origin, float), scan.in_mm)
+    return Grid(shape, matrix, np.asarray(geometry.origin, float), in_mm)
 
 
 def geometry_of(grid: Grid) -> Geometry:

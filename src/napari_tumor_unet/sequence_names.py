@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from napari_tumor_unet.scan import SEQUENCES, Sequence
 
 TITLES: dict[Sequence, str] = {"pre": "T1 before contrast", "flair": "FLAIR", "post": "T1 after contrast"}
 """What people call the sequences."""
+SHORT_TITLES: dict[Sequence, str] = {"flair": "FLAIR", "pre": "T1 pre", "post": "T1 post"}
+"""The same in a line."""
 
 _FLAIR = r"flair|dark[\W_]*fluid|(?<![a-z])da[\W_]?fl(?![a-z])|(?<![a-z0-9])t2f(?![a-z0-9])"
 # Letters before T1 belong to another word ("pat1"), but for planes and the like; BIDS has time points ses-T1.
@@ -78,7 +80,9 @@ def sequence_named(text: str) -> Sequence | None:
     return "post" if re.search(_AGENT, words) and not re.search(_NATIVE, words) else "pre"
 
 
-def find_sequences(names: Iterable[str], flair: str | None = None) -> Found:
+def find_sequences(
+    names: Iterable[str], flair: str | None = None, known: Mapping[str, Sequence | None] | None = None
+) -> Found:
     """Which of the files, layers or series of one patient is which sequence.
 
     Of several T1 the one is taken that is named as the FLAIR is (``x_flair_bias``, ``x_t1_bias``), or that
@@ -89,8 +93,13 @@ def find_sequences(names: Iterable[str], flair: str | None = None) -> Found:
     names : iterable of str
     flair : str, optional
         The FLAIR, where it is known; it need not be among the names.
+    known : mapping of str to {"pre", "flair", "post"} or None
+        What some of them are, where that is known better.
     """
-    named = [(name, sequence_named(name)) for name in names if name != flair]
+    known = known or {}
+    named = [
+        (name, known[name] if name in known else sequence_named(name)) for name in names if name != flair
+    ]
     flairs = [name for name, sequence in named if sequence == "flair"] if flair is None else [flair]
     if len(flairs) != 1:
         return Found({}, _unclear("flair", flairs) if flairs else "")
@@ -113,11 +122,30 @@ def stem_of(name: str) -> str:
     return _joined(_SPOKEN_OF.sub(" ", _plain(name)))
 
 
+def speaks_of_sequence(text: str) -> bool:
+    """Whether a text has any word for a sequence or for contrast."""
+    return bool(_SPOKEN_OF.search(_plain(text)))
+
+
+def words_of(name: str) -> list[str]:
+    """The words and numbers of a name, in small letters without accents."""
+    return re.findall(r"[^\W_]+", _plain(name))
+
+
 def patient_in(name: str) -> str:
     """What stands before all words for the sequence: a patient's code, a number, or nothing."""
     plain = _plain(name)
     first = _DESCRIBES.search(plain)
     return _joined(plain[: first.start()] if first else plain)
+
+
+def may_be_one_patient(one: str, two: str, *, flairs: int) -> bool:
+    """Whether two names may be of one patient, among so many FLAIR.
+
+    Beside a single FLAIR, numbers in front are those of series.
+    """
+    codes = {patient_in(one), patient_in(two)}
+    return len(codes) == 1 or (flairs == 1 and any(not code or code.isdigit() for code in codes))
 
 
 def _plane_of(name: str) -> str:
@@ -132,7 +160,7 @@ def _plain(text: str) -> str:
 
 
 def _joined(text: str) -> str:
-    return "_".join(re.findall(r"[^\W_]+", text))
+    return "_".join(words_of(text))
 
 
 def _unclear(sequence: Sequence, names: list[str]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ _KINDS = frozenset(("u1", "u2", "u4", "i1", "i2", "i4", "f4", "f8"))  # that Sim
 
 
 class Resampled:
-    """A volume (Z, Y, X) on another grid, of which each slice is computed when it is read.
+    """A volume (Z, Y, X) on another grid: read with the first slice asked for, each slice computed by itself.
 
     It is interpolated linearly; what lies outside of the volume has its lowest value.
 
@@ -37,18 +38,11 @@ class Resampled:
     ndim = 3
 
     def __init__(self, volume: Any, grid: Grid, onto: Grid) -> None:
-        import SimpleITK as sitk
-
-        voxels = np.asarray(volume)
-        if voxels.dtype.str[1:] not in _KINDS:
-            voxels = voxels.astype(np.float32)
-        voxels = np.ascontiguousarray(voxels, voxels.dtype.newbyteorder("="))
         self.shape = onto.shape
+        self._volume = volume
         # In indices of both grids, so that the world's matrices may be sheared or mirrored as they like.
         self._matrix = np.linalg.solve(grid.matrix, onto.matrix)
         self._offset = np.linalg.solve(grid.matrix, onto.offset - grid.offset)
-        self._image = sitk.GetImageFromArray(voxels)
-        self._lowest = _lowest(voxels)
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         """A slice (Y, X)."""
@@ -59,23 +53,35 @@ class Resampled:
         whole = self._planes(0, self.shape[0])
         return whole if dtype is None else whole.astype(dtype, copy=False)
 
+    @cached_property
+    def _source(self) -> tuple[sitk.Image, float]:
+        """The volume as SimpleITK has it, and its lowest value."""
+        import SimpleITK as sitk
+
+        voxels = np.asarray(self._volume)
+        if voxels.dtype.str[1:] not in _KINDS:
+            voxels = voxels.astype(np.float32)
+        voxels = np.ascontiguousarray(voxels, voxels.dtype.newbyteorder("="))
+        return sitk.GetImageFromArray(voxels), _lowest(voxels)
+
     def _planes(self, first: int, count: int) -> NDArray[np.float32]:
         import SimpleITK as sitk
 
+        image, lowest = self._source
         _, height, width = self.shape
         there: sitk.AffineTransform = sitk.AffineTransform(3)
         there.SetMatrix(self._matrix[::-1, ::-1].ravel().tolist())
         there.SetTranslation(self._offset[::-1].tolist())
         planes: NDArray[np.float32] = sitk.GetArrayFromImage(
             sitk.Resample(
-                self._image,
+                image,
                 (width, height, count),
                 there,
                 sitk.sitkLinear,
                 (0.0, 0.0, float(first)),
                 (1.0, 1.0, 1.0),
                 np.eye(3).ravel().tolist(),
-                self._lowest,
+                lowest,
                 sitk.sitkFloat32,
             )
         )
@@ -114,25 +120,48 @@ def combine(flair: Scan, pre: Scan | None = None, post: Scan | None = None) -> S
 def _brought(other: Scan, sequence: Sequence, flair: Scan) -> Any:
     """A sequence's volume on FLAIR's grid."""
     volume = other.sequences.get(sequence, other.sequences["flair"])
-    grid, onto = grid_of(other), grid_of(flair)
-    title = TITLES[sequence]
-    if not (grid.placed and onto.placed):
-        known = other.in_mm and flair.in_mm
-        if grid.shape == onto.shape and (not known or np.allclose(grid.spacing, onto.spacing, rtol=0.01)):
-            return volume
-        raise ScanError(
-            f"{title} ({other.name}) differs from FLAIR ({flair.name}) in shape or spacing, and "
-            f"{flair.name if grid.placed else other.name} does not say where it lies; give files that do, "
-            "such as NIfTI."
-        )
+    names = (f"{TITLES[sequence]} ({other.name})", f"FLAIR ({flair.name})")
+    return bring(volume, grid_of(other), grid_of(flair), names)
+
+
+def relation(grid: Grid, onto: Grid) -> Literal["same", "other", "apart", "unknown"]:
+    """Whether a grid is FLAIR's, another one that can be resampled, elsewhere, or it cannot be told."""
+    if not (grid.placed and onto.placed) or grid.in_mm != onto.in_mm:
+        known = grid.in_mm and onto.in_mm
+        alike = grid.shape == onto.shape and (not known or np.allclose(grid.spacing, onto.spacing, rtol=0.01))
+        return "same" if alike else "unknown"
     if grid.is_same(onto):
-        return volume
-    if not grid.touches(onto):
+        return "same"
+    return "other" if grid.touches(onto) else "apart"
+
+
+def bring(volume: Any, grid: Grid, onto: Grid, names: tuple[str, str]) -> Any:
+    """A volume (Z, Y, X) on FLAIR's grid: itself, if it lies there, else :class:`Resampled`.
+
+    Parameters
+    ----------
+    volume : array
+    grid, onto : Grid
+        Its own, and FLAIR's.
+    names : tuple of str
+        What to call both in an error.
+
+    Raises
+    ------
+    ScanError
+        If it lies elsewhere, or does not say where and has another shape.
+    """
+    found, (one, flair) = relation(grid, onto), names
+    if found == "unknown":
         raise ScanError(
-            f"{title} ({other.name}) and FLAIR ({flair.name}) lie in different places; are they of one "
-            "patient and one session?"
+            f"{one} differs from {flair} in shape or spacing, and {flair if grid.placed else one} does not "
+            "say where it lies; give files that do, such as NIfTI."
         )
-    return Resampled(volume, grid, onto)
+    if found == "apart":
+        raise ScanError(
+            f"{one} and {flair} lie in different places; are they of one patient and one session?"
+        )
+    return volume if found == "same" else Resampled(volume, grid, onto)
 
 
 def _lowest(voxels: NDArray[Any]) -> float:

@@ -16,9 +16,9 @@ from napari_tumor_unet.autosave import Leftover, autosave_folder
 from napari_tumor_unet.plugin import autosaving
 from napari_tumor_unet.plugin.kept_result import KeptResult, has_result
 from napari_tumor_unet.plugin.layers import scan_of
-from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.result_layer import ResultLayer
 from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.result import Provenance, Slices
 from tests.test_autosave import make
 

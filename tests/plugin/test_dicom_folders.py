@@ -15,8 +15,8 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QTreeWidgetItem
 
 from napari_tumor_unet.log import log_file
-from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.series_chooser import SeriesChooser
+from napari_tumor_unet.plugin.volumes import KEY
 from tests.conftest import is_one_sentence
 from tests.dicom_files import AXES, PATIENT, images, saved
 

@@ -19,9 +19,9 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_tumor_unet import library
-from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.settings import segmentation_settings
+from napari_tumor_unet.plugin.volumes import KEY
 from tests.conftest import make_phantom
 
 from .conftest import PATIENCE, start_segmentation

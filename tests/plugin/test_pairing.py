@@ -9,8 +9,7 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_tumor_unet.plugin.pairing import LayerPair, image_for
-from napari_tumor_unet.plugin.parts import KEY
-from napari_tumor_unet.plugin.volumes import Place
+from napari_tumor_unet.plugin.volumes import KEY, Place
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Refused
 

@@ -18,8 +18,7 @@ from napari_tumor_unet.dataset import find_pairs
 from napari_tumor_unet.lessons import content_hash
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.pairs_section import PairsSection
-from napari_tumor_unet.plugin.parts import KEY
-from napari_tumor_unet.plugin.volumes import Place
+from napari_tumor_unet.plugin.volumes import KEY, Place
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import make_phantom
 

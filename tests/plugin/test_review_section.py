@@ -17,9 +17,9 @@ from qtpy.QtGui import QAction, QKeySequence, QShortcut
 from napari_tumor_unet import library
 from napari_tumor_unet.plugin.kept_result import slices_to_teach
 from napari_tumor_unet.plugin.layers import Choice, scan_of
-from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.result_layer import ResultLayer
 from napari_tumor_unet.plugin.review import Review
+from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.regions import threshold_mask
 from napari_tumor_unet.result import Provenance, Slices
 

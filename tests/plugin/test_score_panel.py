@@ -22,8 +22,8 @@ from superqt import QCollapsible
 
 from napari_tumor_unet.comparison import score
 from napari_tumor_unet.plugin.comparing import _planes
-from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.plugin.volumes import KEY
 
 from .conftest import PATIENCE, entries_of, press
 

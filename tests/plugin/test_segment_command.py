@@ -24,9 +24,9 @@ from napari_tumor_unet import tasks
 from napari_tumor_unet.jobs import Callbacks, Worker
 from napari_tumor_unet.library import find_model
 from napari_tumor_unet.plugin.layers import data_to_world
-from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.settings import segmentation_settings
+from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.scan import scan_from_volume
 from napari_tumor_unet.scoring import dice
 from napari_tumor_unet.sharing import handle_of, planes_of

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.plugin.volumes import KEY
 from tests.conftest import make_phantom
 
 from .conftest import PATIENCE, press

@@ -11,8 +11,7 @@ from napari.layers import Image, Labels
 from napari_tumor_unet.autosave import Autosave, edited_slices, pack
 from napari_tumor_unet.plugin.kept_result import still_fits
 from napari_tumor_unet.plugin.layers import label_colours
-from napari_tumor_unet.plugin.parts import KEY
-from napari_tumor_unet.plugin.volumes import Place, axes_of, voxels_of
+from napari_tumor_unet.plugin.volumes import KEY, Place, axes_of, voxels_of
 
 if TYPE_CHECKING:
     from napari import Viewer

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.comparison import ComparisonError
 from napari_tumor_unet.grid import Grid
-from napari_tumor_unet.plugin.layers import data_to_world
-from napari_tumor_unet.plugin.parts import KEY
+from napari_tumor_unet.plugin.places import layer_grid
+from napari_tumor_unet.plugin.volumes import KEY, voxels_of
 
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
@@ -36,7 +36,7 @@ class Compared:
 
     def labels(self) -> Any:
         """(Y, X) or (Z, Y, X), as the layer holds them."""
-        return _stored(self.layer)[self.at]
+        return voxels_of(self.layer)[self.at]
 
     def with_slice(self, point: Sequence[float], z: int) -> tuple[float, ...]:
         """A point of the viewer's world, moved to a slice."""
@@ -52,7 +52,7 @@ class Compared:
 
     def like(self, mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], dict[str, Any]]:
         """A mask on this grid as data for a layer of the same place, and the arguments that put it there."""
-        data = np.zeros(_stored(self.layer).shape, np.uint8)
+        data = np.zeros(voxels_of(self.layer).shape, np.uint8)
         data[self.at] = mask
         return data, {name: getattr(self.layer, name) for name in _GEOMETRY}
 
@@ -73,18 +73,6 @@ def compared(
     return _compared(prediction, axes, point), _compared(reference, axes, point)
 
 
-def grid_at(layer: Labels, at: tuple[int, ...]) -> Grid:
-    """Where the part of a layer at a position along its leading axes lies in napari's world."""
-    leading = len(at)
-    units = layer.units[leading:]
-    in_mm = all(unit.is_compatible_with("millimeter") for unit in units)
-    factor = np.array([float((1 * unit).to("millimeter").magnitude) if in_mm else 1.0 for unit in units])
-    matrix, _ = data_to_world(layer)
-    offset = np.asarray(layer.data_to_world((*at, *[0.0] * len(units))))
-    shape = _stored(layer).shape[leading:]
-    return Grid(shape, matrix[leading:, leading:] * factor[:, None], offset[leading:] * factor, in_mm)
-
-
 def model_of(layer: Labels) -> str:
     """The name of the model that made a mask, if one did."""
     return layer.metadata.get(KEY, {}).get("provenance", {}).get("model", "")
@@ -101,14 +89,11 @@ def is_agreement(layer: Layer) -> bool:
 
 
 def _compared(layer: Labels, axes: int, point: Sequence[float]) -> Compared:
+    leading = layer.ndim - axes
     index = layer.world_to_data(tuple(point)[-layer.ndim :])
-    shape = _stored(layer).shape
-    at = tuple(_nearest(index[axis], shape[axis]) for axis in range(layer.ndim - axes))
-    return Compared(layer, at, grid_at(layer, at))
-
-
-def _stored(layer: Labels) -> Any:
-    return layer.data[0] if layer.multiscale else layer.data
+    shape = voxels_of(layer).shape
+    at = tuple(_nearest(index[axis], shape[axis]) for axis in range(leading))
+    return Compared(layer, at, layer_grid(layer, tuple(range(leading, layer.ndim)), at))
 
 
 def _nearest(position: float, length: int) -> int:

@@ -11,8 +11,7 @@ from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
 from napari_tumor_unet.card import NOT_FOR_THE_CLINIC
-from napari_tumor_unet.plugin.parts import KEY
-from napari_tumor_unet.plugin.volumes import Place
+from napari_tumor_unet.plugin.volumes import KEY, Place
 from napari_tumor_unet.regions import Region, drop_small_regions, find_regions, threshold_mask, voxels_of
 from napari_tumor_unet.result import Findings, blank, find, update
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as Positions
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Layer
 from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
-from numpy.typing import NDArray
 
-from napari_tumor_unet.plugin.parts import KEY, Part, guessed_parts, scan_id
-from napari_tumor_unet.plugin.volumes import Axes, Place, Volume, axes_of, voxels_of
-from napari_tumor_unet.scan import Geometry, Scan, ScanError, Sequence
+from napari_tumor_unet.plugin.parts import Choice, Part, guess_parts, scan_id, told
+from napari_tumor_unet.plugin.places import common_grids, data_to_world, stored_geometry
+from napari_tumor_unet.plugin.remembered import recalled
+from napari_tumor_unet.plugin.volumes import KEY, Axes, Place, Volume, axes_of, voxels_of
+from napari_tumor_unet.scan import Scan, ScanError, Sequence
+from napari_tumor_unet.sequence_names import TITLES
+from napari_tumor_unet.sequences import bring
 
 _PALETTE = {
     "orange": "#ff6a3d",
@@ -46,17 +49,25 @@ class LayerScan:
         What the layer's axes are.
     place : Place
         Where the scan lies in the data of a mask's layer.
+    parts : mapping of {"pre", "flair", "post"} to Part
+        The layers that its sequences are.
     """
 
     scan: Scan
     image: Image
     axes: Axes
     place: Place
+    parts: Mapping[Sequence, Part]
+
+    @property
+    def combined(self) -> str:
+        """Which sequences were put together, and how, if they were not read together."""
+        read = {scan_id(part.image) for part in self.parts.values()}
+        return told(self.parts) if len(read) > 1 else ""
 
     def mask_shape(self) -> tuple[int, ...]:
         """Shape of the mask as the layer's data want it: the image's without its channels."""
-        shape = voxels_of(self.image).shape
-        return tuple(int(shape[axis]) for axis in self.axes.mask)
+        return _plain_shape(self.image, self.axes)
 
     def geometry(self) -> dict[str, Any]:
         """Arguments that give a labels layer exactly the image's place in the world."""
@@ -89,25 +100,6 @@ class LayerScan:
         return (*point[:-n], *(float(p) for p in self.image.data_to_world(position)))
 
 
-@dataclass(frozen=True)
-class Choice:
-    """What the user knows better of a scan than its layer tells.
-
-    Attributes
-    ----------
-    parts : mapping of {"pre", "flair", "post"} to Part
-        Which layer or channel is which sequence; empty for what :func:`guessed_parts` makes of it.
-    across : int
-        Which of the last three axes the slices lie along.
-    turn : int
-        Quarter turns, counter-clockwise, that bring the front of the head up.
-    """
-
-    parts: Mapping[Sequence, Part] = field(default_factory=dict)
-    across: int = 0
-    turn: int = 0
-
-
 def scan_of(
     layer: Layer | None,
     layers: Iterable[Layer],
@@ -116,8 +108,8 @@ def scan_of(
 ) -> LayerScan:
     """The scan that a layer stands for.
 
-    That is an image layer itself, together with the other sequences that were read with it; or, for a
-    labels layer, the image that it was made from or read with.
+    That is an image layer itself, together with the other sequences of its patient, on FLAIR's grid; or,
+    for a labels layer, the image that it was made from or read with.
 
     Parameters
     ----------
@@ -128,7 +120,7 @@ def scan_of(
     point : sequence of float
         Where in the world the viewer is: of a scan with time points the one on screen is meant.
     choice : Choice, optional
-        What the user said of the layer.
+        What the user says of the layer; by default what was said before.
 
     Raises
     ------
@@ -141,18 +133,20 @@ def scan_of(
     if not isinstance(layer, Image):
         known = layer.metadata.get(KEY, {}) if layer is not None else {}
         candidates = [image for image in images if _is_source(image, known)] or images
-        if len({scan_id(image) for image in candidates}) > 1:
+        if len({flair_of(image, images).unique_id for image in candidates}) > 1:
             raise ScanError("Select the image layer of the scan that is to be segmented.")
         # FLAIR is what the user looks at.
         layer = max(candidates, key=lambda image: image.metadata.get(KEY, {}).get("sequence") == "flair")
-    return _from_image(layer, images, point, choice or Choice())
+    said = choice or recalled(layer, images) or Choice()
+    return _from_image(layer, images, point, said)
 
 
-def data_to_world(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The matrix and offset of a layer's whole transform, whatever it is made of."""
-    offset = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
-    columns = [np.asarray(layer.data_to_world(unit)) - offset for unit in np.eye(layer.ndim)]
-    return np.stack(columns, axis=1), offset
+def flair_of(image: Image, images: Iterable[Image]) -> Image:
+    """The layer that shows the FLAIR of an image's scan; itself, where that cannot be told."""
+    images = list(images)
+    choice = recalled(image, images)
+    parts = choice.parts if choice else guess_parts(image, images).parts
+    return parts["flair"].image if "flair" in parts else image
 
 
 def _is_source(image: Image, known: dict[str, Any]) -> bool:
@@ -161,41 +155,53 @@ def _is_source(image: Image, known: dict[str, Any]) -> bool:
     return "scan_id" in known and scan_id(image) == known["scan_id"]
 
 
-def stored_geometry(layer: Image | Labels) -> Geometry | None:
-    """The geometry of the file that a layer's voxels lie as, if our reader read it, and they still do."""
-    known = layer.metadata.get(KEY, {})
-    same = tuple(known.get("shape", ())) == tuple(voxels_of(layer).shape)
-    return Geometry(**known["geometry"]) if same and known.get("geometry") else None
-
-
-def _from_image(image: Image, images: list[Image], point: Positions[float], choice: Choice) -> LayerScan:
+def _from_image(layer: Image, images: list[Image], point: Positions[float], choice: Choice) -> LayerScan:
+    parts = choice.parts or guess_parts(layer, images).parts
+    if not parts:
+        raise ScanError(
+            f"{layer.name} has {voxels_of(layer).shape[axes_of(layer).channel]} channels; say in the panel "
+            "Segment tumour which of them is FLAIR."
+        )
+    image = parts["flair"].image if "flair" in parts else layer
     axes = axes_of(image, choice.across)
     across = choice.across if len(axes.spatial) == 3 else 0
     place = Place(_position(image, axes.leading, point), across, choice.turn)
-    parts = choice.parts or guessed_parts(image, images)
-    if not parts:
-        raise ScanError(
-            f"{image.name} has {voxels_of(image).shape[axes.channel]} channels; say in the panel Segment "
-            "tumour which of them is FLAIR."
-        )
-    fixed = dict(zip(axes.leading, place.at, strict=True))
-
-    def volume(part: Part) -> Volume:
-        if part.image is not image and axes.channel is not None:  # its axes are those of the mask
-            spatial = tuple(axes.mask.index(axis) for axis in axes.spatial)
-            return Volume(voxels_of(part.image), spatial, dict(enumerate(place.at)), place.turn)
-        chosen = fixed if part.channel is None else fixed | {axes.channel: part.channel}
-        return Volume(voxels_of(part.image), axes.spatial, chosen, place.turn)
-
     spacing, in_mm = _spacing(image, axes.spatial)
     if choice.turn % 2:
         spacing = (spacing[0], spacing[2], spacing[1])
     name = image.metadata.get(KEY, {}).get("scan", image.name)
+    sequences = {
+        sequence: _volume(part, image, place, point, TITLES[sequence]) for sequence, part in parts.items()
+    }
     # As the user turned it, it lies in another way than its file says.
     known = None if choice.across or choice.turn else stored_geometry(image)
     geometry = known and replace(known, spacing=spacing)
-    scan = Scan(name, {s: volume(part) for s, part in parts.items()}, spacing, in_mm, geometry)
-    return LayerScan(scan, image, axes, place)
+    return LayerScan(Scan(name, sequences, spacing, in_mm, geometry), image, axes, place, parts)
+
+
+def _volume(part: Part, image: Image, place: Place, point: Positions[float], title: str) -> Any:
+    """A sequence on the grid of FLAIR's layer, of which nothing is read yet."""
+    axes = axes_of(image, place.across)
+    own = axes_of(part.image, place.across)
+    # A layer of another shape has axes of its own.
+    alike = _plain_shape(part.image, own) == _plain_shape(image, axes)
+    seen = place if alike else Place(_position(part.image, own.leading, point))
+    if not alike:
+        own = axes_of(part.image)
+    fixed = dict(zip(own.leading, seen.at, strict=True))
+    if part.channel is not None:
+        fixed[own.channel] = part.channel
+    volume = Volume(voxels_of(part.image), own.spatial, fixed, seen.turn)
+    if part.image is image:
+        return volume
+    grid, onto = common_grids(part.image, image)
+    names = (f"{title} ({part.image.name})", f"FLAIR ({image.name})")
+    return bring(volume, grid.turned(seen.across, seen.turn), onto.turned(place.across, place.turn), names)
+
+
+def _plain_shape(image: Image, axes: Axes) -> tuple[int, ...]:
+    """Its shape without its channels."""
+    return tuple(int(voxels_of(image).shape[axis]) for axis in axes.mask)
 
 
 def _position(image: Image, axes: tuple[int, ...], point: Positions[float]) -> tuple[int, ...]:

@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from napari_tumor_unet.batch import sidecar_of, write_result
 from napari_tumor_unet.grid import Grid, geometry_of
 from napari_tumor_unet.io import MASK_ENDINGS, ending_of, write_mask
-from napari_tumor_unet.plugin.compared import grid_at
 from napari_tumor_unet.plugin.kept_result import still_fits, told_of
-from napari_tumor_unet.plugin.layers import stored_geometry
 from napari_tumor_unet.plugin.pairing import image_for
-from napari_tumor_unet.plugin.parts import KEY
-from napari_tumor_unet.plugin.volumes import voxels_of
+from napari_tumor_unet.plugin.places import layer_grid, stored_geometry
+from napari_tumor_unet.plugin.volumes import KEY, voxels_of
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
 
 _NO_UNIT = "The layer has no unit of length; the file takes its spacing as mm, and tells no place."
@@ -99,7 +97,7 @@ def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
     at = known["place"].at if segmented else (0,) * len(leading)
     mask = np.array(data[at])
     whole = mask.size == data.size or np.count_nonzero(mask) == np.count_nonzero(data)
-    grid, image = grid_at(layer, at), image_for(layer, layers)
+    grid, image = layer_grid(layer, tuple(range(len(at), layer.ndim)), at), image_for(layer, layers)
     geometry = stored_geometry(layer) or (None if image is None else stored_geometry(image))
     if geometry is not None:
         lost_in_tiff, lost_else = _SPACING_ALONE if geometry.oriented else "", ""

@@ -13,7 +13,7 @@ from napari_tumor_unet.lessons import Marks, marks_of, pair_hash, scan_hash
 from napari_tumor_unet.log import note_error
 from napari_tumor_unet.plugin.layers import LayerScan
 from napari_tumor_unet.plugin.pairing import LayerPair
-from napari_tumor_unet.plugin.parts import KEY
+from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.scan import ScanError
 
 

@@ -12,9 +12,10 @@ from napari.layers import Image, Labels, Layer
 
 from napari_tumor_unet.grid import Grid
 from napari_tumor_unet.plugin.compared import is_agreement
-from napari_tumor_unet.plugin.layers import Choice, LayerScan, data_to_world, scan_of
-from napari_tumor_unet.plugin.parts import KEY, scan_id
-from napari_tumor_unet.plugin.volumes import Place, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers import LayerScan, scan_of
+from napari_tumor_unet.plugin.parts import Choice, scan_id
+from napari_tumor_unet.plugin.places import data_to_world
+from napari_tumor_unet.plugin.volumes import KEY, Place, axes_of, voxels_of
 from napari_tumor_unet.scan import ScanError
 
 

@@ -16,9 +16,8 @@ from napari_tumor_unet.io import as_labels, ending_of_mask, is_dicom, is_labels,
 from napari_tumor_unet.io.dicom import Series, find_series, looks_like_dicom, read_series, series_of_file
 from napari_tumor_unet.io.lgg_folder import looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.layers import label_colours
-from napari_tumor_unet.plugin.parts import KEY
+from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
-from napari_tumor_unet.sequence_names import sequence_named
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -118,7 +117,7 @@ def series_layers(chosen: list[Series]) -> Generator[LayerData | str]:
         layer[1]["visible"] = series is chosen[-1]
         known = layer[1]["metadata"][KEY]
         known |= {"scan_id": studies[series.study], "modality": series.modality, "ending": ".nii.gz"}
-        known.pop("sequence", None)
+        known["study"] = series.study_code
         if series.sequence:
             known["sequence"] = series.sequence
         yield layer
@@ -141,9 +140,8 @@ def scan_layers(scan: Scan) -> list[LayerData]:
     for sequence in order:
         title = f"{scan.name} {_TITLES[sequence]}" if len(order) > 1 else scan.name
         known: dict[str, Any] = {"scan": scan.name, "scan_id": scan_id}
-        # Of a file with one sequence the name tells which, or nothing does.
-        if told := sequence if len(order) > 1 else sequence_named(scan.name):
-            known["sequence"] = told
+        if len(order) > 1:  # of a single one the name may know better
+            known["sequence"] = sequence
         if scan.geometry is not None:
             known |= {"geometry": dataclasses.asdict(scan.geometry), "shape": scan.shape}
         arguments = {

@@ -9,8 +9,7 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_tumor_unet.doubt import expected_errors, most_doubtful
-from napari_tumor_unet.plugin.parts import KEY
-from napari_tumor_unet.plugin.volumes import Place
+from napari_tumor_unet.plugin.volumes import KEY, Place
 
 if TYPE_CHECKING:
     from napari import Viewer

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.comparison import Aligned, agreement
 from napari_tumor_unet.plugin.compared import Compared
-from napari_tumor_unet.plugin.parts import KEY
 from napari_tumor_unet.plugin.slice_curve import SliceCurve, worst_first
+from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.plugin.widgets import append, button, row
 from napari_tumor_unet.scoring import Overlap
 

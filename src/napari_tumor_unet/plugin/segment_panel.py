@@ -67,7 +67,7 @@ class SegmentPanel(Container):
         self.review = ReviewSection(self._viewer)
         self.several = SeveralSection(self._several, self._chosen)
         models = self.models
-        choices = Container(widgets=[self.layer, self.extent, models.model, self.device])
+        choices = Container(widgets=[self.layer, self.scan.summary, self.extent, models.model, self.device])
         shown = [self.recovery, choices, models.buttons, row(self.start, self.cancel), self.progress]
         shown += [self.said, self.warned, self.details, self.result, self.review]
         folds = Container(labels=False)

@@ -178,11 +178,12 @@ class Session(QObject):
         run, (found, provenance) = self._run, outcome
         findings = run.result.finish(None if run.only else found, provenance, self.warnings)
         self.outcome = Outcome(run.source.scan.name, findings, provenance, warnings=self.warnings)
-        self.viewer.status = str(findings)
-        self._end(str(findings), ok=True)
+        said = f"{findings} From {run.source.combined}." if run.source.combined else str(findings)
+        self.viewer.status = said
+        self._end(said, ok=True)
         if not run.quiet:
             show = show_warning if self.warnings else show_info
-            show(" ".join((*self.warnings, str(findings))))  # one line of it is seen at first
+            show(" ".join((*self.warnings, said)))  # one line of it is seen at first
 
     def _on_failed(self, error: JobError) -> None:
         run, name = self._run, self._run.source.scan.name

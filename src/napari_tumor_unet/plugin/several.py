@@ -17,8 +17,7 @@ from napari_tumor_unet.card import ModelError
 from napari_tumor_unet.jobs import JobError
 from napari_tumor_unet.library import find_model
 from napari_tumor_unet.log import note_error
-from napari_tumor_unet.plugin.layers import scan_of
-from napari_tumor_unet.plugin.parts import KEY, scan_id
+from napari_tumor_unet.plugin.layers import flair_of, scan_of
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.scan import ScanError
@@ -54,7 +53,9 @@ class Several(QObject):
     def segment_layers(self, images: Iterable[Image], **options: Any) -> None:
         """Segment image layers, each into a labels layer of its own; options as for ``Session.segment``."""
         self._begin()
-        self._images = deque(_scans_among(list(images)))
+        everything = [layer for layer in self._session.viewer.layers if isinstance(layer, Image)]
+        flairs = [flair_of(image, everything) for image in images]
+        self._images = deque(dict.fromkeys(flairs))
         self._options = options
         self._session.progressed.connect(self._on_slices)
         self._session.ended.connect(self._on_layer)
@@ -134,16 +135,3 @@ class Several(QObject):
         scans = "1 scan" if len(self.outcomes) - failed == 1 else f"{len(self.outcomes) - failed} scans"
         with suppress(RuntimeError):  # the window may be gone
             self.ended.emit(f"{said}{scans} segmented, {failed} failed.")
-
-
-def _scans_among(images: list[Image]) -> list[Image]:
-    """One layer for each scan: of sequences that were read together the FLAIR."""
-
-    def is_flair(image: Image) -> bool:
-        return image.metadata.get(KEY, {}).get("sequence", "flair") == "flair"
-
-    by_scan: dict[str, Image] = {}
-    for image in images:
-        if scan_id(image) not in by_scan or is_flair(image):
-            by_scan[scan_id(image)] = image
-    return list(by_scan.values())

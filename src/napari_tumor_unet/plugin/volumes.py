@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.scan import SEQUENCES
 
+KEY = "napari-tumor-unet"
+"""Where this plugin keeps what it knows of a layer, in the layer's metadata."""
+
 _CHANNEL_LABELS = {"c", "channel", "channels"}
 
 
@@ -100,12 +103,23 @@ class Volume:
         self.shape = (depth, width, height) if turn % 2 else (depth, height, width)
 
     def __getitem__(self, z: int) -> NDArray[Any]:
+        return np.rot90(self._part(z), self._turn)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if len(self._spatial) < 3:
+            whole = self[0][None]
+        else:
+            across = sorted(self._spatial).index(self._spatial[0])
+            whole = np.rot90(np.moveaxis(self._part(slice(None)), across, 0), self._turn, axes=(1, 2))
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+    def _part(self, z: int | slice) -> NDArray[Any]:
         index: list[Any] = [slice(None)] * len(self._array.shape)
         for axis, position in self._fixed.items():
             index[axis] = position
         if len(self._spatial) == 3:
             index[self._spatial[0]] = z
-        return np.rot90(np.asarray(self._array[tuple(index)]), self._turn)
+        return np.asarray(self._array[tuple(index)])
 
 
 @dataclass(frozen=True)

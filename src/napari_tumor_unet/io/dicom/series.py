@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,11 @@ class Series:
     def sequence(self) -> Sequence | None:
         """Which of the three sequences it is, as far as that can be told."""
         return self.acquisition.sequence
+
+    @property
+    def study_code(self) -> str:
+        """What its study has in common wherever its series lie; it says nothing of the patient."""
+        return hashlib.sha256(self.slices[0].study.encode()).hexdigest()[:8]
 
     @property
     def files(self) -> tuple[Path, ...]:
