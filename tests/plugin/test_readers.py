@@ -18,7 +18,7 @@ from napari._app_model import get_app_model
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.plugin.layers import data_to_world
-from napari_tumor_unet.plugin.readers import get_reader, read_layers
+from napari_tumor_unet.plugin.readers import get_reader
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import is_one_sentence
 
@@ -173,13 +173,3 @@ def test_labels_open_as_labels_in_their_own_place(
     np.testing.assert_array_equal(layer.data, voxels)
     np.testing.assert_allclose(layer.scale, (4, 0.6, 0.5))
     np.testing.assert_allclose(layer.translate, (30, 20, -10))
-
-
-@pytest.mark.parametrize(
-    ("name", "sequence"), [("P1_t1ce", "post"), ("P1_t1", "pre"), ("P1_flair", "flair"), ("brain", None)]
-)
-def test_a_file_says_by_its_name_which_sequence_it_is(nifti: Path, name: str, sequence: str | None) -> None:
-    path = nifti.rename(nifti.with_name(f"{name}.nii.gz"))
-    ((_, arguments, _),) = read_layers(path)
-    assert arguments["name"] == name
-    assert arguments["metadata"]["napari-tumor-unet"].get("sequence") == sequence
