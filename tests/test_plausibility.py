@@ -154,8 +154,8 @@ def test_a_single_slice_is_told(sample: Scan) -> None:
 
 
 def test_another_modality_is_told_by_its_name(sample: Scan) -> None:
-    assert warnings_of(sample, "MR") == ()
-    assert warnings_of(sample, "PT") == ("This is PT, no MRI; choose a FLAIR image.",)
+    assert warnings_of(replace(sample, modality="MR")) == ()
+    assert warnings_of(replace(sample, modality="PT")) == ("This is PT, no MRI; choose a FLAIR image.",)
 
 
 def test_a_scan_whose_file_says_how_it_lies_is_not_judged_by_its_shape(sample: Scan) -> None:

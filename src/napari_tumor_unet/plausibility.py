@@ -28,7 +28,7 @@ _LENGTH = (100.0, 320.0)  # mm, of a head from front to back
 _FEW = 3  # slices
 
 
-def warnings_of(scan: Scan, modality: str | None = None) -> tuple[str, ...]:
+def warnings_of(scan: Scan) -> tuple[str, ...]:
     """Why the segmentation of a scan may not be worth much; empty where nothing speaks against it.
 
     It looks at eight slices of FLAIR, and takes the time of those.
@@ -36,8 +36,6 @@ def warnings_of(scan: Scan, modality: str | None = None) -> tuple[str, ...]:
     Parameters
     ----------
     scan : Scan
-    modality : str, optional
-        As DICOM files give it: "MR", "CT", ...
 
     Returns
     -------
@@ -45,10 +43,10 @@ def warnings_of(scan: Scan, modality: str | None = None) -> tuple[str, ...]:
         Sentences, each with a reason and what to do.
     """
     looks = look(scan)
-    if modality not in (None, "", "MR"):
-        seen: tuple[str, ...] = (f"This is {modality}, no MRI; choose a FLAIR image.",)
+    if scan.modality not in ("", "MR"):
+        seen: tuple[str, ...] = (f"This is {scan.modality}, no MRI; choose a FLAIR image.",)
     else:
-        seen = _appearance(looks, oriented=scan.geometry is not None)
+        seen = _appearance(looks, oriented=scan.geometry is not None and scan.geometry.oriented)
     return seen + _grid(scan, looks)
 
 

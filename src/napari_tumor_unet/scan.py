@@ -60,6 +60,8 @@ class Scan:
         Whether the spacing is in mm. Files without geometry have unit spacing and say so here.
     geometry : Geometry, optional
         The place in the patient, for scans read from files that know it.
+    modality : str
+        As DICOM files give it: "MR", "CT", ...; empty where it is not known.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Scan:
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     in_mm: bool = False
     geometry: Geometry | None = field(default=None, compare=False)
+    modality: str = ""
 
     def __post_init__(self) -> None:
         if "flair" not in self.sequences:

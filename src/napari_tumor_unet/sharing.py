@@ -29,12 +29,13 @@ class ScanHandle:
     shape: tuple[int, int, int]
     dtypes: dict[Sequence, str]
     geometry: Geometry | None = None
+    modality: str = ""
 
 
 def handle_of(scan: Scan) -> ScanHandle:
     """What the other process needs to know before it asks for slices."""
     dtypes = {sequence: np.dtype(array.dtype).str for sequence, array in scan.sequences.items()}
-    return ScanHandle(scan.name, scan.spacing, scan.in_mm, scan.shape, dtypes, scan.geometry)
+    return ScanHandle(scan.name, scan.spacing, scan.in_mm, scan.shape, dtypes, scan.geometry, scan.modality)
 
 
 def planes_of(scan: Scan, indices: range) -> Planes:
@@ -67,7 +68,7 @@ def remote_scan(handle: ScanHandle, ask: Callable[[range], Planes]) -> Scan:
         s: _RemoteVolume(handle.shape, np.dtype(dtype), partial(plane_of, s))
         for s, dtype in handle.dtypes.items()
     }
-    return Scan(handle.name, volumes, handle.spacing, handle.in_mm, handle.geometry)
+    return Scan(handle.name, volumes, handle.spacing, handle.in_mm, handle.geometry, handle.modality)
 
 
 @dataclass(frozen=True)

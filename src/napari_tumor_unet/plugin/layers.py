@@ -176,7 +176,9 @@ def _from_image(layer: Image, images: list[Image], point: Positions[float], choi
     # As the user turned it, it lies in another way than its file says.
     known = None if choice.across or choice.turn else stored_geometry(image)
     geometry = known and replace(known, spacing=spacing)
-    return LayerScan(Scan(name, sequences, spacing, in_mm, geometry), image, axes, place, parts)
+    modality = image.metadata.get(KEY, {}).get("modality", "")
+    scan = Scan(name, sequences, spacing, in_mm, geometry, modality)
+    return LayerScan(scan, image, axes, place, parts)
 
 
 def _volume(part: Part, image: Image, place: Place, point: Positions[float], title: str) -> Any:

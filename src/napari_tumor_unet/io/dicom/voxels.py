@@ -28,7 +28,8 @@ def read_series(series: Series) -> Scan:
     voxels = _decoded(series)
     if series.geometry is None:
         spacing = series.spacing or (1.0, 1.0, 1.0)
-        return Scan(series.name, {"flair": voxels}, spacing, in_mm=series.spacing is not None)
+        known = series.spacing is not None
+        return Scan(series.name, {"flair": voxels}, spacing, known, modality=series.modality)
     image = sitk.GetImageFromArray(voxels)
     del voxels
     z, y, x = series.geometry.spacing
@@ -40,7 +41,7 @@ def read_series(series: Series) -> Scan:
     stored = series.geometry.stored_orientation
     geometry = Geometry((z, y, x), image.GetOrigin(), image.GetDirection(), stored)
     voxels = sitk.GetArrayFromImage(image)
-    return Scan(series.name, {"flair": voxels}, geometry.spacing, in_mm=True, geometry=geometry)
+    return Scan(series.name, {"flair": voxels}, geometry.spacing, True, geometry, series.modality)
 
 
 def _decoded(series: Series) -> NDArray[np.generic]:
