@@ -20,7 +20,7 @@ demo: $(STAMP) ## Open napari on the sample scan and segment it
 	sh scripts/with_display.sh $(PYTHON) scripts/demo.py
 
 test: $(STAMP) ## Run all tests, real-viewer tests included
-	sh scripts/with_display.sh --virtual $(PYTHON) -m pytest
+	sh scripts/with_display.sh --virtual $(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 bench: $(STAMP) ## Measure the speed of segmentation and training against plain ones
 	$(PYTHON) benchmarks/bench_segmentation.py
