@@ -76,8 +76,8 @@ def scan_of(voxels: np.ndarray) -> Scan:
     return scan_from_volume(voxels, name="a")
 
 
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "uint16", "int64"])
-def test_integers_of_few_values_are_labels(dtype: str) -> None:
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "uint16", "int64", "float32", "float64"])
+def test_whole_numbers_of_few_values_are_labels(dtype: str) -> None:
     assert is_labels(Path("a.nii"), scan_of(LABELS.astype(dtype)))
 
 
@@ -90,9 +90,11 @@ def test_integers_of_few_values_are_labels(dtype: str) -> None:
         LABELS - 1,
         LABELS + 1,
         LABELS * 100_000,
-        LABELS.astype(np.float32),
+        np.where(LABELS > 2, 1.5, 0.0),
+        np.where(LABELS > 2, np.inf, 0.0),
+        np.where(LABELS > 2, np.nan, 1.0),
     ],
-    ids=["8 bits", "empty", "constant", "negative", "without 0", "high", "float"],
+    ids=["8 bits", "empty", "constant", "negative", "without 0", "high", "half", "infinite", "nothing"],
 )
 def test_other_voxels_are_a_scan(voxels: np.ndarray) -> None:
     assert not is_labels(Path("a.nii"), scan_of(voxels))

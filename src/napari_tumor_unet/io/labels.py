@@ -17,12 +17,12 @@ _HIGHEST = 1 << 16  # of an image that is looked at for few values
 
 
 def is_labels(path: Path, scan: Scan) -> bool:
-    """Whether a file holds labels: it says so by its name, or has integers of few values, 0 among them.
+    """Whether a file holds labels: it says so by its name, or has whole numbers of few values, 0 among them.
 
     Parameters
     ----------
     path : Path
-        Whose name may say it; whole numbers that are no integers are then labels too.
+        Whose name may say it.
     scan : Scan
         What was read from it.
     """
@@ -74,16 +74,14 @@ def _are_whole(voxels: NDArray[Any]) -> bool:
 
 
 def _are_few(voxels: NDArray[Any]) -> bool:
-    """Whether these are integers from 0 on, of two to a few values; known from a few slices of a scan."""
-    if (
-        voxels.dtype.kind not in "bui"
-        or voxels.min() != 0
-        or not 0 < (highest := int(voxels.max())) < _HIGHEST
-    ):
+    """Whether these are whole numbers from 0 on, of two to a few values; known from a few slices of a scan."""
+    if voxels.dtype.kind not in "buif" or voxels.min() != 0 or not 0 < voxels.max() < _HIGHEST:
         return False
-    there = np.zeros(highest + 1, bool)
+    there = np.zeros(int(voxels.max()) + 1, bool)
     for plane in voxels:
-        there |= np.bincount(plane.ravel(), minlength=len(there)) > 0
+        if voxels.dtype.kind == "f" and (plane != plane.round()).any():
+            return False
+        there |= np.bincount(plane.ravel().astype(np.int64), minlength=len(there)) > 0
         if np.count_nonzero(there) > _FEW:
             return False
     return True
