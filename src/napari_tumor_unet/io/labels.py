@@ -74,7 +74,7 @@ def _are_whole(voxels: NDArray[Any]) -> bool:
 
 
 def _are_few(voxels: NDArray[Any]) -> bool:
-    """Whether these are whole numbers from 0 on, of two to a few values; known from a few slices of a scan."""
+    """Whether these are whole numbers from 0 on, of two to a few values; soon known of a scan."""
     if voxels.dtype.kind not in "buif" or voxels.min() != 0 or not 0 < voxels.max() < _HIGHEST:
         return False
     there = np.zeros(int(voxels.max()) + 1, bool)
