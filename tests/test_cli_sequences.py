@@ -58,7 +58,7 @@ def sequences(tmp_path: Path) -> dict[str, list[str]]:
 def test_a_folder_for_each_patient_gives_a_mask_for_each(run: Any, patients: Path, tmp_path: Path) -> None:
     result = run(patients)
     assert result.exit_code == 0, result.output
-    assert [line.split(":")[0] for line in result.output.split("\n") if line] == ["P1_flair", "P2_flair"]
+    assert [line.split(":")[0] for line in result.stdout.split("\n") if line] == ["P1_flair", "P2_flair"]
     assert result.output.count("Used: pre, flair, post.") == 2
     assert sequences(tmp_path) == {f"P{i}_flair_mask": ["pre", "flair", "post"] for i in (1, 2)}
     mask, flair = (

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from platformdirs import user_log_path
 
+_SHORT = 4  # letters; such names are parts of many words
 _PATH = re.compile(r"""(?<![\w.])(?:~|[A-Za-z]:)?[/\\][^\s'":;,]+""")
 
 
@@ -46,7 +47,9 @@ def note_error(message: str, details: str = "", private: Iterable[str] = ()) -> 
 def redacted(text: str, private: Iterable[str] = ()) -> str:
     """A text without some names, and without paths but those of program files."""
     for name in sorted(filter(None, private), key=len, reverse=True):
-        text = text.replace(name, "<scan>")
+        anywhere = re.escape(name)
+        alone = rf"(?<![A-Za-z]){anywhere}(?![A-Za-z])"
+        text = re.sub(alone if len(name) < _SHORT else anywhere, "<scan>", text)
     return "\n".join(_without_paths(line) for line in text.split("\n"))
 
 

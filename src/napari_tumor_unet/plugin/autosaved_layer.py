@@ -68,7 +68,7 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     result, place = autosave.result, _place(autosave.result)
     image = _image_of(viewer, autosave, place)
     geometry = result["geometry"]
-    known = {name: result[name] for name in _TOLD if name in result} | {
+    known = _tuples({name: result[name] for name in _TOLD if name in result}) | {
         "scan": autosave.scan,
         "place": place,
         "geometry": None if geometry is None else _tuples(geometry),

@@ -20,7 +20,7 @@ from napari_tumor_unet.lessons import Lesson
 from napari_tumor_unet.plugin.failures import tell_failure
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.session import Session
-from napari_tumor_unet.progress import Command
+from napari_tumor_unet.progress import Command, Epoch, Step
 from napari_tumor_unet.runs import (
     PARENT,
     TUNED,
@@ -211,7 +211,7 @@ class Tuning(QObject):
         self.began.emit(epochs_of(self._folder))
 
     def _on_progressed(self, event: object) -> None:
-        self._moved = True
+        self._moved |= isinstance(event, Step | Epoch)
         self.progressed.emit(event)
 
     def _on_finished(self, report: tasks.Report) -> None:
