@@ -36,6 +36,13 @@ def test_the_scan_follows_the_active_image(viewer: napari.Viewer, panel: Any) ->
     assert panel.layer.value is first
 
 
+def test_it_opens_with_the_active_image(viewer: napari.Viewer) -> None:
+    images = [viewer.add_image(np.zeros((3, 8, 8)), name=name) for name in "abc"]
+    viewer.layers.selection.active = images[1]
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    assert panel.layer.value is images[1]
+
+
 @pytest.mark.usefixtures("head")
 def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     session, seen = Session.of(viewer), []

@@ -86,8 +86,8 @@ class SegmentPanel(Container):
         self.progress.visible = self.details.visible = False
         self._show_warnings()
         self._connect()
-        self._show_result()
         self._show_scan()
+        self._follow()
         if self._session.running:
             self._on_started()
         self._session.warm_up()
