@@ -71,7 +71,7 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
         Which files are FLAIR, as ``*_flair.nii.gz`` or ``flair/*.nii``, at any depth; by default their names
         tell.
     flair_alone : bool
-        Leave the T1 out.
+        Leave the T1 out, also of files that hold all sequences.
 
     Raises
     ------
@@ -94,7 +94,10 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
         for patient in _by_patient(paths, flairs | chosen):
             scans = [path for path in patient if path in chosen]
             t1 = [path for path in patient if named[path] in ("pre", "post") and path not in chosen]
-            found += [_with_others(path, [] if flair_alone else t1, scans) for path in scans]
+            if flair_alone:
+                found += [ScanFiles(path, alone=True) for path in scans]
+            else:
+                found += [_with_others(path, t1, scans) for path in scans]
             if t1 and not scans and not pattern:
                 problem = f"{t1[0].name} has no FLAIR beside it; the model needs one."
                 found.append(ScanFiles(t1[0], problem=problem))
