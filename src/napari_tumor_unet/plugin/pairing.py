@@ -14,7 +14,7 @@ from napari_tumor_unet.grid import Grid
 from napari_tumor_unet.plugin.compared import is_agreement
 from napari_tumor_unet.plugin.layers import LayerScan, scan_of
 from napari_tumor_unet.plugin.parts import Choice, is_flair, scan_id
-from napari_tumor_unet.plugin.places import data_to_world
+from napari_tumor_unet.plugin.places import data_to_world, mm_in
 from napari_tumor_unet.plugin.volumes import KEY, Place, axes_of, voxels_of
 from napari_tumor_unet.scan import ScanError
 
@@ -128,10 +128,6 @@ def _grid(layer: Layer, other: Layer) -> Grid:
     axes = axes_of(layer).mask if isinstance(layer, Image) else tuple(range(layer.ndim))
     matrix, offset = data_to_world(layer)
     both = all(unit.is_compatible_with("millimeter") for unit in (layer.units[-1], other.units[-1]))
-    factor = np.array([_in_mm(layer.units[axis]) if both else 1.0 for axis in axes])
+    factor = np.array([mm_in(layer.units[axis]) if both else 1.0 for axis in axes])
     shape = tuple(int(voxels_of(layer).shape[axis]) for axis in axes)
     return Grid(shape, matrix[np.ix_(axes, axes)] * factor[:, None], offset[list(axes)] * factor, True)
-
-
-def _in_mm(unit: Any) -> float:
-    return float((1 * unit).to("millimeter").magnitude) if unit.is_compatible_with("millimeter") else 1.0

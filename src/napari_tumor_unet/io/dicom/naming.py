@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from napari_tumor_unet.io.dicom.folder import ENDINGS, first_image
+from napari_tumor_unet.sequence_names import plain
 
 PATIENT = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientBirthName"),
@@ -71,9 +71,8 @@ def _identity(path: Path) -> dict[str, Any]:
 
 
 def _names_patient(text: str, header: dict[str, Any]) -> bool:
-    return any(_plain(word) in _plain(text) for word in words_of_patient(header))
+    return any(_spelled(word) in _spelled(text) for word in words_of_patient(header))
 
 
-def _plain(text: str) -> str:
-    parts = unicodedata.normalize("NFKD", text.lower().translate(_SPELLED))
-    return "".join(c for c in parts if not unicodedata.combining(c))
+def _spelled(text: str) -> str:
+    return plain(text.lower().translate(_SPELLED))
