@@ -128,13 +128,29 @@ def test_nnunets_cases_without_flair_are_refused(
         find_pairs(tmp_path)
 
 
-@pytest.mark.parametrize("which", ["mask", "other sequence"])
-def test_what_lies_elsewhere_than_its_scan_is_refused(tmp_path: Path, refused: Refused, which: str) -> None:
-    write_nnunet(tmp_path, {"0": "FLAIR", "1": "T1"}, {"x": 2})
-    path = tmp_path / ("labelsTr/x.nii.gz" if which == "mask" else "imagesTr/x_0001.nii.gz")
-    nib.save(nib.Nifti1Image(LABELS.T, np.eye(4)), path)
+def test_a_mask_that_lies_elsewhere_than_its_scan_is_refused(tmp_path: Path, refused: Refused) -> None:
+    write_nnunet(tmp_path, {"0": "FLAIR"}, {"x": 1})
+    nib.save(nib.Nifti1Image(LABELS.T, np.eye(4)), tmp_path / "labelsTr" / "x.nii.gz")
     with refused(ScanError, "x lies elsewhere"):
         find_pairs(tmp_path).pairs[0].read()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_sequence_on_another_grid_is_brought_to_flairs(
+    tmp_path: Path, refused: Refused, there: bool
+) -> None:
+    write_nnunet(tmp_path, {"0": "FLAIR", "1": "T1"}, {"x": 2})
+    affine = np.diag([-1, -1, 2, 1])
+    affine[:3, 3] = 0 if there else 500
+    nib.save(nib.Nifti1Image(VOXELS[::2].T, affine), tmp_path / "imagesTr" / "x_0001.nii.gz")
+    (pair,) = find_pairs(tmp_path).pairs
+    if not there:
+        with refused(ScanError, "different places"):
+            pair.read()
+        return
+    scan, _ = pair.read()
+    assert scan.sequences["pre"].shape == VOXELS.shape
+    np.testing.assert_array_equal(scan.sequences["pre"][2], VOXELS[2])
 
 
 def test_a_folder_of_slices_is_one_scan_and_is_not_split_by_slice(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ from pydicom.uid import (
 )
 
 from napari_tumor_unet.io import read_mask, read_scan, write_mask
-from napari_tumor_unet.io.dicom import Acquisition, Series, find_series, folder, looks_like_dicom, read_series
+from napari_tumor_unet.io.dicom import Series, find_series, folder, looks_like_dicom, read_series
+from napari_tumor_unet.io.dicom.acquisition import Acquisition
 from napari_tumor_unet.sample import sample_scan
 from napari_tumor_unet.scan import Scan, ScanError
 

@@ -129,6 +129,12 @@ def test_masks_of_dicom_are_not_named_after_the_patient(study: Path, tmp_path: P
     assert output_names([study, tmp_path / "anonymous"]) == ["DICOM", "anonymous"]
 
 
+@pytest.mark.parametrize("name", ["ACC90210", "MR of B-77"])
+def test_nor_after_any_other_number_of_the_patient(tmp_path: Path, name: str) -> None:
+    series(tmp_path / name, "FLAIR", 1, OtherPatientIDs=["A-12", "B-77"])
+    assert output_names([tmp_path / name])[0].startswith("study_")
+
+
 def test_dicom_studies_alike_in_name_get_masks_of_their_own(tmp_path: Path) -> None:
     for i in range(2):
         series(tmp_path / f"Mustermann {i}" / "DICOM", "FLAIR", 1, StudyInstanceUID=f"1.9.{i}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan_files import ScanFiles, find_scan_files
@@ -85,6 +87,13 @@ def test_another_patients_t1_is_never_taken(tree: Tree) -> None:
 def test_flair_alone_can_be_asked_for(tree: Tree) -> None:
     found = find_scan_files(tree(*BRATS, "P1/P1_t1_2.nii.gz"), flair_alone=True)
     assert told(found) == {"P1_flair.nii.gz": {}, "P2_flair.nii.gz": {}}
+
+
+def test_flair_alone_holds_for_files_with_all_sequences(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 3, 8, 9), np.uint8), imagej=True)
+    for alone in (True, False):
+        (files,) = find_scan_files(tmp_path, flair_alone=alone)
+        assert (list(files.read().sequences) == ["flair"]) == alone
 
 
 def test_files_that_name_no_sequence_are_a_scan_each(tree: Tree) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from napari_tumor_unet.grid import Grid, grid_of
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
-from napari_tumor_unet.sequences import Resampled, combine, resample
+from napari_tumor_unet.sequences import Resampled, combine
 
 from .conftest import Refused
 
@@ -39,6 +39,10 @@ def world_of(grid: Grid) -> np.ndarray:
     return np.moveaxis(np.indices(grid.shape), 0, -1) @ grid.matrix.T + grid.offset
 
 
+def resampled(volume: np.ndarray, grid: Grid, onto: Grid) -> np.ndarray:
+    return np.asarray(Resampled(volume, grid, onto))
+
+
 def placed(name: str, geometry: Geometry = AXIAL, volume: np.ndarray = VOLUME) -> Scan:
     return Scan(name, {"flair": volume}, geometry.spacing, in_mm=True, geometry=geometry)
 
@@ -51,7 +55,7 @@ def test_a_linear_field_is_met_exactly_on_any_grid(grid: Grid, onto: Grid) -> No
     index = (world_of(onto) - grid.offset) @ np.linalg.inv(grid.matrix).T
     inside = ((index >= 0) & (index <= np.array(grid.shape) - 1)).all(axis=-1)
     beyond = ((index < -0.51) | (index > np.array(grid.shape) - 0.49)).any(axis=-1)
-    moved = resample(volume, grid, onto)
+    moved = resampled(volume, grid, onto)
     assert moved.dtype == np.float32
     np.testing.assert_allclose(moved[inside], (world_of(onto) @ slope + 100)[inside], atol=1e-2)
     np.testing.assert_allclose(moved[beyond], volume.min(), atol=1e-3)
@@ -86,7 +90,7 @@ def test_a_turned_and_shifted_head_comes_to_flairs_grid(
 
 def test_a_slice_is_that_of_the_whole_and_computed_when_read() -> None:
     grid, onto = grid_of(placed("a")), grid_of(placed("b", replace(AXIAL, origin=(-18.3, -29.0, 44.0))))
-    whole, lazy = resample(VOLUME, grid, onto), Resampled(VOLUME, grid, onto)
+    whole, lazy = resampled(VOLUME, grid, onto), Resampled(VOLUME, grid, onto)
     assert (lazy.shape, lazy.ndim, lazy.dtype) == (whole.shape, 3, np.float32)
     for z in (0, 3, -1):
         np.testing.assert_array_equal(lazy[z], whole[z])
@@ -98,7 +102,7 @@ def test_a_slice_is_that_of_the_whole_and_computed_when_read() -> None:
 def test_voxels_of_all_real_types_are_resampled(dtype: str) -> None:
     volume = (VOLUME % 2).astype(dtype)
     grid = grid_of(placed("a"))
-    moved = resample(volume, grid, replace(grid, offset=grid.offset + grid.matrix @ [1, 2, 0]))
+    moved = resampled(volume, grid, replace(grid, offset=grid.offset + grid.matrix @ [1, 2, 0]))
     np.testing.assert_allclose(moved[:-1, :-2], volume[1:, 2:].astype(np.float32), atol=1e-6)
     assert (moved[-1] == 0).all()
 
@@ -107,7 +111,7 @@ def test_outside_is_the_lowest_of_what_is_a_number() -> None:
     volume = np.full((2, 3, 4), -7.5)
     volume[0, 0, 0], volume[0, 0, 1] = np.nan, -np.inf
     grid = Grid(volume.shape, np.eye(3), np.zeros(3), in_mm=True)
-    moved = resample(volume, grid, replace(grid, offset=np.array([5.0, 0, 0])))
+    moved = resampled(volume, grid, replace(grid, offset=np.array([5.0, 0, 0])))
     assert (moved == -7.5).all()
 
 

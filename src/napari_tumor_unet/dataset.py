@@ -18,12 +18,13 @@ from napari_tumor_unet.io import (
     is_mask_name,
     lgg_folder,
     name_of_masked,
-    read_mask,
+    read_labels,
     read_scan,
     scan_name,
 )
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.sequence_names import sequence_named
+from napari_tumor_unet.sequences import combine
 
 _PATIENT = re.compile(r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+")
 _NNUNET_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
@@ -77,22 +78,19 @@ class Pair:
     slices: tuple[int, ...] | None = None
 
     def read(self) -> tuple[Scan, NDArray[np.bool_]]:
-        """The scan and its mask (Z, Y, X).
+        """The scan and its mask (Z, Y, X); sequences on another grid are brought to FLAIR's.
 
         Raises
         ------
         ScanError
-            If one cannot be read, or they differ in shape or place.
+            If one cannot be read, a sequence does not belong to FLAIR, or the mask lies elsewhere.
         """
-        scan = read_scan(self.scan)
-        for sequence, path in self.others.items():
-            other = read_scan(path)
-            self._check_place(scan, other, sequence)
-            sequences = {**scan.sequences, sequence: other.sequences["flair"]}
-            scan = Scan(self.name, sequences, scan.spacing, scan.in_mm, scan.geometry)
-        mask = read_mask(self.mask) > 0
-        if self.mask != self.scan:
-            self._check_place(scan, read_scan(self.mask), "mask")
+        scan = combine(
+            read_scan(self.scan), **{sequence: read_scan(path) for sequence, path in self.others.items()}
+        )
+        labels = read_labels(self.mask)
+        self._check_place(scan, labels)
+        mask = np.asarray(labels.sequences["flair"]) > 0
         if mask.shape != scan.shape:
             raise ScanError(f"The mask of {self.name} has shape {mask.shape}, its scan {scan.shape}.")
         return scan, mask
@@ -110,8 +108,8 @@ class Pair:
             return _hash(lgg_folder.slice_files(self.scan)), _hash(masks)
         return _hash([self.scan, *self.others.values()]), _hash([self.mask])
 
-    def _check_place(self, scan: Scan, other: Scan, what: str) -> None:
-        one, two = scan.geometry, other.geometry
+    def _check_place(self, scan: Scan, labels: Scan) -> None:
+        one, two = scan.geometry, labels.geometry
         if one is None or two is None:
             return
         same = (
@@ -121,7 +119,7 @@ class Pair:
         )
         if not same:
             raise ScanError(
-                f"The {what} of {self.name} lies elsewhere than its scan: their spacing, origin or "
+                f"The mask of {self.name} lies elsewhere than its scan: their spacing, origin or "
                 "orientation differ."
             )
 

@@ -53,14 +53,21 @@ class Grid:
         """Whether each voxel lies where the other grid has it."""
         if self.shape != other.shape or self.in_mm != other.in_mm:
             return False
-        matrix, offset = self._seen_from(other)
+        matrix, offset = self.seen_from(other)
         corner = np.asarray(self.shape) - 1
         there = (np.zeros(len(corner)), corner, *(corner * unit for unit in np.eye(len(corner))))
         return all(np.abs(matrix @ index + offset - index).max() < _SAME for index in there)
 
+    def seen_from(self, other: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Matrix and offset from the other grid's indices to this one's."""
+        return (
+            np.linalg.solve(self.matrix, other.matrix),
+            np.linalg.solve(self.matrix, other.offset - self.offset),
+        )
+
     def touches(self, other: Grid) -> bool:
         """Whether the boxes around both grids, along the other one's axes, have space in common."""
-        matrix, offset = other._seen_from(self)
+        matrix, offset = other.seen_from(self)
         ends = [(-0.5, n - 0.5) for n in self.shape]
         corners = np.array([matrix @ corner + offset for corner in product(*ends)])
         low, high = corners.min(axis=0), corners.max(axis=0)
@@ -83,7 +90,7 @@ class Grid:
         """A mask of this grid on another one, by nearest neighbour; 0 outside."""
         from scipy import ndimage
 
-        matrix, offset = self._seen_from(onto)
+        matrix, offset = self.seen_from(onto)
         moved: NDArray[Any] = ndimage.affine_transform(
             mask, matrix, offset, output_shape=onto.shape, order=0, mode="grid-constant"
         )
@@ -91,17 +98,10 @@ class Grid:
 
     def outside(self, mask: NDArray[Any], of: Grid) -> int:
         """How many voxels of a mask lie outside another grid."""
-        matrix, offset = of._seen_from(self)
+        matrix, offset = of.seen_from(self)
         there = np.argwhere(mask) @ matrix.T + offset
         inside = ((there > -0.5) & (there < np.asarray(of.shape) - 0.5)).all(axis=1)
         return int(np.count_nonzero(~inside))
-
-    def _seen_from(self, other: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Matrix and offset from the other grid's indices to this one's."""
-        return (
-            np.linalg.solve(self.matrix, other.matrix),
-            np.linalg.solve(self.matrix, other.offset - self.offset),
-        )
 
 
 def grid_of(scan: Scan) -> Grid:

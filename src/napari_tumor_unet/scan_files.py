@@ -10,7 +10,13 @@ from pathlib import Path
 
 from napari_tumor_unet.io import find_scans, is_dicom, read_scan, scan_name
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
-from napari_tumor_unet.sequence_names import find_sequences, patient_in, sequence_named, stem_of
+from napari_tumor_unet.sequence_names import (
+    find_sequences,
+    may_be_one_patient,
+    patient_in,
+    sequence_named,
+    stem_of,
+)
 from napari_tumor_unet.sequences import combine
 
 
@@ -65,7 +71,7 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
         Which files are FLAIR, as ``*_flair.nii.gz`` or ``flair/*.nii``, at any depth; by default their names
         tell.
     flair_alone : bool
-        Leave the T1 out.
+        Leave the T1 out, also of files that hold all sequences.
 
     Raises
     ------
@@ -75,12 +81,10 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
     beside: dict[Path, list[Path]] = defaultdict(list)
     found: list[ScanFiles] = []
     for path in find_scans(folder):
-        if path.is_dir() and is_dicom(path):  # its headers tell, not its name
-            found += (
-                [ScanFiles(path, alone=flair_alone)] if _matches(path.relative_to(folder), pattern) else []
-            )
-        else:
+        if not (path.is_dir() and is_dicom(path)):
             beside[path.parent].append(path)
+        elif _matches(path.relative_to(folder), pattern):
+            found.append(ScanFiles(path, alone=flair_alone))  # its headers tell, not its name
     for paths in beside.values():
         named = {path: sequence_named(scan_name(path)) for path in paths}
         flairs = {path for path, sequence in named.items() if sequence == "flair"}
@@ -90,7 +94,10 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
         for patient in _by_patient(paths, flairs | chosen):
             scans = [path for path in patient if path in chosen]
             t1 = [path for path in patient if named[path] in ("pre", "post") and path not in chosen]
-            found += [_with_others(path, [] if flair_alone else t1, scans) for path in scans]
+            if flair_alone:
+                found += [ScanFiles(path, alone=True) for path in scans]
+            else:
+                found += [_with_others(path, t1, scans) for path in scans]
             if t1 and not scans and not pattern:
                 problem = f"{t1[0].name} has no FLAIR beside it; the model needs one."
                 found.append(ScanFiles(t1[0], problem=problem))
@@ -100,17 +107,14 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
 
 
 def _by_patient(paths: list[Path], flairs: set[Path]) -> Iterable[list[Path]]:
-    """Files that lie beside each other, by what their names say of the patient.
-
-    Beside a single FLAIR a number in front is that of a series, and who is not named is its patient.
-    """
+    """Files that lie beside each other, by what their names say of the patient."""
     patients: dict[str, list[Path]] = defaultdict(list)
-    alone = patient_in(scan_name(next(iter(flairs)))) if len(flairs) == 1 else None
+    alone = scan_name(next(iter(flairs))) if len(flairs) == 1 else None
     for path in paths:
-        code = patient_in(scan_name(path))
-        if alone is not None and any(not known or known.isdigit() for known in (code, alone)):
-            code = alone
-        patients[code].append(path)
+        name = scan_name(path)
+        if alone is not None and may_be_one_patient(name, alone, flairs=1):
+            name = alone
+        patients[patient_in(name)].append(path)
     return patients.values()
 
 

@@ -68,7 +68,7 @@ def sequence_named(text: str) -> Sequence | None:
 
     A T1 that was made by inversion recovery ("T1 FLAIR") is a T1.
     """
-    words = re.sub(_BESIDE, " ", _plain(text))
+    words = re.sub(_BESIDE, " ", plain(text))
     for sequence in SEQUENCES:
         if words.strip() == sequence:
             return sequence
@@ -119,24 +119,30 @@ def find_sequences(
 
 def stem_of(name: str) -> str:
     """What is left of a name without the words for its sequence: the same for the sequences of a scan."""
-    return _joined(_SPOKEN_OF.sub(" ", _plain(name)))
+    return _joined(_SPOKEN_OF.sub(" ", plain(name)))
 
 
 def speaks_of_sequence(text: str) -> bool:
     """Whether a text has any word for a sequence or for contrast."""
-    return bool(_SPOKEN_OF.search(_plain(text)))
+    return bool(_SPOKEN_OF.search(plain(text)))
 
 
 def words_of(name: str) -> list[str]:
     """The words and numbers of a name, in small letters without accents."""
-    return re.findall(r"[^\W_]+", _plain(name))
+    return re.findall(r"[^\W_]+", plain(name))
+
+
+def plain(text: str) -> str:
+    """Small letters without accents."""
+    parts = unicodedata.normalize("NFKD", text.lower())
+    return "".join(c for c in parts if not unicodedata.combining(c))
 
 
 def patient_in(name: str) -> str:
     """What stands before all words for the sequence: a patient's code, a number, or nothing."""
-    plain = _plain(name)
-    first = _DESCRIBES.search(plain)
-    return _joined(plain[: first.start()] if first else plain)
+    words = plain(name)
+    first = _DESCRIBES.search(words)
+    return _joined(words[: first.start()] if first else words)
 
 
 def may_be_one_patient(one: str, two: str, *, flairs: int) -> bool:
@@ -149,14 +155,8 @@ def may_be_one_patient(one: str, two: str, *, flairs: int) -> bool:
 
 
 def _plane_of(name: str) -> str:
-    words = _plain(name)
+    words = plain(name)
     return next((plane for plane, pattern in _PLANE.items() if re.search(pattern, words)), "")
-
-
-def _plain(text: str) -> str:
-    """Small letters without accents."""
-    parts = unicodedata.normalize("NFKD", text.lower())
-    return "".join(c for c in parts if not unicodedata.combining(c))
 
 
 def _joined(text: str) -> str:

@@ -41,8 +41,7 @@ class Resampled:
         self.shape = onto.shape
         self._volume = volume
         # In indices of both grids, so that the world's matrices may be sheared or mirrored as they like.
-        self._matrix = np.linalg.solve(grid.matrix, onto.matrix)
-        self._offset = np.linalg.solve(grid.matrix, onto.offset - grid.offset)
+        self._matrix, self._offset = grid.seen_from(onto)
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
         """A slice (Y, X)."""
@@ -86,11 +85,6 @@ class Resampled:
             )
         )
         return planes
-
-
-def resample(volume: Any, grid: Grid, onto: Grid) -> NDArray[np.float32]:
-    """A volume (Z, Y, X) of one grid on another: linear, its lowest value outside; see :class:`Resampled`."""
-    return np.asarray(Resampled(volume, grid, onto))
 
 
 def combine(flair: Scan, pre: Scan | None = None, post: Scan | None = None) -> Scan:

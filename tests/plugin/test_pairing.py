@@ -9,6 +9,8 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_tumor_unet.plugin.pairing import LayerPair, image_for
+from napari_tumor_unet.plugin.parts import Choice, Part
+from napari_tumor_unet.plugin.remembered import remember
 from napari_tumor_unet.plugin.volumes import KEY, Place
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Refused
@@ -43,6 +45,14 @@ def test_of_a_series_one_point_in_time_is_learned_from(known: dict) -> None:
     at = 2 if known else 1
     np.testing.assert_array_equal(scan, voxels[at])
     np.testing.assert_array_equal(mask, voxels[at])
+
+
+def test_a_scan_is_learned_from_with_the_sequences_that_the_user_said() -> None:
+    voxels = np.arange(4 * 5 * 6 * 7).reshape(4, 5, 6, 7)
+    image = Image(voxels, axis_labels=("c", "z", "y", "x"))
+    remember(image, Choice({"flair": Part(image, 2)}))
+    scan, _ = pair(image, Labels(np.zeros((5, 6, 7), int)))
+    np.testing.assert_array_equal(scan, voxels[2])
 
 
 def test_channels_are_no_part_of_the_mask() -> None:

@@ -48,7 +48,7 @@ def segment(
         ),
     ] = "",
     flair_alone: Annotated[
-        bool, typer.Option("--flair-alone", help="Take no T1 that lies beside a FLAIR.")
+        bool, typer.Option("--flair-alone", help="Give the model no other sequence.")
     ] = False,
     model: Annotated[str, typer.Option(help="Name of a bundled model, or a model file.")] = "default",
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
@@ -80,7 +80,7 @@ def segment(
     if (pre or post) and not flair:
         raise typer.BadParameter("--pre and --post go with --flair.")
     if flair and (pattern or flair_alone):
-        raise typer.BadParameter("--pattern and --flair-alone are for folders, not for --flair.")
+        raise typer.BadParameter("--pattern and --flair-alone go with scans, not with --flair.")
     try:
         loaded = load_model(model)
         chosen = choose_device(device.value)
@@ -120,7 +120,7 @@ def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:
     from napari_tumor_unet.scan_files import ScanFiles, find_scan_files
 
     if not path.is_dir():
-        return [ScanFiles(path)]
+        return [ScanFiles(path, alone=flair_alone)]
     try:
         return find_scan_files(path, pattern, flair_alone=flair_alone)
     except ScanError as error:

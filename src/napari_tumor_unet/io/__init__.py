@@ -20,6 +20,7 @@ from napari_tumor_unet.io.names import (
     KNOWN,
     MASK_ENDINGS,
     MEDICAL_ENDINGS,
+    TIFF_ENDINGS,
     ending_of,
     ending_of_mask,
     is_mask_name,
@@ -31,6 +32,7 @@ from napari_tumor_unet.scan import Scan, ScanError
 __all__ = [
     "ENDINGS",
     "MASK_ENDINGS",
+    "TIFF_ENDINGS",
     "as_labels",
     "ending_of",
     "ending_of_mask",

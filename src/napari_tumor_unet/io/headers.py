@@ -12,7 +12,7 @@ import math
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -45,6 +45,18 @@ def look(path: Path, kind: str) -> Stored:
         raise ScanError(f"{path.name} is damaged or no {kind} file.") from error
 
 
+def check_spacing(name: str, spacing: Iterable[float]) -> None:
+    """Refuse distances between voxels that cannot be.
+
+    Raises
+    ------
+    ScanError
+        If one is not positive, or no number.
+    """
+    if not all(math.isfinite(distance) and distance > 0 for distance in spacing):
+        raise ScanError(f"{name} has an impossible voxel spacing: {', '.join(map(str, spacing))}.")
+
+
 def _nifti(path: Path, file: BinaryIO) -> Stored:
     compressed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
@@ -65,7 +77,7 @@ def _nifti(path: Path, file: BinaryIO) -> Stored:
     place = struct.unpack_from(f"{order}18f", header, 256)
     if length != 348 or header[344:] != b"n+1\0" or not 1 <= axes <= 7 or bits < 1:
         raise ValueError
-    _check_spacing(path, spacing)
+    check_spacing(path.name, spacing)
     if any(codes) and not all(map(math.isfinite, place)):
         raise ScanError(f"{path.name} does not say where its voxels lie: its orientation is no number.")
     return Stored(
@@ -120,7 +132,7 @@ def _metaimage(path: Path, file: BinaryIO) -> Stored:
             raise ValueError
     spacing = fields.get("ElementSpacing", fields.get("ElementSize"))
     if spacing is not None:
-        _check_spacing(path, _numbers(spacing))
+        check_spacing(path.name, _numbers(spacing))
     if min(_numbers(fields["DimSize"])) < 1:
         raise ValueError
     if fields.get("BinaryData", "True")[:1] not in "Tt1":
@@ -168,11 +180,6 @@ def _add(fields: dict[str, str], key: str, value: str) -> None:
 
 def _numbers(text: str) -> list[float]:
     return [float(word) for word in text.split()]
-
-
-def _check_spacing(path: Path, spacing: tuple[float, ...] | list[float]) -> None:
-    if not all(math.isfinite(distance) and distance > 0 for distance in spacing):
-        raise ScanError(f"{path.name} has an impossible voxel spacing: {', '.join(map(str, spacing))}.")
 
 
 def _beside(path: Path, name: str) -> Path:

@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,14 +16,14 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io.headers import look
+from napari_tumor_unet.io.axial import as_stored, to_axial
+from napari_tumor_unet.io.headers import check_spacing, look
 from napari_tumor_unet.io.names import ending_of
-from napari_tumor_unet.io.stored import check_whole
+from napari_tumor_unet.io.stored import Stored, check_whole
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a shell is for the user's results
 
-_AXIAL = "LPS"  # axes towards left, posterior, superior: front up, the patient's right on the left
 _KINDS = {
     **dict.fromkeys((".nii", ".nii.gz"), "NIfTI"),
     **dict.fromkeys((".nrrd", ".nhdr"), "NRRD"),
@@ -46,8 +47,36 @@ def read_volume(path: Path, name: str) -> Scan:
     ScanError
         If the file is damaged, of another format than its ending says, or no single volume.
     """
+    stored = look(path, _KINDS[ending_of(path)])
+    voxels, geometry = to_axial(_read(path, stored))
+    geometry = replace(geometry, stored_axes=stored.axes, oriented=stored.oriented)
+    return Scan(name, {"flair": voxels}, geometry.spacing, in_mm=stored.in_mm, geometry=geometry)
+
+
+def write_volume_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:
+    """Write a mask on the grid of the file that the scan was read from.
+
+    Raises
+    ------
+    RuntimeError, ScanError
+        If it cannot be written, or not whole.
+    """
+    geometry = scan.geometry or Geometry(scan.spacing)
+    image = as_stored(mask, geometry)
+    if geometry.stored_axes == 2 and image.GetSize()[2] == 1:
+        image = image[:, :, 0]
+    while image.GetDimension() < geometry.stored_axes:
+        image = sitk.JoinSeries(image)
     kind = _KINDS[ending_of(path)]
-    stored = look(path, kind)
+    sitk.WriteImage(image, str(path), useCompression=True)
+    if kind == "NIfTI" and not geometry.oriented:
+        _forget_orientation(path)
+    check_whole(look(path, kind), mask.nbytes)  # a full disk is no error to SimpleITK
+
+
+def _read(path: Path, stored: Stored) -> sitk.Image:
+    """The image of a file, with three axes."""
+    kind = _KINDS[ending_of(path)]
     reader = sitk.ImageFileReader()
     reader.SetImageIO(_READERS[kind])
     try:
@@ -64,63 +93,7 @@ def read_volume(path: Path, name: str) -> Scan:
         raise ScanError(f"{path.name} is damaged or no {kind} file.") from error
     while image.GetDimension() > 3:
         image = image[..., 0]
-    if image.GetDimension() == 2:
-        image = sitk.JoinSeries(image)
-    orientation = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
-    image = sitk.DICOMOrient(image, _AXIAL)
-    x, y, z = image.GetSpacing()
-    geometry = Geometry(
-        (z, y, x), image.GetOrigin(), image.GetDirection(), orientation, stored.axes, stored.oriented
-    )
-    voxels = sitk.GetArrayFromImage(image)
-    return Scan(name, {"flair": voxels}, geometry.spacing, in_mm=stored.in_mm, geometry=geometry)
-
-
-def write_volume_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:
-    """Write a mask on the grid of the file that the scan was read from.
-
-    Raises
-    ------
-    RuntimeError, ScanError
-        If it cannot be written, or not whole.
-    """
-    geometry = scan.geometry or Geometry(scan.spacing)
-    image = _as_stored(mask, geometry)
-    if geometry.stored_axes == 2 and image.GetSize()[2] == 1:
-        image = image[:, :, 0]
-    while image.GetDimension() < geometry.stored_axes:
-        image = sitk.JoinSeries(image)
-    kind = _KINDS[ending_of(path)]
-    sitk.WriteImage(image, str(path), useCompression=True)
-    if kind == "NIfTI" and not geometry.oriented:
-        _forget_orientation(path)
-    check_whole(look(path, kind), mask.nbytes)  # a full disk is no error to SimpleITK
-
-
-def _as_stored(mask: NDArray[Any], geometry: Geometry) -> sitk.Image:
-    """A mask in its place, turned to the axes of its scan's file; by NumPy, several times as fast as ITK."""
-    z, y, x = geometry.spacing
-    voxel = sitk.Image(1, 1, 1, sitk.sitkUInt8)
-    voxel.SetSpacing((x, y, z))
-    voxel.SetOrigin(geometry.origin)
-    voxel.SetDirection(geometry.direction)
-    first = [0, 0, 0]
-    if geometry.stored_orientation:
-        turn = sitk.DICOMOrientImageFilter()
-        turn.SetDesiredCoordinateOrientation(geometry.stored_orientation)
-        turned = turn.Execute(voxel)
-        order, flips = turn.GetPermuteOrder(), turn.GetFlipAxes()  # of x, y, z
-        for axis, flipped in zip(order, flips, strict=True):
-            first[axis] = (mask.shape[2 - axis] - 1) * flipped
-        mask = mask.transpose([2 - axis for axis in reversed(order)])
-        mask = np.flip(mask, tuple(2 - axis for axis, flipped in enumerate(flips) if flipped))
-        turned.SetOrigin(voxel.TransformIndexToPhysicalPoint(first))
-        voxel = turned
-    image = sitk.GetImageFromArray(np.ascontiguousarray(mask))
-    image.SetSpacing(voxel.GetSpacing())
-    image.SetOrigin(voxel.GetOrigin())
-    image.SetDirection(voxel.GetDirection())
-    return image
+    return sitk.JoinSeries(image) if image.GetDimension() == 2 else image
 
 
 @contextmanager
@@ -143,8 +116,7 @@ def _check_header(reader: sitk.ImageFileReader, name: str) -> None:
         raise ScanError(f"{name} holds {math.prod(size[3:])} volumes; give one file for each sequence.")
     if len(size) < 2:
         raise ScanError(f"{name} holds a line of voxels; a scan has slices.")
-    if not all(math.isfinite(distance) and distance > 0 for distance in spacing):
-        raise ScanError(f"{name} has an impossible voxel spacing: {', '.join(map(str, spacing))}.")
+    check_spacing(name, spacing)
     if not np.isfinite(reader.GetOrigin()).all():
         raise ScanError(f"{name} does not say where its voxels lie: its origin is no number.")
     direction = np.reshape(reader.GetDirection(), (len(size), len(size)))

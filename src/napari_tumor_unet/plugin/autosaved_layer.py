@@ -11,6 +11,7 @@ from napari.layers import Image, Labels
 from napari_tumor_unet.autosave import Autosave, edited_slices, pack
 from napari_tumor_unet.plugin.kept_result import still_fits
 from napari_tumor_unet.plugin.layers import label_colours
+from napari_tumor_unet.plugin.parts import is_flair
 from napari_tumor_unet.plugin.volumes import KEY, Place, axes_of, voxels_of
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _image_of(viewer: Viewer, autosave: Autosave, place: Place) -> Image | None:
             shape = voxels_of(image).shape
             if tuple(shape[axis] for axis in axes_of(image, place.across).mask) == autosave.mask.shape:
                 images.append(image)
-    return max(images, key=lambda i: i.metadata.get(KEY, {}).get("sequence") == "flair", default=None)
+    return max(images, key=is_flair, default=None)
 
 
 def _place(result: dict[str, Any]) -> Place:

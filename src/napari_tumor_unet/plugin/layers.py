@@ -12,8 +12,8 @@ from napari.layers import Image, Layer
 from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 
-from napari_tumor_unet.plugin.parts import Choice, Part, guess_parts, scan_id, told
-from napari_tumor_unet.plugin.places import common_grids, data_to_world, stored_geometry
+from napari_tumor_unet.plugin.parts import Choice, Part, guess_parts, is_flair, scan_id, told
+from napari_tumor_unet.plugin.places import common_grids, data_to_world, layer_grid, stored_geometry
 from napari_tumor_unet.plugin.remembered import recalled
 from napari_tumor_unet.plugin.volumes import KEY, Axes, Place, Volume, axes_of, voxels_of
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
@@ -120,7 +120,7 @@ def scan_of(
     point : sequence of float
         Where in the world the viewer is: of a scan with time points the one on screen is meant.
     choice : Choice, optional
-        What the user says of the layer; by default what was said before.
+        What the user says of the layer; where that is nothing, what was said before.
 
     Raises
     ------
@@ -136,8 +136,10 @@ def scan_of(
         if len({flair_of(image, images).unique_id for image in candidates}) > 1:
             raise ScanError("Select the image layer of the scan that is to be segmented.")
         # FLAIR is what the user looks at.
-        layer = max(candidates, key=lambda image: image.metadata.get(KEY, {}).get("sequence") == "flair")
-    said = choice or recalled(layer, images) or Choice()
+        layer = max(candidates, key=is_flair)
+    said = recalled(layer, images) or Choice()
+    if choice is not None:
+        said = replace(choice, parts=choice.parts or said.parts)
     return _from_image(layer, images, point, said)
 
 
@@ -220,13 +222,7 @@ def _nearest(position: float, length: int) -> int:
 
 def _spacing(image: Image, spatial: tuple[int, ...]) -> tuple[tuple[float, float, float], bool]:
     """Distance between voxels (z, y, x), in mm where the layer's units are lengths."""
-    matrix, _ = data_to_world(image)
-    units = [image.units[axis] for axis in spatial]
-    in_mm = all(unit.is_compatible_with("millimeter") for unit in units)
-    to_mm = [float((1 * unit).to("millimeter").magnitude) if in_mm else 1.0 for unit in units]
-    lengths = [
-        float(np.linalg.norm(matrix[:, axis])) * factor for axis, factor in zip(spatial, to_mm, strict=True)
-    ]
-    if len(lengths) == 2:  # one slice has no thickness, so no volume
-        return (1.0, lengths[0], lengths[1]), False
-    return (lengths[0], lengths[1], lengths[2]), in_mm
+    grid = layer_grid(image, spatial)
+    if len(grid.spacing) == 2:  # one slice has no thickness, so no volume
+        return (1.0, grid.spacing[0], grid.spacing[1]), False
+    return (grid.spacing[0], grid.spacing[1], grid.spacing[2]), grid.in_mm

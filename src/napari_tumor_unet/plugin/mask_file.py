@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.batch import sidecar_of, write_result
 from napari_tumor_unet.grid import Grid, geometry_of
-from napari_tumor_unet.io import MASK_ENDINGS, ending_of, write_mask
+from napari_tumor_unet.io import MASK_ENDINGS, TIFF_ENDINGS, ending_of, write_mask
 from napari_tumor_unet.plugin.kept_result import still_fits, told_of
 from napari_tumor_unet.plugin.pairing import image_for
 from napari_tumor_unet.plugin.places import layer_grid, stored_geometry
@@ -75,7 +75,7 @@ class MaskFile:
 
     def lost(self, path: Path) -> str:
         """What such a file does not tell of the mask, in a sentence; empty where nothing is lost."""
-        return self.lost_in_tiff if ending_of(path) in (".tif", ".tiff") else self.lost_else
+        return self.lost_in_tiff if ending_of(path) in TIFF_ENDINGS else self.lost_else
 
 
 def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:

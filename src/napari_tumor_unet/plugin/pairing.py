@@ -13,8 +13,8 @@ from napari.layers import Image, Labels, Layer
 from napari_tumor_unet.grid import Grid
 from napari_tumor_unet.plugin.compared import is_agreement
 from napari_tumor_unet.plugin.layers import LayerScan, scan_of
-from napari_tumor_unet.plugin.parts import Choice, scan_id
-from napari_tumor_unet.plugin.places import data_to_world
+from napari_tumor_unet.plugin.parts import Choice, is_flair, scan_id
+from napari_tumor_unet.plugin.places import data_to_world, mm_in
 from napari_tumor_unet.plugin.volumes import KEY, Place, axes_of, voxels_of
 from napari_tumor_unet.scan import ScanError
 
@@ -102,24 +102,20 @@ def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
     if made_from := [image for image in images if str(image.unique_id) == known.get("source")]:
         return made_from[0]
     if read_with := [image for image in images if scan_id(image) == known.get("scan_id")]:
-        return max(read_with, key=_is_flair)
+        return max(read_with, key=is_flair)
     scans = {scan_id(image) for image in images}
     if len(scans) > 1:
         alike = [(_alike(image.name.lower(), mask.name.lower()), scan_id(image)) for image in images]
         best = max(how for how, _ in alike)
         scans = {scan for how, scan in alike if how == best and how[1]}
     # FLAIR is what the user looks at.
-    return max((i for i in images if scan_id(i) in scans), key=_is_flair) if len(scans) == 1 else None
+    return max((i for i in images if scan_id(i) in scans), key=is_flair) if len(scans) == 1 else None
 
 
 def _alike(image: str, mask: str) -> tuple[bool, int]:
     """Whether a mask's name goes on from an image's, and how many first letters they share."""
     same = takewhile(lambda pair: pair[0] == pair[1], zip(image, mask, strict=False))
     return mask.startswith(image), sum(1 for _ in same)
-
-
-def _is_flair(image: Image) -> bool:
-    return image.metadata.get(KEY, {}).get("sequence") == "flair"
 
 
 def _fits(image: Image, mask: Labels) -> bool:
@@ -132,10 +128,6 @@ def _grid(layer: Layer, other: Layer) -> Grid:
     axes = axes_of(layer).mask if isinstance(layer, Image) else tuple(range(layer.ndim))
     matrix, offset = data_to_world(layer)
     both = all(unit.is_compatible_with("millimeter") for unit in (layer.units[-1], other.units[-1]))
-    factor = np.array([_in_mm(layer.units[axis]) if both else 1.0 for axis in axes])
+    factor = np.array([mm_in(layer.units[axis]) if both else 1.0 for axis in axes])
     shape = tuple(int(voxels_of(layer).shape[axis]) for axis in axes)
     return Grid(shape, matrix[np.ix_(axes, axes)] * factor[:, None], offset[list(axes)] * factor, True)
-
-
-def _in_mm(unit: Any) -> float:
-    return float((1 * unit).to("millimeter").magnitude) if unit.is_compatible_with("millimeter") else 1.0

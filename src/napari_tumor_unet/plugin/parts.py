@@ -111,6 +111,11 @@ def scan_id(image: Image) -> str:
     return _known(image).get("scan_id", str(image.unique_id))
 
 
+def is_flair(image: Image) -> bool:
+    """Whether a layer was read as the FLAIR of a scan: what one looks at."""
+    return _known(image).get("sequence") == "flair"
+
+
 def sequence_of(image: Image, said: Said) -> Sequence | None:
     """What a layer is, as the user said of its description, the file says, or the name."""
     known: Sequence | None = sequence_said(image.name, said) or _known(image).get("sequence")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
@@ -36,7 +37,7 @@ def layer_grid(layer: Layer, axes: tuple[int, ...], at: tuple[int, ...] = ()) ->
     offset = np.asarray(layer.data_to_world(index))
     units = [layer.units[axis] for axis in axes]
     in_mm = all(unit.is_compatible_with("millimeter") for unit in units)
-    to_mm = np.array([float((1 * unit).to("millimeter").magnitude) if in_mm else 1.0 for unit in units])
+    to_mm = np.array([mm_in(unit) if in_mm else 1.0 for unit in units])
     shape = voxels_of(layer).shape
     return Grid(
         tuple(int(shape[axis]) for axis in axes),
@@ -44,6 +45,11 @@ def layer_grid(layer: Layer, axes: tuple[int, ...], at: tuple[int, ...] = ()) ->
         offset[list(axes)] * to_mm,
         in_mm,
     )
+
+
+def mm_in(unit: Any) -> float:
+    """How many mm a unit of an axis has; 1 for what is no length."""
+    return float((1 * unit).to("millimeter").magnitude) if unit.is_compatible_with("millimeter") else 1.0
 
 
 def stored_geometry(layer: Image | Labels) -> Geometry | None:

@@ -18,10 +18,10 @@ from napari_tumor_unet.io.lgg_folder import looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.layers import label_colours
 from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
+from napari_tumor_unet.sequence_names import SHORT_TITLES
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-_TITLES = {"pre": "T1 pre", "flair": "FLAIR", "post": "T1 post"}
 _TOLD = 6  # reasons in one notification
 
 
@@ -138,7 +138,7 @@ def scan_layers(scan: Scan) -> list[LayerData]:
     scan_id = uuid4().hex
     layers = []
     for sequence in order:
-        title = f"{scan.name} {_TITLES[sequence]}" if len(order) > 1 else scan.name
+        title = f"{scan.name} {SHORT_TITLES[sequence]}" if len(order) > 1 else scan.name
         known: dict[str, Any] = {"scan": scan.name, "scan_id": scan_id}
         if len(order) > 1:  # of a single one the name may know better
             known["sequence"] = sequence

@@ -14,6 +14,8 @@ from napari_tumor_unet.io.dicom.slices import Slice
 from napari_tumor_unet.io.dicom.sorting import sort_into_series
 from napari_tumor_unet.scan import ScanError
 
+ENDINGS = (".dcm", ".dicom", ".ima")
+"""Of files that are called DICOM; most have none, or end in a number."""
 _NAME = re.compile(r"[^.].*\.(dcm|dicom|ima|\d+)|[^.]+", re.IGNORECASE)  # ends so, with a UID, or not at all
 _DEPTH = 6  # export / DICOM / patient / study / series
 _LOOKED_AT = 300  # entries of a folder until it is no DICOM folder
@@ -29,10 +31,8 @@ def looks_like_dicom(path: Path) -> bool:
 def first_image(path: Path) -> Path | None:
     """A file itself, or one of the first in a folder and the folders in it, if it is DICOM; quick."""
     try:
-        if path.is_file():
-            return path if _is_named(path) or _is_dicom(path) else None
         first = islice(_files(path, _LOOKED_AT), _OPENED)
-        return next((f for f in first if f.suffix.lower() in (".dcm", ".dicom") or _is_dicom(f)), None)
+        return next((file for file in first if _is_dicom(file)), None)
     except OSError:
         return None
 
@@ -54,7 +54,7 @@ def find_series(path: Path) -> tuple[Series, ...]:
             if i == _MOST:
                 raise ScanError(f"This folder holds more than {_MOST} files; open the folder of one patient.")
             try:
-                if _is_named(file) or _is_dicom(file):
+                if _is_dicom(file):
                     slices += read_slices(file)
             except ScanError:
                 damaged.append(file)
@@ -101,12 +101,10 @@ def _files(path: Path, most: int | None = None) -> Iterator[Path]:
         waiting += [(one, depth + 1) for one in sorted(inner)]
 
 
-def _is_named(file: Path) -> bool:
-    return file.suffix.lower() in (".dcm", ".dicom", ".ima")
-
-
 def _is_dicom(file: Path) -> bool:
-    """Whether a file has the magic of DICOM."""
+    """Whether a file is called DICOM, or has its magic."""
+    if file.suffix.lower() in ENDINGS:
+        return True
     try:
         with file.open("rb") as opened:
             return opened.read(132)[128:] == b"DICM"

@@ -13,16 +13,13 @@ import pydicom
 from pydicom.uid import UID
 
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
+from napari_tumor_unet.io.dicom.naming import PATIENT, listed, words_of_patient
 from napari_tumor_unet.io.dicom.pixels import fault_of_pixels
 from napari_tumor_unet.io.dicom.slices import Slice
 from napari_tumor_unet.scan import ScanError
 
-_PATIENT = [
-    *("PatientName", "PatientID", "PatientBirthDate", "PatientBirthName"),
-    *("OtherPatientIDs", "OtherPatientNames", "AccessionNumber"),
-]
 _TAGS = [
-    *_PATIENT,
+    *PATIENT,
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"),
     *("SeriesNumber", "InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier"),
     *("SeriesDescription", "ProtocolName", "Modality", "ScanningSequence", "ImageType"),
@@ -123,8 +120,8 @@ def _slice(
         description=without_patient(header.get("SeriesDescription")),
         protocol=without_patient(header.get("ProtocolName")),
         modality=modality if re.fullmatch(r"[A-Z0-9]{1,16}", modality) else "",
-        technique=tuple(str(v) for v in _listed(header.get("ScanningSequence"))),
-        image_type=tuple(str(v) for v in _listed(header.get("ImageType"))),
+        technique=tuple(str(v) for v in listed(header.get("ScanningSequence"))),
+        image_type=tuple(str(v) for v in listed(header.get("ImageType"))),
         contrast=any(a.strip().lower() not in ("", "none", "no", "n/a") for a in agent) if agent else None,
         repetition_time=_number(header, "RepetitionTime"),
         echo_time=_number(header, "EchoTime"),
@@ -185,11 +182,10 @@ class _Cleaner:
     """Takes words that name the patient out of a text."""
 
     def __init__(self, header: Mapping[str, Any]) -> None:
-        said = " ".join(str(v) for k in _PATIENT for v in _listed(header.get(k)))
-        words = {word for word in re.split(r"[\s^=,;]+", said) if len(word) > 1}
         # Short ones only as whole words: "Li" is in many others.
         patterns = [
-            re.escape(word) if len(word) > 3 else rf"(?<![^\W_]){re.escape(word)}(?![^\W_])" for word in words
+            re.escape(word) if len(word) > 3 else rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
+            for word in words_of_patient(header)
         ]
         if born := re.fullmatch(r"(\d{4})(\d\d)(\d\d)", str(header.get("PatientBirthDate") or "")):
             year, month, day = born.groups()
@@ -199,7 +195,7 @@ class _Cleaner:
         self._patient = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
     def __call__(self, text: object) -> str:
-        said = " ".join(str(v) for v in _listed(text))
+        said = " ".join(str(v) for v in listed(text))
         said = "".join(c if c.isprintable() else " " for c in said)
         if self._patient is not None and self._patient.search(said):
             said = re.sub(r"[\[({]\s*[\])}]", " ", self._patient.sub(" ", said))
@@ -219,21 +215,15 @@ def _fields(dataset: pydicom.Dataset) -> dict[str, Any]:
     return fields
 
 
-def _listed(value: Any) -> list[Any]:
-    if value is None or value == "":
-        return []
-    return list(value) if isinstance(value, (list, tuple, pydicom.multival.MultiValue)) else [value]
-
-
 def _numbers(header: Mapping[str, Any], keyword: str, count: int) -> tuple[float, ...] | None:
     try:
-        values = tuple(float(v) for v in _listed(header.get(keyword)))
+        values = tuple(float(v) for v in listed(header.get(keyword)))
     except (TypeError, ValueError):
         return None
     return values if len(values) == count and bool(np.isfinite(values).all()) else None
 
 
 def _number(header: Mapping[str, Any], keyword: str) -> float | None:
-    values = _listed(header.get(keyword))
+    values = listed(header.get(keyword))
     one = _numbers({keyword: values[:1]}, keyword, 1)
     return one[0] if one else None

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_tumor_unet.io.dicom.folder import first_image
+from napari_tumor_unet.io.dicom.folder import ENDINGS, first_image
+from napari_tumor_unet.sequence_names import plain
 
-_PATIENT = ("PatientName", "PatientID", "PatientBirthDate", "PatientBirthName", "OtherPatientIDs")
+PATIENT = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientBirthName"),
+    *("OtherPatientIDs", "OtherPatientNames", "AccessionNumber"),
+)
+"""What a header says of whose it is."""
 _OTHER = ("StudyInstanceUID", "SeriesInstanceUID", "PatientIdentityRemoved")
 _SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "æ": "ae", "å": "aa"})
 
@@ -24,8 +29,8 @@ def study_names(path: Path) -> tuple[str, str]:
     header = _identity(path)
     uid = str(header.get("StudyInstanceUID", "")) + (str(header.get("SeriesInstanceUID")) * path.is_file())
     digest = hashlib.sha256(uid.encode()).hexdigest()[:8]
-    own = path.resolve().name
-    own = re.sub(r"\.(dcm|dicom|ima)$", "", own, flags=re.IGNORECASE) if path.is_file() else own
+    place = path.resolve()
+    own = place.stem if path.is_file() and place.suffix.lower() in ENDINGS else place.name
     removed = str(header.get("PatientIdentityRemoved", "")).upper() == "YES"
     name = own if removed or not _names_patient(own, header) else "study"
     return (name if name != "study" else f"study_{digest}"), f"{name}_{digest}"
@@ -36,11 +41,24 @@ def study_of(folder: Path) -> str:
     return str(_identity(folder).get("StudyInstanceUID", ""))
 
 
+def words_of_patient(header: Mapping[str, Any]) -> set[str]:
+    """The words of a header that name the patient, without single letters."""
+    said = " ".join(str(value) for tag in PATIENT for value in listed(header.get(tag)))
+    return {word for word in re.split(r"[\s^=,;]+", said) if len(word) > 1}
+
+
+def listed(value: Any) -> list[Any]:
+    """The values of a field that may hold none, one or several."""
+    if value is None or value == "":
+        return []
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
+
+
 def _identity(path: Path) -> dict[str, Any]:
     """Whose a study is, by its first image; never shown, only looked for."""
     import pydicom
 
-    tags = [*_PATIENT, *_OTHER]
+    tags = [*PATIENT, *_OTHER]
     file = first_image(path)
     if file is None:
         return {}
@@ -53,11 +71,8 @@ def _identity(path: Path) -> dict[str, Any]:
 
 
 def _names_patient(text: str, header: dict[str, Any]) -> bool:
-    said = " ".join(_plain(str(header.get(tag, ""))) for tag in _PATIENT)
-    words = (word for word in re.split(r"[\s^=,;]+", said) if len(word) > 1)
-    return any(word in _plain(text) for word in words)
+    return any(_spelled(word) in _spelled(text) for word in words_of_patient(header))
 
 
-def _plain(text: str) -> str:
-    parts = unicodedata.normalize("NFKD", text.lower().translate(_SPELLED))
-    return "".join(c for c in parts if not unicodedata.combining(c))
+def _spelled(text: str) -> str:
+    return plain(text.lower().translate(_SPELLED))

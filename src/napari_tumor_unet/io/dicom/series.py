@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
@@ -98,8 +97,7 @@ def _geometry(positions: NDArray[Any], axes: NDArray[Any], spacing: tuple[float,
     distance = float(np.linalg.norm(positions[-1] - positions[0])) / (len(positions) - 1)
     x, y, z = (float(v) for v in positions[0])
     direction = tuple(float(v) for v in axes.ravel())
-    orientation = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(direction)
-    return Geometry((distance, *spacing), (x, y, z), direction, orientation)
+    return Geometry((distance, *spacing), (x, y, z), direction, stored_orientation="")
 
 
 def _unplaced(name: str, images: list[Slice], problem: str, notes: tuple[str, ...], study: int) -> Series:

@@ -8,11 +8,10 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from napari_tumor_unet.io.axial import as_image, to_axial
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.slices import Slice
-from napari_tumor_unet.scan import Geometry, Scan, ScanError
-
-_AXIAL = "LPS"
+from napari_tumor_unet.scan import Scan, ScanError
 
 
 def read_series(series: Series) -> Scan:
@@ -25,22 +24,11 @@ def read_series(series: Series) -> Scan:
     """
     if series.problem:
         raise ScanError(series.problem)
-    voxels = _decoded(series)
     if series.geometry is None:
         spacing = series.spacing or (1.0, 1.0, 1.0)
         known = series.spacing is not None
-        return Scan(series.name, {"flair": voxels}, spacing, known, modality=series.modality)
-    image = sitk.GetImageFromArray(voxels)
-    del voxels
-    z, y, x = series.geometry.spacing
-    image.SetSpacing((x, y, z))
-    image.SetOrigin(series.geometry.origin)
-    image.SetDirection(series.geometry.direction)
-    image = sitk.DICOMOrient(image, _AXIAL)
-    x, y, z = image.GetSpacing()
-    stored = series.geometry.stored_orientation
-    geometry = Geometry((z, y, x), image.GetOrigin(), image.GetDirection(), stored)
-    voxels = sitk.GetArrayFromImage(image)
+        return Scan(series.name, {"flair": _decoded(series)}, spacing, known, modality=series.modality)
+    voxels, geometry = to_axial(as_image(_decoded(series), series.geometry))
     return Scan(series.name, {"flair": voxels}, geometry.spacing, True, geometry, series.modality)
 
 
