@@ -36,6 +36,16 @@ def test_the_scan_follows_the_active_image(viewer: napari.Viewer, panel: Any) ->
     assert panel.layer.value is first
 
 
+def test_a_panel_opened_late_takes_the_scan_on_screen(viewer: napari.Viewer, qtbot: Any) -> None:
+    _, seen, last = (viewer.add_image(np.zeros((n, 8, 8)), name=f"scan {n}") for n in (3, 4, 5))
+    for layer in (seen, viewer.add_labels(np.zeros((5, 8, 8), int), name="scan 5 mask")):
+        viewer.layers.selection.active = layer
+        panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+        shown = seen if layer is seen else last
+        qtbot.waitUntil(lambda panel=panel, shown=shown: panel.layer.value is shown)
+        viewer.window.remove_dock_widget(panel.native)
+
+
 @pytest.mark.usefixtures("head")
 def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     session, seen = Session.of(viewer), []

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import napari
 from magicgui.widgets import Container, Label, ProgressBar, create_widget
-from napari.layers import Image
+from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
@@ -17,6 +17,7 @@ from napari_tumor_unet.plugin.device_choice import DeviceChoice
 from napari_tumor_unet.plugin.failures import show_details
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.model_section import ModelSection
+from napari_tumor_unet.plugin.pairing import image_for
 from napari_tumor_unet.plugin.recovery_section import RecoverySection
 from napari_tumor_unet.plugin.result_section import ResultSection
 from napari_tumor_unet.plugin.review_section import ReviewSection
@@ -91,10 +92,14 @@ class SegmentPanel(Container):
         if self._session.running:
             self._on_started()
         self._session.warm_up()
-        QTimer.singleShot(0, self._recall)  # napari looks through all plugins for it, once
+        QTimer.singleShot(0, self._begin)  # in the dock; napari looks through all plugins for it, once
 
-    def _recall(self) -> None:
+    def _begin(self) -> None:
+        """Take the scan that the user looks at, and what was preferred before."""
         with suppress(RuntimeError):  # the panel may be gone
+            layers = self._viewer.layers
+            active = layers.selection.active
+            self._take(image_for(active, layers) if isinstance(active, Labels) else active)
             preferred = segmentation_settings()
             self.models.recall(preferred.model)
             self.extent.value = self.extent.value or preferred.one_slice
@@ -121,7 +126,9 @@ class SegmentPanel(Container):
     def _follow(self) -> None:
         """Take the active layer, if it is an image; show its result, if it is a mask of ours."""
         self._show_result()
-        layer = self._viewer.layers.selection.active
+        self._take(self._viewer.layers.selection.active)
+
+    def _take(self, layer: Layer | None) -> None:
         if isinstance(layer, Image) and layer in self.layer.choices:
             self.layer.value = layer
 
