@@ -184,6 +184,7 @@ def test_the_probability_is_a_layer_in_the_place_of_the_mask(
     np.testing.assert_allclose(layer.data * 255, mask.metadata[KEY]["probability"], atol=1e-4)
     np.testing.assert_array_equal(layer.extent.world, mask.extent.world)
     assert viewer.layers.selection.active is mask
+    assert panel.layer.value is viewer.layers[0]
 
 
 def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(

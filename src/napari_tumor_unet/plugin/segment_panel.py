@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import napari
 from magicgui.widgets import Container, Label, ProgressBar, create_widget
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
@@ -97,9 +97,7 @@ class SegmentPanel(Container):
     def _begin(self) -> None:
         """Take the scan that the user looks at, and what was preferred before."""
         with suppress(RuntimeError):  # the panel may be gone
-            layers = self._viewer.layers
-            active = layers.selection.active
-            self._take(image_for(active, layers) if isinstance(active, Labels) else active)
+            self._follow()
             preferred = segmentation_settings()
             self.models.recall(preferred.model)
             self.extent.value = self.extent.value or preferred.one_slice
@@ -124,13 +122,12 @@ class SegmentPanel(Container):
         self.native.destroyed.connect(self._let_go)
 
     def _follow(self) -> None:
-        """Take the active layer, if it is an image; show its result, if it is a mask of ours."""
+        """Take the active layer, or of a mask its image; show its result, if it is a mask of ours."""
         self._show_result()
-        self._take(self._viewer.layers.selection.active)
-
-    def _take(self, layer: Layer | None) -> None:
-        if isinstance(layer, Image) and layer in self.layer.choices:
-            self.layer.value = layer
+        layer = self._viewer.layers.selection.active
+        image = image_for(layer, self._viewer.layers) if isinstance(layer, Labels) else layer
+        if isinstance(image, Image) and image in self.layer.choices:
+            self.layer.value = image
 
     def _show_result(self) -> None:
         self.result.update()
