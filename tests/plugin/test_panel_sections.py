@@ -300,6 +300,18 @@ def test_a_file_that_says_what_made_another_mask_stays(
     assert (tmp_path / "a.json").read_text() == "mine"
 
 
+def test_a_mask_is_saved_in_two_formats_under_one_name(
+    viewer: napari.Viewer, run: Any, tmp_path: Path
+) -> None:
+    viewer.add_image(flair(), scale=(5, 1, 1), units="mm")
+    mask = run()
+    for name in ("a.nii.gz", "a.nrrd"):
+        assert mask.save(str(tmp_path / name), plugin="napari-tumor-unet")
+    mask.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)
+    with pytest.raises(OSError, match="belongs to another mask"):
+        mask.save(str(tmp_path / "a.mha"), plugin="napari-tumor-unet")
+
+
 def test_models_are_imported_renamed_exported_and_deleted(
     panel: Any, tmp_path: Path, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
