@@ -140,7 +140,12 @@ def write_result(mask_file: Path, mask: NDArray[np.uint8], scan: Scan, told: dic
     from napari_tumor_unet.io import write_mask
 
     write_mask(mask_file, mask, scan)
-    sidecar_of(mask_file).write_text(json.dumps(told, indent=2) + "\n")
+    sidecar_of(mask_file).write_text(_as_text(told))
+
+
+def tells_nothing_else(sidecar: Path, told: dict[str, Any]) -> bool:
+    """Whether such a file is not there, or is of the same mask, which may be there in another format."""
+    return not sidecar.exists() or sidecar.read_bytes() == _as_text(told).encode()
 
 
 def as_csv(outcomes: Iterable[Outcome]) -> str:
@@ -159,6 +164,10 @@ def as_csv(outcomes: Iterable[Outcome]) -> str:
         row["sequences"] = " ".join(row.get("sequences", ()))
         table.writerow(row)
     return text.getvalue()
+
+
+def _as_text(told: dict[str, Any]) -> str:
+    return json.dumps(told, indent=2) + "\n"
 
 
 def _segment_scan(

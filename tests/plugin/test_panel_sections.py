@@ -184,6 +184,7 @@ def test_the_probability_is_a_layer_in_the_place_of_the_mask(
     np.testing.assert_allclose(layer.data * 255, mask.metadata[KEY]["probability"], atol=1e-4)
     np.testing.assert_array_equal(layer.extent.world, mask.extent.world)
     assert viewer.layers.selection.active is mask
+    assert panel.layer.value is viewer.layers[0]
 
 
 def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(
@@ -297,6 +298,18 @@ def test_a_file_that_says_what_made_another_mask_stays(
     qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     assert "belongs to another mask" in told[0]
     assert (tmp_path / "a.json").read_text() == "mine"
+
+
+def test_a_mask_is_saved_in_two_formats_under_one_name(
+    viewer: napari.Viewer, run: Any, tmp_path: Path
+) -> None:
+    viewer.add_image(flair(), scale=(5, 1, 1), units="mm")
+    mask = run()
+    for name in ("a.nii.gz", "a.nrrd"):
+        assert mask.save(str(tmp_path / name), plugin="napari-tumor-unet")
+    mask.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)
+    with pytest.raises(OSError, match="belongs to another mask"):
+        mask.save(str(tmp_path / "a.mha"), plugin="napari-tumor-unet")
 
 
 def test_models_are_imported_renamed_exported_and_deleted(

@@ -89,6 +89,21 @@ def test_the_command_compares_the_two_masks_that_are_selected(
     assert panel._row()[0].model == "default"
 
 
+def test_the_command_brings_the_panel_to_the_front(
+    viewer: napari.Viewer, layers: tuple[Labels, Labels], qtbot: Any
+) -> None:
+    other, _ = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
+    for _ in range(2):
+        other.raise_()
+        viewer.layers.selection = set(layers)
+        get_app_model().commands.execute_command("napari-tumor-unet.score").result()
+        panel = viewer.window.dock_widgets["Score (napari-tumor-unet)"]
+        with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+            pass
+        qtbot.waitUntil(lambda panel=panel: not panel.native.visibleRegion().isEmpty())
+        assert other.visibleRegion().isEmpty()
+
+
 def test_the_command_is_for_two_masks(viewer: napari.Viewer, layers: tuple[Labels, Labels]) -> None:
     viewer.layers.selection = {layers[0]}
     assert not entries_of(viewer, "Measure")[0].isEnabled()

@@ -36,11 +36,14 @@ def test_the_scan_follows_the_active_image(viewer: napari.Viewer, panel: Any) ->
     assert panel.layer.value is first
 
 
-def test_it_opens_with_the_active_image(viewer: napari.Viewer) -> None:
-    images = [viewer.add_image(np.zeros((3, 8, 8)), name=name) for name in "abc"]
-    viewer.layers.selection.active = images[1]
-    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
-    assert panel.layer.value is images[1]
+def test_a_panel_opened_late_takes_the_scan_on_screen(viewer: napari.Viewer, qtbot: Any) -> None:
+    _, seen, last = (viewer.add_image(np.zeros((n, 8, 8)), name=f"scan {n}") for n in (3, 4, 5))
+    for layer in (seen, viewer.add_labels(np.zeros((5, 8, 8), int), name="scan 5 mask")):
+        viewer.layers.selection.active = layer
+        panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+        shown = seen if layer is seen else last
+        qtbot.waitUntil(lambda panel=panel, shown=shown: panel.layer.value is shown)
+        viewer.window.remove_dock_widget(panel.native)
 
 
 @pytest.mark.usefixtures("head")
@@ -59,7 +62,7 @@ def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel
     assert viewer.layers[-1].data.any()
 
 
-def test_an_inverted_scan_is_warned_of_until_the_next_run(
+def test_an_inverted_scan_is_warned_of_and_no_other(
     viewer: napari.Viewer, panel: Any, click: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[str] = []
@@ -73,9 +76,13 @@ def test_an_inverted_scan_is_warned_of_until_the_next_run(
     assert panel.warned.value.startswith("The image is inverted")
     (notification,) = shown
     assert notification.startswith(panel.warned.value)
-    viewer.layers.selection.active = inverted
     viewer.layers.selection.active = scan
+    assert not panel.warned.visible
+    assert panel.said.value == ""
+    viewer.layers.selection.active = inverted
     assert panel.warned.visible
+    assert panel.said.value.endswith("clinical use.")
+    viewer.layers.selection.active = scan
     assert click(viewer)
     assert not panel.warned.visible
     assert len(shown) == 1

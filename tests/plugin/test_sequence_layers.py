@@ -95,6 +95,26 @@ def test_layers_elsewhere_or_of_unknown_place_are_not_offered() -> None:
         scan_of(flair, images)
 
 
+def test_what_is_resampled_is_told_of_series_read_together_too() -> None:
+    grids = {
+        "flair": ((3, 4, 5), (2, 1, 1)),
+        "pre": ((3, 4, 5), (2, 1, 1)),
+        "post": ((6, 8, 9), (1, 0.5, 0.5)),
+    }
+    flair, pre, post = (
+        Image(
+            np.zeros(shape),
+            name=sequence,
+            scale=scale,
+            units="mm",
+            metadata={KEY: {"scan_id": "study", "sequence": sequence}},
+        )
+        for sequence, (shape, scale) in grids.items()
+    )
+    assert scan_of(flair, [flair, pre]).combined == ""
+    assert scan_of(flair, [flair, pre, post]).combined == "FLAIR + T1 pre + T1 post (resampled)"
+
+
 def test_voxels_of_another_grid_are_read_with_the_first_slice() -> None:
     import dask.array as da
 

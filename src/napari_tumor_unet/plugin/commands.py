@@ -45,7 +45,8 @@ def score(viewer: napari.viewer.Viewer) -> None:
     if len(masks) != 2:
         show_error("Select two labels layers, a prediction and a reference; Ctrl and Shift select several.")
         return
-    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score")[1]
+    dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score", tabify=True)
+    dock.raise_()  # it may have been open, behind another
     panel.take(masks)
     panel.compare()
 

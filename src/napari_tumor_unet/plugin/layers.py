@@ -12,7 +12,7 @@ from napari.layers import Image, Layer
 from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 
-from napari_tumor_unet.plugin.parts import Choice, Part, guess_parts, is_flair, scan_id, told
+from napari_tumor_unet.plugin.parts import Choice, Part, guess_parts, is_flair, resampled, scan_id, told
 from napari_tumor_unet.plugin.places import common_grids, data_to_world, layer_grid, stored_geometry
 from napari_tumor_unet.plugin.remembered import recalled
 from napari_tumor_unet.plugin.volumes import KEY, Axes, Place, Volume, axes_of, voxels_of
@@ -61,9 +61,9 @@ class LayerScan:
 
     @property
     def combined(self) -> str:
-        """Which sequences were put together, and how, if they were not read together."""
+        """Which sequences were put together, and how, if they were not read together, or were resampled."""
         read = {scan_id(part.image) for part in self.parts.values()}
-        return told(self.parts) if len(read) > 1 else ""
+        return told(self.parts) if len(read) > 1 or ("flair" in self.parts and resampled(self.parts)) else ""
 
     def mask_shape(self) -> tuple[int, ...]:
         """Shape of the mask as the layer's data want it: the image's without its channels."""

@@ -11,7 +11,7 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.batch import sidecar_of, write_result
+from napari_tumor_unet.batch import sidecar_of, tells_nothing_else, write_result
 from napari_tumor_unet.grid import Grid, geometry_of
 from napari_tumor_unet.io import MASK_ENDINGS, TIFF_ENDINGS, ending_of, write_mask
 from napari_tumor_unet.plugin.kept_result import still_fits, told_of
@@ -66,7 +66,7 @@ class MaskFile:
             if self.told is None:
                 write_mask(path, self.mask, self.scan)
                 return [path]
-            if not path.exists() and sidecar_of(path).exists():
+            if not path.exists() and not tells_nothing_else(sidecar_of(path), self.told):
                 raise ScanError(f"{sidecar_of(path).name} belongs to another mask; choose another name.")
             write_result(path, self.mask, self.scan, self.told)
             return [path, sidecar_of(path)]

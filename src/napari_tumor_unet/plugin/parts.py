@@ -100,10 +100,15 @@ def told(parts: Mapping[Sequence, Part]) -> str:
     """Which sequences there are, and which of them lie on another grid than FLAIR."""
     if "flair" not in parts:
         return ""
-    flair = parts["flair"].image
-    moved = {s for s, part in parts.items() if part.image is not flair and _lies_aside(part.image, flair)}
+    moved = resampled(parts)
     titles = {s: title for s, title in SHORT_TITLES.items() if s in parts}
     return " + ".join(f"{title} (resampled)" if s in moved else title for s, title in titles.items())
+
+
+def resampled(parts: Mapping[Sequence, Part]) -> set[Sequence]:
+    """Which sequences lie on another grid than FLAIR."""
+    flair = parts["flair"].image
+    return {s for s, part in parts.items() if part.image is not flair and _lies_aside(part.image, flair)}
 
 
 def scan_id(image: Image) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import napari
 from magicgui.widgets import Container, Label, ProgressBar, create_widget
-from napari.layers import Image
+from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
@@ -15,8 +15,9 @@ from qtpy.QtWidgets import QSizePolicy
 from napari_tumor_unet.card import ModelError
 from napari_tumor_unet.plugin.device_choice import DeviceChoice
 from napari_tumor_unet.plugin.failures import show_details
-from napari_tumor_unet.plugin.layers import scan_of
+from napari_tumor_unet.plugin.layers import flair_of, scan_of
 from napari_tumor_unet.plugin.model_section import ModelSection
+from napari_tumor_unet.plugin.pairing import image_for
 from napari_tumor_unet.plugin.recovery_section import RecoverySection
 from napari_tumor_unet.plugin.result_section import ResultSection
 from napari_tumor_unet.plugin.review_section import ReviewSection
@@ -100,7 +101,7 @@ class SegmentPanel(Container):
             self.extent.value = self.extent.value or preferred.one_slice
 
     def _connect(self) -> None:
-        self.layer.changed.connect(self._show_scan)
+        self.layer.changed.connect(self._on_scan)
         self.result.threshold.changed.connect(self.review.show_slice)
         self.extent.changed.connect(lambda one: setattr(segmentation_settings(), "one_slice", one))
         self.device.changed.connect(lambda device: setattr(segmentation_settings(), "device", device))
@@ -119,11 +120,12 @@ class SegmentPanel(Container):
         self.native.destroyed.connect(self._let_go)
 
     def _follow(self) -> None:
-        """Take the active layer, if it is an image; show its result, if it is a mask of ours."""
+        """Take the active layer, or of a mask its image; show its result, if it is a mask of ours."""
         self._show_result()
         layer = self._viewer.layers.selection.active
-        if isinstance(layer, Image) and layer in self.layer.choices:
-            self.layer.value = layer
+        image = image_for(layer, self._viewer.layers) if isinstance(layer, Labels) else layer
+        if isinstance(image, Image) and image in self.layer.choices:
+            self.layer.value = image
 
     def _show_result(self) -> None:
         self.result.update()
@@ -132,6 +134,20 @@ class SegmentPanel(Container):
     def _show_scan(self, *_: object) -> None:
         self.layer.reset_choices()
         self.scan.show(self.layer.value, [layer for layer in self._viewer.layers if isinstance(layer, Image)])
+
+    def _on_scan(self, *_: object) -> None:
+        """Another scan: what was said of the last one is not said of it."""
+        self._show_scan()
+        if not self._session.running:
+            self.said.value = self._session.said if self._is_told_of() else ""
+            self.details.visible = bool(self._session.details) and self._is_told_of()
+            self._show_warnings()
+
+    def _is_told_of(self) -> bool:
+        """Whether the last run was one of the scan that is chosen."""
+        image = self.layer.value
+        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        return image is not None and str(flair_of(image, images).unique_id) == self._session.about
 
     def _chosen(self) -> dict[str, str]:
         return {"model": str(self.model.value), "device": self.device.value}
@@ -162,7 +178,8 @@ class SegmentPanel(Container):
         self._show_warnings()
 
     def _show_warnings(self) -> None:
-        warnings = () if self._several.running else self._session.warnings  # the table tells each scan's
+        # Of several scans the table tells each one's.
+        warnings = self._session.warnings if self._is_told_of() and not self._several.running else ()
         self.warned.value = "\n".join(warnings)
         self.warned.visible = bool(warnings)
 

@@ -51,6 +51,8 @@ class Session(QObject):
         It has ended, with ``True`` if it ended well.
     said : str
         What the user was told of it.
+    about : str
+        The id of the image that it is, or was, a run of.
     warnings : tuple of str
         Why the result of the last run may not be worth much.
     details : str
@@ -75,6 +77,7 @@ class Session(QObject):
         self.viewer = viewer
         self.worker = Worker()
         self.said = ""
+        self.about = ""
         self.warnings: tuple[str, ...] = ()
         self.details = ""
         self.outcome: Outcome | None = None
@@ -140,6 +143,7 @@ class Session(QObject):
         preferred = segmentation_settings()
         path = str(find_model(model or preferred.model))
         self.warnings, self.details, self.outcome = (), "", None
+        self.about = str(source.image.unique_id)
         self._run = run = _Run(self.viewer, source, QtJob(self), only, quiet)
         self.viewer.layers.events.removed.connect(self._on_removed)
         run.job.progressed.connect(self._on_event)
