@@ -124,3 +124,9 @@ def test_what_is_unclear_is_said_and_not_guessed(tree: Tree, names: list[str], w
 def test_a_pattern_that_nothing_matches_is_refused(tree: Tree, refused: Refused) -> None:
     with refused(ScanError, "tree holds no scan that matches"):
         find_scan_files(tree(*BRATS), "*.mha")
+
+
+def test_labels_are_no_scan(tmp_path: Path, refused: Refused) -> None:
+    tifffile.imwrite(tmp_path / "regions.tif", np.eye(9, dtype=np.uint8)[None].repeat(5, 0), photometric="minisblack")
+    with refused(ScanError, "regions.tif", "labels"):
+        ScanFiles(tmp_path / "regions.tif").read()

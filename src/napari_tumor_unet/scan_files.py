@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-from napari_tumor_unet.io import find_scans, is_dicom, read_scan, scan_name
+from napari_tumor_unet.io import find_scans, is_dicom, is_labels, read_scan, scan_name
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.sequence_names import (
     find_sequences,
@@ -47,11 +47,13 @@ class ScanFiles:
         Raises
         ------
         ScanError
-            If one cannot be read, or they do not belong together.
+            If one cannot be read, or holds labels, or they do not belong together.
         """
         if self.problem:
             raise ScanError(self.problem)
         scan = read_scan(self.path)
+        if self.path.is_file() and is_labels(self.path, scan):
+            raise ScanError(f"{self.path.name} holds labels; give the scan that they belong to.")
         if self.alone:
             return replace(scan, sequences={"flair": scan.sequences["flair"]})
         return combine(scan, **{name: read_scan(path) for name, path in self.others.items()})

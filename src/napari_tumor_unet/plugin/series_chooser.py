@@ -61,7 +61,7 @@ class SeriesChooser(QDialog):
         self.open_button = self.buttons.button(QDialogButtonBox.StandardButton.Open)
         self.open_button.setDefault(True)
         good = sum(not series.problem for series in found)
-        told = QLabel(f"{good} series of this folder can be opened, each as a layer. Which should be?")
+        told = QLabel(f"{good} series of this folder can be opened, each as a layer; choose which.")
         layout = QVBoxLayout(self)
         for widget in (told, self.list, self.buttons):
             layout.addWidget(widget)
