@@ -127,6 +127,7 @@ def test_a_pattern_that_nothing_matches_is_refused(tree: Tree, refused: Refused)
 
 
 def test_labels_are_no_scan(tmp_path: Path, refused: Refused) -> None:
-    tifffile.imwrite(tmp_path / "regions.tif", np.eye(9, dtype=np.uint8)[None].repeat(5, 0), photometric="minisblack")
+    labels = np.eye(9, dtype=np.uint8)[None].repeat(5, 0)
+    tifffile.imwrite(tmp_path / "regions.tif", labels, photometric="minisblack")
     with refused(ScanError, "regions.tif", "labels"):
         ScanFiles(tmp_path / "regions.tif").read()
