@@ -47,9 +47,8 @@ def finish(qtbot: Any) -> Finish:
 
     def wait(viewer: napari.Viewer) -> bool:
         session = Session.of(viewer)
-        with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
-            pass
-        return ended.args[0]
+        qtbot.waitUntil(lambda: not session.running, timeout=PATIENCE)  # it may have ended by now
+        return session.outcome is not None and not session.outcome.error
 
     return wait
 

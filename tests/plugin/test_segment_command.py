@@ -153,8 +153,7 @@ def test_what_the_user_paints_during_a_run_stays(sample: napari.Viewer, qtbot: A
     first_slices(qtbot, sample)
     mask, session = result(sample), Session.of(sample)
     mask.data[0, 5, 5] = 1
-    with qtbot.waitSignal(session.ended, timeout=PATIENCE):
-        pass
+    qtbot.waitUntil(lambda: not session.running, timeout=PATIENCE)
     assert mask.data[0, 5, 5] == 1
 
 
@@ -165,8 +164,7 @@ def test_the_slice_on_screen_comes_first(sample: napari.Viewer, qtbot: Any) -> N
     with qtbot.waitSignal(session._run.job.progressed, timeout=PATIENCE) as event:
         pass
     assert 3 in event.args[0].indices
-    with qtbot.waitSignal(session.ended, timeout=PATIENCE):
-        pass
+    qtbot.waitUntil(lambda: not session.running, timeout=PATIENCE)
 
 
 def test_where_the_slice_on_screen_has_no_tumour_the_viewer_goes_to_it(
