@@ -42,7 +42,7 @@ def inputs(model: Model, sample: Scan) -> torch.Tensor:
 
 def mask(model: Model, sample: Scan, probability: torch.Tensor) -> np.ndarray:
     frame = find_frame(sample, model.preparation)
-    return threshold_mask(restore(probability, frame, sample.shape[1:]), 0.5)
+    return threshold_mask(restore(probability, frame, sample.shape[1:]), model.card.threshold)
 
 
 def plainly(network: Network, inputs: torch.Tensor) -> torch.Tensor:

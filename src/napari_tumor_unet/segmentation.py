@@ -51,10 +51,10 @@ def run(
 
     Yields
     ------
-    Warned
-        First, if the scan is unlike those that models learned from.
     Slices
-        As they come; at the end those again that lost small regions.
+        As they come, the first one alone; at the end those again that lost small regions.
+    Warned
+        After the first slice, if the scan is unlike those that models learned from.
 
     Returns
     -------
@@ -64,15 +64,14 @@ def run(
     start = time.monotonic()
     threshold = model.card.threshold if threshold is None else threshold
     device = choose_device(device)
-    if warnings := warnings_of(scan):
-        yield Warned(warnings)
+    warnings: tuple[str, ...] = ()
     network = for_inference(model.network).to(device)
     frame = frame or find_frame(scan, model.preparation)
     depth, height, width = scan.shape
     probability, mask = blank(scan.shape), blank(scan.shape)
-    wanted = [first] if only else sorted(range(depth), key=lambda z: abs(z - first))
-    for done in range(0, len(wanted), _BATCH):
-        indices = sorted(wanted[done : done + _BATCH])
+    done, wanted = 0, [first] if only else sorted(range(depth), key=lambda z: abs(z - first))
+    batches = [wanted[:1], *(wanted[i : i + _BATCH] for i in range(1, len(wanted), _BATCH))]
+    for indices in map(sorted, batches):  # the slice on screen alone, to be there at once
         inputs = prepare(scan, frame, model.preparation, indices)
         outputs = torch.zeros(len(inputs), *inputs.shape[2:])
         flair = inputs[:, SEQUENCES.index("flair")].flatten(1)
@@ -86,7 +85,10 @@ def run(
         for i, z in enumerate(indices):
             update(probability[z], part[i])
             update(mask[z], thresholded[i])
-        yield Slices(tuple(indices), part, thresholded, done + len(indices), len(wanted))
+        done += len(indices)
+        yield Slices(tuple(indices), part, thresholded, done, len(wanted))
+        if done == 1 and (warnings := warnings_of(scan)):  # nobody waits for the first slice longer
+            yield Warned(warnings)
     dropped = drop_small_regions(mask, model.card.smallest_region)
     if dropped:
         yield Slices(tuple(dropped), probability[dropped], mask[dropped], len(wanted), len(wanted))

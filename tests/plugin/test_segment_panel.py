@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel
         press(panel.start, qtbot)
         assert not panel.start.enabled
     assert ended.args == [True]
-    assert seen[0][0].startswith("4 of 6 slices, ")
+    assert seen[0][0] == "1 of 6 slices"
+    assert re.fullmatch(r"5 of 6 slices, \d+ s left", seen[1][0])
     assert seen[0][1]
     assert panel.said.value.startswith("Tumour: ")
     assert panel.start.enabled

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
+
+from qtpy.QtCore import QTimer
 
 from napari_tumor_unet import tasks
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.session import Session
-from napari_tumor_unet.plugin.settings import segmentation_settings
+from napari_tumor_unet.plugin.settings import DRAWN, segmentation_settings
 from napari_tumor_unet.plugin.widgets import choice
 
 
@@ -24,7 +27,9 @@ class DeviceChoice:
         self.field = choice("device", lambda: self._names, "Where to compute.")
         self._job = QtJob(session)
         self._job.finished.connect(self._on_devices)
-        self._job.start(session.worker, tasks.devices)
+        ask = QTimer(self._job, singleShot=True, interval=DRAWN)
+        ask.timeout.connect(partial(self._job.start, session.worker, tasks.devices))
+        ask.start()
 
     def let_go(self) -> None:
         """The panel is closed; the answer may still come."""

@@ -23,7 +23,7 @@ from napari_tumor_unet.plugin.result_section import ResultSection
 from napari_tumor_unet.plugin.review_section import ReviewSection
 from napari_tumor_unet.plugin.scan_section import ScanSection
 from napari_tumor_unet.plugin.session import Session
-from napari_tumor_unet.plugin.settings import segmentation_settings
+from napari_tumor_unet.plugin.settings import DRAWN, segmentation_settings
 from napari_tumor_unet.plugin.several import Several
 from napari_tumor_unet.plugin.several_section import SeveralSection
 from napari_tumor_unet.plugin.widgets import Scrolled, align, append, button, choice, folded, notice, row
@@ -46,7 +46,7 @@ class SegmentPanel(Container):
         self._session = Session.of(viewer)
         self._viewer = self._session.viewer
         self._several = Several(self._session)
-        self._began = 0.0
+        self._first: tuple[float, int] | None = None  # when slices came first, and how many
         self.layer = create_widget(
             annotation=Image, label="scan", options={"tooltip": "The image layer; it follows the active one."}
         )
@@ -92,7 +92,7 @@ class SegmentPanel(Container):
         if self._session.running:
             self._on_started()
         self._session.warm_up()
-        QTimer.singleShot(0, self._recall)  # napari looks through all plugins for it, once
+        QTimer.singleShot(DRAWN, self._recall)
 
     def _recall(self) -> None:
         with suppress(RuntimeError):  # the panel may be gone
@@ -169,7 +169,7 @@ class SegmentPanel(Container):
         show_details(self._session.said, self._session.details, self.native)
 
     def _on_started(self) -> None:
-        self._began = time.monotonic()
+        self._first = None
         self.start.enabled, self.cancel.enabled = False, True
         self.progress.value, self.progress.visible = 0, True
         self.details.visible = False
@@ -185,8 +185,13 @@ class SegmentPanel(Container):
 
     def _on_progressed(self, done: int, total: int) -> None:
         self.progress.max, self.progress.value = total, done
-        left = (time.monotonic() - self._began) / done * (total - done)
-        self.said.value = f"{done} of {total} slices, {left:.0f} s left"
+        now = time.monotonic()
+        self.said.value = f"{done} of {total} slices"
+        if self._first is None:  # and of what came before them nothing follows
+            self._first = now, done
+        elif done > self._first[1]:
+            left = (now - self._first[0]) / (done - self._first[1]) * (total - done)
+            self.said.value += f", {left:.0f} s left"
 
     def _on_scan_progressed(self, name: str, done: int, total: int) -> None:
         self.progress.max, self.progress.value = total, done

@@ -29,7 +29,7 @@ from napari_tumor_unet.sharing import handle_of, planes_of
 if TYPE_CHECKING:
     from napari import Viewer
 
-_PATIENCE = 300  # milliseconds before a run has a bar in the activity dock
+_PATIENCE = 500  # milliseconds before a run has a bar in the activity dock
 
 
 class Session(QObject):
@@ -173,10 +173,11 @@ class Session(QObject):
     def _on_slices(self, slices: Slices) -> None:
         run = self._run
         run.result.write(slices)
-        if self._run is run:  # napari may serve events meanwhile, and with them a Cancel
-            run.show(slices)
-            with suppress(RuntimeError):  # or the window's end
+        with suppress(RuntimeError):  # the window may be gone
+            if self._run is run:  # napari may serve events meanwhile, and with them a Cancel
                 self.progressed.emit(slices.done, slices.total)
+        if self._run is run:
+            run.show(slices)
 
     def _on_finished(self, outcome: tuple[Findings, Provenance]) -> None:
         run, (found, provenance) = self._run, outcome

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+# Milliseconds, after which a new panel is on screen: napari looks through all plugins for its first setting.
+DRAWN = 200
+
 
 @dataclass
 class _Forgotten:
