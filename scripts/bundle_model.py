@@ -40,7 +40,7 @@ CARDS = {
             *LIMITS,
             "The lowest and highest slices of a tumour, and thin or faint extensions, are missed most.",
             "Of several tumours those smaller than half of the largest one are dropped.",
-            "Cavities and necrosis, dark on FLAIR, are left out, and in skull-stripped scans much else too.",
+            "Cavities and necrosis, dark on FLAIR, are left out in part, and in skull-stripped scans more.",
         ),
     ),
     "seed": Card(

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from napari_tumor_unet.augmentation import Augmentation, augment, strip_skull
 
@@ -135,6 +136,48 @@ def test_one_missing_replaces_pre_or_post() -> None:
     dropped = [[torch.equal(image[c], image[1]) for c in (0, 2)] for image in images]
     assert all(sum(one) == 1 for one in dropped)
     assert 0 < sum(pre for pre, _ in dropped) < 20
+
+
+def heads(n: int, *, tumours: bool) -> tuple[Tensor, Tensor]:
+    """Grey heads in air (-2), as they are standardised, each with a bright tumour or none."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 64), indexing="ij")
+    images = torch.where(y**2 + x**2 < 0.8, 0.0, -2.0).repeat(n, 5, 1, 1)
+    masks = ((y - 0.1) ** 2 + (x - 0.3) ** 2 < 0.08).float().repeat(n, 1, 1, 1) * tumours
+    return images + 3 * masks, masks
+
+
+def test_an_implanted_tumour_comes_with_its_mask() -> None:
+    ill, well = heads(10, tumours=True), heads(10, tumours=False)
+    images, masks = torch.cat([ill[0], well[0]]), torch.cat([ill[1], well[1]])
+    mixed, where = changed(inputs=(images, masks), implanted=1.0)
+    given = where[10:].amax((1, 2, 3)) > 0
+    assert 0 < given.sum() < 10
+    new = where[10:][given][:, 0] > 0
+    flair = mixed[10:][given][:, 1]
+    assert (flair[new] > 0.4).all()
+    assert flair[new].mean() > 1.0
+    torch.testing.assert_close(mixed[10:][~given], images[10:][~given], atol=1e-4, rtol=0)
+
+
+def test_no_tumour_is_implanted_in_air() -> None:
+    images, masks = heads(10, tumours=True)
+    images[5:], masks[5:] = -2.0, 0.0
+    images[5:, :, 5:10, 5:10] = 0.0
+    mixed, where = changed(inputs=(images, masks), implanted=1.0)
+    assert not where[5:].any()
+    torch.testing.assert_close(mixed[5:], images[5:], atol=1e-4, rtol=0)
+
+
+def test_a_hollow_tumour_is_dark_inside_and_tumour_all_the_same() -> None:
+    images, masks = heads(8, tumours=True)
+    dark, where = changed(inputs=(images, masks), hollow=1.0)
+    assert torch.equal(where, masks)
+    for before, after, mask in zip(images, dark, masks, strict=True):
+        assert after[1][mask[0] > 0].min() < 1.0
+        assert after[1].min() >= -2.0
+        away = max_pool2d(mask, 5, 1, 2)[0] == 0
+        torch.testing.assert_close(after[:, away], before[:, away], atol=1e-4, rtol=0)
+    assert dark[:, 1][masks[:, 0] > 0].max() > 2.0  # a rim is left
 
 
 def test_stripping_leaves_the_brain_and_takes_the_scalp() -> None:

@@ -36,6 +36,10 @@ class Augmentation:
         Probability that the slice comes from the scan with its skull removed.
     other_spacing : float
         Probability that neighbouring slices are further away than usual, or missing.
+    implanted : float
+        Probability that the tumour of another slice is blended in, if it lies in the head there.
+    hollow : float
+        Probability that a tumour gets a dark core, as by necrosis or after surgery.
     """
 
     flip: float = 0.5
@@ -49,6 +53,8 @@ class Augmentation:
     one_missing: float = 0.1
     stripped: float = 0.25
     other_spacing: float = 0.15
+    implanted: float = 0.0
+    hollow: float = 0.0
 
     def __post_init__(self) -> None:
         changes = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -79,6 +85,10 @@ def augment(
     images, masks : Tensor
         Of the same shapes; masks again 0 and 1.
     """
+    if settings.implanted:
+        images, masks = _implant(images, masks, settings.implanted, generator)
+    if settings.hollow:
+        images = _hollow(images, masks, settings.hollow, generator)
     grid = _random_grid(images, settings, generator)
     images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     masks = (F.grid_sample(masks, grid, padding_mode="zeros", align_corners=False) > 0.5).float()
@@ -122,6 +132,48 @@ def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.G
 
 def _chance(n: int, probability: float, generator: torch.Generator) -> Tensor:
     return torch.rand(n, generator=generator) < probability
+
+
+def _implant(
+    images: Tensor, masks: Tensor, probability: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Blend the tumours of other slices in, some of them fainter, where they were in their own heads.
+
+    Heads fill their frames alike, so that a tumour comes to lie in the same part of the brain; after the
+    idea of CarveMix (Zhang et al., MICCAI 2021).
+    """
+    n = len(images)
+    chosen = _chance(n, probability, generator)
+    mirrored = _chance(n, 0.5, generator)[:, None, None, None]
+    strength = _uniform((n, 1, 1, 1), 0.5, 1.0, generator)
+    order = torch.randperm(n, generator=generator)
+    donors = torch.where(mirrored, images[order].flip(-1), images[order])
+    tumours = torch.where(mirrored, masks[order].flip(-1), masks[order])
+    rim = 2 * (images.shape[2] // 64) + 1
+    wide = F.max_pool2d(tumours, rim, 1, rim // 2)
+    soft = F.avg_pool2d(wide, rim, 1, rim // 2, count_include_pad=False)
+    flair = images[:, 1:2]
+    air = flair < flair.amin((2, 3), keepdim=True) + 0.5
+    chosen &= (wide * air).sum((1, 2, 3)) < 0.02 * wide.sum((1, 2, 3))
+    there = chosen[:, None, None, None].float()
+    blended = images + there * strength * soft * (donors - images)
+    return blended, torch.maximum(masks, there * tumours)
+
+
+def _hollow(images: Tensor, masks: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    """Darken the inside of tumours, at most to what the fluid of the ventricles has."""
+    n, channels, height, width = images.shape
+    window = 2 * (height // 16) + 1
+    depth = F.avg_pool2d(masks, window, 1, window // 2)
+    depth = depth / depth.amax((2, 3), keepdim=True).clamp(min=1e-3)
+    rough = F.interpolate(_uniform((n, 1, 9, 9), -0.3, 0.3, generator), (height, width), mode="bicubic")
+    limit = _uniform((n, 1, 1, 1), 0.5, 0.9, generator)
+    core = F.avg_pool2d(torch.sigmoid(20 * (depth + rough - limit)) * masks, 3, 1, 1)
+    core *= _chance(n, probability, generator)[:, None, None, None]
+    flair = _uniform((n, 1, 1, 1), -1.6, 0.3, generator)
+    t1 = _uniform((n, 1, 1, 1), -1.6, -0.2, generator)
+    level = torch.cat([t1, flair, t1 + 0.2, *[flair] * (channels - 3)], dim=1)
+    return images + core * (torch.minimum(images, level) - images)
 
 
 def _random_grid(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
