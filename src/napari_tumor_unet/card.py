@@ -45,7 +45,8 @@ class Card:
     threshold : float
         Probability from which a voxel counts as tumour.
     smallest_region : float
-        Size under which a connected region is dropped, as a share of the largest one.
+        Weight under which a connected region is dropped, as a share of the heaviest one's; see
+        :func:`napari_tumor_unet.regions.drop_faint_regions`.
     mirrored : bool
         Whether the probability is averaged with that of the mirrored head.
     parent : str

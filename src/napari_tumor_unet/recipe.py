@@ -120,7 +120,8 @@ class Postprocessing:
     threshold : float
         Probability from which a voxel is tumour.
     smallest_region : float
-        Size under which a connected region is dropped, as a share of the largest one.
+        Weight under which a connected region is dropped, as a share of the heaviest one's; see
+        :func:`napari_tumor_unet.regions.drop_faint_regions`.
     mirrored : bool
         Average the probability with that of the mirrored head.
     """

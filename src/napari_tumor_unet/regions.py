@@ -32,11 +32,25 @@ class Region:
 
 def threshold_mask(probability: NDArray[np.uint8], threshold: float) -> NDArray[np.uint8]:
     """The mask, 0 and 1, of a probability from 0 to 255."""
-    return (probability >= max(1, round(threshold * 255))).astype(np.uint8)
+    return (probability >= _lowest(threshold)).astype(np.uint8)
 
 
-def drop_small_regions(mask: NDArray[np.uint8], share: float = 0.0, fewest: int = 0) -> list[int]:
-    """Remove regions smaller than a share of the largest one, or of fewer voxels, from a mask, in place.
+def drop_faint_regions(
+    mask: NDArray[np.uint8], probability: NDArray[np.uint8], threshold: float, share: float
+) -> list[int]:
+    """Remove regions for which little speaks beside the one for which most does, from a mask, in place.
+
+    A region weighs what its voxels' probabilities exceed the threshold by, in sum: a large one that hardly
+    reaches it is as little as a small one.
+
+    Parameters
+    ----------
+    mask, probability : array
+        (Z, Y, X), from 0 to 1 and from 0 to 255.
+    threshold : float
+        What the mask was made with, from 0 to 1.
+    share : float
+        Of the heaviest region's weight; lighter ones go.
 
     Returns
     -------
@@ -44,14 +58,18 @@ def drop_small_regions(mask: NDArray[np.uint8], share: float = 0.0, fewest: int 
         The slices that changed.
     """
     box = _box(mask)
-    regions, n = _label(mask[box])
-    if n == 0:
-        return []
-    sizes = np.bincount(regions.ravel())
-    sizes[0] = 0
-    small = (sizes < max(fewest, share * sizes.max()))[regions] & (regions > 0)
-    mask[box][small] = 0
-    return [int(z) + box[0].start for z in np.flatnonzero(small.any(axis=(1, 2)))]
+    regions, _ = _label(mask[box])
+    inside = regions > 0
+    excess = probability[box][inside].astype(np.int64) - (_lowest(threshold) - 1)
+    weights = np.bincount(regions[inside], excess, minlength=1)
+    return _drop(mask, box, regions, weights < share * weights.max())
+
+
+def drop_small_regions(mask: NDArray[np.uint8], fewest: int) -> list[int]:
+    """Remove regions of fewer voxels from a mask, in place; the slices that changed."""
+    box = _box(mask)
+    regions, _ = _label(mask[box])
+    return _drop(mask, box, regions, np.bincount(regions.ravel()) < fewest)
 
 
 def count_regions(mask: NDArray[np.uint8]) -> int:
@@ -117,6 +135,23 @@ def _label(mask: NDArray[np.uint8 | np.bool_]) -> tuple[NDArray[np.int32], int]:
 
     labels, n = ndimage.label(mask, _TOUCHING)
     return labels, int(n)
+
+
+def _drop(
+    mask: NDArray[np.uint8],
+    box: tuple[slice, slice, slice],
+    regions: NDArray[np.int32],
+    unwanted: NDArray[np.bool_],
+) -> list[int]:
+    """Remove regions by their numbers; the slices that changed."""
+    gone = unwanted[regions] & (regions > 0)
+    mask[box][gone] = 0
+    return [int(z) + box[0].start for z in np.flatnonzero(gone.any(axis=(1, 2)))]
+
+
+def _lowest(threshold: float) -> int:
+    """The lowest probability, of 255, that a threshold lets in; never 0."""
+    return max(1, round(threshold * 255))
 
 
 def _region(part: NDArray[np.bool_], start: list[int]) -> Region:

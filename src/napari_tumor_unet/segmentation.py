@@ -13,11 +13,11 @@ from napari_tumor_unet.device import autocast, choose_device, enough_memory, pre
 from napari_tumor_unet.model import Model, for_inference
 from napari_tumor_unet.plausibility import warnings_of
 from napari_tumor_unet.preparation import Frame, find_frame, prepare, restore
-from napari_tumor_unet.regions import drop_small_regions, threshold_mask
+from napari_tumor_unet.regions import drop_faint_regions, threshold_mask
 from napari_tumor_unet.result import Provenance, Segmentation, Slices, Warned, blank, find, update
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
-_SEEN = 0.05  # probability under which nothing in a slice may be tumour
+_SEEN = 0.01  # probability under which nothing in a slice may be tumour
 _LEAST = 5  # of 255; what is less likely is kept as 0, which takes no memory
 _BATCH = 4  # slices; more are no faster on a CPU, and each event brings as many to the screen
 
@@ -89,7 +89,7 @@ def run(
         yield Slices(tuple(indices), part, thresholded, done, len(wanted))
         if done == 1 and (warnings := warnings_of(scan)):  # nobody waits for the first slice longer
             yield Warned(warnings)
-    dropped = drop_small_regions(mask, model.card.smallest_region)
+    dropped = drop_faint_regions(mask, probability, threshold, model.card.smallest_region)
     if dropped:
         yield Slices(tuple(dropped), probability[dropped], mask[dropped], len(wanted), len(wanted))
     return Segmentation(

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.volumes import KEY, Place
-from napari_tumor_unet.regions import Region, drop_small_regions, find_regions, threshold_mask, voxels_of
+from napari_tumor_unet.regions import (
+    Region,
+    drop_faint_regions,
+    drop_small_regions,
+    find_regions,
+    threshold_mask,
+    voxels_of,
+)
 from napari_tumor_unet.result import Findings, blank, find, update
 
 if TYPE_CHECKING:
@@ -64,14 +71,18 @@ class KeptResult:
         threshold : float
             From 0 to 1.
         fewest : int
-            Regions of fewer voxels are dropped; with 0 the model's own limit holds, a share of the largest.
+            Regions of fewer voxels are dropped; with 0 the model's own limit holds.
         """
         provenance = self._known["provenance"]
         mask, written = self._mask(), self._known["written"]
         new = blank(mask.shape)
-        for z, plane in enumerate(self._known["probability"]):
+        probability = self._known["probability"]
+        for z, plane in enumerate(probability):
             update(new[z], threshold_mask(plane, threshold))
-        drop_small_regions(new, 0.0 if fewest else provenance["smallest_region"], fewest)
+        if fewest:
+            drop_small_regions(new, fewest)
+        else:
+            drop_faint_regions(new, probability, threshold, provenance["smallest_region"])
         for z, plane in enumerate(new):
             untouched = mask[z] == written[z]
             update(written[z], plane)
