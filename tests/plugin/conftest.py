@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,14 @@ from napari_tumor_unet.plugin import settings
 from napari_tumor_unet.plugin.session import Session
 
 PATIENCE = 180_000  # ms; a busy machine takes its time
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collection() -> None:
+    """Napari collects garbage whenever a layer goes: not what pytest and closed windows hold, too."""
+    import_module("napari._qt.qt_main_window")
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
