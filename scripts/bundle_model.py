@@ -39,7 +39,7 @@ CARDS = {
         limits=(
             *LIMITS,
             "The lowest and highest slices of a tumour, and thin or faint extensions, are missed most.",
-            "Of several tumours those smaller than half of the largest one are dropped.",
+            "Of several tumours those with less than half of the weight of the largest one are dropped.",
             "Cavities and necrosis, dark on FLAIR, are left out in part, and in skull-stripped scans more.",
         ),
     ),
