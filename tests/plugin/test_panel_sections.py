@@ -157,6 +157,7 @@ def test_the_smallest_region_is_given_in_mm3_or_voxels(viewer: napari.Viewer, pa
     section = panel.result
     size = np.count_nonzero(mask.data)
     assert section.unit.value == "mm³"
+    assert section.fewest.native.text() == "model's own"
     section.fewest.value = 1.25 * size
     assert mask.data.any()
     section.fewest.value = 1.25 * (size + 1)

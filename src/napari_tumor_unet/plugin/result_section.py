@@ -49,7 +49,7 @@ class ResultSection(Container):
         self.fewest = FloatSpinBox(
             max=10_000_000,
             step=1,
-            tooltip="Smaller regions are dropped. With 0 the model's own limit holds.",
+            tooltip="Smaller regions are dropped; with 0 those for which little speaks beside the main one.",
         )
         self.unit = choice("", lambda: self._units(), "What the smallest region is measured in.")
         self._preferred = _MM3
@@ -80,6 +80,7 @@ class ResultSection(Container):
         self.fields.margins = (0, 0, 0, 0)
         self.margins = (0, 0, 0, 0)
         self.list.native.setMaximumHeight(90)
+        self.fewest.native.setSpecialValueText("model's own")  # what 0 means
         self.threshold.changed.connect(self._change)
         self.fewest.changed.connect(self._change)
         self.unit.changed.connect(self._on_unit)
