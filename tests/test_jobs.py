@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_tumor_unet.jobs import Callbacks, Waiting, Worker
+from napari_tumor_unet.jobs import Callbacks, Worker
+from napari_tumor_unet.progress import Listening, Waiting
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.sharing import ScanHandle, handle_of, planes_of, remote_scan
 
@@ -58,10 +59,19 @@ def obedient() -> Generator[Any, Any, list[Any]]:
     heard: list[Any] = []
     while "wait" not in heard:
         time.sleep(0.01)
-        if (word := (yield "working")) is not None:
+        if (word := (yield Listening())) is not None:
             heard.append(word)
     heard.append((yield Waiting()))
     return heard
+
+
+def busy() -> Generator[Any, Any, list[Any]]:
+    """Listens only after a second of work."""
+    heard: list[Any] = []
+    for _ in range(100):
+        time.sleep(0.01)
+        heard.append((yield "working"))
+    return [word for word in heard if word] + [(yield Listening()), (yield Waiting())]
 
 
 def asking(ask: Any) -> Generator[Any, Any, tuple[Any, list[Any]]]:
@@ -141,6 +151,15 @@ def test_a_task_hears_what_its_job_is_told_and_can_wait_for_it(worker: Worker) -
         pass
     job.tell("go on")
     assert heard.until(*ENDINGS) == [("finished", ["faster", "wait", "go on"])]
+
+
+def test_what_a_task_is_told_before_it_listens_is_kept(worker: Worker) -> None:
+    heard = Heard()
+    job = worker.run(busy, callbacks=heard.callbacks)
+    heard.until("event")
+    job.tell("early")
+    job.tell("late")
+    assert heard.until(*ENDINGS)[-1] == ("finished", ["early", "late"])
 
 
 def test_a_word_is_not_taken_for_an_answer(worker: Worker) -> None:

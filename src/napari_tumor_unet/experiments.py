@@ -15,10 +15,9 @@ from napari_tumor_unet.checkpoint import CHECKPOINT, write_metrics
 from napari_tumor_unet.dataset import Dataset, Pair, find_pairs
 from napari_tumor_unet.device import choose_device, enough_memory
 from napari_tumor_unet.evaluation import ScanScore, Summary, score_pair, summarise
-from napari_tumor_unet.jobs import Waiting
 from napari_tumor_unet.model import Model, load_model, save_model
 from napari_tumor_unet.pictures import draw_curves, draw_examples
-from napari_tumor_unet.progress import Epoch, Reading, Step, read_metrics
+from napari_tumor_unet.progress import Epoch, Reading, Step, Waiting, read_metrics
 from napari_tumor_unet.recipe import Recipe, read_recipe
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.split import hold_out, read_split, write_split

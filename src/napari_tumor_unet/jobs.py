@@ -21,6 +21,8 @@ from typing import Any
 
 from loky.backend import get_context
 
+from napari_tumor_unet.progress import Listening, Waiting
+
 # loky's processes start like multiprocessing's "spawn", but never run the user's main script again.
 _CONTEXT = get_context("loky")
 # Threads that spin while they wait make a busy machine ten times slower; an idle one loses nothing.
@@ -49,10 +51,6 @@ class Callbacks:
     cancelled: Callable[[], None]
 
 
-class Waiting:
-    """What a task yields that goes on only when its job is told something."""
-
-
 class Job:
     """A handle on one running job."""
 
@@ -62,7 +60,7 @@ class Job:
         self._words: SimpleQueue[Any] = SimpleQueue()
 
     def tell(self, word: Any) -> None:
-        """Send the task a word: its ``yield`` gives that, soon, where it gives None otherwise."""
+        """Send the task a word: its next ``yield`` of a :class:`Listening` gives that; others give None."""
         self._words.put(word)
 
     def cancel(self) -> None:
@@ -286,18 +284,18 @@ def _run_task(connection: Any, task: Task, args: tuple[Any, ...], asks: bool) ->
         if message[0] != "event":
             return
         try:
-            word = _listen(connection, words, wait=isinstance(message[1], Waiting))
+            word = _listen(connection, words, message[1])
         except _CancelledError:
             steps.close()
             connection.send(("cancelled", None))
             return
 
 
-def _listen(connection: Any, words: deque[Any], *, wait: bool) -> Any:
-    """The next word that the task is told, if any has come."""
-    while not words and (wait or connection.poll()):
+def _listen(connection: Any, words: deque[Any], event: Any) -> Any:
+    """The next word that the task is told, if any has come and it listens."""
+    while connection.poll() or (isinstance(event, Waiting) and not words):
         words.append(_receive(connection)[1])
-    return words.popleft() if words else None
+    return words.popleft() if words and isinstance(event, Listening) else None
 
 
 def _ask(connection: Any, words: deque[Any], question: Any) -> Any:

@@ -23,7 +23,7 @@ from napari_tumor_unet import library
 from napari_tumor_unet.card import file_hash, read_card
 from napari_tumor_unet.plugin.fine_tune_panel import FineTunePanel
 from napari_tumor_unet.plugin.tuning import Tuning
-from napari_tumor_unet.progress import Epoch, Step
+from napari_tumor_unet.progress import Epoch, Reading, Scored, Step
 from napari_tumor_unet.runs import FineTuning, interrupted, runs_folder
 from tests.conftest import make_phantom
 
@@ -177,9 +177,10 @@ def test_a_name_that_is_taken_is_refused_and_the_model_stays(
     assert panel.report.visible
 
 
-def test_a_pause_waits_and_goes_on(panel: FineTunePanel, qtbot: Any) -> None:
-    panel.settings.epochs.value = 30
-    begin(panel, qtbot, Step)
+@pytest.mark.parametrize("kind", [Reading, Scored, Step, Epoch])
+def test_a_pause_waits_and_goes_on(panel: FineTunePanel, qtbot: Any, kind: type) -> None:
+    panel.settings.epochs.value = 500
+    begin(panel, qtbot, kind)
     press(panel.pause, qtbot)
     qtbot.waitUntil(lambda: panel.said.value == "Paused.", timeout=PATIENCE)
     assert panel.pause.text == "Go on"

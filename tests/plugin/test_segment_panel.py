@@ -235,6 +235,6 @@ def test_the_result_is_shown_for_its_own_layer_alone(viewer: napari.Viewer, done
     viewer.layers.selection.active = layer
     assert section.visible
     layer.data = np.zeros((2, 3, 4), np.uint8)
-    section.threshold.value = 0.3
+    section.threshold.value = 0.6
     assert not section.visible
     assert layer.data.shape == (2, 3, 4)

@@ -15,7 +15,6 @@ from qtpy.QtWidgets import QMessageBox, QSizePolicy
 
 from napari_tumor_unet import library, tasks
 from napari_tumor_unet.card import ModelError, file_hash, read_card
-from napari_tumor_unet.jobs import Waiting
 from napari_tumor_unet.plugin.device_choice import DeviceChoice
 from napari_tumor_unet.plugin.failures import show_details
 from napari_tumor_unet.plugin.interrupted_section import InterruptedSection
@@ -27,7 +26,7 @@ from napari_tumor_unet.plugin.tuning_curves import TuningCurves
 from napari_tumor_unet.plugin.tuning_report import TuningReport
 from napari_tumor_unet.plugin.tuning_settings import TuningSettings
 from napari_tumor_unet.plugin.widgets import Scrolled, align, append, button, choice, folded, row
-from napari_tumor_unet.progress import Epoch, Estimate, Reading, Scored, Step
+from napari_tumor_unet.progress import Epoch, Estimate, Reading, Scored, Step, Waiting
 from napari_tumor_unet.runs import Interrupted
 from napari_tumor_unet.scan import ScanError
 
