@@ -66,12 +66,12 @@ def obedient() -> Generator[Any, Any, list[Any]]:
 
 
 def busy() -> Generator[Any, Any, list[Any]]:
-    """Listens only after a second of work."""
+    """Works for half a second before it listens."""
     heard: list[Any] = []
-    for _ in range(100):
+    for _ in range(50):
         time.sleep(0.01)
         heard.append((yield "working"))
-    return [word for word in heard if word] + [(yield Listening()), (yield Waiting())]
+    return [word for word in heard if word] + [(yield Waiting()), (yield Waiting())]
 
 
 def asking(ask: Any) -> Generator[Any, Any, tuple[Any, list[Any]]]:

@@ -24,7 +24,7 @@ PATIENCE = 180_000  # ms; a busy machine takes its time
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick_collection() -> None:
-    """Napari collects garbage whenever a layer goes: not what pytest and closed windows hold, too."""
+    """Napari collects garbage whenever a layer goes; not in what imports, pytest and closed windows hold."""
     import_module("napari._qt.qt_main_window")
     gc.collect()
     gc.freeze()
