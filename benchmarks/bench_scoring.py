@@ -17,7 +17,7 @@ import numpy as np
 from qtpy.QtWidgets import QApplication
 
 from napari_tumor_unet.comparison import align, slice_overlaps
-from napari_tumor_unet.grid import spaced
+from napari_tumor_unet.scan.grid import spaced
 
 SHAPE = (155, 256, 256)
 

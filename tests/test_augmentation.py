@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from napari_tumor_unet.augmentation import Augmentation, augment, strip_skull
-
-from .conftest import Phantom
+from tests.conftest import Phantom
 
 NOTHING = Augmentation(**dict.fromkeys((f.name for f in dataclasses.fields(Augmentation)), 0.0))
 

@@ -17,8 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 from napari_tumor_unet import autosave
 from napari_tumor_unet.autosave import Autosave, AutosaveError, autosave_folder, leftovers, load, pack, save
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 INTEGERS = st.sampled_from(["u1", "i2", "u4", "i8"])
 VOLUMES = hnp.arrays(

@@ -15,9 +15,8 @@ import SimpleITK as sitk
 
 from napari_tumor_unet.io import read_mask, read_scan, write_mask
 from napari_tumor_unet.scan import ScanError, scan_from_volume
-
-from .conftest import Refused
-from .test_medical_files import READ, VOXELS, image_of, saved
+from tests.conftest import Refused
+from tests.test_medical_files import READ, VOXELS, image_of, saved
 
 NOISE = np.random.default_rng(3).normal(size=(12, 14, 10)).astype(np.float32)
 

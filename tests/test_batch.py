@@ -15,8 +15,7 @@ from napari_tumor_unet.io import find_scans
 from napari_tumor_unet.model import Model
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan_files import ScanFiles, find_scan_files
-
-from .conftest import Phantom, Refused, is_one_sentence
+from tests.conftest import Phantom, Refused, is_one_sentence
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from napari_tumor_unet.checkpoint import (
     save_checkpoint,
 )
 from napari_tumor_unet.progress import read_metrics
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 HISTORY = [Epoch(1, 2, 0.5, 0.25, 1e-3, 2.0), Epoch(2, 2, 0.25, math.nan, 5e-4, 2.5)]
 

@@ -21,8 +21,7 @@ from napari_tumor_unet.card import file_hash
 from napari_tumor_unet.cli import console
 from napari_tumor_unet.library import bundled_models
 from napari_tumor_unet.scan import SEQUENCES
-
-from .conftest import Phantom, is_one_sentence
+from tests.conftest import Phantom, is_one_sentence
 
 Run = Callable[..., Result]
 

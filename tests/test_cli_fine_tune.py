@@ -18,8 +18,7 @@ from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli
 from napari_tumor_unet.card import file_hash, read_card
-
-from .conftest import is_one_sentence
+from tests.conftest import is_one_sentence
 
 Run = Callable[..., Result]
 COMMAND = [sys.executable, "-c", "from napari_tumor_unet.cli import main; main()", "fine-tune"]

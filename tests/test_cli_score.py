@@ -19,8 +19,7 @@ from typer.testing import CliRunner, Result
 from napari_tumor_unet import cli
 from napari_tumor_unet.cli import console
 from napari_tumor_unet.comparison import RULES
-
-from .conftest import is_one_sentence
+from tests.conftest import is_one_sentence
 
 Run = Callable[..., Result]
 LABELS = np.zeros((4, 10, 12), np.uint8)

@@ -15,8 +15,7 @@ from typer.testing import CliRunner, Result
 from napari_tumor_unet import cli, read_scan, segment
 from napari_tumor_unet.model import Model
 from napari_tumor_unet.scan import ScanError
-
-from .conftest import Phantom, Refused, is_one_sentence
+from tests.conftest import Phantom, Refused, is_one_sentence
 
 SHAPES = {"flair": (6, 40, 36), "t1": (12, 40, 36), "t1ce": (6, 60, 54)}
 NAMES = {"flair": "flair", "t1": "pre", "t1ce": "post"}

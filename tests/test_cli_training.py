@@ -14,8 +14,7 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli, evaluate
-
-from .conftest import is_one_sentence
+from tests.conftest import is_one_sentence
 
 COMMAND = [sys.executable, "-c", "from napari_tumor_unet.cli import main; main()"]
 Run = Callable[..., Result]

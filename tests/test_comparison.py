@@ -15,8 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from napari_tumor_unet import comparison
 from napari_tumor_unet.comparison import ComparisonError, Score, score
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 Pair = tuple[np.ndarray, np.ndarray]
 PAIRS = hnp.array_shapes(min_dims=2, max_dims=3, min_side=2, max_side=6).flatmap(

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 
 from napari_tumor_unet.comparison import Aligned, agreement, labels_in, score, slice_overlaps
-from napari_tumor_unet.grid import spaced
-
-from .test_comparison import EITHER_LABEL, PAIRS, SPACING, Pair
+from napari_tumor_unet.scan.grid import spaced
+from tests.test_comparison import EITHER_LABEL, PAIRS, SPACING, Pair
 
 
 def aligned(pair: Pair) -> Aligned:

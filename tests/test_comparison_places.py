@@ -11,10 +11,9 @@ import pytest
 import tifffile
 
 from napari_tumor_unet.comparison import ComparisonError, align, score
-from napari_tumor_unet.grid import Grid
 from napari_tumor_unet.scan import ScanError
-
-from .conftest import Refused
+from napari_tumor_unet.scan.grid import Grid
+from tests.conftest import Refused
 
 SPACING = (5.0, 1.5, 0.7)
 VOXEL_ML = 5 * 1.5 * 0.7 / 1000

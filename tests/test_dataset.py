@@ -10,8 +10,7 @@ import tifffile
 
 from napari_tumor_unet.dataset import find_pairs, patient_of
 from napari_tumor_unet.scan import ScanError
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 VOXELS = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
 LABELS = np.where(VOXELS > 40, 4, 0).astype(np.uint8)

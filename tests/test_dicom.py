@@ -31,9 +31,8 @@ from napari_tumor_unet.io.dicom import Series, find_series, folder, looks_like_d
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
 from napari_tumor_unet.sample import sample_scan
 from napari_tumor_unet.scan import Scan, ScanError
-
-from .conftest import Refused, is_one_sentence
-from .dicom_files import AXES, PATIENT, enhanced, image, images, saved, turned
+from tests.conftest import Refused, is_one_sentence
+from tests.dicom_files import AXES, PATIENT, enhanced, image, images, saved, turned
 
 RANDOM = np.random.default_rng(1)
 VOXELS = RANDOM.integers(0, 4000, (7, 10, 8), dtype=np.uint16)  # (Z, Y, X), as stored

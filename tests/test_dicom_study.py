@@ -13,9 +13,8 @@ from napari_tumor_unet.io import find_scans, read_mask, read_scan
 from napari_tumor_unet.model import Model
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan_files import find_scan_files
-
-from .conftest import Refused
-from .dicom_files import AXES, PATIENT, images, saved
+from tests.conftest import Refused
+from tests.dicom_files import AXES, PATIENT, images, saved
 
 STACK = np.random.default_rng(1).integers(0, 4000, (6, 10, 8), dtype=np.uint16)
 

@@ -19,8 +19,7 @@ from napari_tumor_unet.progress import Epoch
 from napari_tumor_unet.recipe import read_recipe
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training import TrainingError
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 
 @pytest.fixture

@@ -18,8 +18,7 @@ from napari_tumor_unet.progress import Epoch, Scored, Step, Waiting
 from napari_tumor_unet.runs import FineTuning
 from napari_tumor_unet.scoring import Overlap
 from napari_tumor_unet.training import TrainingError
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 SETTINGS = FineTuning(epochs=2, batch_size=4, slices=8)
 

@@ -15,8 +15,7 @@ from hypothesis.extra import numpy as hnp
 from napari_tumor_unet.io import MASK_ENDINGS, is_mask_name, read_mask, read_scan, scan_name, write_mask
 from napari_tumor_unet.io.lgg_folder import folder_of_slice, looks_like_slices
 from napari_tumor_unet.scan import ScanError, scan_from_volume
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 RANDOM = np.random.default_rng(1)
 STACK = RANDOM.integers(0, 200, (4, 6, 5), dtype=np.uint8)  # (Z, Y, X)

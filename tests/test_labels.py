@@ -18,8 +18,7 @@ from napari_tumor_unet.io import (
     write_mask,
 )
 from napari_tumor_unet.scan import Scan, ScanError, scan_from_volume
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 RANDOM = np.random.default_rng(4)
 LABELS = RANDOM.integers(0, 4, (4, 6, 5))

@@ -20,8 +20,7 @@ from napari_tumor_unet.lessons import (
     summary,
 )
 from napari_tumor_unet.scan import Scan
-
-from .conftest import is_one_sentence
+from tests.conftest import is_one_sentence
 
 SHAPES = st.tuples(*[st.integers(1, 6)] * 3)
 MASKS = SHAPES.flatmap(lambda shape: arrays.arrays(np.uint8, shape, elements=st.integers(0, 3)))

@@ -21,8 +21,7 @@ from napari_tumor_unet.library import (
     rename_model,
     user_models,
 )
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 
 def test_an_imported_model_is_found_by_its_name_and_the_file_may_go(

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from napari_tumor_unet.io import ending_of_mask, read_labels, read_mask, read_scan, write_mask
 from napari_tumor_unet.sample import sample_mask, sample_scan
 from napari_tumor_unet.scan import Geometry, ScanError, scan_from_volume
-
-from .conftest import Refused, make_phantom
+from tests.conftest import Refused, make_phantom
 
 READ = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 WRITTEN = (".nii", ".nii.gz", ".nrrd", ".mha")

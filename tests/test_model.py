@@ -22,8 +22,7 @@ from napari_tumor_unet.library import DEFAULT_MODEL, bundled_models, find_model
 from napari_tumor_unet.model import Model, for_inference, load_model, save_model
 from napari_tumor_unet.preparation import Preparation
 from napari_tumor_unet.unet import UNet, UNetConfig
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 NETWORK = {"in_channels": 5, "widths": [4, 8, 16], "normalisation": "batch", "dropout": 0.0}
 HEADER = {

@@ -11,8 +11,7 @@ from npe2 import PluginManifest
 
 import napari_tumor_unet
 from napari_tumor_unet.sample import sample_mask, sample_scan
-
-from .conftest import ROOT
+from tests.conftest import ROOT
 
 HEAVY = {"torch", "monai", "napari", "qtpy", "magicgui"}
 

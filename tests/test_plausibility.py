@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_tumor_unet.head import find_head
 from napari_tumor_unet.io import read_scan
 from napari_tumor_unet.plausibility import warnings_of
 from napari_tumor_unet.sample import sample_scan
 from napari_tumor_unet.scan import Geometry, Scan, scan_from_volume
-
-from .conftest import is_one_sentence
+from napari_tumor_unet.scan.head import find_head
+from tests.conftest import is_one_sentence
 
 Volume = NDArray[Any]
 RNG = np.random.default_rng(0)

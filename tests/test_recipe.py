@@ -7,8 +7,7 @@ import pytest
 
 from napari_tumor_unet.recipe import Recipe, RecipeError, read_recipe
 from napari_tumor_unet.unet import UNetConfig
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 
 @pytest.fixture

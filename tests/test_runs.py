@@ -28,8 +28,7 @@ from napari_tumor_unet.runs import (
 )
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.snapshot import Snapshot, write_snapshot
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 METRICS = "epoch,epochs,loss,held_out_dice,learning_rate,seconds\n1,5,0.5,nan,0.0001,3.2\n"
 

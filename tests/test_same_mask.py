@@ -11,8 +11,7 @@ import SimpleITK as sitk
 from napari_tumor_unet import dice, segment
 from napari_tumor_unet.io import read_scan
 from napari_tumor_unet.sample import sample_scan
-
-from .dicom_files import images, saved, turned
+from tests.dicom_files import images, saved, turned
 
 
 @pytest.fixture(scope="module")

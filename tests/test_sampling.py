@@ -14,8 +14,7 @@ from napari_tumor_unet.recipe import Optimisation, Recipe, Sampling
 from napari_tumor_unet.sampling import PreparedScan, Sampler, prepare_scan, without_skull
 from napari_tumor_unet.scan import SEQUENCES
 from napari_tumor_unet.unet import UNetConfig
-
-from .conftest import Phantom, make_phantom
+from tests.conftest import Phantom, make_phantom
 
 NOTHING = Augmentation(**dict.fromkeys(Augmentation.__dataclass_fields__, 0.0))
 RECIPE = Recipe(

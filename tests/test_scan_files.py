@@ -11,8 +11,7 @@ import tifffile
 
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan_files import ScanFiles, find_scan_files
-
-from .conftest import Refused, is_one_sentence
+from tests.conftest import Refused, is_one_sentence
 
 Tree = Callable[..., Path]
 

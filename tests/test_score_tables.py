@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 from napari_tumor_unet.comparison import ComparisonError, Score, score
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.score_tables import SUMMARISED, Row, as_csv, match_folders, summarise_scores
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 Folder = Callable[..., Path]
 EMPTY, FULL = np.zeros((2, 3, 4), np.uint8), np.ones((2, 3, 4), np.uint8)

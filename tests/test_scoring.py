@@ -10,8 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from napari_tumor_unet import scoring
 from napari_tumor_unet.scoring import dice, iou
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 MASKS = st.tuples(*[hnp.arrays(bool, (2, 3, 4))] * 2)
 SCORES = pytest.mark.parametrize("score", [dice, iou])

@@ -20,8 +20,7 @@ from napari_tumor_unet.model import Model, load_model
 from napari_tumor_unet.result import Segmentation, Slices, find
 from napari_tumor_unet.scan import Scan, ScanError, scan_from_volume
 from napari_tumor_unet.segmentation import predict, run
-
-from .conftest import Phantom, Refused
+from tests.conftest import Phantom, Refused
 
 
 def run_all(scan: Scan, model: Model, **options: Any) -> tuple[list[Slices], Segmentation]:

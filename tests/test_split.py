@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from napari_tumor_unet.dataset import Pair
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.split import hold_out, read_split
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 
 def test_a_split_is_read_by_patient(tmp_path: Path) -> None:

@@ -21,8 +21,7 @@ from napari_tumor_unet.recipe import Optimisation, Recipe, Sampling, Schedule
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training import TrainingError, train
 from napari_tumor_unet.unet import UNet, UNetConfig
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 SCHEDULE = Schedule(epochs=2, warm_up=1, averaging=0.5)
 RECIPE = Recipe(

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from napari_tumor_unet.unet import UNet, UNetConfig
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 SMALL = UNetConfig(2, (3, 5, 7))
 

@@ -10,8 +10,8 @@ from napari_tumor_unet.io import read_scan
 from napari_tumor_unet.model import Model, load_model
 from napari_tumor_unet.result import Segmentation
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence, scan_from_volume
+from napari_tumor_unet.scan.combine import combine
 from napari_tumor_unet.segmentation import run
-from napari_tumor_unet.sequences import combine
 
 
 def segment(

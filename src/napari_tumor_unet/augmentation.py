@@ -11,7 +11,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_tumor_unet.head import find_head
+from napari_tumor_unet.scan.head import find_head
 
 
 @dataclass(frozen=True)

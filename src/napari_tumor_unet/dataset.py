@@ -23,8 +23,8 @@ from napari_tumor_unet.io import (
     scan_name,
 )
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
-from napari_tumor_unet.sequence_names import sequence_named
-from napari_tumor_unet.sequences import combine
+from napari_tumor_unet.scan.combine import combine
+from napari_tumor_unet.scan.sequence_names import sequence_named
 
 _PATIENT = re.compile(r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+")
 _NNUNET_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")

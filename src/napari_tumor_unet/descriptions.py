@@ -11,7 +11,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from napari_tumor_unet.scan import SEQUENCES, Sequence
-from napari_tumor_unet.sequence_names import speaks_of_sequence, words_of
+from napari_tumor_unet.scan.sequence_names import speaks_of_sequence, words_of
 
 FILE_VARIABLE = "NAPARI_TUMOR_UNET_DESCRIPTIONS"
 """Environment variable that names another file for them."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_tumor_unet.head import corners_of, find_head, is_masked
 from napari_tumor_unet.scan import Scan
+from napari_tumor_unet.scan.head import corners_of, find_head, is_masked
 
 _SLICES = 8
 _FROM, _TO = 0.35, 0.75  # of the way up: brain, above the face and under the crown

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_tumor_unet.head import corners_of, find_head, is_masked
 from napari_tumor_unet.scan import SEQUENCES, Scan, Sequence
+from napari_tumor_unet.scan.head import corners_of, find_head, is_masked
 
 _MOST_SLICES = 48  # that statistics are taken from
 _MOST_PIXELS = 160  # of a slice's side that statistics are taken from

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from napari_tumor_unet.io import find_scans, is_dicom, is_labels, read_scan, scan_name
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
-from napari_tumor_unet.sequence_names import (
+from napari_tumor_unet.scan.combine import combine
+from napari_tumor_unet.scan.sequence_names import (
     find_sequences,
     may_be_one_patient,
     patient_in,
     sequence_named,
     stem_of,
 )
-from napari_tumor_unet.sequences import combine
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from napari_tumor_unet.advice import Advice, Change
-from napari_tumor_unet.grid import Grid
 from napari_tumor_unet.progress import Epoch, Estimate
 from napari_tumor_unet.runs import PARENT, TUNED, FineTuning, RunPlan, read_plan, write_plan
 from napari_tumor_unet.scan import Scan
+from napari_tumor_unet.scan.grid import Grid
 from napari_tumor_unet.sharing import Planes, ScanHandle, remote_scan
 from napari_tumor_unet.snapshot import write_snapshot
 

@@ -20,9 +20,8 @@ from napari_tumor_unet.plugin.result_layer import ResultLayer
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.result import Provenance, Slices
+from tests.plugin.conftest import PATIENCE, press
 from tests.test_autosave import make
-
-from .conftest import PATIENCE, press
 
 TOLD = Provenance("tiny", "0" * 64, "0", 0.5, 0.1, ("flair",), "cpu", "float32", "2026-01-01", 1.0)
 PLACE = {"scale": (5, 1, 2), "translate": (1, 2, 3), "units": "mm", "axis_labels": ("z", "y", "x")}

@@ -19,8 +19,7 @@ from napari_tumor_unet.plugin.series_chooser import SeriesChooser
 from napari_tumor_unet.plugin.volumes import KEY
 from tests.conftest import is_one_sentence
 from tests.dicom_files import AXES, PATIENT, images, saved
-
-from .conftest import PATIENCE
+from tests.plugin.conftest import PATIENCE
 
 STACK = np.random.default_rng(1).integers(0, 4000, (6, 10, 8), dtype=np.uint16)
 

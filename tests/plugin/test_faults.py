@@ -23,8 +23,7 @@ from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.settings import segmentation_settings
 from napari_tumor_unet.plugin.volumes import KEY
 from tests.conftest import make_phantom
-
-from .conftest import PATIENCE, start_segmentation
+from tests.plugin.conftest import PATIENCE, start_segmentation
 
 Finish = Callable[..., bool]
 

@@ -26,8 +26,7 @@ from napari_tumor_unet.plugin.tuning import Tuning
 from napari_tumor_unet.progress import Epoch, Reading, Scored, Step
 from napari_tumor_unet.runs import FineTuning, interrupted, runs_folder
 from tests.conftest import make_phantom
-
-from .conftest import PATIENCE, press
+from tests.plugin.conftest import PATIENCE, press
 
 Answer = Callable[[QMessageBox.StandardButton], list[str]]
 

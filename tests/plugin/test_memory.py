@@ -16,8 +16,7 @@ from napari_tumor_unet.model import Model, save_model
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.session import Session
 from tests.conftest import make_phantom
-
-from .conftest import PATIENCE
+from tests.plugin.conftest import PATIENCE
 
 
 class Large:

@@ -21,8 +21,7 @@ from napari_tumor_unet.plugin.pairs_section import PairsSection
 from napari_tumor_unet.plugin.volumes import KEY, Place
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import make_phantom
-
-from .conftest import PATIENCE, press
+from tests.plugin.conftest import PATIENCE, press
 
 MM = {"scale": (5, 1, 1), "units": "mm"}
 SCAN, MASK, OUT, CHECK = range(4)

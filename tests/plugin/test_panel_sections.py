@@ -28,8 +28,7 @@ from napari_tumor_unet.sample import sample_scan
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scoring import dice
 from tests.conftest import make_phantom
-
-from .conftest import PATIENCE, press
+from tests.plugin.conftest import PATIENCE, press
 
 REAL_SETTINGS = getattr(napari.settings, "get_plugin_settings", None)
 

@@ -21,8 +21,7 @@ from napari_tumor_unet.plugin.layers import data_to_world
 from napari_tumor_unet.plugin.readers import get_reader
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import is_one_sentence
-
-from .conftest import PATIENCE
+from tests.plugin.conftest import PATIENCE
 
 
 @pytest.fixture

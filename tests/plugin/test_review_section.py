@@ -22,8 +22,7 @@ from napari_tumor_unet.plugin.review import Review
 from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.regions import threshold_mask
 from napari_tumor_unet.result import Provenance, Slices
-
-from .conftest import PATIENCE, press
+from tests.plugin.conftest import PATIENCE, press
 
 DOUBTFUL = (0, 40, 10, 0, 80, 0, 20)  # voxels of each slice with an even chance; slice 1 has a sure tumour
 ORDER = (4, 1, 6, 2)

@@ -24,8 +24,7 @@ from napari_tumor_unet.comparison import score
 from napari_tumor_unet.plugin.comparing import _planes
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.volumes import KEY
-
-from .conftest import PATIENCE, entries_of, press
+from tests.plugin.conftest import PATIENCE, entries_of, press
 
 MM = {"scale": (5, 1, 0.5), "units": "mm"}
 Masks = tuple[np.ndarray, np.ndarray]

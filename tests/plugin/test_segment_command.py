@@ -31,8 +31,7 @@ from napari_tumor_unet.scan import scan_from_volume
 from napari_tumor_unet.scoring import dice
 from napari_tumor_unet.sharing import handle_of, planes_of
 from tests.conftest import make_phantom
-
-from .conftest import PATIENCE, entries_of, start_segmentation
+from tests.plugin.conftest import PATIENCE, entries_of, start_segmentation
 
 Click = Callable[[napari.Viewer], bool]
 

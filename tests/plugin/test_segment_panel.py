@@ -14,8 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.volumes import KEY
 from tests.conftest import make_phantom
-
-from .conftest import PATIENCE, press
+from tests.plugin.conftest import PATIENCE, press
 
 
 @pytest.fixture

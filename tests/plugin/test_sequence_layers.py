@@ -22,7 +22,7 @@ from napari_tumor_unet.plugin.remembered import learn
 from napari_tumor_unet.plugin.segment_panel import SegmentPanel
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.sequences import Resampled
+from napari_tumor_unet.scan.combine import Resampled
 from tests.conftest import make_phantom
 
 Click = Callable[[napari.Viewer], bool]

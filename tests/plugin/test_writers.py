@@ -30,8 +30,7 @@ from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.writers import write_labels
 from napari_tumor_unet.result import Provenance, Slices
 from tests.conftest import is_one_sentence
-
-from .conftest import PATIENCE
+from tests.plugin.conftest import PATIENCE
 
 ORIENTATIONS = ["".join(ends) for axes in permutations(("RL", "AP", "SI")) for ends in product(*axes)]
 TOLD = Provenance("tiny", "0" * 64, "0", 0.5, 0.1, ("flair",), "cpu", "float32", "2026-01-01", 1.0)

@@ -11,9 +11,9 @@ from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
 from napari_tumor_unet.comparison import ComparisonError
-from napari_tumor_unet.grid import Grid
 from napari_tumor_unet.plugin.places import layer_grid
 from napari_tumor_unet.plugin.volumes import KEY, voxels_of
+from napari_tumor_unet.scan.grid import Grid
 
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 

@@ -17,8 +17,8 @@ from napari_tumor_unet.plugin.places import common_grids, data_to_world, layer_g
 from napari_tumor_unet.plugin.remembered import recalled
 from napari_tumor_unet.plugin.volumes import KEY, Axes, Place, Volume, axes_of, voxels_of
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
-from napari_tumor_unet.sequence_names import TITLES
-from napari_tumor_unet.sequences import bring
+from napari_tumor_unet.scan.combine import bring
+from napari_tumor_unet.scan.sequence_names import TITLES
 
 _PALETTE = {
     "orange": "#ff6a3d",

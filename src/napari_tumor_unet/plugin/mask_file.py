@@ -12,13 +12,13 @@ from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
 from napari_tumor_unet.batch import sidecar_of, tells_nothing_else, write_result
-from napari_tumor_unet.grid import Grid, geometry_of
 from napari_tumor_unet.io import MASK_ENDINGS, TIFF_ENDINGS, ending_of, write_mask
 from napari_tumor_unet.plugin.kept_result import still_fits, told_of
 from napari_tumor_unet.plugin.pairing import image_for
 from napari_tumor_unet.plugin.places import layer_grid, stored_geometry
 from napari_tumor_unet.plugin.volumes import KEY, voxels_of
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
+from napari_tumor_unet.scan.grid import Grid, geometry_of
 
 _NO_UNIT = "The layer has no unit of length; the file takes its spacing as mm, and tells no place."
 _AS_SHOWN = "No open scan has the grid of this layer; the file has the place that napari shows."

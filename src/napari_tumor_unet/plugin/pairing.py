@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_tumor_unet.grid import Grid
 from napari_tumor_unet.plugin.compared import is_agreement
 from napari_tumor_unet.plugin.layers import LayerScan, scan_of
 from napari_tumor_unet.plugin.parts import Choice, is_flair, scan_id
 from napari_tumor_unet.plugin.places import data_to_world, mm_in
 from napari_tumor_unet.plugin.volumes import KEY, Place, axes_of, voxels_of
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan.grid import Grid
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ from napari_tumor_unet.descriptions import Said, read_said, sequence_said
 from napari_tumor_unet.plugin.places import common_grids
 from napari_tumor_unet.plugin.volumes import KEY, axes_of, voxels_of
 from napari_tumor_unet.scan import SEQUENCES, Sequence
-from napari_tumor_unet.sequence_names import (
+from napari_tumor_unet.scan.combine import relation
+from napari_tumor_unet.scan.sequence_names import (
     SHORT_TITLES,
     find_sequences,
     may_be_one_patient,
     sequence_named,
     stem_of,
 )
-from napari_tumor_unet.sequences import relation
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.grid import Grid, placed, spaced
 from napari_tumor_unet.plugin.volumes import KEY, axes_of, voxels_of
 from napari_tumor_unet.scan import Geometry
+from napari_tumor_unet.scan.grid import Grid, placed, spaced
 
 
 def data_to_world(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

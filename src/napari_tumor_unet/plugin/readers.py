@@ -18,7 +18,7 @@ from napari_tumor_unet.io.lgg_folder import looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.layers import label_colours
 from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
-from napari_tumor_unet.sequence_names import SHORT_TITLES
+from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 
 LayerData = tuple[Any, dict[str, Any], str]
 

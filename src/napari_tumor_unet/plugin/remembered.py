@@ -19,7 +19,7 @@ from napari_tumor_unet.descriptions import (
 from napari_tumor_unet.plugin.parts import Choice, Part
 from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.scan import Sequence
-from napari_tumor_unet.sequence_names import sequence_named, words_of
+from napari_tumor_unet.scan.sequence_names import sequence_named, words_of
 
 
 @dataclass(frozen=True)

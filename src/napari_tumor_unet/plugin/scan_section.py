@@ -13,7 +13,7 @@ from napari_tumor_unet.plugin.remembered import forget, is_remembered, learn, re
 from napari_tumor_unet.plugin.volumes import axes_of
 from napari_tumor_unet.plugin.widgets import button, choice
 from napari_tumor_unet.scan import SEQUENCES
-from napari_tumor_unet.sequence_names import SHORT_TITLES
+from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 
 _NONE = "none"
 _MEANINGS = {

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_tumor_unet.io.dicom import Series
-from napari_tumor_unet.sequence_names import TITLES
+from napari_tumor_unet.scan.sequence_names import TITLES
 
 _COLUMNS = ("series", "type", "slices x rows x columns", "spacing (mm)", "sequence")
 _WIDTH, _MOST_ROWS = 820, 24

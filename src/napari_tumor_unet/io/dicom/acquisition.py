@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from napari_tumor_unet.scan import Sequence
-from napari_tumor_unet.sequence_names import sequence_named
+from napari_tumor_unet.scan.sequence_names import sequence_named
 
 _LOCALISER = re.compile(r"locali[sz]er|(?<![a-z])(loc|scout|survey|topogram)(?![a-z])|(3|three)[\W_]?plane")
 _NATIVE = re.compile(r"(?<![a-z])(pre|non|no|without|w/o|native|nativ)(?![a-z])|(pre|non)-?contrast")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_tumor_unet.io.dicom.folder import ENDINGS, first_image
-from napari_tumor_unet.sequence_names import plain
+from napari_tumor_unet.scan.sequence_names import plain
 
 PATIENT = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientBirthName"),

@@ -16,7 +16,7 @@ from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.voxels import read_series
 from napari_tumor_unet.io.stored import opened
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
-from napari_tumor_unet.sequences import combine
+from napari_tumor_unet.scan.combine import combine
 
 _T1: tuple[Sequence, ...] = ("pre", "post")
 _BESIDE = 50  # folders, that are looked into

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.grid import Grid, grid_of
-from napari_tumor_unet.scan import Scan, ScanError, Sequence
-from napari_tumor_unet.sequence_names import TITLES
+from napari_tumor_unet.scan.grid import Grid, grid_of
+from napari_tumor_unet.scan.scan import Scan, ScanError, Sequence
+from napari_tumor_unet.scan.sequence_names import TITLES
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

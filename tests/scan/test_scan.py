@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_tumor_unet.scan import Geometry, Scan, ScanError, scan_from_volume
-
-from .conftest import Refused
+from tests.conftest import Refused
 
 VOLUME = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from napari_tumor_unet.sequence_names import find_sequences, patient_in, sequence_named, stem_of
-
-from .conftest import is_one_sentence
+from napari_tumor_unet.scan.sequence_names import find_sequences, patient_in, sequence_named, stem_of
+from tests.conftest import is_one_sentence
 
 FLAIR = (
     "BraTS20_001_flair",

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from napari_tumor_unet.scan import SEQUENCES, Sequence
+from napari_tumor_unet.scan.scan import SEQUENCES, Sequence
 
 TITLES: dict[Sequence, str] = {"pre": "T1 before contrast", "flair": "FLAIR", "post": "T1 after contrast"}
 """What people call the sequences."""

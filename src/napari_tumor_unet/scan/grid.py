@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.scan import Geometry, Scan, ScanError
+from napari_tumor_unet.scan.scan import Geometry, Scan, ScanError
 
 _SAME = 1e-3  # of a voxel: as far as two grids may be apart and still be one
 

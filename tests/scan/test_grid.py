@@ -13,9 +13,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_tumor_unet.grid import Grid, geometry_of, grid_of, spaced
 from napari_tumor_unet.io import read_labels
 from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.scan.grid import Grid, geometry_of, grid_of, spaced
 
 RANDOM = np.random.default_rng(3)
 LABELS = RANDOM.integers(0, 4, (4, 5, 6), dtype=np.uint8)

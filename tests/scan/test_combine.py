@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_tumor_unet.grid import Grid, grid_of
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
-from napari_tumor_unet.sequences import Resampled, combine
-
-from .conftest import Refused
+from napari_tumor_unet.scan.combine import Resampled, combine
+from napari_tumor_unet.scan.grid import Grid, grid_of
+from tests.conftest import Refused
 
 ANGLES = st.integers(-180, 180).map(np.deg2rad)
 SHAPES = st.tuples(*[st.integers(2, 9)] * 3)
