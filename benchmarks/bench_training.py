@@ -25,8 +25,8 @@ import torch
 from phantoms import write_phantoms
 
 from napari_tumor_unet.augmentation import augment
-from napari_tumor_unet.dataset import Pair, find_pairs
 from napari_tumor_unet.device import precision
+from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
 from napari_tumor_unet.learning import LOSSES
 from napari_tumor_unet.progress import Step
 from napari_tumor_unet.recipe import Recipe, Sampling, read_recipe

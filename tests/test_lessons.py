@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from napari_tumor_unet.dataset import find_pairs
+from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.lessons import (
     Marks,
     check,

@@ -10,7 +10,7 @@ import pytest
 from npe2 import PluginManifest
 
 import napari_tumor_unet
-from napari_tumor_unet.sample import sample_mask, sample_scan
+from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
 from tests.conftest import ROOT
 
 HEAVY = {"torch", "monai", "napari", "qtpy", "magicgui"}
@@ -35,7 +35,7 @@ def test_importing_the_package_imports_nothing_heavy(in_fresh_python: Callable[.
 
 
 def test_what_napari_needs_at_its_side_imports_no_torch(in_fresh_python: Callable[..., str]) -> None:
-    modules = ("io", "scan", "card", "result", "jobs", "tasks", "sharing", "sample", "scoring", "cli")
+    modules = ("io.read", "scan", "card", "result", "jobs", "tasks", "sharing", "io.datasets.sample", "scoring", "cli")
     code = (
         "import sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint(*sys.modules)"
     )
@@ -98,7 +98,7 @@ def test_the_sample_is_found_in_a_wheel(
     code = """if True:
         import sys
         sys.path.insert(0, sys.argv[1])
-        from napari_tumor_unet.sample import sample_mask, sample_scan
+        from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
         for path in (sample_scan(), sample_mask()):
             print(path.is_file() and path.relative_to(sys.argv[1]).as_posix())
     """

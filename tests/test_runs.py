@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
-from napari_tumor_unet.dataset import Pair
+from napari_tumor_unet.io.datasets.pairs import Pair
+from napari_tumor_unet.io.datasets.snapshot import Snapshot, write_snapshot
 from napari_tumor_unet.runs import (
     PARENT,
     FineTuning,
@@ -27,7 +28,6 @@ from napari_tumor_unet.runs import (
     write_plan,
 )
 from napari_tumor_unet.scan import Scan, ScanError
-from napari_tumor_unet.snapshot import Snapshot, write_snapshot
 from tests.conftest import Refused
 
 METRICS = "epoch,epochs,loss,held_out_dice,learning_rate,seconds\n1,5,0.5,nan,0.0001,3.2\n"

@@ -13,7 +13,7 @@ import torch
 
 from napari_tumor_unet.augmentation import Augmentation
 from napari_tumor_unet.checkpoint import CheckpointError
-from napari_tumor_unet.dataset import Pair, find_pairs
+from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
 from napari_tumor_unet.learning import LOSSES, Learner
 from napari_tumor_unet.preparation import Preparation
 from napari_tumor_unet.progress import Epoch, Reading, Step

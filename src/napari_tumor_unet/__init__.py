@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from napari_tumor_unet.comparison import Score, score
     from napari_tumor_unet.experiments import evaluate, train
     from napari_tumor_unet.fine_tuning_files import fine_tune
-    from napari_tumor_unet.io import read_mask, read_scan, write_mask
+    from napari_tumor_unet.io.read import read_mask, read_scan
+    from napari_tumor_unet.io.write import write_mask
     from napari_tumor_unet.model import load_model
     from napari_tumor_unet.result import Segmentation
     from napari_tumor_unet.runs import FineTuning
@@ -27,12 +28,12 @@ _MODULE_OF = {
     "fine_tune": "fine_tuning_files",
     "iou": "scoring",
     "load_model": "model",
-    "read_mask": "io",
-    "read_scan": "io",
+    "read_mask": "io.read",
+    "read_scan": "io.read",
     "score": "comparison",
     "segment": "api",
     "train": "experiments",
-    "write_mask": "io",
+    "write_mask": "io.write",
 }
 
 __all__ = [

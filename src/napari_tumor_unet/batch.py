@@ -8,23 +8,18 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 import os
 from collections import Counter
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from napari_tumor_unet.result import Findings, Provenance, Segmentation, Slices
-from napari_tumor_unet.scan import Scan
 
 if TYPE_CHECKING:
+    from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.model import Model
-    from napari_tumor_unet.scan_files import ScanFiles
 
 
 @dataclass(frozen=True)
@@ -97,7 +92,8 @@ def output_names(scans: list[Path]) -> list[str]:
     Of scans beside each other that differ in the ending alone, the name is the whole file's. DICOM is never
     named after the patient, though its folder may be.
     """
-    from napari_tumor_unet.io import is_dicom, study_names
+    from napari_tumor_unet.io.dicom.deidentify import study_names
+    from napari_tumor_unet.io.read import is_dicom
 
     studies = {path: study_names(path) for path in scans if is_dicom(path)}
     short = Counter(name for name, _ in studies.values())
@@ -114,7 +110,7 @@ def output_names(scans: list[Path]) -> list[str]:
 
 
 def _names_of_files(scans: list[Path]) -> list[str]:
-    from napari_tumor_unet.io import scan_name
+    from napari_tumor_unet.io.file_names import scan_name
 
     # Links are not followed: data sets keep files of all folders in one store.
     parent = [Path(os.path.normpath(path.absolute())) for path in scans]
@@ -126,26 +122,6 @@ def _names_of_files(scans: list[Path]) -> list[str]:
         parent = [p.parent if count[n] > 1 else p for p, n in zip(parent, names, strict=True)]
         names = [f"{p.name}_{n}" if count[n] > 1 else n for p, n in zip(parent, names, strict=True)]
     return names
-
-
-def sidecar_of(mask_file: Path) -> Path:
-    """The file that says what was found in a mask, and how."""
-    from napari_tumor_unet.io import scan_name
-
-    return mask_file.with_name(f"{scan_name(mask_file)}.json")
-
-
-def write_result(mask_file: Path, mask: NDArray[np.uint8], scan: Scan, told: dict[str, Any]) -> None:
-    """Write a mask (Z, Y, X) on the grid of its scan's file, and beside it what is told of it as JSON."""
-    from napari_tumor_unet.io import write_mask
-
-    write_mask(mask_file, mask, scan)
-    sidecar_of(mask_file).write_text(_as_text(told))
-
-
-def tells_nothing_else(sidecar: Path, told: dict[str, Any]) -> bool:
-    """Whether such a file is not there, or is of the same mask, which may be there in another format."""
-    return not sidecar.exists() or sidecar.read_bytes() == _as_text(told).encode()
 
 
 def as_csv(outcomes: Iterable[Outcome]) -> str:
@@ -166,10 +142,6 @@ def as_csv(outcomes: Iterable[Outcome]) -> str:
     return text.getvalue()
 
 
-def _as_text(told: dict[str, Any]) -> str:
-    return json.dumps(told, indent=2) + "\n"
-
-
 def _segment_scan(
     files: ScanFiles,
     name: str,
@@ -179,6 +151,7 @@ def _segment_scan(
     threshold: float | None,
     overwrite: bool,
 ) -> Generator[Progress, None, Segmentation]:
+    from napari_tumor_unet.io.write import sidecar_of, write_result
     from napari_tumor_unet.segmentation import run
 
     if not overwrite and (there := [p.name for p in (mask_file, sidecar_of(mask_file)) if p.exists()]):
@@ -200,6 +173,6 @@ def _segment_scan(
 
 
 def _ending(scan: Path, mask_format: str) -> str:
-    from napari_tumor_unet.io import ending_of_mask
+    from napari_tumor_unet.io.file_names import ending_of_mask
 
     return f".{mask_format}" if mask_format else ending_of_mask(scan)

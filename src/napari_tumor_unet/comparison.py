@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_tumor_unet.io import read_labels
+from napari_tumor_unet.io.read import read_labels
 from napari_tumor_unet.regions import match_regions
 from napari_tumor_unet.scan.grid import Grid, grid_of, spaced
 from napari_tumor_unet.scoring import Overlap, overlap

@@ -12,15 +12,15 @@ from safetensors import SafetensorError
 
 from napari_tumor_unet.card import Card
 from napari_tumor_unet.checkpoint import CHECKPOINT, write_metrics
-from napari_tumor_unet.dataset import Dataset, Pair, find_pairs
 from napari_tumor_unet.device import choose_device, enough_memory
 from napari_tumor_unet.evaluation import ScanScore, Summary, score_pair, summarise
+from napari_tumor_unet.io.datasets.pairs import Dataset, Pair, find_pairs
+from napari_tumor_unet.io.datasets.split import hold_out, read_split, write_split
 from napari_tumor_unet.model import Model, load_model, save_model
 from napari_tumor_unet.pictures import draw_curves, draw_examples
 from napari_tumor_unet.progress import Epoch, Reading, Step, Waiting, read_metrics
 from napari_tumor_unet.recipe import Recipe, read_recipe
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.split import hold_out, read_split, write_split
 from napari_tumor_unet.training import TrainingError
 from napari_tumor_unet.training import train as run_training
 
@@ -62,10 +62,10 @@ def plan_training(data: str | Path, split: str | Path | None = None, fold: int |
     Parameters
     ----------
     data : str or Path
-        As for :func:`napari_tumor_unet.dataset.find_pairs`.
+        As for :func:`napari_tumor_unet.io.datasets.pairs.find_pairs`.
     split : str or Path, optional
-        As for :func:`napari_tumor_unet.split.read_split`: patients of the part "train" are learned from,
-        those of "val" held out. By default a fifth of the patients is held out.
+        As for :func:`napari_tumor_unet.io.datasets.split.read_split`: patients of the part "train" are
+        learned from, those of "val" held out. By default a fifth of the patients is held out.
     fold : int, optional
         The fold of the split to hold out instead.
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_tumor_unet.comparison import RULES, ComparisonError, Score
-from napari_tumor_unet.io import find_masks, name_of_masked, scan_name
+from napari_tumor_unet.io.file_names import name_of_masked, scan_name
+from napari_tumor_unet.io.find import find_masks
 from napari_tumor_unet.scoring import spread
 
 SUMMARISED = ("dice", "iou", "precision", "recall", "hausdorff95", "average_surface_distance", "surface_dice")

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from napari_tumor_unet.advice import Advice, Change
+from napari_tumor_unet.io.datasets.snapshot import write_snapshot
 from napari_tumor_unet.progress import Epoch, Estimate
 from napari_tumor_unet.runs import PARENT, TUNED, FineTuning, RunPlan, read_plan, write_plan
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.scan.grid import Grid
 from napari_tumor_unet.sharing import Planes, ScanHandle, remote_scan
-from napari_tumor_unet.snapshot import write_snapshot
 
 _models: dict[str, Any] = {}
 _frames: dict[tuple[Any, ...], Any] = {}
@@ -84,7 +84,7 @@ def segment_folder(
 ) -> Generator[Any, None, None]:
     """The scans of a folder to masks in another: :func:`napari_tumor_unet.batch.segment_files`."""
     from napari_tumor_unet.batch import segment_files
-    from napari_tumor_unet.scan_files import find_scan_files
+    from napari_tumor_unet.io.find import find_scan_files
 
     scans = find_scan_files(folder)
     out.mkdir(parents=True, exist_ok=True)

@@ -288,7 +288,7 @@ KILLED = """
 import dataclasses, os, shutil, signal, sys
 from pathlib import Path
 from napari_tumor_unet import tasks
-from napari_tumor_unet.dataset import find_pairs
+from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.progress import Epoch
 from napari_tumor_unet.runs import PARENT, FineTuning, RunPlan, lock_of, new_run
 pairs = find_pairs(Path(sys.argv[1])).pairs

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from napari.components import LayerList
 from napari.layers import Image, Labels, Points
 
+from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.plugin.layers import Choice, data_to_world, scan_of
 from napari_tumor_unet.plugin.parts import KEY, Part, parts_of
 from napari_tumor_unet.plugin.readers import read_layers
 from napari_tumor_unet.plugin.volumes import Axes, Place, axes_of
-from napari_tumor_unet.sample import sample_scan
 from napari_tumor_unet.scan import ScanError
 
 NUMBER = st.floats(-50, 50).map(lambda x: round(x, 3))

@@ -14,7 +14,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog
 
-from napari_tumor_unet.dataset import find_pairs
+from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.lessons import content_hash
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.pairs_section import PairsSection

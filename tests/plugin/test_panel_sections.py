@@ -19,12 +19,12 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from superqt import QCollapsible
 
 from napari_tumor_unet import library
-from napari_tumor_unet.io import read_scan
+from napari_tumor_unet.io.datasets.sample import sample_scan
+from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.readers import read_layers
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.volumes import KEY
-from napari_tumor_unet.sample import sample_scan
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scoring import dice
 from tests.conftest import make_phantom

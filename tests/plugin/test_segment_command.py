@@ -332,7 +332,7 @@ def test_closing_the_viewer_ends_the_child(make_napari_viewer: Any, qtbot: Any) 
 def test_the_window_never_stalls_longer_than_for_napari_s_own_layer(
     viewer: napari.Viewer, qtbot: Any
 ) -> None:
-    from napari_tumor_unet.sample import sample_scan
+    from napari_tumor_unet.io.datasets.sample import sample_scan
 
     voxels = np.repeat(_flair(sample_scan()), 2, axis=0)
     viewer.add_image(voxels)
@@ -364,7 +364,7 @@ def _another_segmentation(voxels: np.ndarray, qtbot: Any) -> Iterator[None]:
 
 
 def _flair(path: Any) -> np.ndarray:
-    from napari_tumor_unet.io import read_scan
+    from napari_tumor_unet.io.read import read_scan
 
     return np.asarray(read_scan(path).sequences["flair"])
 

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import QFileDialog
 from scipy.spatial.transform import Rotation
 
 from napari_tumor_unet.autosave import autosave_folder
-from napari_tumor_unet.io import read_labels, read_mask
+from napari_tumor_unet.io.read import read_labels, read_mask
 from napari_tumor_unet.plugin import mask_file
 from napari_tumor_unet.plugin.layers import Choice, LayerScan, scan_of
 from napari_tumor_unet.plugin.readers import mask_layer, read_layers

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_tumor_unet.io import read_labels
+from napari_tumor_unet.io.read import read_labels
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.scan.grid import Grid, geometry_of, grid_of, spaced
 

@@ -70,7 +70,7 @@ def score(
 
 def _are_many(prediction: Path, reference: Path) -> bool:
     """Whether two folders hold masks, and are not each one scan in slices."""
-    from napari_tumor_unet.io.lgg_folder import holds_masks
+    from napari_tumor_unet.io.slice_folder import holds_masks
 
     return not (holds_masks(prediction) and holds_masks(reference))
 

@@ -13,8 +13,8 @@ from napari_tumor_unet.cli.console import Device, app, err, fail, out
 
 if TYPE_CHECKING:
     from napari_tumor_unet.batch import Outcome
+    from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.scan import Sequence
-    from napari_tumor_unet.scan_files import ScanFiles
 
 
 class Format(StrEnum):
@@ -72,8 +72,8 @@ def segment(
     from napari_tumor_unet.batch import Outcome, segment_files
     from napari_tumor_unet.card import ModelError
     from napari_tumor_unet.device import DeviceError, choose_device
+    from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.model import load_model
-    from napari_tumor_unet.scan_files import ScanFiles
 
     if bool(scans) == bool(flair):
         raise typer.BadParameter("Give either scans, or one with --flair.")
@@ -116,8 +116,8 @@ def segment(
 
 def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:
     """What a path stands for; where it stands for nothing, that is what becomes of it."""
+    from napari_tumor_unet.io.find import ScanFiles, find_scan_files
     from napari_tumor_unet.scan import ScanError
-    from napari_tumor_unet.scan_files import ScanFiles, find_scan_files
 
     if not path.is_dir():
         return [ScanFiles(path, alone=flair_alone)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io.names import is_mask_name
+from napari_tumor_unet.io.file_names import is_mask_name
 from napari_tumor_unet.scan import Scan, ScanError
 
 _FEW = 16  # values: a mask has two, BraTS four; a scan of 8 bits has many more

@@ -9,8 +9,8 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.card import ModelError
-from napari_tumor_unet.io import ENDINGS
-from napari_tumor_unet.io.dicom import folder
+from napari_tumor_unet.io.dicom import find
+from napari_tumor_unet.io.file_names import ENDINGS
 from napari_tumor_unet.plugin.compared import is_agreement
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.opening import open_paths
@@ -20,7 +20,7 @@ from napari_tumor_unet.scan import ScanError
 if TYPE_CHECKING:
     import napari
 
-_PATTERNS = " ".join(f"*{ending}" for ending in (*ENDINGS, *folder.ENDINGS))
+_PATTERNS = " ".join(f"*{ending}" for ending in (*ENDINGS, *find.ENDINGS))
 
 
 def segment(viewer: napari.viewer.Viewer) -> None:

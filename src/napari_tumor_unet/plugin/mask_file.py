@@ -11,8 +11,8 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.batch import sidecar_of, tells_nothing_else, write_result
-from napari_tumor_unet.io import MASK_ENDINGS, TIFF_ENDINGS, ending_of, write_mask
+from napari_tumor_unet.io.file_names import MASK_ENDINGS, TIFF_ENDINGS, ending_of
+from napari_tumor_unet.io.write import sidecar_of, tells_nothing_else, write_mask, write_result
 from napari_tumor_unet.plugin.kept_result import still_fits, told_of
 from napari_tumor_unet.plugin.pairing import image_for
 from napari_tumor_unet.plugin.places import layer_grid, stored_geometry

@@ -12,9 +12,10 @@ from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils import cancelable_progress
 from napari.utils.notifications import show_error, show_warning
 
-from napari_tumor_unet.io import is_dicom
-from napari_tumor_unet.io.dicom import Series, series_of_study
-from napari_tumor_unet.io.lgg_folder import folder_of_slice
+from napari_tumor_unet.io.dicom.series import Series
+from napari_tumor_unet.io.dicom.study import series_of_study
+from napari_tumor_unet.io.read import is_dicom
+from napari_tumor_unet.io.slice_folder import folder_of_slice
 from napari_tumor_unet.plugin.readers import Opened, openable, read_file, reasons, series_layers, take
 from napari_tumor_unet.plugin.series_chooser import SeriesChooser
 from napari_tumor_unet.scan import ScanError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_tumor_unet.dataset import Dataset, Pair, find_pairs, patient_of
+from napari_tumor_unet.io.datasets.pairs import Dataset, Pair, find_pairs, patient_of
 from napari_tumor_unet.lessons import Marks, marks_of, pair_hash, scan_hash
 from napari_tumor_unet.log import note_error
 from napari_tumor_unet.plugin.layers import LayerScan

@@ -12,7 +12,7 @@ from napari.qt.threading import create_worker
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_tumor_unet.dataset import Dataset, Pair
+from napari_tumor_unet.io.datasets.pairs import Dataset, Pair
 from napari_tumor_unet.lessons import Check, Lesson, check, holding_out, marks_of
 from napari_tumor_unet.plugin.pair_looking import (
     PairRow,
@@ -38,7 +38,7 @@ class PairRows(QObject):
     changed : Signal
         Rows came or went, or there is something new to be said of one.
     found : Signal
-        A :class:`napari_tumor_unet.dataset.Dataset` whose pairs were added.
+        A :class:`napari_tumor_unet.io.datasets.pairs.Dataset` whose pairs were added.
     failed : Signal
         The sentence that says why a folder was not.
     """

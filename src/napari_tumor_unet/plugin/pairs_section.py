@@ -12,7 +12,7 @@ from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
-from napari_tumor_unet.dataset import Dataset, Pair
+from napari_tumor_unet.io.datasets.pairs import Dataset, Pair
 from napari_tumor_unet.lessons import Lesson, summary
 from napari_tumor_unet.plugin.compared import is_agreement
 from napari_tumor_unet.plugin.pair_rows import PairRow, PairRows

@@ -12,9 +12,14 @@ from uuid import uuid4
 import numpy as np
 from napari.utils.notifications import show_warning
 
-from napari_tumor_unet.io import as_labels, ending_of_mask, is_dicom, is_labels, read_scan
-from napari_tumor_unet.io.dicom import Series, find_series, looks_like_dicom, read_series, series_of_file
-from napari_tumor_unet.io.lgg_folder import looks_like_slices, read_folder_mask
+from napari_tumor_unet.io.dicom.decode import read_series
+from napari_tumor_unet.io.dicom.find import find_series, looks_like_dicom
+from napari_tumor_unet.io.dicom.series import Series
+from napari_tumor_unet.io.dicom.study import series_of_file
+from napari_tumor_unet.io.file_names import ending_of_mask
+from napari_tumor_unet.io.labels import as_labels, is_labels
+from napari_tumor_unet.io.read import is_dicom, read_scan
+from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.layers import label_colours
 from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
@@ -78,7 +83,7 @@ def read_file(path: Path) -> list[LayerData]:
     Raises
     ------
     ScanError
-        As :func:`napari_tumor_unet.io.read_scan`.
+        As :func:`napari_tumor_unet.io.read.read_scan`.
     """
     scan = read_scan(path)
     if path.is_file() and is_labels(path, scan):

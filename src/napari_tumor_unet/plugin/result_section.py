@@ -13,7 +13,7 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtWidgets import QFileDialog
 
-from napari_tumor_unet.io import MASK_ENDINGS, ending_of
+from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
 from napari_tumor_unet.plugin.kept_result import KeptResult, has_result
 from napari_tumor_unet.plugin.mask_file import MaskFile, mask_file, with_ending
 from napari_tumor_unet.plugin.session import Session

@@ -6,10 +6,10 @@ from typing import Any
 
 import napari
 
-from napari_tumor_unet.io import read_mask
+from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
+from napari_tumor_unet.io.read import read_mask
 from napari_tumor_unet.plugin.readers import LayerData, mask_layer, read_layers
 from napari_tumor_unet.plugin.session import Session
-from napari_tumor_unet.sample import sample_mask, sample_scan
 
 _TRUTH = "true mask"
 

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_tumor_unet.io.dicom import Series
+from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.scan.sequence_names import TITLES
 
 _COLUMNS = ("series", "type", "slices x rows x columns", "spacing (mm)", "sequence")

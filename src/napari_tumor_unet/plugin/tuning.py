@@ -14,7 +14,8 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
 from napari_tumor_unet import library, tasks
-from napari_tumor_unet.dataset import Pair
+from napari_tumor_unet.io.datasets.pairs import Pair
+from napari_tumor_unet.io.datasets.snapshot import Snapshot
 from napari_tumor_unet.jobs import JobError, Worker
 from napari_tumor_unet.lessons import Lesson
 from napari_tumor_unet.plugin.failures import tell_failure
@@ -34,7 +35,6 @@ from napari_tumor_unet.runs import (
 )
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.sharing import handle_of, planes_of
-from napari_tumor_unet.snapshot import Snapshot
 
 
 class Tuning(QObject):

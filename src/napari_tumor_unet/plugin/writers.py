@@ -9,8 +9,8 @@ import napari
 from napari.layers import Labels
 from napari.utils.notifications import show_warning
 
-from napari_tumor_unet.batch import sidecar_of
-from napari_tumor_unet.io import MASK_ENDINGS
+from napari_tumor_unet.io.file_names import MASK_ENDINGS
+from napari_tumor_unet.io.write import sidecar_of
 from napari_tumor_unet.plugin.autosaved_layer import is_a_segmentations
 from napari_tumor_unet.plugin.mask_file import mask_file, with_ending
 from napari_tumor_unet.plugin.session import Session

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
-from napari_tumor_unet.io.dicom.slices import Slice
+from napari_tumor_unet.io.dicom.frame import Slice
 from napari_tumor_unet.scan import Geometry, Sequence
 
 SAME_PLACE = 0.01

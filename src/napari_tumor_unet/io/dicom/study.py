@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_tumor_unet.io.dicom.folder import find_series
-from napari_tumor_unet.io.dicom.naming import study_of
+from napari_tumor_unet.io.dicom.decode import read_series
+from napari_tumor_unet.io.dicom.deidentify import study_of
+from napari_tumor_unet.io.dicom.find import find_series
 from napari_tumor_unet.io.dicom.series import Series
-from napari_tumor_unet.io.dicom.voxels import read_series
-from napari_tumor_unet.io.stored import opened
+from napari_tumor_unet.io.truncation import opened
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.combine import combine
 

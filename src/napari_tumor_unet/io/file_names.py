@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from napari_tumor_unet.io.lgg_folder import looks_like_slices
+from napari_tumor_unet.io.slice_folder import looks_like_slices
 
 MEDICAL_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 TIFF_ENDINGS = (".tiff", ".tif")

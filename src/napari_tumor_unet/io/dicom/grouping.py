@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Iterable
 import numpy as np
 
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
+from napari_tumor_unet.io.dicom.frame import Slice
 from napari_tumor_unet.io.dicom.series import SAME_PLACE, Series, make_series
-from napari_tumor_unet.io.dicom.slices import Slice
 
 _STACK = 3  # slices of one orientation that are a stack of their own
 _PLANNING = 20  # slices of each of three planes, at most, that serve to plan

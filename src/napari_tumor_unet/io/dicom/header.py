@@ -13,9 +13,9 @@ import pydicom
 from pydicom.uid import UID
 
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
-from napari_tumor_unet.io.dicom.naming import PATIENT, listed, words_of_patient
-from napari_tumor_unet.io.dicom.pixels import fault_of_pixels
-from napari_tumor_unet.io.dicom.slices import Slice
+from napari_tumor_unet.io.dicom.deidentify import PATIENT, listed, words_of_patient
+from napari_tumor_unet.io.dicom.frame import Slice
+from napari_tumor_unet.io.dicom.pixel_check import fault_of_pixels
 from napari_tumor_unet.scan import ScanError
 
 _TAGS = [

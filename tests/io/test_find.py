@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_tumor_unet.io.find import ScanFiles, find_scan_files
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.scan_files import ScanFiles, find_scan_files
 from tests.conftest import Refused, is_one_sentence
 
 Tree = Callable[..., Path]

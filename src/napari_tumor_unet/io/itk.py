@@ -16,10 +16,10 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io.axial import as_stored, to_axial
-from napari_tumor_unet.io.headers import check_spacing, look
-from napari_tumor_unet.io.names import ending_of
-from napari_tumor_unet.io.stored import Stored, check_whole
+from napari_tumor_unet.io.file_names import ending_of
+from napari_tumor_unet.io.header_check import check_spacing, look
+from napari_tumor_unet.io.orient import as_stored, to_axial
+from napari_tumor_unet.io.truncation import Stored, check_whole
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a shell is for the user's results

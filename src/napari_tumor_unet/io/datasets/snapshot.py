@@ -16,7 +16,7 @@ from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A :class:`napari_tumor_unet.dataset.Case` in a file that :func:`write_snapshot` wrote.
+    """A :class:`napari_tumor_unet.io.datasets.pairs.Case` in a file that :func:`write_snapshot` wrote.
 
     Attributes
     ----------

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_tumor_unet.dataset import find_pairs, patient_of
+from napari_tumor_unet.io.datasets.pairs import find_pairs, patient_of
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Refused
 

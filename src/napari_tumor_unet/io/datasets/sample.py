@@ -12,7 +12,7 @@ def sample_scan() -> Path:
 
     In a wheel the folder lies in the package, in a checkout at the top.
     """
-    package = Path(__file__).parent
+    package = Path(__file__).parents[2]
     folders = (package / "sample_data", package.parents[1] / "sample_data")
     return next(folder for folder in folders if folder.is_dir()) / f"{NAME}.tif"
 

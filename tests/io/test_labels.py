@@ -7,16 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_tumor_unet.dataset import find_pairs
-from napari_tumor_unet.io import (
-    as_labels,
-    find_masks,
-    find_scans,
-    is_labels,
-    is_mask_name,
-    name_of_masked,
-    write_mask,
-)
+from napari_tumor_unet.io.datasets.pairs import find_pairs
+from napari_tumor_unet.io.file_names import is_mask_name, name_of_masked
+from napari_tumor_unet.io.find import find_masks, find_scans
+from napari_tumor_unet.io.labels import as_labels, is_labels
+from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.scan import Scan, ScanError, scan_from_volume
 from tests.conftest import Refused
 

@@ -26,10 +26,14 @@ from pydicom.uid import (
     RTStructureSetStorage,
 )
 
-from napari_tumor_unet.io import read_mask, read_scan, write_mask
-from napari_tumor_unet.io.dicom import Series, find_series, folder, looks_like_dicom, read_series
+from napari_tumor_unet.io.datasets.sample import sample_scan
+from napari_tumor_unet.io.dicom import find
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
-from napari_tumor_unet.sample import sample_scan
+from napari_tumor_unet.io.dicom.decode import read_series
+from napari_tumor_unet.io.dicom.find import find_series, looks_like_dicom
+from napari_tumor_unet.io.dicom.series import Series
+from napari_tumor_unet.io.read import read_mask, read_scan
+from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.scan import Scan, ScanError
 from tests.conftest import Refused, is_one_sentence
 from tests.dicom_files import AXES, PATIENT, enhanced, image, images, saved, turned
@@ -521,7 +525,7 @@ def test_a_folder_that_cannot_be_read_is_refused(
     def denied(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(folder.os, "scandir", denied)
+    monkeypatch.setattr(find.os, "scandir", denied)
     assert not looks_like_dicom(tmp_path)
     with refused(ScanError, "Permission denied"):
         find_series(tmp_path)
@@ -531,7 +535,7 @@ def test_a_folder_with_too_many_files_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     saved(images(VOXELS), tmp_path)
-    monkeypatch.setattr(folder, "_MOST", 6)
+    monkeypatch.setattr(find, "_MOST", 6)
     with refused(ScanError, "more than 6 files"):
         find_series(tmp_path)
 

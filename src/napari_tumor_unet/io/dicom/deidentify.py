@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_tumor_unet.io.dicom.folder import ENDINGS, first_image
+from napari_tumor_unet.io.dicom.find import ENDINGS, first_image
 from napari_tumor_unet.scan.sequence_names import plain
 
 PATIENT = (

@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_tumor_unet.io import MASK_ENDINGS, is_mask_name, read_mask, read_scan, scan_name, write_mask
-from napari_tumor_unet.io.lgg_folder import folder_of_slice, looks_like_slices
+from napari_tumor_unet.io.file_names import MASK_ENDINGS, is_mask_name, scan_name
+from napari_tumor_unet.io.read import read_mask, read_scan
+from napari_tumor_unet.io.slice_folder import folder_of_slice, looks_like_slices
+from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.scan import ScanError, scan_from_volume
 from tests.conftest import Refused
 
@@ -328,7 +330,7 @@ def test_a_mask_appears_whole_or_not_at_all(
         raise OSError("No space left on device")
 
     monkeypatch.setattr("napari_tumor_unet.io.tiff.write_tiff_mask", full)
-    monkeypatch.setattr("napari_tumor_unet.io.medical.write_volume_mask", full)
+    monkeypatch.setattr("napari_tumor_unet.io.itk.write_volume_mask", full)
     with pytest.raises(OSError, match="No space"):
         write_mask(tmp_path / name, STACK, scan_from_volume(STACK))
     assert list(tmp_path.iterdir()) == []

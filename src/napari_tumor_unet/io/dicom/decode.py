@@ -8,9 +8,9 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io.axial import as_image, to_axial
+from napari_tumor_unet.io.dicom.frame import Slice
 from napari_tumor_unet.io.dicom.series import Series
-from napari_tumor_unet.io.dicom.slices import Slice
+from napari_tumor_unet.io.orient import as_image, to_axial
 from napari_tumor_unet.scan import Scan, ScanError
 
 

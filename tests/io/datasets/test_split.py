@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_tumor_unet.dataset import Pair
+from napari_tumor_unet.io.datasets.pairs import Pair
+from napari_tumor_unet.io.datasets.split import hold_out, read_split
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.split import hold_out, read_split
 from tests.conftest import Refused
 
 

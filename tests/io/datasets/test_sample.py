@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from napari_tumor_unet import segment
-from napari_tumor_unet.io import is_mask_name, read_mask, read_scan
-from napari_tumor_unet.sample import sample_mask, sample_scan
+from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
+from napari_tumor_unet.io.file_names import is_mask_name
+from napari_tumor_unet.io.read import read_mask, read_scan
 from napari_tumor_unet.scoring import dice
 
 

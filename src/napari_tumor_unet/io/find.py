@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-from napari_tumor_unet.io import find_scans, is_dicom, is_labels, read_scan, scan_name
+from napari_tumor_unet.io import slice_folder
+from napari_tumor_unet.io.dicom.deidentify import study_of
+from napari_tumor_unet.io.dicom.find import first_image
+from napari_tumor_unet.io.file_names import KNOWN, ending_of, is_mask_name, scan_name
+from napari_tumor_unet.io.labels import is_labels
+from napari_tumor_unet.io.read import is_dicom, read_scan
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.combine import combine
 from napari_tumor_unet.scan.sequence_names import (
@@ -108,6 +114,59 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
     return found
 
 
+def find_scans(folder: Path) -> list[Path]:
+    """The scans in a folder and the folders in it: files that are no masks, folders of slices, DICOM studies.
+
+    Of a DICOM study this is the folder that holds all its series.
+
+    Raises
+    ------
+    ScanError
+        If there is none.
+    """
+    found: list[Path] = []
+    studies: dict[str, int] = {}
+    for place, folders, files in os.walk(folder):
+        path = Path(place)
+        if slice_folder.holds_slices(path):
+            found.append(path)
+            folders.clear()
+            continue
+        folders.sort()
+        if (image := first_image(path)) and image.parent == path:
+            i = studies.setdefault(study_of(image) or place, len(found))
+            if i < len(found):
+                found[i] = Path(os.path.commonpath([found[i], path]))
+            else:
+                found.append(path)
+        found += [path / n for n in sorted(files) if _is_scan_name(path / n)]
+    if not found:
+        raise ScanError(f"{folder.name} holds no scan: no file of {KNOWN}, no folder of slices and no DICOM.")
+    return list(dict.fromkeys(found))
+
+
+def find_masks(folder: Path) -> list[Path]:
+    """The mask files in a folder, and the folders in it that hold ``_mask`` slices.
+
+    Where some files say by their names that they are masks, the others are taken for scans.
+
+    Raises
+    ------
+    ScanError
+        If the folder cannot be read, or holds none.
+    """
+    try:
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise ScanError(f"{folder.name} cannot be read: {error.strerror}.") from error
+    files = [path for path in entries if path.is_file() and ending_of(path)]
+    named = [path for path in files if is_mask_name(path)]
+    found = (named or files) + [path for path in entries if path.is_dir() and slice_folder.holds_masks(path)]
+    if not found:
+        raise ScanError(f"{folder.name} holds no mask: no file of {KNOWN}.")
+    return found
+
+
 def _by_patient(paths: list[Path], flairs: set[Path]) -> Iterable[list[Path]]:
     """Files that lie beside each other, by what their names say of the patient."""
     patients: dict[str, list[Path]] = defaultdict(list)
@@ -140,3 +199,7 @@ def _with_others(flair: Path, t1: list[Path], flairs: list[Path]) -> ScanFiles:
 
 def _matches(path: Path, pattern: str) -> bool:
     return not pattern or fnmatch(f"/{path.as_posix()}", f"*/{pattern.removeprefix('**/')}")
+
+
+def _is_scan_name(path: Path) -> bool:
+    return bool(ending_of(path)) and not path.name.startswith(".") and not is_mask_name(path)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from napari_tumor_unet.io.dicom.frame import Slice
+from napari_tumor_unet.io.dicom.grouping import sort_into_series
 from napari_tumor_unet.io.dicom.series import Series
-from napari_tumor_unet.io.dicom.slices import Slice
-from napari_tumor_unet.io.dicom.sorting import sort_into_series
 from napari_tumor_unet.scan import ScanError
 
 ENDINGS = (".dcm", ".dicom", ".ima")
@@ -45,7 +45,7 @@ def find_series(path: Path) -> tuple[Series, ...]:
     ScanError
         If it cannot be read, holds no images, or more than one can wait for.
     """
-    from napari_tumor_unet.io.dicom.headers import read_slices  # pydicom takes long to import
+    from napari_tumor_unet.io.dicom.header import read_slices  # pydicom takes long to import
 
     slices: list[Slice] = []
     damaged: list[Path] = []

@@ -13,15 +13,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io import (
-    ending_of,
-    is_mask_name,
-    lgg_folder,
-    name_of_masked,
-    read_labels,
-    read_scan,
-    scan_name,
-)
+from napari_tumor_unet.io import slice_folder
+from napari_tumor_unet.io.file_names import ending_of, is_mask_name, name_of_masked, scan_name
+from napari_tumor_unet.io.read import read_labels, read_scan
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.combine import combine
 from napari_tumor_unet.scan.sequence_names import sequence_named
@@ -104,8 +98,8 @@ class Pair:
             If one cannot be read.
         """
         if self.scan.is_dir():
-            masks = lgg_folder.mask_files(self.scan)
-            return _hash(lgg_folder.slice_files(self.scan)), _hash(masks)
+            masks = slice_folder.mask_files(self.scan)
+            return _hash(slice_folder.slice_files(self.scan)), _hash(masks)
         return _hash([self.scan, *self.others.values()]), _hash([self.mask])
 
     def _check_place(self, scan: Scan, labels: Scan) -> None:
@@ -163,7 +157,7 @@ def find_pairs(folder: Path) -> Dataset:
     try:
         if (folder / "imagesTr").is_dir():
             pairs, left_out = _nnunet(folder)
-        elif lgg_folder.holds_slices(folder):
+        elif slice_folder.holds_slices(folder):
             pairs, left_out = _folder_of_slices(folder)
         else:
             pairs, left_out = _files(folder)
@@ -217,10 +211,10 @@ def _files(folder: Path) -> tuple[list[Pair], dict[str, str]]:
 
 
 def _folder_of_slices(folder: Path) -> tuple[list[Pair], dict[str, str]]:
-    if not lgg_folder.looks_like_slices(folder):
+    if not slice_folder.looks_like_slices(folder):
         return [], {folder.name: "holds no slices named <patient>_<n>.tif"}
     try:
-        if not lgg_folder.mask_files(folder):
+        if not slice_folder.mask_files(folder):
             return [], {folder.name: "its slices have no _mask files"}
     except ScanError as error:
         return [], {folder.name: str(error)}

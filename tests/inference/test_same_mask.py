@@ -9,8 +9,8 @@ import pytest
 import SimpleITK as sitk
 
 from napari_tumor_unet import dice, segment
-from napari_tumor_unet.io import read_scan
-from napari_tumor_unet.sample import sample_scan
+from napari_tumor_unet.io.datasets.sample import sample_scan
+from napari_tumor_unet.io.read import read_scan
 from tests.dicom_files import images, saved, turned
 
 

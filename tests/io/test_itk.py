@@ -13,8 +13,10 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_tumor_unet.io import ending_of_mask, read_labels, read_mask, read_scan, write_mask
-from napari_tumor_unet.sample import sample_mask, sample_scan
+from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
+from napari_tumor_unet.io.file_names import ending_of_mask
+from napari_tumor_unet.io.read import read_labels, read_mask, read_scan
+from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.scan import Geometry, ScanError, scan_from_volume
 from tests.conftest import Refused, make_phantom
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from napari_tumor_unet.io.stored import Stored, opened
+from napari_tumor_unet.io.truncation import Stored, opened
 from napari_tumor_unet.scan import ScanError
 
 _LONGEST_HEADER = 1 << 20

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from napari_tumor_unet.io import read_mask, read_scan, write_mask
+from napari_tumor_unet.io.read import read_mask, read_scan
+from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.scan import ScanError, scan_from_volume
 from tests.conftest import Refused
-from tests.test_medical_files import READ, VOXELS, image_of, saved
+from tests.io.test_itk import READ, VOXELS, image_of, saved
 
 NOISE = np.random.default_rng(3).normal(size=(12, 14, 10)).astype(np.float32)
 
@@ -113,7 +114,7 @@ def test_a_huge_declared_size_takes_no_memory(tmp_path: Path, ending: str, refus
 def test_a_file_that_unpacks_to_more_than_any_scan_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
-    monkeypatch.setattr("napari_tumor_unet.io.stored._LARGEST", 1 << 30)
+    monkeypatch.setattr("napari_tumor_unet.io.truncation._LARGEST", 1 << 30)
     path = saved(image_of(np.zeros((64, 512, 512), np.uint8)), tmp_path / "a.mha")
     changed(path, "DimSize = 512 512 64", "DimSize = 512 512 8192")
     os.truncate(path, 4 << 20)
@@ -229,7 +230,7 @@ DEADLY = {
 
 READ_ALL = """
 import pathlib, sys
-from napari_tumor_unet.io import read_scan
+from napari_tumor_unet.io.read import read_scan
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     try:
         read_scan(path)

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from napari_tumor_unet.dataset import Pair, patient_of
+from napari_tumor_unet.io.datasets.pairs import Pair, patient_of
 from napari_tumor_unet.lessons import holding_out
 from napari_tumor_unet.scan import ScanError
 

@@ -1,0 +1,1 @@
+"""Scans with masks on disk: which there are, and which patients a model learns from."""

@@ -1,0 +1,98 @@
+"""Read a scan, or its labels, from a file or folder of any format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_tumor_unet.io import itk, slice_folder, tiff
+from napari_tumor_unet.io.dicom.find import looks_like_dicom
+from napari_tumor_unet.io.dicom.study import read_study
+from napari_tumor_unet.io.file_names import KNOWN, MEDICAL_ENDINGS, ending_of, scan_name
+from napari_tumor_unet.io.labels import as_labels
+from napari_tumor_unet.scan import Scan, ScanError
+
+
+def read_scan(path: str | Path, series: str | int | None = None) -> Scan:
+    """Read a scan as axial slices, front of the head up, the patient's right on the left.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file of NIfTI (``.nii``, ``.nii.gz``), NRRD (``.nrrd``, ``.nhdr``), MetaImage (``.mha``,
+        ``.mhd``) or TIFF, a folder of slices named as in the LGG data set (``<patient>_<n>.tif``), or a
+        DICOM folder: its FLAIR, with T1 before and after contrast of the same study brought to FLAIR's grid.
+        A single DICOM file stands for its series alone.
+    series : str or int, optional
+        Which series of a DICOM folder, by name or number, where this cannot be told.
+
+    Raises
+    ------
+    ScanError
+        If there is nothing, nothing known, something damaged, or more than one scan.
+    """
+    path = _existing(path)
+    if is_dicom(path):
+        return read_study(path, series)
+    if series is not None:
+        raise ScanError(f"{path.name} is no DICOM folder, so it has no series to choose from.")
+    if path.is_dir():
+        return slice_folder.read_folder(path)
+    return _read_file(path)
+
+
+def read_mask(path: str | Path) -> NDArray[np.integer]:
+    """Read labels (Z, Y, X), turned as :func:`read_scan` turns the scan that they belong to.
+
+    For a folder these are its ``_mask`` files.
+
+    Raises
+    ------
+    ScanError
+        As :func:`read_scan`, and if the file holds no labels.
+    """
+    return np.asarray(read_labels(path).sequences["flair"])
+
+
+def read_labels(path: str | Path) -> Scan:
+    """Read labels as :func:`read_mask` does, as FLAIR, with what the file says of where they lie.
+
+    Raises
+    ------
+    ScanError
+        As :func:`read_mask`.
+    """
+    path = _existing(path)
+    if path.is_dir():
+        mask = slice_folder.read_folder_mask(path)
+        if mask is None:
+            raise ScanError(f"{path.name} holds no _mask files.")
+        return Scan(scan_name(path), {"flair": mask})
+    return as_labels(_read_file(path), path.name)
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file or folder is read as DICOM; quick, whatever it holds."""
+    if ending_of(path) and path.is_file():
+        return False
+    return not (path.is_dir() and slice_folder.looks_like_slices(path)) and looks_like_dicom(path)
+
+
+def _read_file(path: Path) -> Scan:
+    ending = ending_of(path)
+    if not ending:
+        raise ScanError(f"{path.name} is none of {KNOWN}, DICOM or a folder of slices.")
+    read = itk.read_volume if ending in MEDICAL_ENDINGS else tiff.read_tiff
+    return read(path, scan_name(path))
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path).expanduser()
+    try:
+        if path.exists():
+            return path
+    except OSError as error:
+        raise ScanError(f"{path.name} cannot be read: {error.strerror}.") from error
+    raise ScanError(f"{path.name} does not exist.")
