@@ -25,14 +25,14 @@ import torch
 from phantoms import write_phantoms
 
 from napari_tumor_unet.augmentation import augment
-from napari_tumor_unet.device import precision
 from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
 from napari_tumor_unet.learning import LOSSES
+from napari_tumor_unet.model.device import precision
+from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.progress import Step
 from napari_tumor_unet.recipe import Recipe, Sampling, read_recipe
 from napari_tumor_unet.sampling import prepare_scan
 from napari_tumor_unet.training import train
-from napari_tumor_unet.unet import UNet
 
 WARM_UP, TIMED = 2, 6  # steps
 

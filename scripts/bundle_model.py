@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_tumor_unet.card import Card, read_card
-from napari_tumor_unet.model import load_model, save_model
+from napari_tumor_unet.model.card import Card, read_card
+from napari_tumor_unet.model.model_file import load_model, save_model
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "src" / "napari_tumor_unet" / "weights"
+WEIGHTS = Path(__file__).resolve().parents[1] / "src" / "napari_tumor_unet" / "model" / "weights"
 CITATIONS = (
     "M. Buda, A. Saha, M. A. Mazurowski, Association of genomic subtypes of lower-grade gliomas with shape "
     "features automatically extracted by a deep learning algorithm, Computers in Biology and Medicine 109, "

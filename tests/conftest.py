@@ -17,7 +17,7 @@ from hypothesis import settings
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.model import Model
+    from napari_tumor_unet.model.model_file import Model
 
 Phantom = Callable[..., tuple[Scan, np.ndarray]]
 Refused = Callable[..., AbstractContextManager[None]]
@@ -109,10 +109,10 @@ def tiny_model() -> Model:
     """A model that computes in no time and has learned nothing."""
     import torch
 
-    from napari_tumor_unet.card import Card
-    from napari_tumor_unet.model import Model
-    from napari_tumor_unet.preparation import Preparation
-    from napari_tumor_unet.unet import UNet, UNetConfig
+    from napari_tumor_unet.model.card import Card
+    from napari_tumor_unet.model.model_file import Model
+    from napari_tumor_unet.model.preprocessing import Preparation
+    from napari_tumor_unet.model.unet import UNet, UNetConfig
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -126,7 +126,7 @@ def tiny_model() -> Model:
 
 @pytest.fixture(scope="session")
 def tiny_model_file(tiny_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from napari_tumor_unet.model import save_model
+    from napari_tumor_unet.model.model_file import save_model
 
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     save_model(tiny_model, path)

@@ -17,9 +17,9 @@ from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli
 from napari_tumor_unet.batch import output_names
-from napari_tumor_unet.card import file_hash
 from napari_tumor_unet.cli import console
-from napari_tumor_unet.library import bundled_models
+from napari_tumor_unet.model.card import file_hash
+from napari_tumor_unet.model.registry import bundled_models
 from napari_tumor_unet.scan import SEQUENCES
 from tests.conftest import Phantom, is_one_sentence
 

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli
-from napari_tumor_unet.card import file_hash, read_card
+from napari_tumor_unet.model.card import file_hash, read_card
 from tests.conftest import is_one_sentence
 
 Run = Callable[..., Result]

@@ -13,7 +13,7 @@ import tifffile
 from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli, read_scan, segment
-from napari_tumor_unet.model import Model
+from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Phantom, Refused, is_one_sentence
 

@@ -10,11 +10,11 @@ import tifffile
 import torch
 
 from napari_tumor_unet import evaluate, experiments, segment, train
-from napari_tumor_unet.card import NOT_FOR_THE_CLINIC, read_card
 from napari_tumor_unet.checkpoint import CheckpointError
-from napari_tumor_unet.device import DeviceError
 from napari_tumor_unet.experiments import plan_training
-from napari_tumor_unet.model import Model
+from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC, read_card
+from napari_tumor_unet.model.device import DeviceError
+from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.progress import Epoch
 from napari_tumor_unet.recipe import read_recipe
 from napari_tumor_unet.scan import ScanError

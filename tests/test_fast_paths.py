@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from napari_tumor_unet import segmentation
-from napari_tumor_unet.device import DeviceError, autocast
 from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.io.read import read_scan
-from napari_tumor_unet.model import Model, channels_last, for_inference, load_model
-from napari_tumor_unet.preparation import find_frame, prepare, restore
+from napari_tumor_unet.model.device import DeviceError, autocast
+from napari_tumor_unet.model.model_file import Model, channels_last, for_inference, load_model
+from napari_tumor_unet.model.preprocessing import find_frame, prepare, restore
 from napari_tumor_unet.regions import threshold_mask
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.scoring import dice

@@ -35,7 +35,10 @@ def test_importing_the_package_imports_nothing_heavy(in_fresh_python: Callable[.
 
 
 def test_what_napari_needs_at_its_side_imports_no_torch(in_fresh_python: Callable[..., str]) -> None:
-    modules = ("io.read", "scan", "card", "result", "jobs", "tasks", "sharing", "io.datasets.sample", "scoring", "cli")
+    modules = (
+        *("io.read", "io.datasets.sample", "scan", "model.card", "result", "scoring"),
+        *("jobs", "tasks", "sharing", "cli"),
+    )
     code = (
         "import sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint(*sys.modules)"
     )
@@ -77,7 +80,7 @@ def test_the_wheel_holds_all_that_is_needed_and_nothing_else(wheel: Path) -> Non
         "recipes/default.toml",
         "sample_data/sample_brain.tif",
         "sample_data/sample_brain_mask.tif",
-        "weights/default.safetensors",
+        "model/weights/default.safetensors",
     }
     assert {package + name for name in needed} <= names
     assert {f"{info}licenses/LICENSE", f"{info}licenses/LICENSE-WEIGHTS"} <= names

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from napari_tumor_unet.model.unet import UNetConfig
 from napari_tumor_unet.recipe import Recipe, RecipeError, read_recipe
-from napari_tumor_unet.unet import UNetConfig
 from tests.conftest import Refused
 
 

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_tumor_unet import api
-from napari_tumor_unet.device import DeviceError
-from napari_tumor_unet.model import Model, load_model
+from napari_tumor_unet.model.device import DeviceError
+from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.result import Segmentation, Slices, find
 from napari_tumor_unet.scan import Scan, ScanError, scan_from_volume
 from napari_tumor_unet.segmentation import predict, run

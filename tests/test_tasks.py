@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_tumor_unet import preparation, tasks
+from napari_tumor_unet import tasks
+from napari_tumor_unet.model import preprocessing
 from napari_tumor_unet.result import Findings
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.sharing import handle_of, planes_of
@@ -28,9 +29,9 @@ def segment(scan: Scan, model: Path) -> Findings:
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the scans that were measured."""
     names: list[str] = []
-    find_frame = preparation.find_frame
+    find_frame = preprocessing.find_frame
     monkeypatch.setattr(
-        preparation, "find_frame", lambda scan, how: names.append(scan.name) or find_frame(scan, how)
+        preprocessing, "find_frame", lambda scan, how: names.append(scan.name) or find_frame(scan, how)
     )
     tasks._frames.clear()
     return names

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from napari_tumor_unet.fine_tuning_files import fine_tune
     from napari_tumor_unet.io.read import read_mask, read_scan
     from napari_tumor_unet.io.write import write_mask
-    from napari_tumor_unet.model import load_model
+    from napari_tumor_unet.model.model_file import load_model
     from napari_tumor_unet.result import Segmentation
     from napari_tumor_unet.runs import FineTuning
     from napari_tumor_unet.scan import Scan
@@ -27,7 +27,7 @@ _MODULE_OF = {
     "evaluate": "experiments",
     "fine_tune": "fine_tuning_files",
     "iou": "scoring",
-    "load_model": "model",
+    "load_model": "model.model_file",
     "read_mask": "io.read",
     "read_scan": "io.read",
     "score": "comparison",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_tumor_unet.io.read import read_scan
-from napari_tumor_unet.model import Model, load_model
+from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.result import Segmentation
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence, scan_from_volume
 from napari_tumor_unet.scan.combine import combine

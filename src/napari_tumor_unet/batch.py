@@ -19,7 +19,7 @@ from napari_tumor_unet.result import Findings, Provenance, Segmentation, Slices
 
 if TYPE_CHECKING:
     from napari_tumor_unet.io.find import ScanFiles
-    from napari_tumor_unet.model import Model
+    from napari_tumor_unet.model.model_file import Model
 
 
 @dataclass(frozen=True)

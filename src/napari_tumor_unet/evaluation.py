@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io.datasets.pairs import Case
-from napari_tumor_unet.model import Model
+from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.scoring import Overlap, Spread, overlap, spread
 from napari_tumor_unet.segmentation import run
 

@@ -13,13 +13,13 @@ import torch
 
 from napari_tumor_unet.advice import Advice, Change, advise
 from napari_tumor_unet.augmentation import Augmentation, augment
-from napari_tumor_unet.card import Card
 from napari_tumor_unet.evaluation import ScanScore, score_pair
 from napari_tumor_unet.io.datasets.pairs import Case, Pair
 from napari_tumor_unet.io.datasets.sample import NAME, sample_mask, sample_scan
 from napari_tumor_unet.learning import Learner
 from napari_tumor_unet.lessons import content_hash
-from napari_tumor_unet.model import Model, channels_last
+from napari_tumor_unet.model.card import Card
+from napari_tumor_unet.model.model_file import Model, channels_last
 from napari_tumor_unet.progress import Command, Epoch, Estimate, Reading, Scored, Step, Waiting
 from napari_tumor_unet.recipe import Optimisation, Postprocessing, Recipe, Sampling, Schedule
 from napari_tumor_unet.runs import FineTuning

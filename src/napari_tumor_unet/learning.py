@@ -8,9 +8,9 @@ import torch
 from monai.losses import DiceCELoss
 from torch import Tensor, nn
 
-from napari_tumor_unet.device import autocast, precision
+from napari_tumor_unet.model.device import autocast, precision
+from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.recipe import Layers, Optimisation, Schedule
-from napari_tumor_unet.unet import UNet
 
 LOSSES: dict[str, nn.Module] = {
     "bce": nn.BCEWithLogitsLoss(),

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_tumor_unet.augmentation import Augmentation
-from napari_tumor_unet.preparation import Preparation
-from napari_tumor_unet.unet import UNetConfig
+from napari_tumor_unet.model.preprocessing import Preparation
+from napari_tumor_unet.model.unet import UNetConfig
 
 Layers = Literal["all", "decoder"]
 

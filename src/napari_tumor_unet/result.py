@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.regions import count_regions
 
 

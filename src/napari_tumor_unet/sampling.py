@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from napari_tumor_unet.augmentation import augment, strip_skull
-from napari_tumor_unet.preparation import Preparation, find_frame, prepare
+from napari_tumor_unet.model.preprocessing import Preparation, find_frame, prepare
 from napari_tumor_unet.recipe import Recipe
 from napari_tumor_unet.scan import SEQUENCES, Scan
 

@@ -46,8 +46,8 @@ def warm_up(model: str) -> Generator[Any, None, None]:
 
 
 def devices() -> Generator[Any, None, tuple[tuple[str, ...], str]]:
-    """:func:`napari_tumor_unet.device.devices`, which torch alone knows."""
-    from napari_tumor_unet.device import devices
+    """:func:`napari_tumor_unet.model.device.devices`, which torch alone knows."""
+    from napari_tumor_unet.model.device import devices
 
     yield from ()
     return devices()
@@ -119,8 +119,8 @@ def score(
 
 def estimate(model: str, settings: FineTuning, slices: int, device: str) -> Generator[Any, None, Estimate]:
     """:func:`napari_tumor_unet.fine_tuning.estimate`."""
-    from napari_tumor_unet.device import choose_device, enough_memory
     from napari_tumor_unet.fine_tuning import estimate
+    from napari_tumor_unet.model.device import choose_device, enough_memory
 
     yield from ()
     chosen = choose_device(device)
@@ -158,9 +158,9 @@ def resume_fine_tuning(folder: Path, device: str) -> Generator[Any, Any, Report]
     Report
         The new model is in the folder.
     """
-    from napari_tumor_unet.device import choose_device, enough_memory
     from napari_tumor_unet.fine_tuning import fine_tune
-    from napari_tumor_unet.model import load_model, save_model
+    from napari_tumor_unet.model.device import choose_device, enough_memory
+    from napari_tumor_unet.model.model_file import load_model, save_model
     from napari_tumor_unet.pictures import draw_change
 
     chosen = choose_device(device)
@@ -184,8 +184,8 @@ def _asking_for(ask: Callable[[tuple[int, range]], Planes], scan: int) -> Callab
 
 def _model(path: str) -> Any:
     """A model, from memory while its file is the same."""
-    from napari_tumor_unet.card import file_hash
-    from napari_tumor_unet.model import load_model
+    from napari_tumor_unet.model.card import file_hash
+    from napari_tumor_unet.model.model_file import load_model
 
     key = file_hash(Path(path))
     if key not in _models:
@@ -196,7 +196,7 @@ def _model(path: str) -> Any:
 
 def _frame(scan: Scan, preparation: Any) -> Any:
     """A scan's frame, from memory while the voxels that it is measured from are the same."""
-    from napari_tumor_unet.preparation import find_frame, sampled_slices
+    from napari_tumor_unet.model.preprocessing import find_frame, sampled_slices
 
     digest = hashlib.blake2b(digest_size=16)
     for z in sampled_slices(scan):

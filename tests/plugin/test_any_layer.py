@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.layers import Image, Labels
 
-from napari_tumor_unet.model import Model
+from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.segmentation import run

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from napari.layers import Image, Labels
 
-from napari_tumor_unet import library
+from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.settings import segmentation_settings
 from napari_tumor_unet.plugin.volumes import KEY
@@ -30,7 +30,7 @@ Finish = Callable[..., bool]
 
 @pytest.fixture(autouse=True)
 def _quick_model(tiny_model_file: Path) -> None:
-    library.import_model(tiny_model_file)
+    registry.import_model(tiny_model_file)
     segmentation_settings().model = "tiny"
 
 
@@ -180,7 +180,7 @@ def test_two_viewers_work_at_once(make_napari_viewer: Any, qtbot: Any) -> None:
 def test_a_model_that_was_deleted_meanwhile_is_one_sentence(viewer: napari.Viewer, qtbot: Any) -> None:
     begin(viewer, qtbot)
     session = Session.of(viewer)
-    path = library.find_model("tiny")
+    path = registry.find_model("tiny")
     with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
         path.unlink()
     assert ended.args == [True]
@@ -199,14 +199,14 @@ def test_a_model_that_was_swapped_meanwhile_is_the_one_that_is_named(
     begin(viewer, qtbot)
     assert finish(viewer)
     before = mask_of(viewer).metadata[KEY]["provenance"]["model_hash"]
-    shutil.copy(library.find_model("seed"), library.find_model("tiny"))
+    shutil.copy(registry.find_model("seed"), registry.find_model("tiny"))
     begin(viewer, qtbot)
     assert finish(viewer)
     after = mask_of(viewer).metadata[KEY]["provenance"]["model_hash"]
     assert before != after
-    from napari_tumor_unet.card import file_hash
+    from napari_tumor_unet.model.card import file_hash
 
-    assert after == file_hash(library.find_model("seed"))
+    assert after == file_hash(registry.find_model("seed"))
 
 
 def segment_and_remove(viewer: napari.Viewer, qtbot: Any, finish: Finish) -> list[weakref.ref[np.ndarray]]:

@@ -19,8 +19,8 @@ from napari.layers import Labels
 from qtpy.QtWidgets import QMessageBox
 from safetensors.numpy import load_file
 
-from napari_tumor_unet import library
-from napari_tumor_unet.card import file_hash, read_card
+from napari_tumor_unet.model import registry
+from napari_tumor_unet.model.card import file_hash, read_card
 from napari_tumor_unet.plugin.fine_tune_panel import FineTunePanel
 from napari_tumor_unet.plugin.tuning import Tuning
 from napari_tumor_unet.progress import Epoch, Reading, Scored, Step
@@ -34,8 +34,8 @@ Answer = Callable[[QMessageBox.StandardButton], list[str]]
 @pytest.fixture
 def model(tiny_model_file: Path) -> str:
     """A model of the user's that learns in no time."""
-    library.model_folder().mkdir(parents=True)
-    shutil.copy(tiny_model_file, library.model_folder() / "tiny.safetensors")
+    registry.model_folder().mkdir(parents=True)
+    shutil.copy(tiny_model_file, registry.model_folder() / "tiny.safetensors")
     return "tiny"
 
 
@@ -61,7 +61,7 @@ def open_panel(viewer: napari.Viewer, epochs: int = 2) -> FineTunePanel:
 @pytest.fixture
 def panel(scans: napari.Viewer, model: str, qtbot: Any) -> FineTunePanel:
     """With both pairs in it."""
-    assert model in library.user_models()
+    assert model in registry.user_models()
     return with_pairs(open_panel(scans), qtbot)
 
 
@@ -107,7 +107,7 @@ def no_run_is_left(qtbot: Any) -> None:
 
 
 def weights(name_or_path: str | Path) -> dict[str, np.ndarray]:
-    return load_file(library.find_model(name_or_path))
+    return load_file(registry.find_model(name_or_path))
 
 
 def rows(panel: FineTunePanel) -> list[str]:
@@ -131,10 +131,10 @@ def test_a_run_shows_before_and_after_and_its_model_is_kept_by_name(
     assert panel.report.called.value == "tiny tuned"
     panel.report.called.value = "ours"
     press(panel.report.keep, qtbot)
-    assert list(library.user_models()) == ["ours", "tiny"]
+    assert list(registry.user_models()) == ["ours", "tiny"]
     assert "ours" in segment_panel.model.choices
-    card = read_card(library.find_model("ours"))
-    assert card.parent == file_hash(library.find_model("tiny"))
+    card = read_card(registry.find_model("ours"))
+    assert card.parent == file_hash(registry.find_model("tiny"))
     assert not panel.report.visible
     assert panel.start.enabled
     no_run_is_left(qtbot)
@@ -143,7 +143,7 @@ def test_a_run_shows_before_and_after_and_its_model_is_kept_by_name(
 def test_a_discarded_model_leaves_nothing(panel: FineTunePanel, qtbot: Any) -> None:
     assert run(panel, qtbot)
     press(panel.report.discard, qtbot)
-    assert list(library.user_models()) == ["tiny"]
+    assert list(registry.user_models()) == ["tiny"]
     assert panel.start.enabled
     no_run_is_left(qtbot)
 
@@ -157,10 +157,10 @@ def test_a_worse_model_is_kept_only_on_the_users_word(
     asked = answer(QMessageBox.StandardButton.No)
     press(panel.report.keep, qtbot)
     assert len(asked) == 1
-    assert list(library.user_models()) == ["tiny"]
+    assert list(registry.user_models()) == ["tiny"]
     answer(QMessageBox.StandardButton.Yes)
     press(panel.report.keep, qtbot)
-    assert list(library.user_models()) == ["tiny", "tiny tuned"]
+    assert list(registry.user_models()) == ["tiny", "tiny tuned"]
 
 
 def test_a_name_that_is_taken_is_refused_and_the_model_stays(
@@ -254,7 +254,7 @@ def test_the_command_makes_the_same_model(
     one, two = weights("tiny tuned"), weights(result.path)
     assert all(np.array_equal(weight, two[name]) for name, weight in one.items())
     assert [c.after.dice for c in changes] == [c.after.dice for c in result.changes]
-    assert read_card(library.find_model("tiny tuned")).data == result.model.card.data
+    assert read_card(registry.find_model("tiny tuned")).data == result.model.card.data
 
 
 @pytest.mark.own_child
@@ -306,7 +306,7 @@ def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resu
     viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer
 ) -> None:
     for _ in range(2):
-        died = subprocess.run([sys.executable, "-c", KILLED, data, library.find_model(model)], check=False)
+        died = subprocess.run([sys.executable, "-c", KILLED, data, registry.find_model(model)], check=False)
         assert died.returncode == -signal.SIGKILL
     panel = open_panel(viewer)
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
@@ -325,7 +325,7 @@ def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resu
 def test_a_damaged_checkpoint_is_one_sentence_and_the_run_can_be_deleted(
     viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer
 ) -> None:
-    subprocess.run([sys.executable, "-c", KILLED, data, library.find_model(model)], check=False)
+    subprocess.run([sys.executable, "-c", KILLED, data, registry.find_model(model)], check=False)
     os.truncate(interrupted()[0].folder / "checkpoint.pt", 1000)
     panel = open_panel(viewer)
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
@@ -374,7 +374,7 @@ def test_two_viewers_tune_at_once_and_do_not_offer_each_others_runs(
 
 def test_a_model_that_is_deleted_meanwhile_changes_nothing(panel: FineTunePanel, qtbot: Any) -> None:
     begin(panel, qtbot, Step)
-    library.delete_model("tiny")
+    registry.delete_model("tiny")
     qtbot.waitUntil(lambda: not tuning_of(panel).running, timeout=PATIENCE)
     assert panel.report.visible
 

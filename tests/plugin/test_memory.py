@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from napari_tumor_unet.model import Model, save_model
+from napari_tumor_unet.model.model_file import Model, save_model
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.session import Session
 from tests.conftest import make_phantom

@@ -18,9 +18,9 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from superqt import QCollapsible
 
-from napari_tumor_unet import library
 from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.io.read import read_scan
+from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.readers import read_layers
 from napari_tumor_unet.plugin.session import Session
@@ -36,7 +36,7 @@ REAL_SETTINGS = getattr(napari.settings, "get_plugin_settings", None)
 @pytest.fixture
 def panel(viewer: napari.Viewer, tiny_model_file: Path, qtbot: Any) -> Any:
     """The panel, with a model that takes no time."""
-    library.import_model(tiny_model_file)
+    registry.import_model(tiny_model_file)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
     panel.models.choose("tiny")
     for fold in panel.native.findChildren(QCollapsible):
@@ -316,7 +316,7 @@ def test_models_are_imported_renamed_exported_and_deleted(
     panel: Any, tmp_path: Path, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
     actions = {action.text(): action for action in panel.models.menu.actions()}
-    library.delete_model("tiny")
+    registry.delete_model("tiny")
     answer(monkeypatch, tiny_model_file, tmp_path / "copy")
     actions["Import..."].trigger()
     assert panel.model.value == "tiny"
@@ -459,7 +459,7 @@ def test_details_of_an_error_are_one_click_away_and_name_no_patient(
 def test_settings_are_remembered(
     viewer: napari.Viewer, tiny_model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
 ) -> None:
-    library.import_model(tiny_model_file)
+    registry.import_model(tiny_model_file)
     monkeypatch.setattr(napari.settings, "get_plugin_settings", REAL_SETTINGS)
     for expected in (("default", False), ("tiny", True)):
         monkeypatch.setattr(napari.settings, "_PLUGIN_SETTINGS", {})

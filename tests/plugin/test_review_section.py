@@ -14,7 +14,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QAction, QKeySequence, QShortcut
 
-from napari_tumor_unet import library
+from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.kept_result import slices_to_teach
 from napari_tumor_unet.plugin.layers import Choice, scan_of
 from napari_tumor_unet.plugin.result_layer import ResultLayer
@@ -30,7 +30,7 @@ ORDER = (4, 1, 6, 2)
 
 @pytest.fixture
 def panel(viewer: napari.Viewer, tiny_model_file: Path) -> Any:
-    library.import_model(tiny_model_file)
+    registry.import_model(tiny_model_file)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
     panel.models.choose("tiny")
     return panel

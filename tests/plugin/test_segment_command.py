@@ -22,7 +22,7 @@ from qtpy.QtWidgets import QApplication, QPushButton
 
 from napari_tumor_unet import tasks
 from napari_tumor_unet.jobs import Callbacks, Worker
-from napari_tumor_unet.library import find_model
+from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers import data_to_world
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.settings import segmentation_settings

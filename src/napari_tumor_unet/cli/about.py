@@ -10,8 +10,8 @@ from napari_tumor_unet.cli.console import app, out
 @app.command()
 def models() -> None:
     """List the bundled models, and those in your own folder."""
-    from napari_tumor_unet.card import file_hash, read_card
-    from napari_tumor_unet.library import all_models
+    from napari_tumor_unet.model.card import file_hash, read_card
+    from napari_tumor_unet.model.registry import all_models
 
     table = Table("name", "summary", "hash", "licence")
     for name, path in all_models().items():
@@ -28,9 +28,9 @@ def doctor() -> None:
 
     import torch
 
-    from napari_tumor_unet.card import ModelError, read_card
-    from napari_tumor_unet.device import choose_device, precision
-    from napari_tumor_unet.library import all_models
+    from napari_tumor_unet.model.card import ModelError, read_card
+    from napari_tumor_unet.model.device import choose_device, precision
+    from napari_tumor_unet.model.registry import all_models
 
     table = Table(show_header=False, box=None)
     table.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")

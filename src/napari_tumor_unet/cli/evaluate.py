@@ -46,8 +46,8 @@ def evaluate(
 ) -> None:
     """Segment scans whose masks are known, and print Dice and IoU with their spread."""
     from napari_tumor_unet import experiments
-    from napari_tumor_unet.card import ModelError
-    from napari_tumor_unet.device import DeviceError
+    from napari_tumor_unet.model.card import ModelError
+    from napari_tumor_unet.model.device import DeviceError
     from napari_tumor_unet.scan import ScanError
 
     done = count(1)

@@ -53,11 +53,11 @@ def fine_tune(
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:
     """Fine-tune a model on corrected masks, and print what that changed on scans held out."""
-    from napari_tumor_unet.card import ModelError
     from napari_tumor_unet.checkpoint import CheckpointError
-    from napari_tumor_unet.device import DeviceError
     from napari_tumor_unet.experiments import plan_training
     from napari_tumor_unet.fine_tuning_files import fine_tune
+    from napari_tumor_unet.model.card import ModelError
+    from napari_tumor_unet.model.device import DeviceError
     from napari_tumor_unet.scan import ScanError
     from napari_tumor_unet.training import TrainingError
 

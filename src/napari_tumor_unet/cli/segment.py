@@ -70,10 +70,10 @@ def segment(
     to its grid.
     """
     from napari_tumor_unet.batch import Outcome, segment_files
-    from napari_tumor_unet.card import ModelError
-    from napari_tumor_unet.device import DeviceError, choose_device
     from napari_tumor_unet.io.find import ScanFiles
-    from napari_tumor_unet.model import load_model
+    from napari_tumor_unet.model.card import ModelError
+    from napari_tumor_unet.model.device import DeviceError, choose_device
+    from napari_tumor_unet.model.model_file import load_model
 
     if bool(scans) == bool(flair):
         raise typer.BadParameter("Give either scans, or one with --flair.")

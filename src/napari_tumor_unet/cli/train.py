@@ -44,7 +44,7 @@ def train(
     """Train a model; beside it, a folder keeps the checkpoint, the metrics and their curves."""
     from napari_tumor_unet import experiments
     from napari_tumor_unet.checkpoint import CheckpointError
-    from napari_tumor_unet.device import DeviceError
+    from napari_tumor_unet.model.device import DeviceError
     from napari_tumor_unet.recipe import RecipeError
     from napari_tumor_unet.scan import ScanError
     from napari_tumor_unet.training import TrainingError

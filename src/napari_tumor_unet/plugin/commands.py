@@ -8,9 +8,9 @@ from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
 
-from napari_tumor_unet.card import ModelError
 from napari_tumor_unet.io.dicom import find
 from napari_tumor_unet.io.file_names import ENDINGS
+from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.plugin.compared import is_agreement
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.opening import open_paths

@@ -13,8 +13,9 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMessageBox, QSizePolicy
 
-from napari_tumor_unet import library, tasks
-from napari_tumor_unet.card import ModelError, file_hash, read_card
+from napari_tumor_unet import tasks
+from napari_tumor_unet.model import registry
+from napari_tumor_unet.model.card import ModelError, file_hash, read_card
 from napari_tumor_unet.plugin.device_choice import DeviceChoice
 from napari_tumor_unet.plugin.failures import show_details
 from napari_tumor_unet.plugin.interrupted_section import InterruptedSection
@@ -50,7 +51,7 @@ class FineTunePanel(Container):
         self._since = (0.0, 0)  # when the first step of this run ended, and which it was
         self._estimating: QtJob | None = None
         self.interrupted = InterruptedSection(self._resume)
-        self.model = choice("model", lambda: list(library.all_models()), "The model to go on from.")
+        self.model = choice("model", lambda: list(registry.all_models()), "The model to go on from.")
         self.pairs = PairsSection(self._viewer)
         self.settings = TuningSettings()
         self._devices = DeviceChoice(self._session)
@@ -115,7 +116,7 @@ class FineTunePanel(Container):
 
     def _on_model(self, *_: object) -> None:
         try:
-            path = library.find_model(self.model.value)
+            path = registry.find_model(self.model.value)
             self.pairs.check_for(file_hash(path), read_card(path).data)
         except (ModelError, OSError) as error:
             self.said.value = str(error)
@@ -132,7 +133,7 @@ class FineTunePanel(Container):
         if self._estimating is not None:
             self._estimating.cancel()
         try:
-            path = str(library.find_model(self.model.value))
+            path = str(registry.find_model(self.model.value))
         except ModelError:
             return
         self._estimating = job = QtJob(self._session)

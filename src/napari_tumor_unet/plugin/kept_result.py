@@ -10,7 +10,7 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.volumes import KEY, Place
 from napari_tumor_unet.regions import (
     Region,

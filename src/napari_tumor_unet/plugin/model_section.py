@@ -10,8 +10,8 @@ from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMenu, QMessageBox
 
-from napari_tumor_unet import library
-from napari_tumor_unet.card import Card, ModelError, read_card
+from napari_tumor_unet.model import registry
+from napari_tumor_unet.model.card import Card, ModelError, read_card
 from napari_tumor_unet.plugin.settings import segmentation_settings
 from napari_tumor_unet.plugin.widgets import button, choice, row
 
@@ -30,7 +30,7 @@ class ModelSection:
         )
         self.manage = button("Manage models...", "Import, rename, export or delete a model.", self._show_menu)
         self.buttons = row(self.card, self.manage)
-        self.model.value = self._last = library.DEFAULT_MODEL
+        self.model.value = self._last = registry.DEFAULT_MODEL
         self.model.changed.connect(self._on_model)
         self.menu = QMenu(self.model.native)
         self.menu.addAction("Import...", self._import)
@@ -41,7 +41,7 @@ class ModelSection:
 
     def recall(self, preferred: str) -> None:
         """Take what was remembered, if it is still there and nothing else was chosen meanwhile."""
-        if self._last == library.DEFAULT_MODEL and preferred in library.all_models():
+        if self._last == registry.DEFAULT_MODEL and preferred in registry.all_models():
             self.choose(preferred)
 
     def refresh(self) -> None:
@@ -55,7 +55,7 @@ class ModelSection:
 
     def _choices(self) -> list[tuple[str, str | Path]]:
         files = [(path.name, path) for path in self._files if path.is_file()]
-        return [(name, name) for name in library.all_models()] + files + [(_FILE, _FILE)]
+        return [(name, name) for name in registry.all_models()] + files + [(_FILE, _FILE)]
 
     def _on_model(self, value: str | Path) -> None:
         """Remember it; for a file ask which, and take it only if it is a model."""
@@ -81,22 +81,22 @@ class ModelSection:
 
     def _show_menu(self) -> None:
         for action in self._own:
-            action.setEnabled(self.model.value in library.user_models())
+            action.setEnabled(self.model.value in registry.user_models())
         corner = self.manage.native.rect().bottomLeft()
         self.menu.popup(self.manage.native.mapToGlobal(corner))
 
     def _import(self) -> None:
         path = self._ask_for_file()
         if path is not None:
-            self._try(lambda: self.choose(library.import_model(path)))
+            self._try(lambda: self.choose(registry.import_model(path)))
 
     def _export(self) -> None:
         model = str(self.model.value)
-        name = Path(model).name.removesuffix(library.ENDING) + library.ENDING
+        name = Path(model).name.removesuffix(registry.ENDING) + registry.ENDING
         path, _ = QFileDialog.getSaveFileName(self.model.native, "Export the model", name, _FILTER)
         if path:
-            target = Path(path if path.endswith(library.ENDING) else path + library.ENDING)
-            self._try(lambda: library.export_model(model, target), f"The model is in {target.name}.")
+            target = Path(path if path.endswith(registry.ENDING) else path + registry.ENDING)
+            self._try(lambda: registry.export_model(model, target), f"The model is in {target.name}.")
 
     def _rename(self) -> None:
         old = str(self.model.value)
@@ -104,8 +104,8 @@ class ModelSection:
             self.model.native, "Rename the model", "New name", QLineEdit.EchoMode.Normal, old
         )
         if ok:
-            self._try(lambda: library.rename_model(old, new))
-            self.choose(new.strip() if new.strip() in library.user_models() else self._still_there(old))
+            self._try(lambda: registry.rename_model(old, new))
+            self.choose(new.strip() if new.strip() in registry.user_models() else self._still_there(old))
 
     def _delete(self) -> None:
         name = str(self.model.value)
@@ -113,14 +113,14 @@ class ModelSection:
             self.model.native, "Delete the model", f"Delete the model {name!r}? It cannot be brought back."
         )
         if answer == QMessageBox.StandardButton.Yes:
-            self._try(lambda: library.delete_model(name))
+            self._try(lambda: registry.delete_model(name))
             self.choose(self._still_there(name))
 
     def _still_there(self, name: str) -> str:
-        return name if name in library.all_models() else library.DEFAULT_MODEL
+        return name if name in registry.all_models() else registry.DEFAULT_MODEL
 
     def _show_folder(self) -> None:
-        folder = library.model_folder()
+        folder = registry.model_folder()
         folder.mkdir(parents=True, exist_ok=True)
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
@@ -135,7 +135,7 @@ class ModelSection:
 
     def _show_card(self) -> None:
         try:
-            card = read_card(library.find_model(str(self.model.value)))
+            card = read_card(registry.find_model(str(self.model.value)))
         except ModelError as error:
             show_error(str(error))
             return

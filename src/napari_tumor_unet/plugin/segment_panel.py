@@ -12,7 +12,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_tumor_unet.card import ModelError
+from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.plugin.device_choice import DeviceChoice
 from napari_tumor_unet.plugin.failures import show_details
 from napari_tumor_unet.plugin.layers import flair_of, scan_of

@@ -14,8 +14,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_tumor_unet import tasks
 from napari_tumor_unet.batch import Outcome
 from napari_tumor_unet.jobs import JobError, Worker
-from napari_tumor_unet.library import find_model
 from napari_tumor_unet.log import note_error
+from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.autosaving import Autosaving
 from napari_tumor_unet.plugin.failures import tell_failure
 from napari_tumor_unet.plugin.layers import LayerScan

@@ -13,10 +13,10 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet import tasks
 from napari_tumor_unet.batch import Outcome
-from napari_tumor_unet.card import ModelError
 from napari_tumor_unet.jobs import JobError
-from napari_tumor_unet.library import find_model
 from napari_tumor_unet.log import note_error
+from napari_tumor_unet.model.card import ModelError
+from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers import flair_of, scan_of
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.session import Session

@@ -13,11 +13,12 @@ from typing import Any
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
-from napari_tumor_unet import library, tasks
+from napari_tumor_unet import tasks
 from napari_tumor_unet.io.datasets.pairs import Pair
 from napari_tumor_unet.io.datasets.snapshot import Snapshot
 from napari_tumor_unet.jobs import JobError, Worker
 from napari_tumor_unet.lessons import Lesson
+from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.failures import tell_failure
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.session import Session
@@ -123,7 +124,7 @@ class Tuning(QObject):
         self._refuse_a_second()
         if not any(not lesson.held_out for lesson in lessons) and all(held_out for _, held_out in files):
             raise ScanError("There is no scan to learn from; add one, or hold fewer out.")
-        path = library.find_model(model)
+        path = registry.find_model(model)
         try:
             folder = new_run()
             self._hold(folder)
@@ -139,7 +140,7 @@ class Tuning(QObject):
         every = (*copies, *files)
         learned = tuple(case for case, held_out in every if not held_out)
         judged = tuple(case for case, held_out in every if held_out)
-        self.plan = RunPlan(path.name.removesuffix(library.ENDING), settings, learned, judged)
+        self.plan = RunPlan(path.name.removesuffix(registry.ENDING), settings, learned, judged)
         handles = tuple(handle_of(lesson.scan) for lesson in lessons)
         answer = partial(_answer, list(lessons))
         self._begin(tasks.fine_tune, folder, self.plan, handles, device, answer=answer)
@@ -179,7 +180,7 @@ class Tuning(QObject):
         ModelError
             If the name is taken or impossible, or the model cannot be written.
         """
-        library.add_model(self.report.folder / TUNED, name)
+        registry.add_model(self.report.folder / TUNED, name)
         self._decide(f"The new model is {name.strip()!r}.")
         self._session.models_changed.emit()
 

@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_tumor_unet.card import ModelError
-from napari_tumor_unet.library import new_name
+from napari_tumor_unet.model.card import ModelError
+from napari_tumor_unet.model.registry import new_name
 from napari_tumor_unet.plugin.tuning import Tuning
 from napari_tumor_unet.plugin.widgets import button, row
 from napari_tumor_unet.tasks import Report

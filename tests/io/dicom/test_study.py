@@ -11,7 +11,7 @@ import pytest
 from napari_tumor_unet.batch import Outcome, output_names, segment_files
 from napari_tumor_unet.io.find import find_scan_files, find_scans
 from napari_tumor_unet.io.read import read_mask, read_scan
-from napari_tumor_unet.model import Model
+from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Refused
 from tests.dicom_files import AXES, PATIENT, images, saved

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from napari_tumor_unet.card import ModelError, file_hash, read_card
+from napari_tumor_unet.model.card import ModelError, file_hash, read_card
 
 DEFAULT_MODEL = "default"
 ENDING = ".safetensors"
@@ -42,7 +42,7 @@ def all_models() -> dict[str, Path]:
 
 def bundled_models() -> dict[str, Path]:
     """The models that come with the package, by name."""
-    return _models_in(Path(str(resources.files("napari_tumor_unet"))) / "weights")
+    return _models_in(Path(str(resources.files("napari_tumor_unet"))) / "model" / "weights")
 
 
 def user_models() -> dict[str, Path]:

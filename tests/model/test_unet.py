@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from napari_tumor_unet.unet import UNet, UNetConfig
+from napari_tumor_unet.model.unet import UNet, UNetConfig
 from tests.conftest import Refused
 
 SMALL = UNetConfig(2, (3, 5, 7))

@@ -11,17 +11,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from napari_tumor_unet.card import (
+from napari_tumor_unet.model.card import (
     FORMAT,
     Card,
     ModelError,
     file_hash,
     read_card,
 )
-from napari_tumor_unet.library import DEFAULT_MODEL, bundled_models, find_model
-from napari_tumor_unet.model import Model, for_inference, load_model, save_model
-from napari_tumor_unet.preparation import Preparation
-from napari_tumor_unet.unet import UNet, UNetConfig
+from napari_tumor_unet.model.model_file import Model, for_inference, load_model, save_model
+from napari_tumor_unet.model.preprocessing import Preparation
+from napari_tumor_unet.model.registry import DEFAULT_MODEL, bundled_models, find_model
+from napari_tumor_unet.model.unet import UNet, UNetConfig
 from tests.conftest import Refused
 
 NETWORK = {"in_channels": 5, "widths": [4, 8, 16], "normalisation": "batch", "dropout": 0.0}
@@ -86,7 +86,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(
         partial.write_bytes(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("napari_tumor_unet.model.save_file", full)
+    monkeypatch.setattr("napari_tumor_unet.model.model_file.save_file", full)
     with pytest.raises(OSError, match="No space"):
         save_model(tiny_model, path)
     assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
@@ -110,7 +110,7 @@ def test_a_card_is_read_without_torch(tiny_model_file: Path, in_fresh_python: Ca
     code = """if True:
         import sys
         from pathlib import Path
-        from napari_tumor_unet.card import read_card
+        from napari_tumor_unet.model.card import read_card
         print(read_card(Path(sys.argv[1])).name, "torch" in sys.modules)
     """
     assert in_fresh_python(code, tiny_model_file).split() == ["tiny", "False"]

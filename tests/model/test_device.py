@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_tumor_unet.device import autocast, choose_device, precision
+from napari_tumor_unet.model.device import autocast, choose_device, precision
 
 
 def test_the_fastest_device_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,7 @@ def test_one_of_several_gpus_can_be_named(monkeypatch: pytest.MonkeyPatch) -> No
 def test_half_precision_is_for_cpus_that_multiply_it(
     monkeypatch: pytest.MonkeyPatch, multiplies: bool, dtype: torch.dtype
 ) -> None:
-    monkeypatch.setattr("napari_tumor_unet.device._cpu_multiplies_bf16", lambda: multiplies)
+    monkeypatch.setattr("napari_tumor_unet.model.device._cpu_multiplies_bf16", lambda: multiplies)
     assert precision("cpu") is dtype
     with autocast("cpu"):
         assert torch.is_autocast_enabled("cpu") == multiplies

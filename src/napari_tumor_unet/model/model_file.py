@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-from napari_tumor_unet.card import FORMAT, Card, ModelError, file_hash, read_card, read_header
-from napari_tumor_unet.library import find_model
-from napari_tumor_unet.preparation import Preparation
-from napari_tumor_unet.unet import UNet, UNetConfig
+from napari_tumor_unet.model.card import FORMAT, Card, ModelError, file_hash, read_card, read_header
+from napari_tumor_unet.model.preprocessing import Preparation
+from napari_tumor_unet.model.registry import find_model
+from napari_tumor_unet.model.unet import UNet, UNetConfig
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from napari_tumor_unet import library
-from napari_tumor_unet.card import ModelError, file_hash, read_card
-from napari_tumor_unet.library import (
+from napari_tumor_unet.model import registry
+from napari_tumor_unet.model.card import ModelError, file_hash, read_card
+from napari_tumor_unet.model.registry import (
     add_model,
     all_models,
     bundled_models,
@@ -119,7 +119,7 @@ def test_a_full_disk_leaves_no_half_of_a_model(
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(library.shutil, "copyfile", full)
+    monkeypatch.setattr(registry.shutil, "copyfile", full)
     with refused(ModelError, "cannot be written: No space left on device"):
         import_model(tiny_model_file)
-    assert not list(library.model_folder().iterdir())
+    assert not list(registry.model_folder().iterdir())
