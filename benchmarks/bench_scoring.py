@@ -16,7 +16,7 @@ import napari
 import numpy as np
 from qtpy.QtWidgets import QApplication
 
-from napari_tumor_unet.comparison import align, slice_overlaps
+from napari_tumor_unet.evaluation.compare import align, slice_overlaps
 from napari_tumor_unet.scan.grid import spaced
 
 SHAPE = (155, 256, 256)

@@ -28,7 +28,7 @@ import torch
 from phantoms import make_phantom
 
 from napari_tumor_unet import tasks
-from napari_tumor_unet.api import segment
+from napari_tumor_unet.inference.segment import segment
 from napari_tumor_unet.jobs import Callbacks, Worker
 from napari_tumor_unet.model.device import precision
 from napari_tumor_unet.model.model_file import load_model

@@ -16,8 +16,8 @@ import torch
 from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli
-from napari_tumor_unet.batch import output_names
 from napari_tumor_unet.cli import console
+from napari_tumor_unet.inference.batch import output_names
 from napari_tumor_unet.model.card import file_hash
 from napari_tumor_unet.model.registry import bundled_models
 from napari_tumor_unet.scan import SEQUENCES

@@ -11,12 +11,12 @@ import pytest
 import tifffile
 
 from napari_tumor_unet import read_scan, segment, write_mask
+from napari_tumor_unet.evaluation.overlap import dice
+from napari_tumor_unet.inference.input_check import warnings_of
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.io.datasets.split import read_split
 from napari_tumor_unet.model.model_file import Model, load_model
-from napari_tumor_unet.plausibility import warnings_of
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.scoring import dice
 
 
 @pytest.fixture(scope="module")

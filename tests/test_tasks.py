@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from napari_tumor_unet import tasks
+from napari_tumor_unet.inference.result import Findings
 from napari_tumor_unet.model import preprocessing
-from napari_tumor_unet.result import Findings
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.sharing import handle_of, planes_of
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_tumor_unet.scoring import Overlap
+from napari_tumor_unet.evaluation.overlap import Overlap
 
 _FORGETS = 0.05  # loss of Dice on the sample that is worth a warning
 

@@ -13,7 +13,8 @@ import torch
 
 from napari_tumor_unet.advice import Advice, Change, advise
 from napari_tumor_unet.augmentation import Augmentation, augment
-from napari_tumor_unet.evaluation import ScanScore, score_pair
+from napari_tumor_unet.evaluation.evaluate import ScanScore, score_pair
+from napari_tumor_unet.evaluation.overlap import Overlap
 from napari_tumor_unet.io.datasets.pairs import Case, Pair
 from napari_tumor_unet.io.datasets.sample import NAME, sample_mask, sample_scan
 from napari_tumor_unet.learning import Learner
@@ -23,7 +24,6 @@ from napari_tumor_unet.model.model_file import Model, channels_last
 from napari_tumor_unet.progress import Command, Epoch, Estimate, Reading, Scored, Step, Waiting
 from napari_tumor_unet.recipe import Optimisation, Postprocessing, Recipe, Sampling, Schedule
 from napari_tumor_unet.runs import FineTuning
-from napari_tumor_unet.scoring import Overlap
 from napari_tumor_unet.training import TrainingError, train
 
 

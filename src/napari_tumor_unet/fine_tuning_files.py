@@ -8,12 +8,12 @@ from pathlib import Path
 
 from napari_tumor_unet.advice import Advice, Change
 from napari_tumor_unet.checkpoint import CHECKPOINT
+from napari_tumor_unet.evaluation.plots import draw_change
 from napari_tumor_unet.experiments import SPLIT, Plan, check_target, plan_training, writing
 from napari_tumor_unet.fine_tuning import fine_tune as run_fine_tuning
 from napari_tumor_unet.io.datasets.split import write_split
 from napari_tumor_unet.model.device import choose_device, enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model, save_model
-from napari_tumor_unet.pictures import draw_change
 from napari_tumor_unet.progress import Epoch, Reading, Scored, Step, Waiting
 from napari_tumor_unet.runs import FineTuning
 

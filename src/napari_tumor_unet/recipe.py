@@ -121,7 +121,7 @@ class Postprocessing:
         Probability from which a voxel is tumour.
     smallest_region : float
         Weight under which a connected region is dropped, as a share of the heaviest one's; see
-        :func:`napari_tumor_unet.regions.drop_faint_regions`.
+        :func:`napari_tumor_unet.inference.regions.drop_faint_regions`.
     mirrored : bool
         Average the probability with that of the mirrored head.
     """

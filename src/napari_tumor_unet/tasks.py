@@ -39,8 +39,8 @@ class Report:
 
 def warm_up(model: str) -> Generator[Any, None, None]:
     """Import what takes time, load the model and compute once."""
+    from napari_tumor_unet.inference.predict import run
     from napari_tumor_unet.scan import scan_from_volume
-    from napari_tumor_unet.segmentation import run
 
     yield from run(scan_from_volume(np.zeros((4, 64, 64), np.float32)), _model(model))
 
@@ -62,14 +62,14 @@ def segment(
     first: int,
     only: bool,
 ) -> Generator[Any, None, Any]:
-    """Segment a scan that the parent holds: :func:`napari_tumor_unet.segmentation.run`.
+    """Segment a scan that the parent holds: :func:`napari_tumor_unet.inference.predict.run`.
 
     Returns
     -------
     findings, provenance
         The mask has crossed already, slice by slice.
     """
-    from napari_tumor_unet.segmentation import run
+    from napari_tumor_unet.inference.predict import run
 
     scan, loaded = remote_scan(handle, ask), _model(model)
     frame = _frame(scan, loaded.preparation)
@@ -82,8 +82,8 @@ def segment(
 def segment_folder(
     folder: Path, out: Path, model: str, device: str, overwrite: bool
 ) -> Generator[Any, None, None]:
-    """The scans of a folder to masks in another: :func:`napari_tumor_unet.batch.segment_files`."""
-    from napari_tumor_unet.batch import segment_files
+    """The scans of a folder to masks in another: :func:`napari_tumor_unet.inference.batch.segment_files`."""
+    from napari_tumor_unet.inference.batch import segment_files
     from napari_tumor_unet.io.find import find_scan_files
 
     scans = find_scan_files(folder)
@@ -105,7 +105,7 @@ def score(
     Score
         Of each label; None stands for all as one.
     """
-    from napari_tumor_unet.comparison import Aligned, score_aligned
+    from napari_tumor_unet.evaluation.compare import Aligned, score_aligned
 
     height, width = grid.shape[-2:]
     together = max(1, _AT_ONCE // (height * width))
@@ -158,10 +158,10 @@ def resume_fine_tuning(folder: Path, device: str) -> Generator[Any, Any, Report]
     Report
         The new model is in the folder.
     """
+    from napari_tumor_unet.evaluation.plots import draw_change
     from napari_tumor_unet.fine_tuning import fine_tune
     from napari_tumor_unet.model.device import choose_device, enough_memory
     from napari_tumor_unet.model.model_file import load_model, save_model
-    from napari_tumor_unet.pictures import draw_change
 
     chosen = choose_device(device)
     with enough_memory(chosen):

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.layers import Image, Labels
 
+from napari_tumor_unet.inference.predict import run
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.scan import Scan, ScanError
-from napari_tumor_unet.segmentation import run
 from tests.conftest import is_one_sentence
 
 TYPES = (

@@ -13,13 +13,13 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
 
 from napari_tumor_unet import autosave
 from napari_tumor_unet.autosave import Leftover, autosave_folder
+from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.plugin import autosaving
 from napari_tumor_unet.plugin.kept_result import KeptResult, has_result
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.result_layer import ResultLayer
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.volumes import KEY
-from napari_tumor_unet.result import Provenance, Slices
 from tests.plugin.conftest import PATIENCE, press
 from tests.test_autosave import make
 

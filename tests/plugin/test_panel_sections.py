@@ -18,6 +18,7 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from superqt import QCollapsible
 
+from napari_tumor_unet.evaluation.overlap import dice
 from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.model import registry
@@ -26,7 +27,6 @@ from napari_tumor_unet.plugin.readers import read_layers
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.scoring import dice
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, press
 

@@ -14,14 +14,14 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QAction, QKeySequence, QShortcut
 
+from napari_tumor_unet.inference.regions import threshold_mask
+from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.kept_result import slices_to_teach
 from napari_tumor_unet.plugin.layers import Choice, scan_of
 from napari_tumor_unet.plugin.result_layer import ResultLayer
 from napari_tumor_unet.plugin.review import Review
 from napari_tumor_unet.plugin.volumes import KEY
-from napari_tumor_unet.regions import threshold_mask
-from napari_tumor_unet.result import Provenance, Slices
 from tests.plugin.conftest import PATIENCE, press
 
 DOUBTFUL = (0, 40, 10, 0, 80, 0, 20)  # voxels of each slice with an even chance; slice 1 has a sure tumour

@@ -20,7 +20,7 @@ from qtpy.QtCore import QPointF, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from superqt import QCollapsible
 
-from napari_tumor_unet.comparison import score
+from napari_tumor_unet.evaluation.compare import score
 from napari_tumor_unet.plugin.comparing import _planes
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.volumes import KEY

@@ -21,6 +21,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QPushButton
 
 from napari_tumor_unet import tasks
+from napari_tumor_unet.evaluation.overlap import dice
 from napari_tumor_unet.jobs import Callbacks, Worker
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers import data_to_world
@@ -28,7 +29,6 @@ from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.settings import segmentation_settings
 from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.scan import scan_from_volume
-from napari_tumor_unet.scoring import dice
 from napari_tumor_unet.sharing import handle_of, planes_of
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, entries_of, start_segmentation

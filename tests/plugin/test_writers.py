@@ -21,6 +21,7 @@ from qtpy.QtWidgets import QFileDialog
 from scipy.spatial.transform import Rotation
 
 from napari_tumor_unet.autosave import autosave_folder
+from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.io.read import read_labels, read_mask
 from napari_tumor_unet.plugin import mask_file
 from napari_tumor_unet.plugin.layers import Choice, LayerScan, scan_of
@@ -28,7 +29,6 @@ from napari_tumor_unet.plugin.readers import mask_layer, read_layers
 from napari_tumor_unet.plugin.result_layer import ResultLayer
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.writers import write_labels
-from napari_tumor_unet.result import Provenance, Slices
 from tests.conftest import is_one_sentence
 from tests.plugin.conftest import PATIENCE
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from napari_tumor_unet.cli.console import Device, app, err, fail, out
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.evaluation import ScanScore, Summary
-    from napari_tumor_unet.scoring import Spread
+    from napari_tumor_unet.evaluation.evaluate import ScanScore, Summary
+    from napari_tumor_unet.evaluation.overlap import Spread
 
 _DEFINITIONS = """\
 per volume: Dice and IoU of each scan's whole volume, on its own grid.

@@ -13,8 +13,8 @@ from rich.table import Column, Table
 from napari_tumor_unet.cli.console import app, err, fail, out
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.comparison import Score
-    from napari_tumor_unet.score_tables import Row
+    from napari_tumor_unet.evaluation.compare import Score
+    from napari_tumor_unet.evaluation.tables import Row
 
 
 @app.command()
@@ -30,9 +30,9 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Compare two masks, or the masks of two folders matched by name."""
-    from napari_tumor_unet import score_tables
-    from napari_tumor_unet.comparison import RULES, ComparisonError
-    from napari_tumor_unet.comparison import score as compare
+    from napari_tumor_unet.evaluation import tables
+    from napari_tumor_unet.evaluation.compare import RULES, ComparisonError
+    from napari_tumor_unet.evaluation.compare import score as compare
     from napari_tumor_unet.scan import ScanError
 
     prediction, reference = prediction.resolve(), reference.resolve()
@@ -41,7 +41,7 @@ def score(
             result = compare(prediction, reference, label=label, tolerance=tolerance)
             _print_json(result.to_json()) if as_json else _print_score(result, RULES)
             return
-        matched = score_tables.match_folders(prediction, reference)
+        matched = tables.match_folders(prediction, reference)
         rows: list[Row] = []
         failures: dict[str, str] = {}
         for name, predicted, wanted in matched.pairs:
@@ -51,10 +51,10 @@ def score(
                 failures[name] = str(error)
                 err.print(escape(f"{name}: {error}"), style="red", highlight=False, soft_wrap=True)
                 continue
-            rows.append(score_tables.Row(predicted.name, wanted.name, result))
+            rows.append(tables.Row(predicted.name, wanted.name, result))
     except (ScanError, ComparisonError) as error:
         fail(str(error))
-    summary = score_tables.summarise_scores([row.score for row in rows])
+    summary = tables.summarise_scores([row.score for row in rows])
     alone = {"only_predicted": matched.only_predicted, "only_reference": matched.only_reference}
     if as_json:
         pairs = [row.to_json() for row in rows]

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from napari_tumor_unet.cli.console import Device, app, err, fail, out
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.batch import Outcome
+    from napari_tumor_unet.inference.batch import Outcome
     from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.scan import Sequence
 
@@ -69,7 +69,7 @@ def segment(
     together with the T1 before and after contrast that are named like it and lie beside it; they are brought
     to its grid.
     """
-    from napari_tumor_unet.batch import Outcome, segment_files
+    from napari_tumor_unet.inference.batch import Outcome, segment_files
     from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.model.card import ModelError
     from napari_tumor_unet.model.device import DeviceError, choose_device

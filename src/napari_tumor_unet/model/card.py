@@ -46,7 +46,7 @@ class Card:
         Probability from which a voxel counts as tumour.
     smallest_region : float
         Weight under which a connected region is dropped, as a share of the heaviest one's; see
-        :func:`napari_tumor_unet.regions.drop_faint_regions`.
+        :func:`napari_tumor_unet.inference.regions.drop_faint_regions`.
     mirrored : bool
         Whether the probability is averaged with that of the mirrored head.
     parent : str

@@ -10,7 +10,7 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.comparison import ComparisonError
+from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.plugin.places import layer_grid
 from napari_tumor_unet.plugin.volumes import KEY, voxels_of
 from napari_tumor_unet.scan.grid import Grid

@@ -13,13 +13,20 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet import tasks
-from napari_tumor_unet.comparison import Aligned, ComparisonError, Score, align, labels_in, slice_overlaps
+from napari_tumor_unet.evaluation.compare import (
+    Aligned,
+    ComparisonError,
+    Score,
+    align,
+    labels_in,
+    slice_overlaps,
+)
+from napari_tumor_unet.evaluation.overlap import Overlap
 from napari_tumor_unet.jobs import JobError
 from napari_tumor_unet.log import note_error
 from napari_tumor_unet.plugin.compared import Compared
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.session import Session
-from napari_tumor_unet.scoring import Overlap
 
 _AT_ONCE = 10**8  # bytes that are counted within 20 ms
 _MOST_LABELS = 50  # that a table shows
@@ -74,7 +81,7 @@ class Comparing(QObject):
     counted : Signal
         A :class:`Counted`, for Dice and IoU.
     scored : Signal
-        A :class:`napari_tumor_unet.comparison.Score`, one for each label compared.
+        A :class:`napari_tumor_unet.evaluation.compare.Score`, one for each label compared.
     failed : Signal
         The sentence that says why not.
     ended : Signal

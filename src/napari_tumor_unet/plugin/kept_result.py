@@ -10,9 +10,7 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
-from napari_tumor_unet.plugin.volumes import KEY, Place
-from napari_tumor_unet.regions import (
+from napari_tumor_unet.inference.regions import (
     Region,
     drop_faint_regions,
     drop_small_regions,
@@ -20,7 +18,9 @@ from napari_tumor_unet.regions import (
     threshold_mask,
     voxels_of,
 )
-from napari_tumor_unet.result import Findings, blank, find, update
+from napari_tumor_unet.inference.result import Findings, blank, find, update
+from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.plugin.volumes import KEY, Place
 
 if TYPE_CHECKING:
     from napari import Viewer

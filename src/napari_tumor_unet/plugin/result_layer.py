@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet.inference.result import Findings, Provenance, Slices, blank, find, update
 from napari_tumor_unet.plugin.layers import LayerScan, label_colours
 from napari_tumor_unet.plugin.places import stored_geometry
 from napari_tumor_unet.plugin.volumes import KEY
-from napari_tumor_unet.result import Findings, Provenance, Slices, blank, find, update
 
 if TYPE_CHECKING:
     from napari import Viewer

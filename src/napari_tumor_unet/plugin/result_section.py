@@ -13,12 +13,12 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtWidgets import QFileDialog
 
+from napari_tumor_unet.inference.regions import Region
 from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
 from napari_tumor_unet.plugin.kept_result import KeptResult, has_result
 from napari_tumor_unet.plugin.mask_file import MaskFile, mask_file, with_ending
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.widgets import button, choice, row
-from napari_tumor_unet.regions import Region
 from napari_tumor_unet.scan import ScanError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
-from napari_tumor_unet.doubt import expected_errors, most_doubtful
+from napari_tumor_unet.inference.uncertainty import expected_errors, most_doubtful
 from napari_tumor_unet.plugin.volumes import KEY, Place
 
 if TYPE_CHECKING:

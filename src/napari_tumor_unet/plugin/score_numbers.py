@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from magicgui.widgets import Container, Label
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
-from napari_tumor_unet.comparison import RULES, Score, rules_at_work
+from napari_tumor_unet.evaluation.compare import RULES, Score, rules_at_work
+from napari_tumor_unet.evaluation.overlap import Overlap
 from napari_tumor_unet.plugin.widgets import append
-from napari_tumor_unet.scoring import Overlap
 
 _BAR = 16  # pixels, for more labels than are wide
 

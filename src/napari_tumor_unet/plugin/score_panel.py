@@ -11,7 +11,9 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_tumor_unet.comparison import ComparisonError, Score
+from napari_tumor_unet.evaluation.compare import ComparisonError, Score
+from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.tables import Row
 from napari_tumor_unet.plugin.compared import compared, is_agreement, is_prediction, model_of
 from napari_tumor_unet.plugin.comparing import Comparing, Counted, Request
 from napari_tumor_unet.plugin.failures import show_details
@@ -20,8 +22,6 @@ from napari_tumor_unet.plugin.score_slices import Slices
 from napari_tumor_unet.plugin.score_table import RunningTable
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.widgets import Scrolled, align, append, button, choice, folded, row
-from napari_tumor_unet.score_tables import Row
-from napari_tumor_unet.scoring import Overlap
 
 _WIDTH = 300  # pixels, as the panel beside it
 _NAME = 17  # letters that have room, in large fonts too

@@ -14,12 +14,12 @@ from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
 
-from napari_tumor_unet.comparison import Aligned, agreement
+from napari_tumor_unet.evaluation.compare import Aligned, agreement
+from napari_tumor_unet.evaluation.overlap import Overlap
 from napari_tumor_unet.plugin.compared import Compared
 from napari_tumor_unet.plugin.slice_curve import SliceCurve, worst_first
 from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.plugin.widgets import append, button, row
-from napari_tumor_unet.scoring import Overlap
 
 # In the order of agreement's codes; told apart by the colour-blind too (Okabe and Ito).
 _COLOURS = {

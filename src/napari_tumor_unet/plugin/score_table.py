@@ -17,9 +17,9 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
-from napari_tumor_unet.comparison import RULES
+from napari_tumor_unet.evaluation.compare import RULES
+from napari_tumor_unet.evaluation.tables import Row, as_csv, summarise_scores
 from napari_tumor_unet.plugin.widgets import append, button, row
-from napari_tumor_unet.score_tables import Row, as_csv, summarise_scores
 
 _COLUMNS = ("prediction", "reference", "label", "Dice", "IoU", "Hausdorff 95 %")
 

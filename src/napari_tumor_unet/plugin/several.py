@@ -12,7 +12,7 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet import tasks
-from napari_tumor_unet.batch import Outcome
+from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.jobs import JobError
 from napari_tumor_unet.log import note_error
 from napari_tumor_unet.model.card import ModelError

@@ -10,7 +10,7 @@ from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTableWidget, QTableWidgetItem
 
-from napari_tumor_unet.batch import Outcome, as_csv
+from napari_tumor_unet.inference.batch import Outcome, as_csv
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.plugin.several import Several
 from napari_tumor_unet.plugin.widgets import append, button, row

@@ -10,7 +10,7 @@ import pyqtgraph as pg
 from napari.utils.theme import get_theme
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_tumor_unet.scoring import Overlap
+from napari_tumor_unet.evaluation.overlap import Overlap
 
 _HEIGHT = 130  # pixels
 _LINE = "#ff6a3d"  # that of the mask's first label

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from napari_tumor_unet import segment
+from napari_tumor_unet.evaluation.overlap import dice
 from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
 from napari_tumor_unet.io.file_names import is_mask_name
 from napari_tumor_unet.io.read import read_mask, read_scan
-from napari_tumor_unet.scoring import dice
 
 
 def test_the_sample_has_three_sequences_and_a_known_spacing() -> None:

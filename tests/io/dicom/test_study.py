@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_tumor_unet.batch import Outcome, output_names, segment_files
+from napari_tumor_unet.inference.batch import Outcome, output_names, segment_files
 from napari_tumor_unet.io.find import find_scan_files, find_scans
 from napari_tumor_unet.io.read import read_mask, read_scan
 from napari_tumor_unet.model.model_file import Model

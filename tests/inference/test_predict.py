@@ -14,12 +14,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_tumor_unet import api
+from napari_tumor_unet.inference import segment
+from napari_tumor_unet.inference.predict import predict, run
+from napari_tumor_unet.inference.result import Segmentation, Slices, find
 from napari_tumor_unet.model.device import DeviceError
 from napari_tumor_unet.model.model_file import Model, load_model
-from napari_tumor_unet.result import Segmentation, Slices, find
 from napari_tumor_unet.scan import Scan, ScanError, scan_from_volume
-from napari_tumor_unet.segmentation import predict, run
 from tests.conftest import Phantom, Refused
 
 
@@ -188,7 +188,7 @@ def test_provenance_says_what_was_run(tiny_model_file: Path, phantom: Phantom) -
 def test_a_result_tells_neither_path_nor_patient(tiny_model_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "Jane_Doe.tif"
     tifffile.imwrite(path, np.zeros((2, 20, 20), np.uint8))
-    told = json.dumps(api.segment(path, model=tiny_model_file).to_json())
+    told = json.dumps(segment.segment(path, model=tiny_model_file).to_json())
     assert "Jane" not in told
     assert str(tmp_path) not in told
     assert str(tiny_model_file.parent) not in told
@@ -210,58 +210,58 @@ def test_arrays_scans_and_files_give_one_result(tiny_model: Model, phantom: Phan
     scan = replace(scan, sequences={s: v.clip(0).round().astype(np.uint8) for s, v in scan.sequences.items()})
     second, last = (np.stack(list(scan.sequences.values()), axis=axis) for axis in (1, -1))
     tifffile.imwrite(tmp_path / "a.tif", second, imagej=True, metadata={"axes": "ZCYX"})
-    expected = api.segment(scan, model=tiny_model).probability
+    expected = segment.segment(scan, model=tiny_model).probability
     for volume in (second, last, tmp_path / "a.tif", str(tmp_path / "a.tif")):
-        np.testing.assert_array_equal(api.segment(volume, model=tiny_model).probability, expected)
+        np.testing.assert_array_equal(segment.segment(volume, model=tiny_model).probability, expected)
 
 
 def test_an_array_without_channels_is_flair(tiny_model: Model, phantom: Phantom) -> None:
     scan, _ = phantom(sequences=("flair",))
-    result = api.segment(scan.sequences["flair"], model=tiny_model)
-    np.testing.assert_array_equal(result.probability, api.segment(scan, model=tiny_model).probability)
+    result = segment.segment(scan.sequences["flair"], model=tiny_model)
+    np.testing.assert_array_equal(result.probability, segment.segment(scan, model=tiny_model).probability)
     assert result.provenance.sequences == ("flair",)
 
 
 def test_a_single_image_gives_one_slice(tiny_model: Model, phantom: Phantom) -> None:
     image = phantom((1, 40, 50))[0].sequences["flair"][0]
-    assert api.segment(image, model=tiny_model).mask.shape == (1, 40, 50)
+    assert segment.segment(image, model=tiny_model).mask.shape == (1, 40, 50)
 
 
 def test_channels_of_an_array_can_be_named(tiny_model: Model, phantom: Phantom) -> None:
     scan, _ = phantom(sequences=("flair", "post"))
     volume = np.stack([scan.sequences["post"], scan.sequences["flair"]], axis=1)
-    result = api.segment(volume, sequences=("post", "flair"), model=tiny_model)
-    np.testing.assert_array_equal(result.probability, api.segment(scan, model=tiny_model).probability)
+    result = segment.segment(volume, sequences=("post", "flair"), model=tiny_model)
+    np.testing.assert_array_equal(result.probability, segment.segment(scan, model=tiny_model).probability)
 
 
 def test_a_spacing_given_makes_ml_of_voxels(tiny_model: Model, phantom: Phantom, tmp_path: Path) -> None:
     scan, _ = phantom(sequences=("flair",))
     tifffile.imwrite(tmp_path / "a.tif", scan.sequences["flair"])
     for volume in (scan, scan.sequences["flair"], tmp_path / "a.tif"):
-        findings = api.segment(volume, spacing=(5.0, 1.0, 0.5), model=tiny_model).findings
+        findings = segment.segment(volume, spacing=(5.0, 1.0, 0.5), model=tiny_model).findings
         assert findings.volume_ml == pytest.approx(findings.voxels * 2.5 / 1000)
 
 
 def test_a_model_can_be_a_file(tiny_model_file: Path) -> None:
-    result = api.segment(np.zeros((1, 20, 20)), model=tiny_model_file)
+    result = segment.segment(np.zeros((1, 20, 20)), model=tiny_model_file)
     assert result.provenance.model == "tiny"
 
 
 def test_unknown_devices_are_refused(tiny_model: Model, refused: Refused) -> None:
     with refused(DeviceError, "'abacus'"):
-        api.segment(np.zeros((1, 20, 20)), model=tiny_model, device="abacus")
+        segment.segment(np.zeros((1, 20, 20)), model=tiny_model, device="abacus")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there")
 def test_devices_that_are_not_there_are_refused(tiny_model: Model, refused: Refused) -> None:
     with refused(DeviceError, "cuda"):
-        api.segment(np.zeros((1, 20, 20)), model=tiny_model, device="cuda")
+        segment.segment(np.zeros((1, 20, 20)), model=tiny_model, device="cuda")
 
 
 def test_what_is_no_scan_is_refused(tiny_model: Model, refused: Refused) -> None:
     with refused(ScanError, "shape"):
-        api.segment(np.zeros((2, 7, 20, 20)), model=tiny_model)
+        segment.segment(np.zeros((2, 7, 20, 20)), model=tiny_model)
 
 
 def test_the_examples_in_the_documentation_are_true() -> None:
-    assert doctest.testmod(api).failed == 0
+    assert doctest.testmod(segment).failed == 0

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_tumor_unet.evaluation.overlap import Overlap, overlap
+from napari_tumor_unet.inference.regions import match_regions
 from napari_tumor_unet.io.read import read_labels
-from napari_tumor_unet.regions import match_regions
 from napari_tumor_unet.scan.grid import Grid, grid_of, spaced
-from napari_tumor_unet.scoring import Overlap, overlap
 
 RULES = (
     "Two empty masks agree: their Dice and IoU count as 1. If one alone is empty, they count as 0. Distances "
@@ -54,11 +54,11 @@ class Score:
     unit : {"mm", "voxel"}
         Of the distances and the tolerance.
     hausdorff95, average_surface_distance, surface_dice : float or None
-        See :class:`napari_tumor_unet.surfaces.SurfaceDistances`.
+        See :class:`napari_tumor_unet.evaluation.surface_distance.SurfaceDistances`.
     tolerance : float
         Of the surface Dice.
     regions_reference, regions_found, regions_predicted, regions_false : int
-        See :class:`napari_tumor_unet.regions.Matches`.
+        See :class:`napari_tumor_unet.inference.regions.Matches`.
     notes : tuple of str
         What else must be known to read the numbers.
     """
@@ -216,7 +216,7 @@ def score_aligned(aligned: Aligned, label: int | None, tolerance: float) -> Scor
     notes = [*aligned.notes, *rules_at_work(counts)]
     distances: dict[str, float] = {}
     if counts.predicted and counts.reference:
-        from napari_tumor_unet.surfaces import surface_distances
+        from napari_tumor_unet.evaluation.surface_distance import surface_distances
 
         found = surface_distances(p, r, grid.spacing, tolerance)
         distances = {

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from napari_tumor_unet.doubt import expected_errors, most_doubtful
-from napari_tumor_unet.regions import threshold_mask
-from napari_tumor_unet.result import blank
+from napari_tumor_unet.inference.regions import threshold_mask
+from napari_tumor_unet.inference.result import blank
+from napari_tumor_unet.inference.uncertainty import expected_errors, most_doubtful
 
 probabilities = arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=7))
 thresholds = st.floats(0, 1)

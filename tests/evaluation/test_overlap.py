@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_tumor_unet import scoring
-from napari_tumor_unet.scoring import dice, iou
+from napari_tumor_unet.evaluation import overlap
+from napari_tumor_unet.evaluation.overlap import dice, iou
 from tests.conftest import Refused
 
 MASKS = st.tuples(*[hnp.arrays(bool, (2, 3, 4))] * 2)
@@ -61,4 +61,4 @@ def test_masks_of_two_shapes_are_refused(score: type, refused: Refused) -> None:
 
 
 def test_the_examples_in_the_documentation_are_true() -> None:
-    assert doctest.testmod(scoring).failed == 0
+    assert doctest.testmod(overlap).failed == 0

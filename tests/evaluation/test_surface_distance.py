@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_tumor_unet.surfaces import surface_distances
+from napari_tumor_unet.evaluation.surface_distance import surface_distances
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=3, max_side=7)
 SPACINGS = st.sampled_from([0.3, 0.9375, 1.0, 2.5, 5.5])

@@ -16,9 +16,9 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_tumor_unet.comparison import ComparisonError, Score, score
+from napari_tumor_unet.evaluation.compare import ComparisonError, Score, score
+from napari_tumor_unet.evaluation.tables import SUMMARISED, Row, as_csv, match_folders, summarise_scores
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.score_tables import SUMMARISED, Row, as_csv, match_folders, summarise_scores
 from tests.conftest import Refused
 
 Folder = Callable[..., Path]

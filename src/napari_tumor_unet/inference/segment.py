@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from napari_tumor_unet.inference.predict import run
+from napari_tumor_unet.inference.result import Segmentation
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.model.model_file import Model, load_model
-from napari_tumor_unet.result import Segmentation
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence, scan_from_volume
 from napari_tumor_unet.scan.combine import combine
-from napari_tumor_unet.segmentation import run
 
 
 def segment(

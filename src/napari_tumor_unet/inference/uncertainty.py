@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.regions import threshold_mask
+from napari_tumor_unet.inference.regions import threshold_mask
 
 _VALUES = np.arange(256, dtype=np.uint8)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from napari_tumor_unet.comparison import Aligned, agreement, labels_in, score, slice_overlaps
+from napari_tumor_unet.evaluation.compare import Aligned, agreement, labels_in, score, slice_overlaps
 from napari_tumor_unet.scan.grid import spaced
-from tests.test_comparison import EITHER_LABEL, PAIRS, SPACING, Pair
+from tests.evaluation.test_compare import EITHER_LABEL, PAIRS, SPACING, Pair
 
 
 def aligned(pair: Pair) -> Aligned:

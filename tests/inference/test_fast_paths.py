@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from napari_tumor_unet import segmentation
+from napari_tumor_unet.evaluation.overlap import dice
+from napari_tumor_unet.inference import predict
+from napari_tumor_unet.inference.regions import threshold_mask
 from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.model.device import DeviceError, autocast
 from napari_tumor_unet.model.model_file import Model, channels_last, for_inference, load_model
 from napari_tumor_unet.model.preprocessing import find_frame, prepare, restore
-from napari_tumor_unet.regions import threshold_mask
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.scoring import dice
 from tests.conftest import Refused, make_phantom
 
 Network = torch.nn.Module
@@ -91,7 +91,7 @@ def test_each_leaves_the_mask_as_it_was(
 def test_all_together_leave_the_mask_as_it_was(model: Model, sample: Scan, inputs: torch.Tensor) -> None:
     both = (plainly(model.network, inputs) + plainly(model.network, inputs.flip(-1)).flip(-1)) / 2
     expected = mask(model, sample, both)
-    steps = segmentation.run(sample, model, device="cpu")
+    steps = predict.run(sample, model, device="cpu")
     found = np.zeros(sample.shape, np.uint8)
     for slices in steps:
         found[list(slices.indices)] |= slices.mask
@@ -105,17 +105,15 @@ def test_air_costs_no_computing_and_holds_no_tumour(
     for voxels in scan.sequences.values():
         voxels[:3] = 0
     computed: list[int] = []
-    predict = segmentation.predict
+    compute = predict.predict
 
     def count(network: Network, inputs: torch.Tensor, device: str, *, mirrored: bool) -> torch.Tensor:
         computed.append(len(inputs))
-        return predict(network, inputs, device, mirrored=mirrored)
+        return compute(network, inputs, device, mirrored=mirrored)
 
-    monkeypatch.setattr(segmentation, "predict", count)
+    monkeypatch.setattr(predict, "predict", count)
     found = {
-        z: p
-        for s in segmentation.run(scan, tiny_model)
-        for z, p in zip(s.indices, s.probability, strict=True)
+        z: p for s in predict.run(scan, tiny_model) for z, p in zip(s.indices, s.probability, strict=True)
     }
     assert sum(computed) == 5
     assert not any(found[z].any() for z in range(3))
@@ -132,7 +130,7 @@ def test_a_gpu_without_memory_for_a_batch_gets_smaller_ones() -> None:
         return inputs
 
     inputs = torch.rand(5, 1, 4, 4)
-    found = segmentation.predict(network, inputs, "cpu", mirrored=False)
+    found = predict.predict(network, inputs, "cpu", mirrored=False)
     torch.testing.assert_close(found, inputs[:, 0])
     assert sizes == [5, 3, 2, 1, 1, 1, 2, 1, 1]
 
@@ -143,6 +141,6 @@ def test_a_gpu_without_memory_for_one_slice_says_so(
     def too_large(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(segmentation, "predict", too_large)
+    monkeypatch.setattr(predict, "predict", too_large)
     with refused(DeviceError, "memory of cpu is not enough"):
-        list(segmentation.run(sample, tiny_model, device="cpu"))
+        list(predict.run(sample, tiny_model, device="cpu"))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_tumor_unet.inference.input_check import warnings_of
 from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.io.read import read_scan
-from napari_tumor_unet.plausibility import warnings_of
 from napari_tumor_unet.scan import Geometry, Scan, scan_from_volume
 from napari_tumor_unet.scan.head import find_head
 from tests.conftest import is_one_sentence

@@ -1,6 +1,6 @@
 """A model over a data set: what it scores on scans whose masks are known.
 
-Definitions, for the rules of :mod:`napari_tumor_unet.scoring` on empty masks:
+Definitions, for the rules of :mod:`napari_tumor_unet.evaluation.overlap` on empty masks:
 
 per volume
     Dice and IoU of each scan's whole volume, on its own grid.
@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet.evaluation.overlap import Overlap, Spread, overlap, spread
+from napari_tumor_unet.inference.predict import run
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model.model_file import Model
-from napari_tumor_unet.scoring import Overlap, Spread, overlap, spread
-from napari_tumor_unet.segmentation import run
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_tumor_unet.comparison import RULES, ComparisonError, Score
+from napari_tumor_unet.evaluation.compare import RULES, ComparisonError, Score
+from napari_tumor_unet.evaluation.overlap import spread
 from napari_tumor_unet.io.file_names import name_of_masked, scan_name
 from napari_tumor_unet.io.find import find_masks
-from napari_tumor_unet.scoring import spread
 
 SUMMARISED = ("dice", "iou", "precision", "recall", "hausdorff95", "average_surface_distance", "surface_dice")
 _SUFFIX = re.compile(r"_(pred|prediction|reference|gt)$", re.IGNORECASE)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from napari_tumor_unet.evaluation import ScanScore
+from napari_tumor_unet.evaluation.evaluate import ScanScore
 from napari_tumor_unet.progress import Epoch
 
 # Told apart by those who see no red and green (Okabe and Ito, 2008).

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_tumor_unet.result import Findings, Provenance, Segmentation, Slices
+from napari_tumor_unet.inference.result import Findings, Provenance, Segmentation, Slices
 
 if TYPE_CHECKING:
     from napari_tumor_unet.io.find import ScanFiles
@@ -151,8 +151,8 @@ def _segment_scan(
     threshold: float | None,
     overwrite: bool,
 ) -> Generator[Progress, None, Segmentation]:
+    from napari_tumor_unet.inference.predict import run
     from napari_tumor_unet.io.write import sidecar_of, write_result
-    from napari_tumor_unet.segmentation import run
 
     if not overwrite and (there := [p.name for p in (mask_file, sidecar_of(mask_file)) if p.exists()]):
         raise FileExistsError(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_tumor_unet.batch import Outcome, Progress, as_csv, segment_files
+from napari_tumor_unet.inference.batch import Outcome, Progress, as_csv, segment_files
 from napari_tumor_unet.io.find import ScanFiles, find_scan_files, find_scans
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.scan import ScanError

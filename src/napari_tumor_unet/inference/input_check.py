@@ -6,7 +6,7 @@ brackets; no other patient was looked at to choose them.
 
 from __future__ import annotations
 
-from napari_tumor_unet.looks import Looks, look
+from napari_tumor_unet.inference.image_features import Looks, look
 from napari_tumor_unet.scan import Scan
 
 _LIGHTEST_AIR = 0.75  # of the way from the darkest to the brightest [0 to 0.03]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_tumor_unet.api import segment
-from napari_tumor_unet.evaluation import ScanScore, View, score_pair, score_scan, summarise
+from napari_tumor_unet.evaluation.evaluate import ScanScore, View, score_pair, score_scan, summarise
+from napari_tumor_unet.evaluation.overlap import dice
+from napari_tumor_unet.inference.segment import segment
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.model.model_file import Model
-from napari_tumor_unet.scoring import dice
 
 EMPTY = np.zeros((2, 4, 4), bool)
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet.inference.regions import count_regions
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
-from napari_tumor_unet.regions import count_regions
 
 
 @dataclass(frozen=True)

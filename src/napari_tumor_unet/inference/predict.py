@@ -9,12 +9,12 @@ from importlib.metadata import version
 
 import torch
 
+from napari_tumor_unet.inference.input_check import warnings_of
+from napari_tumor_unet.inference.regions import drop_faint_regions, threshold_mask
+from napari_tumor_unet.inference.result import Provenance, Segmentation, Slices, Warned, blank, find, update
 from napari_tumor_unet.model.device import autocast, choose_device, enough_memory, precision
 from napari_tumor_unet.model.model_file import Model, for_inference
 from napari_tumor_unet.model.preprocessing import Frame, find_frame, prepare, restore
-from napari_tumor_unet.plausibility import warnings_of
-from napari_tumor_unet.regions import drop_faint_regions, threshold_mask
-from napari_tumor_unet.result import Provenance, Segmentation, Slices, Warned, blank, find, update
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
 _SEEN = 0.01  # probability under which nothing in a slice may be tumour

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from napari_tumor_unet.regions import (
+from napari_tumor_unet.inference.regions import (
     Matches,
     count_regions,
     drop_faint_regions,

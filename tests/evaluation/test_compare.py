@@ -13,8 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_tumor_unet import comparison
-from napari_tumor_unet.comparison import ComparisonError, Score, score
+from napari_tumor_unet.evaluation import compare
+from napari_tumor_unet.evaluation.compare import ComparisonError, Score, score
 from tests.conftest import Refused
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -167,4 +167,4 @@ def test_an_impossible_spacing_is_refused(
 
 
 def test_the_example_in_the_documentation_is_true() -> None:
-    assert doctest.testmod(comparison).failed == 0
+    assert doctest.testmod(compare).failed == 0

@@ -1,0 +1,1 @@
+"""Masks against masks, and a model against masks: scores, and their definitions."""
