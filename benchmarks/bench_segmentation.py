@@ -27,15 +27,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 import torch
 from phantoms import make_phantom
 
-from napari_tumor_unet import tasks
 from napari_tumor_unet.inference.segment import segment
-from napari_tumor_unet.jobs import Callbacks, Worker
 from napari_tumor_unet.model.device import precision
 from napari_tumor_unet.model.model_file import load_model
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.model.unet import UNet, UNetConfig
 from napari_tumor_unet.scan import Scan, scan_from_volume
-from napari_tumor_unet.sharing import handle_of, planes_of
+from napari_tumor_unet.worker import tasks
+from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
+from napari_tumor_unet.worker.worker import Callbacks, Worker
 
 PLAIN = UNetConfig(in_channels=3, widths=(32, 64, 128, 256, 512), normalisation="batch", dropout=0.0)
 

@@ -3,8 +3,8 @@
     python benchmarks/bench_training.py [--recipe default] [--rounds 3]
 
 The plain loop is what one writes first: batches made in the loop slice by slice, float32, the default memory
-layout. Ours is `napari_tumor_unet.training.train` as it is. Both augment, see images of the same size, and
-take turns on phantoms; the median of the ratios is printed, as other work on the machine disturbs both.
+layout. Ours is `napari_tumor_unet.training.loop.train` as it is. Both augment, see images of the same size,
+and take turns on phantoms; the median of the ratios is printed, as other work on the machine disturbs both.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 import torch
 from phantoms import write_phantoms
 
-from napari_tumor_unet.augmentation import augment
 from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
-from napari_tumor_unet.learning import LOSSES
 from napari_tumor_unet.model.device import precision
 from napari_tumor_unet.model.unet import UNet
-from napari_tumor_unet.progress import Step
-from napari_tumor_unet.recipe import Recipe, Sampling, read_recipe
-from napari_tumor_unet.sampling import prepare_scan
-from napari_tumor_unet.training import train
+from napari_tumor_unet.training.augmentation import augment
+from napari_tumor_unet.training.events import Step
+from napari_tumor_unet.training.loop import train
+from napari_tumor_unet.training.optimisation import LOSSES
+from napari_tumor_unet.training.recipe import Recipe, Sampling, read_recipe
+from napari_tumor_unet.training.sampling import prepare_scan
 
 WARM_UP, TIMED = 2, 6  # steps
 

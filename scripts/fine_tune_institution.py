@@ -21,11 +21,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 import numpy as np
 
 from napari_tumor_unet import FineTuning, fine_tune, train
-from napari_tumor_unet.experiments import Plan
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.io.datasets.split import read_split
-from napari_tumor_unet.progress import Epoch
-from napari_tumor_unet.recipe import read_recipe
+from napari_tumor_unet.training.events import Epoch
+from napari_tumor_unet.training.recipe import read_recipe
+from napari_tumor_unet.training.train import Plan
 
 TEACHERS = 5
 

@@ -37,7 +37,7 @@ def test_importing_the_package_imports_nothing_heavy(in_fresh_python: Callable[.
 def test_what_napari_needs_at_its_side_imports_no_torch(in_fresh_python: Callable[..., str]) -> None:
     modules = (
         *("io.read", "io.datasets.sample", "scan", "model.card", "inference.result", "evaluation.overlap"),
-        *("jobs", "tasks", "sharing", "cli"),
+        *("worker.worker", "worker.tasks", "worker.remote_scan", "cli"),
     )
     code = (
         "import sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint(*sys.modules)"
@@ -77,7 +77,7 @@ def test_the_wheel_holds_all_that_is_needed_and_nothing_else(wheel: Path) -> Non
     needed = {
         "napari.yaml",
         "py.typed",
-        "recipes/default.toml",
+        "training/recipes/default.toml",
         "sample_data/sample_brain.tif",
         "sample_data/sample_brain_mask.tif",
         "model/weights/default.safetensors",

@@ -8,31 +8,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.compare import Score, score
     from napari_tumor_unet.evaluation.overlap import dice, iou
-    from napari_tumor_unet.experiments import evaluate, train
-    from napari_tumor_unet.fine_tuning_files import fine_tune
     from napari_tumor_unet.inference.result import Segmentation
     from napari_tumor_unet.inference.segment import segment
     from napari_tumor_unet.io.read import read_mask, read_scan
     from napari_tumor_unet.io.write import write_mask
     from napari_tumor_unet.model.model_file import load_model
-    from napari_tumor_unet.runs import FineTuning
     from napari_tumor_unet.scan import Scan
+    from napari_tumor_unet.training.finetuning.finetune_files import fine_tune
+    from napari_tumor_unet.training.finetuning.run_store import FineTuning
+    from napari_tumor_unet.training.train import evaluate, train
 
 _MODULE_OF = {
-    "FineTuning": "runs",
+    "FineTuning": "training.finetuning.run_store",
     "Scan": "scan",
     "Score": "evaluation.compare",
     "Segmentation": "inference.result",
     "dice": "evaluation.overlap",
-    "evaluate": "experiments",
-    "fine_tune": "fine_tuning_files",
+    "evaluate": "training.train",
+    "fine_tune": "training.finetuning.finetune_files",
     "iou": "evaluation.overlap",
     "load_model": "model.model_file",
     "read_mask": "io.read",
     "read_scan": "io.read",
     "score": "evaluation.compare",
     "segment": "inference.segment",
-    "train": "experiments",
+    "train": "training.train",
     "write_mask": "io.write",
 }
 

@@ -9,7 +9,7 @@ from matplotlib.image import imread
 
 from napari_tumor_unet.evaluation.evaluate import ScanScore, View, score_scan
 from napari_tumor_unet.evaluation.plots import draw_curves, draw_scan, examples
-from napari_tumor_unet.progress import Epoch
+from napari_tumor_unet.training.events import Epoch
 
 ORANGE, BLUE = (0xE6, 0x9F, 0x00), (0x56, 0xB4, 0xE9)
 

@@ -15,9 +15,9 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QAction
 
 from napari_tumor_unet import log
-from napari_tumor_unet.jobs import Job, Worker
 from napari_tumor_unet.plugin import settings
 from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.worker.worker import Job, Worker
 
 PATIENCE = 180_000  # ms; a busy machine takes its time
 

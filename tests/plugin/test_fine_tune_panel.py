@@ -23,8 +23,8 @@ from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import file_hash, read_card
 from napari_tumor_unet.plugin.fine_tune_panel import FineTunePanel
 from napari_tumor_unet.plugin.tuning import Tuning
-from napari_tumor_unet.progress import Epoch, Reading, Scored, Step
-from napari_tumor_unet.runs import FineTuning, interrupted, runs_folder
+from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
+from napari_tumor_unet.training.finetuning.run_store import FineTuning, interrupted, runs_folder
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, press
 
@@ -287,10 +287,10 @@ def test_a_killed_child_is_one_sentence_and_the_run_is_resumed_with_the_same_wei
 KILLED = """
 import dataclasses, os, shutil, signal, sys
 from pathlib import Path
-from napari_tumor_unet import tasks
+from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.io.datasets.pairs import find_pairs
-from napari_tumor_unet.progress import Epoch
-from napari_tumor_unet.runs import PARENT, FineTuning, RunPlan, lock_of, new_run
+from napari_tumor_unet.training.events import Epoch
+from napari_tumor_unet.training.finetuning.run_store import PARENT, FineTuning, RunPlan, lock_of, new_run
 pairs = find_pairs(Path(sys.argv[1])).pairs
 folder = new_run()
 lock_of(folder).acquire()

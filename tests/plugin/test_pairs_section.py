@@ -15,11 +15,11 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog
 
 from napari_tumor_unet.io.datasets.pairs import find_pairs
-from napari_tumor_unet.lessons import content_hash
 from napari_tumor_unet.plugin.layers import scan_of
 from napari_tumor_unet.plugin.pairs_section import PairsSection
 from napari_tumor_unet.plugin.volumes import KEY, Place
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.training.finetuning.cases import content_hash
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, press
 

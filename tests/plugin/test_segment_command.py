@@ -20,16 +20,16 @@ from napari.layers import Labels
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QPushButton
 
-from napari_tumor_unet import tasks
 from napari_tumor_unet.evaluation.overlap import dice
-from napari_tumor_unet.jobs import Callbacks, Worker
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers import data_to_world
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.settings import segmentation_settings
 from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.scan import scan_from_volume
-from napari_tumor_unet.sharing import handle_of, planes_of
+from napari_tumor_unet.worker import tasks
+from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
+from napari_tumor_unet.worker.worker import Callbacks, Worker
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, entries_of, start_segmentation
 

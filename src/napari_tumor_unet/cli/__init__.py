@@ -6,7 +6,7 @@ import os
 
 from napari_tumor_unet.cli import about, evaluate, fine_tune, score, segment, train
 from napari_tumor_unet.cli.console import app
-from napari_tumor_unet.jobs import PATIENT_THREADS
+from napari_tumor_unet.worker.worker import PATIENT_THREADS
 
 __all__ = ["about", "app", "evaluate", "fine_tune", "main", "score", "segment", "train"]
 

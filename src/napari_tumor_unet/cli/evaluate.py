@@ -45,10 +45,10 @@ def evaluate(
     ] = None,
 ) -> None:
     """Segment scans whose masks are known, and print Dice and IoU with their spread."""
-    from napari_tumor_unet import experiments
     from napari_tumor_unet.model.card import ModelError
     from napari_tumor_unet.model.device import DeviceError
     from napari_tumor_unet.scan import ScanError
+    from napari_tumor_unet.training import train
 
     done = count(1)
 
@@ -58,7 +58,7 @@ def evaluate(
         err.print(line, highlight=False)
 
     try:
-        result = experiments.evaluate(
+        result = train.evaluate(
             data,
             model=model,
             split=split,

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from napari_tumor_unet.cli.console import Device, app, complain, err, fail, out
 from napari_tumor_unet.cli.train import Bars, print_plan
-from napari_tumor_unet.runs import FineTuning
+from napari_tumor_unet.training.finetuning.run_store import FineTuning
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.fine_tuning_files import Result
+    from napari_tumor_unet.training.finetuning.finetune_files import Result
 
 _DEFAULTS = FineTuning()
 
@@ -53,13 +53,13 @@ def fine_tune(
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:
     """Fine-tune a model on corrected masks, and print what that changed on scans held out."""
-    from napari_tumor_unet.checkpoint import CheckpointError
-    from napari_tumor_unet.experiments import plan_training
-    from napari_tumor_unet.fine_tuning_files import fine_tune
     from napari_tumor_unet.model.card import ModelError
     from napari_tumor_unet.model.device import DeviceError
     from napari_tumor_unet.scan import ScanError
-    from napari_tumor_unet.training import TrainingError
+    from napari_tumor_unet.training.checkpoint import CheckpointError
+    from napari_tumor_unet.training.finetuning.finetune_files import fine_tune
+    from napari_tumor_unet.training.loop import TrainingError
+    from napari_tumor_unet.training.train import plan_training
 
     console = err if as_json else out
     settings = FineTuning(epochs, learning_rate, batch_size, layers.value, augmentation, slices, seed)

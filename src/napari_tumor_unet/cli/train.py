@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from napari_tumor_unet.cli.console import Device, app, complain, err, fail, out
-from napari_tumor_unet.progress import Epoch, Reading, Scored, Step
+from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.experiments import Plan
+    from napari_tumor_unet.training.train import Plan
 
 
 @app.command()
@@ -42,18 +42,18 @@ def train(
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
 ) -> None:
     """Train a model; beside it, a folder keeps the checkpoint, the metrics and their curves."""
-    from napari_tumor_unet import experiments
-    from napari_tumor_unet.checkpoint import CheckpointError
     from napari_tumor_unet.model.device import DeviceError
-    from napari_tumor_unet.recipe import RecipeError
     from napari_tumor_unet.scan import ScanError
-    from napari_tumor_unet.training import TrainingError
+    from napari_tumor_unet.training import train
+    from napari_tumor_unet.training.checkpoint import CheckpointError
+    from napari_tumor_unet.training.loop import TrainingError
+    from napari_tumor_unet.training.recipe import RecipeError
 
     try:
-        plan = experiments.plan_training(data, split, fold)
+        plan = train.plan_training(data, split, fold)
         print_plan(plan, out)
         with Bars(out) as bars:
-            trained = experiments.train(
+            trained = train.train(
                 plan,
                 out=path,
                 recipe=recipe,

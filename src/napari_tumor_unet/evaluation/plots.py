@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from napari_tumor_unet.evaluation.evaluate import ScanScore
-from napari_tumor_unet.progress import Epoch
+from napari_tumor_unet.training.events import Epoch
 
 # Told apart by those who see no red and green (Okabe and Ito, 2008).
 _PREDICTION, _REFERENCE = "#E69F00", "#56B4E9"

@@ -52,7 +52,7 @@ class Card:
     parent : str
         Hash of the model that it was tuned from, if any.
     data : tuple of str
-        Hashes of the scans and masks that it was tuned on, by :func:`napari_tumor_unet.lessons.content_hash`.
+        Hashes of the scans and masks that it was tuned on: of voxels, types and shapes.
     """
 
     name: str

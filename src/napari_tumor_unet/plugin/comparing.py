@@ -12,7 +12,6 @@ import numpy as np
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_tumor_unet import tasks
 from napari_tumor_unet.evaluation.compare import (
     Aligned,
     ComparisonError,
@@ -22,11 +21,12 @@ from napari_tumor_unet.evaluation.compare import (
     slice_overlaps,
 )
 from napari_tumor_unet.evaluation.overlap import Overlap
-from napari_tumor_unet.jobs import JobError
 from napari_tumor_unet.log import note_error
 from napari_tumor_unet.plugin.compared import Compared
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.worker import tasks
+from napari_tumor_unet.worker.worker import JobError
 
 _AT_ONCE = 10**8  # bytes that are counted within 20 ms
 _MOST_LABELS = 50  # that a table shows

@@ -7,11 +7,11 @@ from functools import partial
 
 from qtpy.QtCore import QTimer
 
-from napari_tumor_unet import tasks
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.plugin.settings import DRAWN, segmentation_settings
 from napari_tumor_unet.plugin.widgets import choice
+from napari_tumor_unet.worker import tasks
 
 
 class DeviceChoice:

@@ -13,7 +13,6 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMessageBox, QSizePolicy
 
-from napari_tumor_unet import tasks
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import ModelError, file_hash, read_card
 from napari_tumor_unet.plugin.device_choice import DeviceChoice
@@ -27,9 +26,10 @@ from napari_tumor_unet.plugin.tuning_curves import TuningCurves
 from napari_tumor_unet.plugin.tuning_report import TuningReport
 from napari_tumor_unet.plugin.tuning_settings import TuningSettings
 from napari_tumor_unet.plugin.widgets import Scrolled, align, append, button, choice, folded, row
-from napari_tumor_unet.progress import Epoch, Estimate, Reading, Scored, Step, Waiting
-from napari_tumor_unet.runs import Interrupted
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.training.events import Epoch, Estimate, Reading, Scored, Step, Waiting
+from napari_tumor_unet.training.finetuning.run_store import Interrupted
+from napari_tumor_unet.worker import tasks
 
 _WIDTH = 300  # pixels, as the panels beside it
 _PAUSE = 500  # milliseconds without a change before an estimate is made

@@ -10,7 +10,7 @@ from napari.qt.threading import create_worker
 from qtpy.QtWidgets import QMessageBox
 
 from napari_tumor_unet.plugin.widgets import button, choice, row
-from napari_tumor_unet.runs import Interrupted, discard, interrupted
+from napari_tumor_unet.training.finetuning.run_store import Interrupted, discard, interrupted
 
 
 class InterruptedSection(Container):

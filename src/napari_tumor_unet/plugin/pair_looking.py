@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_tumor_unet.io.datasets.pairs import Dataset, Pair, find_pairs, patient_of
-from napari_tumor_unet.lessons import Marks, marks_of, pair_hash, scan_hash
 from napari_tumor_unet.log import note_error
 from napari_tumor_unet.plugin.layers import LayerScan
 from napari_tumor_unet.plugin.pairing import LayerPair
 from napari_tumor_unet.plugin.volumes import KEY
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.training.finetuning.cases import Marks, marks_of, pair_hash, scan_hash
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet.io.datasets.pairs import Dataset, Pair
-from napari_tumor_unet.lessons import Check, Lesson, check, holding_out, marks_of
 from napari_tumor_unet.plugin.pair_looking import (
     PairRow,
     Seen,
@@ -24,6 +23,7 @@ from napari_tumor_unet.plugin.pair_looking import (
 )
 from napari_tumor_unet.plugin.pairing import LayerPair
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.training.finetuning.cases import Check, Lesson, check, holding_out, marks_of
 
 _PAUSE = 300  # ms without a stroke, before a mask is looked through again
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")

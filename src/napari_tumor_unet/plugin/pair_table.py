@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
-from napari_tumor_unet.lessons import Check
+from napari_tumor_unet.training.finetuning.cases import Check
 
 _COLUMNS = ("scan", "mask", "hold out", "check")
 _SCAN, _MASK, _OUT, _CHECK = range(len(_COLUMNS))

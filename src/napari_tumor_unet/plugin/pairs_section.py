@@ -13,13 +13,13 @@ from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
 from napari_tumor_unet.io.datasets.pairs import Dataset, Pair
-from napari_tumor_unet.lessons import Lesson, summary
 from napari_tumor_unet.plugin.compared import is_agreement
 from napari_tumor_unet.plugin.pair_rows import PairRow, PairRows
 from napari_tumor_unet.plugin.pair_table import Line, PairTable
 from napari_tumor_unet.plugin.pairing import image_for, matches
 from napari_tumor_unet.plugin.widgets import align, append, button, choice, row
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.training.finetuning.cases import Lesson, summary
 
 
 class PairsSection(Container):
@@ -117,7 +117,7 @@ class PairsSection(Container):
         ----------
         model_hash : str
         known : collection of str
-            Hashes of what it has learned from, see :func:`napari_tumor_unet.lessons.content_hash`.
+            Hashes of what it has learned from, as model cards hold them.
         """
         self._rows.check_for(model_hash, known)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_tumor_unet.jobs import Callbacks, Job, Worker
+from napari_tumor_unet.worker.worker import Callbacks, Job, Worker
 
 _MOST_WAITING = 8  # calls; a window that is slower than its job must not fill the memory with them
 _TURN = 0.02  # seconds of signals at a stretch, before the window may draw and answer again
@@ -39,7 +39,7 @@ class QtJob(QObject):
         self.destroyed.connect(self._stop.set)
 
     def start(self, worker: Worker, task: Any, *args: Any, answer: Any = None) -> None:
-        """Start a task; see :meth:`napari_tumor_unet.jobs.Worker.run`."""
+        """Start a task; see :meth:`napari_tumor_unet.worker.worker.Worker.run`."""
         names = ("progressed", "finished", "failed", "cancelled")
         callbacks = Callbacks(*(partial(self._call, name) for name in names))
         self._job = worker.run(task, *args, callbacks=callbacks, answer=answer)
@@ -50,7 +50,7 @@ class QtJob(QObject):
         return self._job
 
     def tell(self, word: Any) -> None:
-        """Send the task a word; see :meth:`napari_tumor_unet.jobs.Job.tell`."""
+        """Send the task a word; see :meth:`napari_tumor_unet.worker.worker.Job.tell`."""
         if self._job is not None:
             self._job.tell(word)
 

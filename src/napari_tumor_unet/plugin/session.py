@@ -11,10 +11,8 @@ from napari.utils import cancelable_progress
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_tumor_unet import tasks
 from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, Warned
-from napari_tumor_unet.jobs import JobError, Worker
 from napari_tumor_unet.log import note_error
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.autosaving import Autosaving
@@ -24,7 +22,9 @@ from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.result_layer import ResultLayer
 from napari_tumor_unet.plugin.settings import segmentation_settings
 from napari_tumor_unet.scan import Scan, ScanError
-from napari_tumor_unet.sharing import handle_of, planes_of
+from napari_tumor_unet.worker import tasks
+from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
+from napari_tumor_unet.worker.worker import JobError, Worker
 
 if TYPE_CHECKING:
     from napari import Viewer

@@ -11,9 +11,7 @@ from typing import Any
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_tumor_unet import tasks
 from napari_tumor_unet.inference.batch import Outcome
-from napari_tumor_unet.jobs import JobError
 from napari_tumor_unet.log import note_error
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.registry import find_model
@@ -21,6 +19,8 @@ from napari_tumor_unet.plugin.layers import flair_of, scan_of
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.session import Session
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.worker import tasks
+from napari_tumor_unet.worker.worker import JobError
 
 
 class Several(QObject):

@@ -13,17 +13,16 @@ from typing import Any
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
-from napari_tumor_unet import tasks
 from napari_tumor_unet.io.datasets.pairs import Pair
 from napari_tumor_unet.io.datasets.snapshot import Snapshot
-from napari_tumor_unet.jobs import JobError, Worker
-from napari_tumor_unet.lessons import Lesson
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.failures import tell_failure
 from napari_tumor_unet.plugin.qt_jobs import QtJob
 from napari_tumor_unet.plugin.session import Session
-from napari_tumor_unet.progress import Command, Epoch, Step
-from napari_tumor_unet.runs import (
+from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.training.events import Command, Epoch, Step
+from napari_tumor_unet.training.finetuning.cases import Lesson
+from napari_tumor_unet.training.finetuning.run_store import (
     PARENT,
     TUNED,
     FineTuning,
@@ -34,8 +33,9 @@ from napari_tumor_unet.runs import (
     lock_of,
     new_run,
 )
-from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.sharing import handle_of, planes_of
+from napari_tumor_unet.worker import tasks
+from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
+from napari_tumor_unet.worker.worker import JobError, Worker
 
 
 class Tuning(QObject):

@@ -10,7 +10,7 @@ import pyqtgraph as pg
 from napari.utils.theme import get_theme
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
-from napari_tumor_unet.progress import Epoch, Step
+from napari_tumor_unet.training.events import Epoch, Step
 
 _HEIGHT = 130  # pixels
 _LOSS, _DICE = "#56B4E9", "#E69F00"  # told apart by those who see no red and green

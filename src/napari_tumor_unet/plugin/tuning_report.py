@@ -23,7 +23,7 @@ from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.registry import new_name
 from napari_tumor_unet.plugin.tuning import Tuning
 from napari_tumor_unet.plugin.widgets import button, row
-from napari_tumor_unet.tasks import Report
+from napari_tumor_unet.worker.tasks import Report
 
 _COLUMNS = ("scan", "Dice before", "after", "change")
 _HEIGHT = 120  # pixels

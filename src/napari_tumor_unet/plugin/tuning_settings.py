@@ -5,13 +5,13 @@ from __future__ import annotations
 from magicgui.widgets import Container, FloatSlider, FloatSpinBox, SpinBox
 
 from napari_tumor_unet.plugin.widgets import choice
-from napari_tumor_unet.runs import FineTuning
+from napari_tumor_unet.training.finetuning.run_store import FineTuning
 
 _LAYERS = [("all", "all"), ("decoder only", "decoder")]
 
 
 class TuningSettings:
-    """Fields for :class:`napari_tumor_unet.runs.FineTuning`: ``epochs``, and the others in ``advanced``."""
+    """Fields for the settings of a fine-tuning: ``epochs``, and the others in ``advanced``."""
 
     def __init__(self) -> None:
         usual = FineTuning()

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from napari_tumor_unet.io.datasets.pairs import Pair, patient_of
-from napari_tumor_unet.lessons import holding_out
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.training.finetuning.cases import holding_out
 
 
 def read_split(path: Path, fold: int | None = None) -> dict[str, str]:

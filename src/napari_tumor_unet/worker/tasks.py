@@ -12,13 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from napari_tumor_unet.advice import Advice, Change
 from napari_tumor_unet.io.datasets.snapshot import write_snapshot
-from napari_tumor_unet.progress import Epoch, Estimate
-from napari_tumor_unet.runs import PARENT, TUNED, FineTuning, RunPlan, read_plan, write_plan
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.scan.grid import Grid
-from napari_tumor_unet.sharing import Planes, ScanHandle, remote_scan
+from napari_tumor_unet.training.events import Epoch, Estimate
+from napari_tumor_unet.training.finetuning.run_store import (
+    PARENT,
+    TUNED,
+    FineTuning,
+    RunPlan,
+    read_plan,
+    write_plan,
+)
+from napari_tumor_unet.training.finetuning.verdict import Advice, Change
+from napari_tumor_unet.worker.remote_scan import Planes, ScanHandle, remote_scan
 
 _models: dict[str, Any] = {}
 _frames: dict[tuple[Any, ...], Any] = {}
@@ -118,9 +125,9 @@ def score(
 
 
 def estimate(model: str, settings: FineTuning, slices: int, device: str) -> Generator[Any, None, Estimate]:
-    """:func:`napari_tumor_unet.fine_tuning.estimate`."""
-    from napari_tumor_unet.fine_tuning import estimate
+    """:func:`napari_tumor_unet.training.finetuning.finetune.estimate`."""
     from napari_tumor_unet.model.device import choose_device, enough_memory
+    from napari_tumor_unet.training.finetuning.finetune import estimate
 
     yield from ()
     chosen = choose_device(device)
@@ -151,7 +158,7 @@ def resume_fine_tuning(folder: Path, device: str) -> Generator[Any, Any, Report]
     Yields
     ------
     Reading, Scored, Step, Epoch, Waiting
-        As of :func:`napari_tumor_unet.fine_tuning.fine_tune`.
+        As of :func:`napari_tumor_unet.training.finetuning.finetune.fine_tune`.
 
     Returns
     -------
@@ -159,9 +166,9 @@ def resume_fine_tuning(folder: Path, device: str) -> Generator[Any, Any, Report]
         The new model is in the folder.
     """
     from napari_tumor_unet.evaluation.plots import draw_change
-    from napari_tumor_unet.fine_tuning import fine_tune
     from napari_tumor_unet.model.device import choose_device, enough_memory
     from napari_tumor_unet.model.model_file import load_model, save_model
+    from napari_tumor_unet.training.finetuning.finetune import fine_tune
 
     chosen = choose_device(device)
     with enough_memory(chosen):

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_tumor_unet import tasks
 from napari_tumor_unet.inference.result import Findings
 from napari_tumor_unet.model import preprocessing
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.sharing import handle_of, planes_of
+from napari_tumor_unet.worker import tasks
+from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
 
 
 def segment(scan: Scan, model: Path) -> Findings:

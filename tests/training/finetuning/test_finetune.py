@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from napari_tumor_unet.advice import Change, advise
 from napari_tumor_unet.evaluation.overlap import Overlap
-from napari_tumor_unet.fine_tuning import FineTuned, estimate, fine_tune, hold_out_block, recipe_for
 from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
 from napari_tumor_unet.model.model_file import Model
-from napari_tumor_unet.progress import Epoch, Scored, Step, Waiting
-from napari_tumor_unet.runs import FineTuning
-from napari_tumor_unet.training import TrainingError
+from napari_tumor_unet.training.events import Epoch, Scored, Step, Waiting
+from napari_tumor_unet.training.finetuning.finetune import (
+    FineTuned,
+    estimate,
+    fine_tune,
+    hold_out_block,
+    recipe_for,
+)
+from napari_tumor_unet.training.finetuning.run_store import FineTuning
+from napari_tumor_unet.training.finetuning.verdict import Change, advise
+from napari_tumor_unet.training.loop import TrainingError
 from tests.conftest import Refused
 
 SETTINGS = FineTuning(epochs=2, batch_size=4, slices=8)

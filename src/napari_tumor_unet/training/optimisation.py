@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from napari_tumor_unet.model.device import autocast, precision
 from napari_tumor_unet.model.unet import UNet
-from napari_tumor_unet.recipe import Layers, Optimisation, Schedule
+from napari_tumor_unet.training.recipe import Layers, Optimisation, Schedule
 
 LOSSES: dict[str, nn.Module] = {
     "bce": nn.BCEWithLogitsLoss(),

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from napari_tumor_unet.progress import METRICS, Epoch
+from napari_tumor_unet.training.events import METRICS, Epoch
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -58,7 +58,7 @@ def save_checkpoint(folder: Path, identity: str, parts: dict[str, Any], history:
 
 
 def write_metrics(folder: Path, history: list[Epoch]) -> None:
-    """Write all epochs as a CSV file, for :func:`napari_tumor_unet.progress.read_metrics`."""
+    """Write all epochs as a CSV file, for :func:`napari_tumor_unet.training.events.read_metrics`."""
     table = io.StringIO(newline="")
     writer = csv.DictWriter(table, [field.name for field in dataclasses.fields(Epoch)])
     writer.writeheader()

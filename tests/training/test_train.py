@@ -9,16 +9,16 @@ import pytest
 import tifffile
 import torch
 
-from napari_tumor_unet import evaluate, experiments, segment, train
-from napari_tumor_unet.checkpoint import CheckpointError
-from napari_tumor_unet.experiments import plan_training
+from napari_tumor_unet import evaluate, segment, train
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC, read_card
 from napari_tumor_unet.model.device import DeviceError
 from napari_tumor_unet.model.model_file import Model
-from napari_tumor_unet.progress import Epoch
-from napari_tumor_unet.recipe import read_recipe
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training import TrainingError
+from napari_tumor_unet.training.checkpoint import CheckpointError
+from napari_tumor_unet.training.events import Epoch
+from napari_tumor_unet.training.loop import TrainingError
+from napari_tumor_unet.training.recipe import read_recipe
+from napari_tumor_unet.training.train import plan_training
 from tests.conftest import Refused
 
 
@@ -136,7 +136,8 @@ def test_curves_and_metrics_tell_of_the_time_before_an_interruption(
 
     drawn: list[list[int]] = []
     monkeypatch.setattr(
-        experiments, "draw_curves", lambda history, _: drawn.append([e.epoch for e in history])
+        "napari_tumor_unet.training.train.draw_curves",
+        lambda history, _: drawn.append([e.epoch for e in history]),
     )
     out = tmp_path / "mine.safetensors"
     with pytest.raises(StopError):
@@ -210,7 +211,7 @@ def test_too_little_memory_is_one_sentence(
     def fail(*_: Any, **__: Any) -> None:
         torch.empty(2**60)
 
-    monkeypatch.setattr(experiments, "score_pair", fail)
+    monkeypatch.setattr("napari_tumor_unet.training.train.score_pair", fail)
     with refused(DeviceError, "memory of cpu is not enough"):
         evaluate(data, model=tiny_model, device="cpu")
 

@@ -15,7 +15,8 @@ from hypothesis.extra.numpy import array_shapes
 
 from napari_tumor_unet.io.datasets.pairs import Pair
 from napari_tumor_unet.io.datasets.snapshot import Snapshot, write_snapshot
-from napari_tumor_unet.runs import (
+from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.training.finetuning.run_store import (
     PARENT,
     FineTuning,
     RunPlan,
@@ -27,7 +28,6 @@ from napari_tumor_unet.runs import (
     read_plan,
     write_plan,
 )
-from napari_tumor_unet.scan import Scan, ScanError
 from tests.conftest import Refused
 
 METRICS = "epoch,epochs,loss,held_out_dice,learning_rate,seconds\n1,5,0.5,nan,0.0001,3.2\n"
@@ -64,7 +64,9 @@ def test_an_interrupted_run_is_found_and_described(run: Path) -> None:
 
 
 def test_a_run_that_somebody_works_on_is_not_offered(run: Path, in_fresh_python: Callable[..., str]) -> None:
-    code = "from napari_tumor_unet.runs import interrupted; print(len(interrupted()))"
+    code = (
+        "from napari_tumor_unet.training.finetuning.run_store import interrupted; print(len(interrupted()))"
+    )
     with lock_of(run):
         assert interrupted() == []
         assert in_fresh_python(code).strip() == "0"

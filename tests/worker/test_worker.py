@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_tumor_unet.jobs import Callbacks, Worker
-from napari_tumor_unet.progress import Listening, Waiting
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.sharing import ScanHandle, handle_of, planes_of, remote_scan
+from napari_tumor_unet.training.events import Listening, Waiting
+from napari_tumor_unet.worker.remote_scan import ScanHandle, handle_of, planes_of, remote_scan
+from napari_tumor_unet.worker.worker import Callbacks, Worker
 
 PATIENCE = 60
 ENDINGS = ("finished", "failed", "cancelled")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from napari_tumor_unet.checkpoint import CHECKPOINT, write_metrics
 from napari_tumor_unet.evaluation.evaluate import ScanScore, Summary, score_pair, summarise
 from napari_tumor_unet.evaluation.plots import draw_curves, draw_examples
 from napari_tumor_unet.io.datasets.pairs import Dataset, Pair, find_pairs
@@ -18,11 +17,12 @@ from napari_tumor_unet.io.datasets.split import hold_out, read_split, write_spli
 from napari_tumor_unet.model.card import Card
 from napari_tumor_unet.model.device import choose_device, enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model, save_model
-from napari_tumor_unet.progress import Epoch, Reading, Step, Waiting, read_metrics
-from napari_tumor_unet.recipe import Recipe, read_recipe
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training import TrainingError
-from napari_tumor_unet.training import train as run_training
+from napari_tumor_unet.training.checkpoint import CHECKPOINT, write_metrics
+from napari_tumor_unet.training.events import Epoch, Reading, Step, Waiting, read_metrics
+from napari_tumor_unet.training.loop import TrainingError
+from napari_tumor_unet.training.loop import train as run_training
+from napari_tumor_unet.training.recipe import Recipe, read_recipe
 
 CURVES = "curves.png"
 SPLIT = "split.csv"
@@ -122,7 +122,7 @@ def train(
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     on_event : callable, optional
-        Called with each event of :func:`napari_tumor_unet.training.train`.
+        Called with each event of :func:`napari_tumor_unet.training.loop.train`.
 
     Returns
     -------

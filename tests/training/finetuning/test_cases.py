@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from napari_tumor_unet.io.datasets.pairs import find_pairs
-from napari_tumor_unet.lessons import (
+from napari_tumor_unet.scan import Scan
+from napari_tumor_unet.training.finetuning.cases import (
     Marks,
     check,
     content_hash,
@@ -19,7 +20,6 @@ from napari_tumor_unet.lessons import (
     marks_of,
     summary,
 )
-from napari_tumor_unet.scan import Scan
 from tests.conftest import is_one_sentence
 
 SHAPES = st.tuples(*[st.integers(1, 6)] * 3)

@@ -17,15 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from napari_tumor_unet.checkpoint import load_checkpoint, make_folder, save_checkpoint
 from napari_tumor_unet.io.datasets.pairs import Case
-from napari_tumor_unet.learning import Learner, relative_rate
 from napari_tumor_unet.model.device import autocast
 from napari_tumor_unet.model.model_file import channels_last
 from napari_tumor_unet.model.unet import UNet
-from napari_tumor_unet.progress import Command, Epoch, Reading, Step, Waiting
-from napari_tumor_unet.recipe import Recipe
-from napari_tumor_unet.sampling import PreparedScan, Sampler, prepare_scan, without_skull
+from napari_tumor_unet.training.checkpoint import load_checkpoint, make_folder, save_checkpoint
+from napari_tumor_unet.training.events import Command, Epoch, Reading, Step, Waiting
+from napari_tumor_unet.training.optimisation import Learner, relative_rate
+from napari_tumor_unet.training.recipe import Recipe
+from napari_tumor_unet.training.sampling import PreparedScan, Sampler, prepare_scan, without_skull
 
 _BATCH = 8  # slices, where nothing is learned
 T = TypeVar("T")

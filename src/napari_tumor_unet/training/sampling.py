@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_tumor_unet.augmentation import augment, strip_skull
 from napari_tumor_unet.model.preprocessing import Preparation, find_frame, prepare
-from napari_tumor_unet.recipe import Recipe
 from napari_tumor_unet.scan import SEQUENCES, Scan
+from napari_tumor_unet.training.augmentation import augment, strip_skull
+from napari_tumor_unet.training.recipe import Recipe
 
 _FLAIR = SEQUENCES.index("flair")
 

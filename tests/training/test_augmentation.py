@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from napari_tumor_unet.augmentation import Augmentation, augment, strip_skull
+from napari_tumor_unet.training.augmentation import Augmentation, augment, strip_skull
 from tests.conftest import Phantom
 
 NOTHING = Augmentation(**dict.fromkeys((f.name for f in dataclasses.fields(Augmentation)), 0.0))

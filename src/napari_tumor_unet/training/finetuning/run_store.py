@@ -17,7 +17,7 @@ from platformdirs import user_data_path
 
 from napari_tumor_unet.io.datasets.pairs import Pair
 from napari_tumor_unet.io.datasets.snapshot import Snapshot
-from napari_tumor_unet.progress import Epoch, read_metrics
+from napari_tumor_unet.training.events import Epoch, read_metrics
 
 FOLDER_VARIABLE = "NAPARI_TUMOR_UNET_RUNS"
 """Environment variable that names another folder for the runs."""

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_tumor_unet.augmentation import Augmentation
 from napari_tumor_unet.model.preprocessing import Preparation, find_frame, prepare
 from napari_tumor_unet.model.unet import UNetConfig
-from napari_tumor_unet.recipe import Optimisation, Recipe, Sampling
-from napari_tumor_unet.sampling import PreparedScan, Sampler, prepare_scan, without_skull
 from napari_tumor_unet.scan import SEQUENCES
+from napari_tumor_unet.training.augmentation import Augmentation
+from napari_tumor_unet.training.recipe import Optimisation, Recipe, Sampling
+from napari_tumor_unet.training.sampling import PreparedScan, Sampler, prepare_scan, without_skull
 from tests.conftest import Phantom, make_phantom
 
 NOTHING = Augmentation(**dict.fromkeys(Augmentation.__dataclass_fields__, 0.0))

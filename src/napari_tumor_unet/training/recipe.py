@@ -10,9 +10,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from napari_tumor_unet.augmentation import Augmentation
 from napari_tumor_unet.model.preprocessing import Preparation
 from napari_tumor_unet.model.unet import UNetConfig
+from napari_tumor_unet.training.augmentation import Augmentation
 
 Layers = Literal["all", "decoder"]
 
@@ -172,7 +172,7 @@ def read_recipe(name_or_path: str) -> Recipe:
     RecipeError
         If there is none, or an entry is unknown or impossible.
     """
-    bundled = resources.files("napari_tumor_unet") / "recipes" / f"{name_or_path}.toml"
+    bundled = resources.files("napari_tumor_unet") / "training" / "recipes" / f"{name_or_path}.toml"
     source = bundled if bundled.is_file() else Path(name_or_path)
     try:
         tables = tomllib.loads(source.read_text(encoding="utf-8"))

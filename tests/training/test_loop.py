@@ -11,16 +11,16 @@ import pytest
 import tifffile
 import torch
 
-from napari_tumor_unet.augmentation import Augmentation
-from napari_tumor_unet.checkpoint import CheckpointError
 from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
-from napari_tumor_unet.learning import LOSSES, Learner
 from napari_tumor_unet.model.preprocessing import Preparation
 from napari_tumor_unet.model.unet import UNet, UNetConfig
-from napari_tumor_unet.progress import Epoch, Reading, Step
-from napari_tumor_unet.recipe import Optimisation, Recipe, Sampling, Schedule
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training import TrainingError, train
+from napari_tumor_unet.training.augmentation import Augmentation
+from napari_tumor_unet.training.checkpoint import CheckpointError
+from napari_tumor_unet.training.events import Epoch, Reading, Step
+from napari_tumor_unet.training.loop import TrainingError, train
+from napari_tumor_unet.training.optimisation import LOSSES, Learner
+from napari_tumor_unet.training.recipe import Optimisation, Recipe, Sampling, Schedule
 from tests.conftest import Refused
 
 SCHEDULE = Schedule(epochs=2, warm_up=1, averaging=0.5)

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_tumor_unet.advice import Advice, Change
-from napari_tumor_unet.checkpoint import CHECKPOINT
 from napari_tumor_unet.evaluation.plots import draw_change
-from napari_tumor_unet.experiments import SPLIT, Plan, check_target, plan_training, writing
-from napari_tumor_unet.fine_tuning import fine_tune as run_fine_tuning
 from napari_tumor_unet.io.datasets.split import write_split
 from napari_tumor_unet.model.device import choose_device, enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model, save_model
-from napari_tumor_unet.progress import Epoch, Reading, Scored, Step, Waiting
-from napari_tumor_unet.runs import FineTuning
+from napari_tumor_unet.training.checkpoint import CHECKPOINT
+from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step, Waiting
+from napari_tumor_unet.training.finetuning.finetune import fine_tune as run_fine_tuning
+from napari_tumor_unet.training.finetuning.run_store import FineTuning
+from napari_tumor_unet.training.finetuning.verdict import Advice, Change
+from napari_tumor_unet.training.train import SPLIT, Plan, check_target, plan_training, writing
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def fine_tune(
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     on_event : callable, optional
-        Called with each event of :func:`napari_tumor_unet.fine_tuning.fine_tune`.
+        Called with each event of :func:`napari_tumor_unet.training.finetuning.finetune.fine_tune`.
 
     Returns
     -------

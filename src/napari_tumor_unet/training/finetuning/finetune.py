@@ -11,20 +11,20 @@ from pathlib import Path
 
 import torch
 
-from napari_tumor_unet.advice import Advice, Change, advise
-from napari_tumor_unet.augmentation import Augmentation, augment
 from napari_tumor_unet.evaluation.evaluate import ScanScore, score_pair
 from napari_tumor_unet.evaluation.overlap import Overlap
 from napari_tumor_unet.io.datasets.pairs import Case, Pair
 from napari_tumor_unet.io.datasets.sample import NAME, sample_mask, sample_scan
-from napari_tumor_unet.learning import Learner
-from napari_tumor_unet.lessons import content_hash
 from napari_tumor_unet.model.card import Card
 from napari_tumor_unet.model.model_file import Model, channels_last
-from napari_tumor_unet.progress import Command, Epoch, Estimate, Reading, Scored, Step, Waiting
-from napari_tumor_unet.recipe import Optimisation, Postprocessing, Recipe, Sampling, Schedule
-from napari_tumor_unet.runs import FineTuning
-from napari_tumor_unet.training import TrainingError, train
+from napari_tumor_unet.training.augmentation import Augmentation, augment
+from napari_tumor_unet.training.events import Command, Epoch, Estimate, Reading, Scored, Step, Waiting
+from napari_tumor_unet.training.finetuning.cases import content_hash
+from napari_tumor_unet.training.finetuning.run_store import FineTuning
+from napari_tumor_unet.training.finetuning.verdict import Advice, Change, advise
+from napari_tumor_unet.training.loop import TrainingError, train
+from napari_tumor_unet.training.optimisation import Learner
+from napari_tumor_unet.training.recipe import Optimisation, Postprocessing, Recipe, Sampling, Schedule
 
 
 def recipe_for(model: Model, settings: FineTuning) -> Recipe:
@@ -113,7 +113,7 @@ def fine_tune(
     Yields
     ------
     Reading, Scored, Step, Epoch, Waiting
-        As of :func:`napari_tumor_unet.training.train`, which says what they may be answered with.
+        As of :func:`napari_tumor_unet.training.loop.train`, which says what they may be answered with.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def fine_tune(
     Raises
     ------
     TrainingError, CheckpointError, ScanError
-        As :func:`napari_tumor_unet.training.train`.
+        As :func:`napari_tumor_unet.training.loop.train`.
     """
     cases = sorted(cases, key=lambda case: case.name)  # so that their order decides nothing
     held_out = sorted(held_out, key=lambda case: case.name)

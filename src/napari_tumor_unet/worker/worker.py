@@ -21,7 +21,7 @@ from typing import Any
 
 from loky.backend import get_context
 
-from napari_tumor_unet.progress import Listening, Waiting
+from napari_tumor_unet.training.events import Listening, Waiting
 
 # loky's processes start like multiprocessing's "spawn", but never run the user's main script again.
 _CONTEXT = get_context("loky")

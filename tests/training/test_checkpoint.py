@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from napari_tumor_unet.checkpoint import (
+from napari_tumor_unet.training.checkpoint import (
     CheckpointError,
     Epoch,
     load_checkpoint,
     save_checkpoint,
 )
-from napari_tumor_unet.progress import read_metrics
+from napari_tumor_unet.training.events import read_metrics
 from tests.conftest import Refused
 
 HISTORY = [Epoch(1, 2, 0.5, 0.25, 1e-3, 2.0), Epoch(2, 2, 0.25, math.nan, 5e-4, 2.5)]

@@ -1,0 +1,1 @@
+"""Training: recipe and cases to a model, resumable after every epoch; fine-tuning by the same loop."""
