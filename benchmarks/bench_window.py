@@ -20,7 +20,7 @@ from napari.layers import Image
 from qtpy.QtCore import QEventLoop
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.plugin.segment.controller import Session
 
 
 def main() -> None:

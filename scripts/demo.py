@@ -13,7 +13,7 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 
 from napari_tumor_unet.evaluation.overlap import dice
-from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.plugin.segment.controller import Session
 
 PICTURE = "demo.png"
 PATIENCE = 120_000  # ms; the first start on a slow disk takes a while

@@ -37,6 +37,7 @@ def test_importing_the_package_imports_nothing_heavy(in_fresh_python: Callable[.
 def test_what_napari_needs_at_its_side_imports_no_torch(in_fresh_python: Callable[..., str]) -> None:
     modules = (
         *("io.read", "io.datasets.sample", "scan", "model.card", "inference.result", "evaluation.overlap"),
+        *("training.events", "training.finetuning.run_store", "training.finetuning.verdict"),
         *("worker.worker", "worker.tasks", "worker.remote_scan", "cli"),
     )
     code = (

@@ -8,7 +8,8 @@ import pytest
 from matplotlib.image import imread
 
 from napari_tumor_unet.evaluation.evaluate import ScanScore, View, score_scan
-from napari_tumor_unet.evaluation.plots import draw_curves, draw_scan, examples
+from napari_tumor_unet.evaluation.plots import draw_scan, examples
+from napari_tumor_unet.training.curves import draw_curves
 from napari_tumor_unet.training.events import Epoch
 
 ORANGE, BLUE = (0xE6, 0x9F, 0x00), (0x56, 0xB4, 0xE9)

@@ -14,9 +14,8 @@ from napari._app_model import get_app_model
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QAction
 
-from napari_tumor_unet import log
-from napari_tumor_unet.plugin import settings
-from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.ui import error_log, settings
 from napari_tumor_unet.worker.worker import Job, Worker
 
 PATIENCE = 180_000  # ms; a busy machine takes its time
@@ -44,10 +43,10 @@ def _forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nor do errors of tests get into the log of who runs them."""
-    monkeypatch.setattr("napari_tumor_unet.log.log_file", lambda: tmp_path / "errors.log")
-    log._log.cache_clear()
+    monkeypatch.setattr("napari_tumor_unet.plugin.ui.error_log.log_file", lambda: tmp_path / "errors.log")
+    error_log._log.cache_clear()
     yield
-    log._log.cache_clear()
+    error_log._log.cache_clear()
 
 
 class Lent(Worker):
@@ -80,8 +79,8 @@ def _child() -> Iterator[Worker]:
 def _one_child(request: pytest.FixtureRequest, _child: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child takes seconds to start: one serves all tests, but for those that are about its life."""
     if not request.node.get_closest_marker("own_child"):
-        for module in ("session", "tuning"):
-            monkeypatch.setattr(f"napari_tumor_unet.plugin.{module}.Worker", lambda: Lent(_child))
+        for module in ("segment", "finetune"):
+            monkeypatch.setattr(f"napari_tumor_unet.plugin.{module}.controller.Worker", lambda: Lent(_child))
 
 
 @pytest.fixture

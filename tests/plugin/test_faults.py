@@ -19,9 +19,9 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.plugin.session import Session
-from napari_tumor_unet.plugin.settings import segmentation_settings
-from napari_tumor_unet.plugin.volumes import KEY
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, start_segmentation
 
@@ -165,7 +165,7 @@ def test_two_viewers_work_at_once(make_napari_viewer: Any, qtbot: Any) -> None:
     voxels = make_phantom((60, 64, 64))[0].sequences["flair"]
     viewers = [make_napari_viewer(), make_napari_viewer()]
     sessions = [Session.of(viewer) for viewer in viewers]
-    from napari_tumor_unet.plugin.layers import scan_of
+    from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 
     with qtbot.waitSignals([session.ended for session in sessions], timeout=PATIENCE):
         for viewer, session in zip(viewers, sessions, strict=True):

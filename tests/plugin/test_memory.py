@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from napari_tumor_unet.model.model_file import Model, save_model
-from napari_tumor_unet.plugin.layers import scan_of
-from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.segment.controller import Session
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE
 

@@ -230,7 +230,7 @@ def test_a_child_killed_between_jobs_is_replaced(worker: Worker) -> None:
 
 def test_the_child_ends_with_its_parent_however_that_dies() -> None:
     script = (
-        "import sys, time; sys.path.insert(0, 'tests'); import test_jobs as t; w = t.Worker();"
+        "import sys, time; import tests.worker.test_worker as t; w = t.Worker();"
         "h = t.Heard(); w.run(t.counting, 10_000, 0.01, callbacks=h.callbacks); h.until('event');"
         "print(w.pid, flush=True); time.sleep(1000)"
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from napari_tumor_unet.cli import about, evaluate, fine_tune, score, segment, train
+from napari_tumor_unet._common import PATIENT_THREADS
+from napari_tumor_unet.cli import evaluate, fine_tune, info, score, segment, train
 from napari_tumor_unet.cli.console import app
-from napari_tumor_unet.worker.worker import PATIENT_THREADS
 
-__all__ = ["about", "app", "evaluate", "fine_tune", "main", "score", "segment", "train"]
+__all__ = ["app", "evaluate", "fine_tune", "info", "main", "score", "segment", "train"]
 
 
 def main() -> None:

@@ -11,10 +11,10 @@ from qtpy.QtWidgets import QFileDialog
 from napari_tumor_unet.io.dicom import find
 from napari_tumor_unet.io.file_names import ENDINGS
 from napari_tumor_unet.model.card import ModelError
-from napari_tumor_unet.plugin.compared import is_agreement
-from napari_tumor_unet.plugin.layers import scan_of
-from napari_tumor_unet.plugin.opening import open_paths
-from napari_tumor_unet.plugin.session import Session
+from napari_tumor_unet.plugin.io.open_dialog import open_paths
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.score.mask_pair import is_agreement
+from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.scan import ScanError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from napari_tumor_unet.evaluation.evaluate import ScanScore, Summary, score_pair, summarise
-from napari_tumor_unet.evaluation.plots import draw_curves, draw_examples
+from napari_tumor_unet.evaluation.plots import draw_examples
 from napari_tumor_unet.io.datasets.pairs import Dataset, Pair, find_pairs
 from napari_tumor_unet.io.datasets.split import hold_out, read_split, write_split
 from napari_tumor_unet.model.card import Card
@@ -19,6 +19,7 @@ from napari_tumor_unet.model.device import choose_device, enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model, save_model
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.checkpoint import CHECKPOINT, write_metrics
+from napari_tumor_unet.training.curves import draw_curves
 from napari_tumor_unet.training.events import Epoch, Reading, Step, Waiting, read_metrics
 from napari_tumor_unet.training.loop import TrainingError
 from napari_tumor_unet.training.loop import train as run_training

@@ -21,12 +21,11 @@ from typing import Any
 
 from loky.backend import get_context
 
+from napari_tumor_unet._common import PATIENT_THREADS
 from napari_tumor_unet.training.events import Listening, Waiting
 
 # loky's processes start like multiprocessing's "spawn", but never run the user's main script again.
 _CONTEXT = get_context("loky")
-# Threads that spin while they wait make a busy machine ten times slower; an idle one loses nothing.
-PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 _GRACE = 0.25  # seconds in which a cancelled job may end by itself
 _POLL = 0.05  # seconds between looks at whether a job was cancelled
 

@@ -11,15 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from napari_tumor_unet.io.datasets.pairs import find_pairs
+from napari_tumor_unet.io.datasets.split import holding_out
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.training.finetuning.cases import (
-    Marks,
-    check,
-    content_hash,
-    holding_out,
-    marks_of,
-    summary,
-)
+from napari_tumor_unet.training.finetuning.cases import Marks, check, content_hash, marks_of, summary
 from tests.conftest import is_one_sentence
 
 SHAPES = st.tuples(*[st.integers(1, 6)] * 3)

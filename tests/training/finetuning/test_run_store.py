@@ -94,12 +94,6 @@ def test_only_the_user_can_look_into_a_run(run: Path) -> None:
         assert run.stat().st_mode & 0o077 == 0
 
 
-def test_no_torch_is_imported(in_fresh_python: Callable[..., str]) -> None:
-    names = "runs, advice, progress, tasks"
-    code = f"import sys; from napari_tumor_unet import {names}; print('torch' in sys.modules)"
-    assert in_fresh_python(code).strip() == "False"
-
-
 @given(
     shape=array_shapes(min_dims=3, max_dims=3, max_side=6),
     dtype=st.sampled_from(["u1", "i2", "f4", "f8"]),

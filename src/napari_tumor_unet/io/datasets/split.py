@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from napari_tumor_unet.io.datasets.pairs import Pair, patient_of
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.finetuning.cases import holding_out
 
 
 def read_split(path: Path, fold: int | None = None) -> dict[str, str]:
@@ -62,3 +62,12 @@ def hold_out(pairs: Iterable[Pair], share: float = 0.2) -> dict[str, str]:
     patients = {pair.patient for pair in pairs}
     held_out = holding_out(patients, share)
     return {patient: "val" if patient in held_out else "train" for patient in sorted(patients)}
+
+
+def holding_out(patients: Iterable[str], share: float = 0.2) -> set[str]:
+    """Choose who is held out where nobody chose: about this share, at least one of two, never the only one.
+
+    The choice depends on the names alone.
+    """
+    order = sorted(set(patients), key=lambda patient: hashlib.sha256(patient.encode()).hexdigest())
+    return set(order[: max(1, round(share * len(order)))]) if len(order) > 1 else set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -168,15 +168,6 @@ def pair_hash(scan: str, mask: Any) -> str:
 def content_hash(scan: Scan, mask: Any) -> str:
     """SHA-256 of what a model sees of a scan and its mask: the same for layers and for their files."""
     return pair_hash(scan_hash(scan), mask)
-
-
-def holding_out(patients: Iterable[str], share: float = 0.2) -> set[str]:
-    """Who is held out where nobody chose: about this share, at least one of two, never the only one.
-
-    It depends on the names alone.
-    """
-    order = sorted(set(patients), key=lambda patient: hashlib.sha256(patient.encode()).hexdigest())
-    return set(order[: max(1, round(share * len(order)))]) if len(order) > 1 else set()
 
 
 def summary(learned: Sequence[str], held_out: Sequence[str], left_out: int = 0) -> str:

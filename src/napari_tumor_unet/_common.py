@@ -1,0 +1,68 @@
+"""What every room uses: the base of all errors, files that appear whole or not at all, counted nouns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+Event = TypeVar("Event")
+Result = TypeVar("Result")
+
+PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Environment of a process that computes, set before torch is imported.
+
+Threads that spin while they wait make a busy machine ten times slower; an idle one loses nothing.
+"""
+
+
+class TumourUnetError(Exception):
+    """Base of all errors that a user can mend; the message is one sentence that says how."""
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``, and rename it to ``path`` once the block has ended well.
+
+    The temporary file keeps the ending of ``path``, as writers choose a format by it. Whatever happens, no
+    temporary file is left, and a file that was at ``path`` is replaced whole or not at all.
+    """
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def drain(steps: Generator[Event, Any, Result], on_event: Callable[[Event], object] | None = None) -> Result:
+    """Run a generator to its end, call ``on_event`` with each event, and return the generator's result."""
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        if on_event is not None:
+            on_event(event)
+
+
+def plural(n: int, noun: str) -> str:
+    """Count a noun.
+
+    Examples
+    --------
+    >>> plural(1, "slice"), plural(1200, "voxel")
+    ('1 slice', '1,200 voxels')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def user_folder(name: str, variable: str) -> Path:
+    """Return the user's data folder of this name, or the one that an environment variable names instead."""
+    from platformdirs import user_data_path  # not needed by those who only read scans
+
+    named = os.environ.get(variable)
+    return Path(named) if named else user_data_path("napari-tumor-unet", appauthor=False) / name

@@ -1,0 +1,126 @@
+"""The part of the panel Fine-tune for what a run gave: before and after, and whether to keep the model."""
+
+from __future__ import annotations
+
+from magicgui.widgets import Container, Label, LineEdit
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QPixmap
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLabel,
+    QMessageBox,
+    QScrollArea,
+    QSizePolicy,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_tumor_unet.model.card import ModelError
+from napari_tumor_unet.model.registry import new_name
+from napari_tumor_unet.plugin.finetune.controller import Tuning
+from napari_tumor_unet.plugin.ui.widgets import button, row
+from napari_tumor_unet.worker.tasks import Report
+
+_COLUMNS = ("scan", "Dice before", "after", "change")
+_HEIGHT = 120  # pixels
+_PICTURES = 620, 640  # pixels of the window with pictures
+
+
+class TuningReport(Container):
+    """Is seen while a run is undecided.
+
+    Parameters
+    ----------
+    tuning : Tuning
+    """
+
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
+        self.advice = Label(value="")
+        self.pictures = button(
+            "Pictures...", "Truth, and what was found before and after, of each scan.", self._show_pictures
+        )
+        self.called = LineEdit(label="name", tooltip="What the new model is to be called.")
+        self.keep = button("Keep", "Store the new model among your own.", self._keep)
+        self.discard = button("Discard", "Delete the new model, and all that the run left.", self._discard)
+        self.fields = Container(widgets=[self.called])
+        self.fields.margins = (0, 0, 0, 0)
+        super().__init__(
+            widgets=[self.advice, self.pictures, self.fields, row(self.keep, self.discard)], labels=False
+        )
+        self.margins = (0, 0, 0, 0)
+        self.table = QTableWidget(0, len(_COLUMNS))
+        self.table.setHorizontalHeaderLabels(_COLUMNS)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.verticalHeader().hide()
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.table.setFixedHeight(_HEIGHT)
+        self.native.layout().insertWidget(0, self.table)
+        self.advice.native.setWordWrap(True)
+        self.advice.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self.show_report(None)
+
+    def show_report(self, report: Report | None) -> None:
+        """Show a report, or nothing."""
+        self.visible = report is not None
+        self.table.setRowCount(0)
+        if report is None:
+            return
+        for change in report.changes:
+            name = f"{change.name} (bundled sample)" if change.is_sample else change.name
+            numbers = (f"{change.before.dice:.3f}", f"{change.after.dice:.3f}", f"{change.gain:+.3f}")
+            n = self.table.rowCount()
+            self.table.insertRow(n)
+            for column, text in enumerate((name, *numbers)):
+                item = QTableWidgetItem(text)
+                item.setToolTip(text)
+                if column:
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                self.table.setItem(n, column, item)
+        self.advice.value = report.advice.said
+        self.called.value = new_name(f"{self._tuning.plan.model} tuned")
+
+    def _keep(self) -> None:
+        report = self._tuning.report
+        if not report.advice.keep:
+            answer = QMessageBox.question(
+                self.native,
+                "Keep the model",
+                f"{report.advice.said} Keep the new model all the same?",
+                QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
+                QMessageBox.StandardButton.No,
+            )
+            if answer != QMessageBox.StandardButton.Yes:
+                return
+        try:
+            self._tuning.keep(self.called.value)
+        except ModelError as error:
+            show_error(str(error))
+            return
+        show_info(self._tuning.said)
+
+    def _discard(self) -> None:
+        self._tuning.discard()
+
+    def _show_pictures(self) -> None:
+        window = QScrollArea(self.native)
+        window.setWindowFlag(Qt.WindowType.Window)
+        window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        window.setWindowTitle("Before and after")
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        for path in self._tuning.report.pictures:
+            label = QLabel()
+            label.setPixmap(
+                QPixmap(str(path)).scaledToWidth(_PICTURES[0], Qt.TransformationMode.SmoothTransformation)
+            )
+            layout.addWidget(label)
+        window.setWidget(content)
+        window.resize(_PICTURES[0] + 60, min(_PICTURES[1], content.sizeHint().height() + 10))
+        window.show()

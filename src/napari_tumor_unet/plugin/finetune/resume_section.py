@@ -1,0 +1,58 @@
+"""The part of the panel Fine-tune for runs that a crash, or the window's end, interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from magicgui.widgets import Container, Label
+from napari.qt.threading import create_worker
+from qtpy.QtWidgets import QMessageBox
+
+from napari_tumor_unet.plugin.ui.widgets import button, choice, row
+from napari_tumor_unet.training.finetuning.run_store import Interrupted, discard, interrupted
+
+
+class InterruptedSection(Container):
+    """Is seen where there are any.
+
+    Parameters
+    ----------
+    resume : callable
+        Gets the run to go on with.
+    """
+
+    def __init__(self, resume: Callable[[Interrupted], None]) -> None:
+        self._runs: list[Interrupted] = []
+        title = Label(value="An interrupted fine-tuning can be resumed:")
+        self.run = choice("", lambda: [(str(run), run) for run in self._runs], "The latest first.")
+        self.resume = button(
+            "Resume", "Go on from the last whole epoch.", lambda: self.run.value and resume(self.run.value)
+        )
+        self.delete = button("Delete", "Forget it, and delete the copies of scans in it.", self._delete)
+        super().__init__(widgets=[title, self.run, row(self.resume, self.delete)], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.visible = False
+
+    def look(self) -> None:
+        """Find out which there are."""
+        worker = create_worker(interrupted, _start_thread=False)
+        worker.returned.connect(self._show)
+        worker.start()
+
+    def _show(self, runs: list[Interrupted]) -> None:
+        with suppress(RuntimeError):  # the panel may be gone
+            self._runs = runs
+            self.run.reset_choices()
+            self.visible = bool(runs)
+
+    def _delete(self) -> None:
+        run = self.run.value
+        answer = QMessageBox.question(
+            self.native,
+            "Delete the fine-tuning",
+            f"Delete what was learned in {run}? It cannot be brought back.",
+        )
+        if answer == QMessageBox.StandardButton.Yes:
+            discard(run.folder)
+            self._show([other for other in self._runs if other is not run])

@@ -1,0 +1,1 @@
+"""Files to layers and back, with napari's menus and dialogs."""

@@ -1,0 +1,151 @@
+"""What is written of a labels layer: its mask, on the grid of the file that its scan was read from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels, Layer
+from numpy.typing import NDArray
+
+from napari_tumor_unet.io.file_names import MASK_ENDINGS, TIFF_ENDINGS, ending_of
+from napari_tumor_unet.io.write import sidecar_of, tells_nothing_else, write_mask, write_result
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY, voxels_of
+from napari_tumor_unet.plugin.layers.transforms import layer_grid, stored_geometry
+from napari_tumor_unet.plugin.segment.mask_editor import still_fits, told_of
+from napari_tumor_unet.scan import Geometry, Scan, ScanError
+from napari_tumor_unet.scan.grid import Grid, geometry_of
+
+_NO_UNIT = "The layer has no unit of length; the file takes its spacing as mm, and tells no place."
+_AS_SHOWN = "No open scan has the grid of this layer; the file has the place that napari shows."
+_SPACING_ALONE = (
+    f"A TIFF keeps the spacing alone; {MASK_ENDINGS[0]} says as well where the mask lies in the patient."
+)
+_NO_SPACING = f"A TIFF does not keep the spacing of a single plane; {MASK_ENDINGS[0]} does."
+_ONE_TIME = "The file holds the time point that was segmented, and no other."
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """A copy of what a labels layer holds, to be written in any format.
+
+    Attributes
+    ----------
+    mask : array
+        (Z, Y, X), as the layer has it, however its slices were looked at.
+    scan : Scan
+        The scan of that mask, without voxels.
+    told : dict or None
+        For the file beside it, if a segmentation made the mask.
+    whole : bool
+        Whether all that is painted is in it: of a layer with time points it is one of them.
+    lost_in_tiff, lost_else : str
+        What a TIFF, or a file of another format, does not tell of the mask; empty where nothing is lost.
+    """
+
+    mask: NDArray[Any]
+    scan: Scan
+    told: dict[str, Any] | None
+    whole: bool
+    lost_in_tiff: str
+    lost_else: str
+
+    def write(self, path: Path) -> list[Path]:
+        """Write it, and beside it what made it; the files.
+
+        Raises
+        ------
+        ScanError
+            If that cannot be done.
+        """
+        try:
+            if self.told is None:
+                write_mask(path, self.mask, self.scan)
+                return [path]
+            if not path.exists() and not tells_nothing_else(sidecar_of(path), self.told):
+                raise ScanError(f"{sidecar_of(path).name} belongs to another mask; choose another name.")
+            write_result(path, self.mask, self.scan, self.told)
+            return [path, sidecar_of(path)]
+        except OSError as error:
+            raise ScanError(f"{path.name} cannot be written: {error.strerror or error}.") from error
+
+    def lost(self, path: Path) -> str:
+        """What such a file does not tell of the mask, in a sentence; empty where nothing is lost."""
+        return self.lost_in_tiff if ending_of(path) in TIFF_ENDINGS else self.lost_else
+
+
+def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
+    """What is written of a layer, in a viewer with others.
+
+    The geometry is that of the file that the layer was read from, or its scan: an image layer of its shape
+    and place. Else it is the layer's own transform, as LPS mm.
+
+    Raises
+    ------
+    ScanError
+        If the layer has several time points, or is sheared.
+    """
+    data, known = voxels_of(layer), layer.metadata.get(KEY, {})
+    leading = data.shape[: max(0, data.ndim - 3)]
+    segmented = "written" in known and still_fits(layer)
+    if not segmented and any(n > 1 for n in leading):
+        raise ScanError(f"{layer.name} has {data.ndim} axes, but a mask's file three; save volume by volume.")
+    at = known["place"].at if segmented else (0,) * len(leading)
+    mask = np.array(data[at])
+    whole = mask.size == data.size or np.count_nonzero(mask) == np.count_nonzero(data)
+    grid, image = layer_grid(layer, tuple(range(len(at), layer.ndim)), at), image_for(layer, layers)
+    geometry = stored_geometry(layer) or (None if image is None else stored_geometry(image))
+    if geometry is not None:
+        lost_in_tiff, lost_else = _SPACING_ALONE if geometry.oriented else "", ""
+    else:
+        geometry, lost_in_tiff, lost_else = _as_shown(grid, layer.name)
+    mask = mask.reshape((1,) * (3 - mask.ndim) + mask.shape)
+    scan = Scan(
+        known.get("scan", layer.name),
+        {"flair": np.broadcast_to(np.uint8(0), mask.shape)},
+        geometry.spacing,
+        in_mm=grid.in_mm and len(grid.shape) == 3,  # a plane has no thickness
+        geometry=geometry,
+    )
+    if not whole:
+        lost_in_tiff = lost_else = _ONE_TIME
+    return MaskFile(mask, scan, told_of(layer), whole, lost_in_tiff, lost_else)
+
+
+def with_ending(path: Path, ending: str) -> Path:
+    """A path as it is if it has an ending, else with a usual one.
+
+    Raises
+    ------
+    ScanError
+        If there is such a file: nobody asked whether it may be replaced.
+    """
+    if path.suffix:
+        return path
+    path = path.with_name(path.name + ending)
+    if path.exists():
+        raise ScanError(f"{path.name} exists already; give its whole name to replace it.")
+    return path
+
+
+def _as_shown(grid: Grid, name: str) -> tuple[Geometry, str, str]:
+    """The geometry of a layer of no known file, by its place in napari, and what is lost of it."""
+    if len(grid.shape) == 2:
+        plane = Geometry((1.0, *grid.spacing), stored_orientation="", stored_axes=2, oriented=False)
+        return (plane, _NO_SPACING, "") if grid.in_mm else (plane, "", _NO_UNIT)
+    plain = Geometry(grid.spacing, stored_orientation="", oriented=False)
+    if not grid.in_mm:
+        return plain, "", _NO_UNIT
+    if np.array_equal(grid.matrix, np.diag(grid.spacing)) and not grid.offset.any():
+        return plain, "", ""
+    try:
+        lps = replace(grid, matrix=grid.matrix[::-1], offset=grid.offset[::-1])  # napari's world is (z, y, x)
+        return geometry_of(lps), _SPACING_ALONE, _AS_SHOWN
+    except ScanError as error:
+        raise ScanError(
+            f"{name} is sheared, which no mask's file can say; transform its voxels first."
+        ) from error

@@ -1,0 +1,190 @@
+"""Files and folders to layers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from napari.utils.notifications import show_warning
+
+from napari_tumor_unet.io.dicom.decode import read_series
+from napari_tumor_unet.io.dicom.find import find_series, looks_like_dicom
+from napari_tumor_unet.io.dicom.series import Series
+from napari_tumor_unet.io.dicom.study import series_of_file
+from napari_tumor_unet.io.file_names import ending_of_mask
+from napari_tumor_unet.io.labels import as_labels, is_labels
+from napari_tumor_unet.io.read import is_dicom, read_scan
+from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mask
+from napari_tumor_unet.plugin.layers.layer_scan import label_colours
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
+from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+_TOLD = 6  # reasons in one notification
+
+
+@dataclass
+class Opened:
+    """Layers, and sentences on what is not among them or worth knowing of them."""
+
+    layers: list[LayerData] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        """All that is told, as one sentence."""
+        said = [sentence.removesuffix(".") for sentence in self.told[:_TOLD]]
+        if len(self.told) > _TOLD:
+            said.append(f"and {len(self.told) - _TOLD} more")
+        return "; ".join(said) + "." if said else ""
+
+
+def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
+    """What napari asks first; a folder that holds no scan is declined from its first entries."""
+    if not isinstance(path, str):
+        return None
+    if Path(path).is_dir() and not (looks_like_slices(Path(path)) or looks_like_dicom(Path(path))):
+        return None
+    return read_layers
+
+
+def read_layers(path: str | Path) -> list[LayerData]:
+    """The layers of a scan, of labels, or of all series of a DICOM folder; what is left out is told.
+
+    Raises
+    ------
+    ScanError
+        If there is nothing to show.
+    """
+    path = Path(path)
+    if not is_dicom(path):
+        return read_file(path)
+    found = find_series(path) if path.is_dir() else series_of_file(path)
+    opened = Opened(told=reasons(found))
+    for one in series_layers(openable(found)):
+        take(one, opened)
+    if not opened.layers:
+        raise ScanError(opened.summary)
+    if opened.told:
+        show_warning(opened.summary)
+    return opened.layers
+
+
+def read_file(path: Path) -> list[LayerData]:
+    """The layers of a file or a folder of slices: T1 before and after contrast (hidden), FLAIR, the mask.
+
+    Raises
+    ------
+    ScanError
+        As :func:`napari_tumor_unet.io.read.read_scan`.
+    """
+    scan = read_scan(path)
+    if path.is_file() and is_labels(path, scan):
+        scan = as_labels(scan, path.name)
+        return [mask_layer(scan.sequences["flair"], scan_layers(scan)[0], scan.name)]
+    layers = scan_layers(scan)
+    for _, arguments, _ in layers:
+        arguments["metadata"][KEY]["ending"] = ending_of_mask(path)
+    if path.is_dir() and (mask := read_folder_mask(path)) is not None:
+        layers.append(mask_layer(mask, layers[-1], f"{scan.name} mask"))
+    return layers
+
+
+def openable(found: Iterable[Series]) -> list[Series]:
+    """The series that are volumes, last the one to look at: FLAIR, else the first."""
+    good = [series for series in found if not series.problem]
+    shown = next((series for series in good if series.sequence == "flair"), next(iter(good), None))
+    return [series for series in good if series is not shown] + ([shown] if shown else [])
+
+
+def reasons(found: Iterable[Series]) -> list[str]:
+    """What keeps series from being opened."""
+    return [series.problem for series in found if series.problem]
+
+
+def series_layers(chosen: list[Series]) -> Generator[LayerData | str]:
+    """An image layer for each series, the last one visible; or the sentence that says why there is none."""
+    studies = {series.study: uuid4().hex for series in chosen}
+    for series in chosen:
+        try:
+            scan = read_series(series)
+        except ScanError as error:
+            yield str(error)
+            continue
+        (layer,) = scan_layers(scan)
+        layer[1]["visible"] = series is chosen[-1]
+        known = layer[1]["metadata"][KEY]
+        known |= {"scan_id": studies[series.study], "modality": series.modality, "ending": ".nii.gz"}
+        known["study"] = series.study_code
+        if series.sequence:
+            known["sequence"] = series.sequence
+        yield layer
+        yield from series.notes
+
+
+def take(one: LayerData | str, opened: Opened) -> None:
+    """Keep what :func:`series_layers` yields."""
+    if isinstance(one, str):
+        opened.told.append(one)
+    else:
+        opened.layers.append(one)
+
+
+def scan_layers(scan: Scan) -> list[LayerData]:
+    """One image layer for each sequence, FLAIR last: it is what one looks at."""
+    order = [s for s in SEQUENCES if s in scan.sequences and s != "flair"] + ["flair"]
+    scan_id = uuid4().hex
+    layers = []
+    for sequence in order:
+        title = f"{scan.name} {SHORT_TITLES[sequence]}" if len(order) > 1 else scan.name
+        known: dict[str, Any] = {"scan": scan.name, "scan_id": scan_id}
+        if len(order) > 1:  # of a single one the name may know better
+            known["sequence"] = sequence
+        if scan.geometry is not None:
+            known |= {"geometry": dataclasses.asdict(scan.geometry), "shape": scan.shape}
+        arguments = {
+            "name": title,
+            "visible": sequence == "flair",
+            "contrast_limits": _window(scan, sequence),
+            "metadata": {KEY: known},
+            **_place(scan),
+        }
+        layers.append((scan.sequences[sequence], arguments, "image"))
+    return layers
+
+
+def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
+    """A labels layer, in the place of the scan layer that it belongs to, on the grid of the same file."""
+    place = {k: beside[1][k] for k in ("scale", "translate", "units", "axis_labels") if k in beside[1]}
+    known = beside[1]["metadata"][KEY]
+    told = {k: known[k] for k in ("scan", "scan_id", "geometry", "shape", "ending") if k in known}
+    arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: told}, **place}
+    if mask.max(initial=0) <= 1:
+        arguments["colormap"] = label_colours("green")
+    return mask, arguments, "labels"
+
+
+def _place(scan: Scan) -> dict[str, Any]:
+    """Scale, place and units of a layer; along the scan's own axes, as napari slices along those."""
+    place: dict[str, Any] = {"axis_labels": ("z", "y", "x")}
+    if scan.in_mm:
+        place |= {"scale": scan.spacing, "units": ("mm", "mm", "mm")}
+    if scan.geometry is not None:
+        direction = np.reshape(scan.geometry.direction, (3, 3))
+        place["translate"] = (direction.T @ scan.geometry.origin)[::-1]
+    return place
+
+
+def _window(scan: Scan, sequence: Any) -> tuple[float, float]:
+    """Contrast limits that a few bright voxels do not decide."""
+    some = np.unique(np.linspace(0, scan.shape[0] - 1, 9).round().astype(int))
+    values = np.stack([scan.slice(sequence, z)[::2, ::2] for z in some])
+    low, high = (float(v) for v in np.percentile(values, (0.5, 99.8)))
+    return (low, high) if high > low else (low, low + 1)

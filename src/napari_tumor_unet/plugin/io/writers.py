@@ -1,0 +1,65 @@
+"""Labels layers to files, for napari's own *File > Save*."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import napari
+from napari.layers import Labels
+from napari.utils.notifications import show_warning
+
+from napari_tumor_unet.io.file_names import MASK_ENDINGS
+from napari_tumor_unet.io.write import sidecar_of
+from napari_tumor_unet.plugin.io.mask_export import mask_file, with_ending
+from napari_tumor_unet.plugin.recovery.codec import is_a_segmentations
+from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.scan import ScanError
+
+_ATTRIBUTES = (
+    *("name", "metadata", "multiscale"),
+    *("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels"),
+)
+
+
+def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write a labels layer on the grid of its scan's file; what the file cannot say is told.
+
+    Parameters
+    ----------
+    path : str
+        Its ending names the format, one of ``MASK_ENDINGS``.
+    data, attributes
+        Of the layer, as npe2 hands them over.
+
+    Returns
+    -------
+    list of str
+        The files: the mask's and, where a segmentation made it, that with what made it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, with one sentence that says why.
+    """
+    viewer = napari.current_viewer()
+    layers = [] if viewer is None else list(viewer.layers)
+    layer = next((one for one in layers if one.data is data and one.name == attributes.get("name")), None)
+    try:
+        target = with_ending(Path(path), MASK_ENDINGS[0])
+        if layer is None:  # npe2 can be called without a viewer
+            layer = Labels(data, **{name: attributes[name] for name in _ATTRIBUTES if name in attributes})
+        file = mask_file(layer, layers)
+        saved = None
+        if file.whole and layer in layers and is_a_segmentations(layer):
+            saved = Session.of(viewer).autosaving.as_it_is(layer)
+        written = file.write(target)
+    except ScanError as error:
+        raise OSError(str(error)) from error  # napari takes a ValueError for a missing writer
+    if saved is not None:
+        saved()
+    if lost := file.lost(target):
+        show_warning(lost)
+    if sidecar_of(target) not in written and sidecar_of(target).exists():
+        show_warning(f"{sidecar_of(target).name} tells of the mask that was there before; delete it.")
+    return [str(one) for one in written]

@@ -1,0 +1,1 @@
+"""Image and labels layers to scans and masks, and their place in the world."""

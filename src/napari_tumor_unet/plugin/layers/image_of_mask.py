@@ -1,0 +1,133 @@
+"""Which image layer a mask belongs to, and the two as a scan with its mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+
+from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, scan_of
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Place, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.sequences import Choice, is_flair, scan_id
+from napari_tumor_unet.plugin.layers.transforms import data_to_world, mm_in
+from napari_tumor_unet.plugin.score.mask_pair import is_agreement
+from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan.grid import Grid
+
+
+@dataclass(frozen=True)
+class LayerPair:
+    """An image layer and a mask of it.
+
+    Attributes
+    ----------
+    image : Image
+    labels : Labels
+    point : tuple of float
+        Where in the world the viewer was when they were paired: of time points it chooses one.
+    """
+
+    image: Image
+    labels: Labels
+    point: tuple[float, ...]
+
+    def source(self, layers: Iterable[Layer]) -> LayerScan:
+        """The scan, its slices as the mask's own run had them.
+
+        Raises
+        ------
+        ScanError
+            If the image is no scan, or the mask has another shape or place.
+        """
+        known = self._known.get("place", Place())
+        source = scan_of(self.image, layers, self._point(known), Choice(across=known.across, turn=known.turn))
+        shape, wanted = voxels_of(self.labels).shape, source.mask_shape()
+        if shape != wanted:
+            raise ScanError(f"{self.labels.name} has shape {shape}, but its scan {wanted}.")
+        if not _grid(self.labels, self.image).is_same(_grid(self.image, self.labels)):
+            raise ScanError(f"{self.labels.name} lies elsewhere than its scan {self.image.name}.")
+        return source
+
+    def mask(self, source: LayerScan) -> Any:
+        """The labels (Z, Y, X) as they are now; a view where they are in memory."""
+        return source.place.volume(np.asarray(voxels_of(self.labels)))
+
+    def written(self, source: LayerScan) -> Any:
+        """What a model last wrote there, if one did."""
+        written = self._known.get("written")
+        same = written is not None and written.shape == source.scan.shape
+        return written if same and self._known.get("place") == source.place else None
+
+    @property
+    def checked(self) -> frozenset[int]:
+        """The slices that the user marked as checked."""
+        return frozenset(self._known.get("checked", ()))
+
+    @property
+    def made_by(self) -> str:
+        """The hash of the model that wrote the mask, if one did."""
+        return str(self._known.get("provenance", {}).get("model_hash", ""))
+
+    @property
+    def _known(self) -> dict[str, Any]:
+        return self.labels.metadata.get(KEY, {})
+
+    def _point(self, place: Place) -> tuple[float, ...]:
+        """The world's point at which the mask was made, else that of the pair."""
+        leading = axes_of(self.image).leading
+        if not place.at or len(leading) != len(place.at):
+            return self.point
+        index = [0.0] * self.image.ndim
+        for axis, position in zip(leading, place.at, strict=True):
+            index[axis] = position
+        return tuple(self.image.data_to_world(index))
+
+
+def matches(layers: Iterable[Layer]) -> tuple[list[tuple[Image, Labels]], int]:
+    """Each mask with its image, and how many masks have none, or several that may be it."""
+    layers = list(layers)
+    masks = [layer for layer in layers if isinstance(layer, Labels) and not is_agreement(layer)]
+    found = [(image, mask) for mask in masks if (image := image_for(mask, layers)) is not None]
+    return found, len(masks) - len(found)
+
+
+def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
+    """The image of a mask's shape and place: what it was made from, or read with, or is called alike."""
+    images = [layer for layer in layers if isinstance(layer, Image) and _fits(layer, mask)]
+    known = mask.metadata.get(KEY, {})
+    if made_from := [image for image in images if str(image.unique_id) == known.get("source")]:
+        return made_from[0]
+    if read_with := [image for image in images if scan_id(image) == known.get("scan_id")]:
+        return max(read_with, key=is_flair)
+    scans = {scan_id(image) for image in images}
+    if len(scans) > 1:
+        alike = [(_alike(image.name.lower(), mask.name.lower()), scan_id(image)) for image in images]
+        best = max(how for how, _ in alike)
+        scans = {scan for how, scan in alike if how == best and how[1]}
+    # FLAIR is what the user looks at.
+    return max((i for i in images if scan_id(i) in scans), key=is_flair) if len(scans) == 1 else None
+
+
+def _alike(image: str, mask: str) -> tuple[bool, int]:
+    """Whether a mask's name goes on from an image's, and how many first letters they share."""
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(image, mask, strict=False))
+    return mask.startswith(image), sum(1 for _ in same)
+
+
+def _fits(image: Image, mask: Labels) -> bool:
+    same_axes = len(axes_of(image).mask) == mask.ndim
+    return same_axes and _grid(mask, image).is_same(_grid(image, mask))
+
+
+def _grid(layer: Layer, other: Layer) -> Grid:
+    """Where a layer's voxels lie, without its channels; in mm if the other one tells its unit as well."""
+    axes = axes_of(layer).mask if isinstance(layer, Image) else tuple(range(layer.ndim))
+    matrix, offset = data_to_world(layer)
+    both = all(unit.is_compatible_with("millimeter") for unit in (layer.units[-1], other.units[-1]))
+    factor = np.array([mm_in(layer.units[axis]) if both else 1.0 for axis in axes])
+    shape = tuple(int(voxels_of(layer).shape[axis]) for axis in axes)
+    return Grid(shape, matrix[np.ix_(axes, axes)] * factor[:, None], offset[list(axes)] * factor, True)

@@ -1,0 +1,241 @@
+"""Layers to scans and masks to layers, the geometry whole in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Sequence as Positions
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer
+from napari.utils.colormaps import CyclicLabelColormap
+from napari.utils.colormaps.standardize_color import transform_color
+
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Axes, Place, Volume, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.sequence_memory import recalled
+from napari_tumor_unet.plugin.layers.sequences import (
+    Choice,
+    Part,
+    guess_parts,
+    is_flair,
+    resampled,
+    scan_id,
+    told,
+)
+from napari_tumor_unet.plugin.layers.transforms import (
+    common_grids,
+    data_to_world,
+    layer_grid,
+    stored_geometry,
+)
+from napari_tumor_unet.scan import Scan, ScanError, Sequence
+from napari_tumor_unet.scan.combine import bring
+from napari_tumor_unet.scan.sequence_names import TITLES
+
+_PALETTE = {
+    "orange": "#ff6a3d",
+    "green": "#35d07f",
+    "yellow": "#ffd23d",
+    "blue": "#4aa8ff",
+    "pink": "#ff5fa2",
+}
+
+
+def label_colours(first: str) -> CyclicLabelColormap:
+    """Colours of labels that stand out from grey: ``first`` for label 1, others for what a user may add."""
+    others = [colour for name, colour in _PALETTE.items() if name != first]
+    # Not a direct colormap: napari compiles for a second before it shows the first one.
+    return CyclicLabelColormap(colors=transform_color(["transparent", _PALETTE[first], *others]))
+
+
+@dataclass(frozen=True)
+class LayerScan:
+    """A scan and the image layer that it was made of.
+
+    Attributes
+    ----------
+    scan : Scan
+    image : Image
+        The layer whose geometry the mask takes.
+    axes : Axes
+        What the layer's axes are.
+    place : Place
+        Where the scan lies in the data of a mask's layer.
+    parts : mapping of {"pre", "flair", "post"} to Part
+        The layers that its sequences are.
+    """
+
+    scan: Scan
+    image: Image
+    axes: Axes
+    place: Place
+    parts: Mapping[Sequence, Part]
+
+    @property
+    def combined(self) -> str:
+        """Which sequences were put together, and how, if they were not read together, or were resampled."""
+        read = {scan_id(part.image) for part in self.parts.values()}
+        return told(self.parts) if len(read) > 1 or ("flair" in self.parts and resampled(self.parts)) else ""
+
+    def mask_shape(self) -> tuple[int, ...]:
+        """Shape of the mask as the layer's data want it: the image's without its channels."""
+        return _plain_shape(self.image, self.axes)
+
+    def geometry(self) -> dict[str, Any]:
+        """Arguments that give a labels layer exactly the image's place in the world."""
+        image, axes = self.image, list(self.axes.mask)
+        labels = {
+            "units": [image.units[a] for a in axes],
+            "axis_labels": [image.axis_labels[a] for a in axes],
+        }
+        if len(axes) == image.ndim:
+            names = ("scale", "translate", "rotate", "shear", "affine")
+            return labels | {name: getattr(image, name) for name in names}
+        matrix, offset = data_to_world(image)
+        affine = np.eye(len(axes) + 1)
+        affine[:-1, :-1] = matrix[np.ix_(axes, axes)]
+        affine[:-1, -1] = offset[axes]
+        return labels | {"affine": affine}
+
+    def slice_on_screen(self, point: Iterable[float]) -> int:
+        """The slice (Z) that lies at a point of the world."""
+        if len(self.axes.spatial) < 3:
+            return 0
+        position = self.image.world_to_data(tuple(point)[-self.image.ndim :])
+        return _nearest(position[self.axes.spatial[0]], self.scan.shape[0])
+
+    def with_slice(self, point: Positions[float], z: int) -> tuple[float, ...]:
+        """The point of the world that lies in slice ``z``, otherwise where ``point`` is."""
+        n = self.image.ndim
+        position = list(self.image.world_to_data(point[-n:]))
+        position[self.axes.spatial[0]] = z
+        return (*point[:-n], *(float(p) for p in self.image.data_to_world(position)))
+
+
+def scan_of(
+    layer: Layer | None,
+    layers: Iterable[Layer],
+    point: Positions[float] = (),
+    choice: Choice | None = None,
+) -> LayerScan:
+    """The scan that a layer stands for.
+
+    That is an image layer itself, together with the other sequences of its patient, on FLAIR's grid; or,
+    for a labels layer, the image that it was made from or read with.
+
+    Parameters
+    ----------
+    layer : Layer or None
+        The active layer; without one the only image there is.
+    layers : iterable of Layer
+        All layers of the viewer.
+    point : sequence of float
+        Where in the world the viewer is: of a scan with time points the one on screen is meant.
+    choice : Choice, optional
+        What the user says of the layer; where that is nothing, what was said before.
+
+    Raises
+    ------
+    ScanError
+        If there is no such image, or it is no scan.
+    """
+    images = [candidate for candidate in layers if isinstance(candidate, Image)]
+    if not images:
+        raise ScanError("There is no image to segment; open an MRI scan first.")
+    if not isinstance(layer, Image):
+        known = layer.metadata.get(KEY, {}) if layer is not None else {}
+        candidates = [image for image in images if _is_source(image, known)] or images
+        if len({flair_of(image, images).unique_id for image in candidates}) > 1:
+            raise ScanError("Select the image layer of the scan that is to be segmented.")
+        # FLAIR is what the user looks at.
+        layer = max(candidates, key=is_flair)
+    said = recalled(layer, images) or Choice()
+    if choice is not None:
+        said = replace(choice, parts=choice.parts or said.parts)
+    return _from_image(layer, images, point, said)
+
+
+def flair_of(image: Image, images: Iterable[Image]) -> Image:
+    """The layer that shows the FLAIR of an image's scan; itself, where that cannot be told."""
+    images = list(images)
+    choice = recalled(image, images)
+    parts = choice.parts if choice else guess_parts(image, images).parts
+    return parts["flair"].image if "flair" in parts else image
+
+
+def _is_source(image: Image, known: dict[str, Any]) -> bool:
+    if "source" in known:
+        return str(image.unique_id) == known["source"]
+    return "scan_id" in known and scan_id(image) == known["scan_id"]
+
+
+def _from_image(layer: Image, images: list[Image], point: Positions[float], choice: Choice) -> LayerScan:
+    parts = choice.parts or guess_parts(layer, images).parts
+    if not parts:
+        raise ScanError(
+            f"{layer.name} has {voxels_of(layer).shape[axes_of(layer).channel]} channels; say in the panel "
+            "Segment tumour which of them is FLAIR."
+        )
+    image = parts["flair"].image if "flair" in parts else layer
+    axes = axes_of(image, choice.across)
+    across = choice.across if len(axes.spatial) == 3 else 0
+    place = Place(_position(image, axes.leading, point), across, choice.turn)
+    spacing, in_mm = _spacing(image, axes.spatial)
+    if choice.turn % 2:
+        spacing = (spacing[0], spacing[2], spacing[1])
+    name = image.metadata.get(KEY, {}).get("scan", image.name)
+    sequences = {
+        sequence: _volume(part, image, place, point, TITLES[sequence]) for sequence, part in parts.items()
+    }
+    # As the user turned it, it lies in another way than its file says.
+    known = None if choice.across or choice.turn else stored_geometry(image)
+    geometry = known and replace(known, spacing=spacing)
+    modality = image.metadata.get(KEY, {}).get("modality", "")
+    scan = Scan(name, sequences, spacing, in_mm, geometry, modality)
+    return LayerScan(scan, image, axes, place, parts)
+
+
+def _volume(part: Part, image: Image, place: Place, point: Positions[float], title: str) -> Any:
+    """A sequence on the grid of FLAIR's layer, of which nothing is read yet."""
+    axes = axes_of(image, place.across)
+    own = axes_of(part.image, place.across)
+    # A layer of another shape has axes of its own.
+    alike = _plain_shape(part.image, own) == _plain_shape(image, axes)
+    seen = place if alike else Place(_position(part.image, own.leading, point))
+    if not alike:
+        own = axes_of(part.image)
+    fixed = dict(zip(own.leading, seen.at, strict=True))
+    if part.channel is not None:
+        fixed[own.channel] = part.channel
+    volume = Volume(voxels_of(part.image), own.spatial, fixed, seen.turn)
+    if part.image is image:
+        return volume
+    grid, onto = common_grids(part.image, image)
+    names = (f"{title} ({part.image.name})", f"FLAIR ({image.name})")
+    return bring(volume, grid.turned(seen.across, seen.turn), onto.turned(place.across, place.turn), names)
+
+
+def _plain_shape(image: Image, axes: Axes) -> tuple[int, ...]:
+    """Its shape without its channels."""
+    return tuple(int(voxels_of(image).shape[axis]) for axis in axes.mask)
+
+
+def _position(image: Image, axes: tuple[int, ...], point: Positions[float]) -> tuple[int, ...]:
+    """The index along each of some axes at a point of the world."""
+    if not axes:
+        return ()
+    position = image.world_to_data(tuple(point)[-image.ndim :]) if point else [0.0] * image.ndim
+    return tuple(_nearest(position[axis], voxels_of(image).shape[axis]) for axis in axes)
+
+
+def _nearest(position: float, length: int) -> int:
+    return min(max(round(float(position)), 0), length - 1)
+
+
+def _spacing(image: Image, spatial: tuple[int, ...]) -> tuple[tuple[float, float, float], bool]:
+    """Distance between voxels (z, y, x), in mm where the layer's units are lengths."""
+    grid = layer_grid(image, spatial)
+    if len(grid.spacing) == 2:  # one slice has no thickness, so no volume
+        return (1.0, grid.spacing[0], grid.spacing[1]), False
+    return (grid.spacing[0], grid.spacing[1], grid.spacing[2]), grid.in_mm

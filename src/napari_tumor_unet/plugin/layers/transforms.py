@@ -1,0 +1,101 @@
+"""Where the voxels of layers lie: in napari's world, or in the patient where their files say so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY, axes_of, voxels_of
+from napari_tumor_unet.scan import Geometry
+from napari_tumor_unet.scan.grid import Grid, placed, spaced
+
+
+def data_to_world(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The matrix and offset of a layer's whole transform, whatever it is made of."""
+    offset = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
+    columns = [np.asarray(layer.data_to_world(unit)) - offset for unit in np.eye(layer.ndim)]
+    return np.stack(columns, axis=1), offset
+
+
+def layer_grid(layer: Layer, axes: tuple[int, ...], at: tuple[int, ...] = ()) -> Grid:
+    """Where a layer's voxels lie in napari's world, along some of its axes.
+
+    Parameters
+    ----------
+    layer : Layer
+    axes : tuple of int
+    at : tuple of int
+        The position along the first axes that are left.
+    """
+    matrix, _ = data_to_world(layer)
+    index = np.zeros(layer.ndim)
+    index[: len(at)] = at
+    offset = np.asarray(layer.data_to_world(index))
+    units = [layer.units[axis] for axis in axes]
+    in_mm = all(unit.is_compatible_with("millimeter") for unit in units)
+    to_mm = np.array([mm_in(unit) if in_mm else 1.0 for unit in units])
+    shape = voxels_of(layer).shape
+    return Grid(
+        tuple(int(shape[axis]) for axis in axes),
+        matrix[np.ix_(axes, axes)] * to_mm[:, None],
+        offset[list(axes)] * to_mm,
+        in_mm,
+    )
+
+
+def mm_in(unit: Any) -> float:
+    """How many mm a unit of an axis has; 1 for what is no length."""
+    return float((1 * unit).to("millimeter").magnitude) if unit.is_compatible_with("millimeter") else 1.0
+
+
+def stored_geometry(layer: Image | Labels) -> Geometry | None:
+    """The geometry of the file that a layer's voxels lie as, if our reader read it, and they still do."""
+    known = layer.metadata.get(KEY, {})
+    same = tuple(known.get("shape", ())) == tuple(voxels_of(layer).shape)
+    return Geometry(**known["geometry"]) if same and known.get("geometry") else None
+
+
+def common_grids(one: Image, other: Image) -> tuple[Grid, Grid]:
+    """Where the slices (Z, Y, X) of two image layers lie in one world, axes in their stored order.
+
+    That is the patient, where both files say it and the layers were not moved; as napari's world lacks
+    the rotation of an oblique scan. Else it is napari's.
+    """
+    grids = _in_patient(one), _in_patient(other)
+    if grids[0] is not None and grids[1] is not None:
+        return grids
+    return _in_world(one), _in_world(other)
+
+
+def _in_patient(image: Image) -> Grid | None:
+    geometry, axes = stored_geometry(image), tuple(sorted(axes_of(image).spatial))
+    if geometry is None or len(axes) < 3:
+        return None
+    grid = layer_grid(image, axes)
+    moved = np.reshape(geometry.direction, (3, 3)).T @ geometry.origin
+    there = np.allclose(grid.offset, moved[::-1], atol=1e-3)
+    if not (grid.in_mm and there and np.allclose(grid.matrix, np.diag(geometry.spacing), atol=1e-4)):
+        return None
+    return placed(grid.shape, geometry)
+
+
+def _in_world(image: Image) -> Grid:
+    axes = tuple(sorted(axes_of(image).spatial))
+    grid = layer_grid(image, axes)
+    if len(axes) < 3:  # one slice has no thickness
+        return spaced((1, *grid.shape), (1.0, *grid.spacing), grid.in_mm)
+    return replace(grid, placed=_says_where(image, grid))
+
+
+def _says_where(image: Image, grid: Grid) -> bool:
+    """Not if nothing was ever said, or our reader found a spacing alone."""
+    known = image.metadata.get(KEY, {})
+    if grid.offset.any():
+        return True
+    if "scan" in known:
+        return stored_geometry(image) is not None
+    return grid.in_mm or not np.array_equal(grid.matrix, np.eye(3))

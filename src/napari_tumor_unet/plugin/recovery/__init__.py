@@ -1,0 +1,1 @@
+"""Corrections kept while the user paints, and offered after a crash."""

@@ -1,0 +1,133 @@
+"""The part of the score panel with which numbers are taken along: copied, saved, collected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from magicgui.widgets import Container
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QApplication,
+    QFileDialog,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+)
+
+from napari_tumor_unet.evaluation.compare import RULES
+from napari_tumor_unet.evaluation.tables import Row, as_csv, summarise_scores
+from napari_tumor_unet.plugin.ui.widgets import append, button, row
+
+_COLUMNS = ("prediction", "reference", "label", "Dice", "IoU", "Hausdorff 95 %")
+
+
+class RunningTable(Container):
+    """Copies or saves the comparison that is shown, and keeps a list of several.
+
+    Parameters
+    ----------
+    current : callable
+        The rows of the comparison that is shown.
+    """
+
+    def __init__(self, current: Callable[[], list[Row]]) -> None:
+        self._current = current
+        self.rows: list[Row] = []
+        self.copy = button("Copy", "Copy the numbers as text.", self._copy)
+        self.save = button("Save...", "Save the numbers as CSV or JSON.", lambda: self._save(self._current()))
+        self.add = button("Add to list", "Add the numbers to the list of several comparisons.", self._add)
+        super().__init__(widgets=[row(self.copy, self.save, self.add)], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.save_all = button("Save list...", "As CSV or JSON, with mean and spread.", self._save_all)
+        self.empty = button("Clear", "Empty the list.", self._empty)
+        self.list = Container(widgets=[row(self.save_all, self.empty)], labels=False)
+        self.table = QTableWidget(0, len(_COLUMNS))
+        self.table.setHorizontalHeaderLabels(_COLUMNS)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.verticalHeader().hide()
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.setMinimumHeight(140)
+        append(self.list, self.table)
+        self._show()
+
+    def enable(self, ready: bool) -> None:
+        """Whether there is something to copy, save or add."""
+        self.copy.enabled = self.save.enabled = self.add.enabled = ready
+
+    def _copy(self) -> None:
+        parts = []
+        for shown in self._current():
+            label = "all labels" if shown.score.label is None else f"label {shown.score.label}"
+            parts.append(f"prediction\t{shown.prediction}\nreference\t{shown.reference}\nlabels\t{label}")
+            parts[-1] += f"\nmodel\t{shown.model}" if shown.model else ""
+            parts += ["\n".join(f"{name}\t{value}" for name, value in shown.score.lines())]
+            parts += list(shown.score.notes)
+        QApplication.clipboard().setText("\n".join([*parts, RULES]) + "\n")
+
+    def _add(self) -> None:
+        self.rows += self._current()
+        self._show()
+        show_info(f"The list of several comparisons holds {len(self.rows)}.")
+
+    def _empty(self) -> None:
+        self.rows = []
+        self._show()
+
+    def _save_all(self) -> None:
+        self._save(self.rows)
+
+    def _save(self, rows: list[Row]) -> None:
+        name, kind = QFileDialog.getSaveFileName(
+            self.native, "Save the numbers", "scores.csv", "Table (*.csv);;JSON (*.json)"
+        )
+        if not name:
+            return
+        path = Path(name)
+        if path.suffix.lower() not in (".csv", ".json"):
+            path = path.with_name(path.name + (".json" if "json" in kind else ".csv"))
+        try:
+            path.write_text(
+                as_csv(rows) if path.suffix.lower() == ".csv" else _as_json(rows), encoding="utf-8"
+            )
+        except OSError as error:
+            show_error(f"{path.name} cannot be written: {error.strerror}.")
+            return
+        show_info(f"The numbers are in {path.name}.")
+
+    def _show(self) -> None:
+        """The list, with mean and standard deviation under it."""
+        self.save_all.enabled = self.empty.enabled = bool(self.rows)
+        lines = [
+            (
+                shown.prediction,
+                shown.reference,
+                "all" if shown.score.label is None else str(shown.score.label),
+                *(_number(value) for value in (shown.score.dice, shown.score.iou, shown.score.hausdorff95)),
+            )
+            for shown in self.rows
+        ]
+        if len(self.rows) > 1:
+            summary = summarise_scores([shown.score for shown in self.rows])
+            for name, key in (("mean", "mean"), ("SD", "sd"), ("n", "n")):
+                values = (summary[column][key] for column in ("dice", "iou", "hausdorff95"))
+                lines.append((name, "", "", *(_number(value) for value in values)))
+        self.table.setRowCount(len(lines))
+        for line, texts in enumerate(lines):
+            for column, text in enumerate(texts):
+                self.table.setItem(line, column, QTableWidgetItem(text))
+        self.table.scrollToBottom()
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "undefined"
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
+
+
+def _as_json(rows: list[Row]) -> str:
+    pairs = [shown.to_json() for shown in rows]
+    summary = summarise_scores([shown.score for shown in rows])
+    return json.dumps({"pairs": pairs, "summary": summary, "rules": RULES}, indent=2) + "\n"

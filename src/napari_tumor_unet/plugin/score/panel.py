@@ -1,0 +1,268 @@
+"""The panel "Score": a prediction against a reference, in numbers and where they differ."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import napari
+from magicgui.widgets import CheckBox, Container, FloatSpinBox, Label
+from napari.layers import Labels
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QSizePolicy
+
+from napari_tumor_unet.evaluation.compare import ComparisonError, Score
+from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.tables import Row
+from napari_tumor_unet.plugin.score.collection import RunningTable
+from napari_tumor_unet.plugin.score.live_score import Comparing, Counted, Request
+from napari_tumor_unet.plugin.score.mask_pair import compared, is_agreement, is_prediction, model_of
+from napari_tumor_unet.plugin.score.numbers import Numbers
+from napari_tumor_unet.plugin.score.slices import Slices
+from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.ui.errors import show_details
+from napari_tumor_unet.plugin.ui.widgets import Scrolled, align, append, button, choice, folded, row
+
+_WIDTH = 300  # pixels, as the panel beside it
+_NAME = 17  # letters that have room, in large fonts too
+_ALL, _EACH = "all as one", "each by itself"
+
+
+class ScorePanel(Container):
+    """Choose two labels layers and compare them.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        The one whose dock it is in.
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        self._session = Session.of(viewer)
+        self._viewer = self._session.viewer
+        self._comparing = Comparing(self._session)
+        self._found_labels: list[int] = []
+        self._request: Request | None = None
+        self._point: tuple[float, ...] = ()
+        self._watched: list[Labels] = []
+        self.prediction = choice("prediction", self._layers, "The mask to be judged.", nullable=True)
+        self.reference = choice("reference", self._layers, "The mask that is taken for true.", nullable=True)
+        self.swap = button("Swap", "Take each for the other.", self._swap)
+        self.which = choice(
+            "labels",
+            lambda: [_ALL, _EACH, *self._found_labels],
+            "Compare all labels as one, each, or one of them.",
+        )
+        self.tolerance = FloatSpinBox(
+            label="tolerance",
+            value=1.0,
+            min=0,
+            max=100,
+            step=0.5,
+            tooltip="For the surface Dice: how far apart surfaces agree, in mm, or in voxels.",
+        )
+        self.live = CheckBox(text="Live", value=True, tooltip="Compare again while a mask is painted.")
+        self.start = button("Compare", "Compare the two masks.", self.compare)
+        self.said = Label(value="")
+        self.details = button("Details", "What exactly went wrong.", self._show_details)
+        self.numbers = Numbers()
+        self.slices = Slices(self._viewer)
+        self.table = RunningTable(self._row)
+        choices = Container(widgets=[self.prediction, self.reference, self.which, self.tolerance])
+        shown = [choices, row(self.start, self.swap, self.live), self.said, self.details]
+        body = Container(widgets=[*shown, self.numbers, self.slices, self.table], labels=False)
+        append(body, folded("Several comparisons", self.table.list))
+        body.native.layout().addStretch()
+        super().__init__(labels=False)
+        append(self, Scrolled(body, _WIDTH))
+        for part in (self, choices):
+            part.margins = (0, 0, 0, 0)
+        align(choices)
+        self.said.native.setWordWrap(True)
+        self.said.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self._show_results(visible=False)
+        self.details.visible = False
+        self._soon = QTimer(self.native)
+        self._soon.setSingleShot(True)
+        self._connect()
+        self._guess()
+        self._session.warm_up()
+
+    def compare(self) -> None:
+        """Compare the two layers chosen."""
+        self._forget()
+        self._show_results(visible=False)
+        try:
+            self._point = self._viewer.dims.point
+            parts = compared(self.prediction.value, self.reference.value, self._point)
+        except ComparisonError as error:
+            self._on_failed(str(error))
+            return
+        which = self.which.value
+        label = None if which in (_ALL, _EACH) else which
+        self._request = Request(*parts, label, which == _EACH, self.tolerance.value)
+        self.said.value = "Comparing"
+        self._comparing.start(self._request)
+
+    def take(self, layers: list[Labels]) -> None:
+        """Choose two layers; the reference is the one that no model made, or else the lower one."""
+        first, second = layers
+        if is_prediction(first) == is_prediction(second):
+            prediction, reference = second, first
+        else:
+            prediction, reference = (first, second) if is_prediction(first) else (second, first)
+        with self.prediction.changed.blocked(), self.reference.changed.blocked():
+            self.prediction.value, self.reference.value = prediction, reference
+        self._on_choice()
+
+    def _connect(self) -> None:
+        for field in (self.prediction, self.reference, self.which, self.tolerance):
+            field.changed.connect(self._on_choice)
+        self._comparing.counted.connect(self._on_counted)
+        self._comparing.scored.connect(self._on_scored)
+        self._comparing.failed.connect(self._on_failed)
+        self._comparing.ended.connect(self._on_ended)
+        self.live.changed.connect(self._on_edit)
+        self._soon.timeout.connect(self._on_edit)
+        self._viewer.layers.events.inserted.connect(self._on_layers)
+        self._viewer.layers.events.removed.connect(self._on_layers)
+        self.native.destroyed.connect(self._let_go)
+
+    def _layers(self) -> list[tuple[str, Labels]]:
+        layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
+        layers = [layer for layer in layers if not is_agreement(layer)]
+        names = [_short(layer.name) for layer in layers]
+        if len(set(names)) < len(names):
+            names = [layer.name for layer in layers]
+        return list(zip(names, layers, strict=True))
+
+    def _guess(self) -> None:
+        """Before anything was chosen: the two masks that are selected, or the last two."""
+        layers = [layer for _, layer in self._layers()]
+        selected = [layer for layer in layers if layer in self._viewer.layers.selection]
+        found = selected if len(selected) == 2 else layers[-2:]
+        if len(found) == 2:
+            self.take(found)
+        else:
+            self.said.value = "Open or paint two masks, a prediction and a reference."
+
+    def _on_layers(self, *_: object) -> None:
+        chosen = [self.prediction.value, self.reference.value]
+        self.prediction.reset_choices()
+        self.reference.reset_choices()
+        if self._request is not None and not all(layer in self._viewer.layers for layer in chosen):
+            self._on_choice()
+        elif None in chosen:
+            self._guess()
+
+    def _on_choice(self, *_: object) -> None:
+        """What is shown is of another choice."""
+        again = self._request is not None
+        self._forget()
+        self._show_results(visible=False)
+        self.said.value = ""
+        if again and self.prediction.value is not None and self.reference.value is not None:
+            self.compare()
+
+    def _swap(self) -> None:
+        chosen = self.prediction.value, self.reference.value
+        with self.prediction.changed.blocked(), self.reference.changed.blocked():
+            self.reference.value, self.prediction.value = chosen
+        self._on_choice()
+
+    def _forget(self) -> None:
+        self._comparing.cancel()
+        self._request = None
+        self.details.visible = False
+        for layer in self._watched:
+            layer.events.labels_update.disconnect(self._on_edit)
+            layer.events.data.disconnect(self._on_edit)
+            layer.events.set_data.disconnect(self._on_drawn)
+        self._watched = []
+
+    def _watch(self, layers: list[Labels]) -> None:
+        self._watched = layers
+        for layer in layers:
+            layer.events.labels_update.connect(self._on_edit)
+            layer.events.data.connect(self._on_edit)
+            layer.events.set_data.connect(self._on_drawn)
+
+    def _on_drawn(self, *_: object) -> None:
+        """Undone, moved, or only scrolled."""
+        self._soon.start()
+
+    def _on_edit(self, *_: object) -> None:
+        if self._request is None or not self.live.value:
+            return
+        old = (self._request.prediction, self._request.reference)
+        new = compared(old[0].layer, old[1].layer, self._point)
+        if not all(a.grid.is_same(b.grid) for a, b in zip(old, new, strict=True)):
+            self.compare()  # a layer was moved, or has other data
+        elif self.live.enabled:
+            self._comparing.recount()
+
+    def _on_counted(self, counted: Counted) -> None:
+        if self._found_labels != counted.labels:
+            self._found_labels = counted.labels
+            asked = self.which.value
+            with self.which.changed.blocked():
+                self.which.reset_choices()
+            if self.which.value != asked:  # there is no such label
+                self.compare()
+                return
+        self._show_results(visible=True)
+        label, slices = next(iter(counted.slices.items()), (None, []))
+        totals = {of: sum(parts, Overlap()) for of, parts in counted.slices.items()}
+        self.numbers.show_counts(totals)
+        self.slices.show_slices(self._request.reference, counted.aligned, label, slices)
+        self.said.value = "Measuring the distances"
+        if not self._watched:
+            same = self._request.prediction.grid.is_same(self._request.reference.grid)
+            self.live.enabled = same
+            self.live.tooltip = "Compare again while a mask is painted" + (
+                "." if same else "; on one grid alone."
+            )
+            self._watch([self._request.prediction.layer, self._request.reference.layer])
+
+    def _on_scored(self, score: Score) -> None:
+        self.numbers.show_score(score)
+
+    def _on_ended(self) -> None:
+        self.said.value = " ".join(dict.fromkeys(note for s in self.numbers.scores for note in s.notes))
+        self.table.enable(bool(self.numbers.scores))
+
+    def _on_failed(self, said: str) -> None:
+        self.said.value = said
+        self.details.visible = bool(self._comparing.details)
+        show_error(said)
+
+    def _show_results(self, *, visible: bool) -> None:
+        if not visible:
+            self.numbers.clear()
+            self.slices.clear()
+        self.numbers.visible = self.slices.visible = visible
+        self.table.enable(False)
+
+    def _show_details(self) -> None:
+        show_details(self.said.value, self._comparing.details, self.native)
+
+    def _row(self) -> list[Row]:
+        """The comparison that is shown, a row for each label."""
+        layers = (self._request.prediction.layer, self._request.reference.layer)
+        names = [layer.name for layer in layers]
+        return [Row(*names, score, model_of(layers[0])) for score in self.numbers.scores]
+
+    def _let_go(self) -> None:
+        """The panel is closed; the viewer goes on."""
+        layers = self._viewer.layers
+        layers.events.inserted.disconnect(self._on_layers)
+        layers.events.removed.disconnect(self._on_layers)
+        self.slices.let_go()
+        with suppress(RuntimeError):  # with the whole window the session goes first
+            self._forget()
+            self._comparing.deleteLater()
+
+
+def _short(name: str) -> str:
+    """A layer's name with its middle left out: masks of one scan differ at their ends."""
+    return name if len(name) <= _NAME else f"{name[: _NAME // 3]}…{name[-(2 * _NAME // 3) :]}"

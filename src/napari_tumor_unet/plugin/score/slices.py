@@ -1,0 +1,151 @@
+"""The part of the score panel that shows where two masks differ: slice by slice, and as a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from magicgui.widgets import Container, Label
+from napari import Viewer
+from napari.layers import Labels
+from napari.qt.threading import create_worker
+from napari.utils.colormaps import CyclicLabelColormap
+from napari.utils.colormaps.standardize_color import transform_color
+from numpy.typing import NDArray
+
+from napari_tumor_unet.evaluation.compare import Aligned, agreement
+from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.score.curve import SliceCurve, worst_first
+from napari_tumor_unet.plugin.score.mask_pair import Compared
+from napari_tumor_unet.plugin.ui.widgets import append, button, row
+
+# In the order of agreement's codes; told apart by the colour-blind too (Okabe and Ito).
+_COLOURS = {
+    "both (true positive)": "#009e73",
+    "prediction alone (false positive)": "#e69f00",
+    "reference alone (false negative)": "#cc79a7",
+}
+_LEGEND = "<br>".join(f"<span style='color: {colour}'>■</span> {name}" for name, colour in _COLOURS.items())
+
+
+class Slices(Container):
+    """A curve of Dice by slice, the way to the worst slices, and a layer of agreement.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._reference: Compared | None = None
+        self._aligned: Aligned | None = None
+        self._label: int | None = None
+        self._slices: Sequence[Overlap] = ()
+        self._next = 0
+        self.worst = button("Worst slice", "Go to the slice with the lowest Dice.", self._go_to_worst)
+        self.next = button("Next", "Go to the next worst slice.", self._go_to_next)
+        self.agreement = button(
+            "Show agreement", "Add a layer that shows where the masks agree and where not.", self._show
+        )
+        self.legend = Label(value=_LEGEND, visible=False)
+        super().__init__(labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.curve = SliceCurve(self._go_to)
+        append(self, self.curve)
+        self._rows = Container(
+            widgets=[row(self.worst, self.next), self.agreement, self.legend], labels=False
+        )
+        self._rows.margins = (0, 0, 0, 0)
+        append(self, self._rows.native)
+        self.legend.visible = False
+        viewer.dims.events.point.connect(self._on_point)
+        viewer.events.theme.connect(self._on_theme)
+        self._on_theme()
+
+    def show_slices(
+        self, reference: Compared, aligned: Aligned, label: int | None, slices: Sequence[Overlap]
+    ) -> None:
+        """Show a comparison: of a plane there is no curve."""
+        self._reference, self._aligned, self._label, self._slices = reference, aligned, label, slices
+        many = len(slices) > 1
+        self.curve.setVisible(many)
+        self.curve.show_slices(slices)
+        self.worst.enabled = self.next.enabled = many and bool(worst_first(slices))
+        self.legend.visible = self._layer() is not None
+        self._on_point()
+
+    def clear(self) -> None:
+        """Nothing is compared."""
+        self._reference = self._aligned = None
+        self._slices = ()
+
+    def let_go(self) -> None:
+        """The panel is closed."""
+        self.clear()
+        self._viewer.dims.events.point.disconnect(self._on_point)
+        self._viewer.events.theme.disconnect(self._on_theme)
+
+    def _go_to(self, z: int) -> None:
+        self._viewer.dims.point = self._reference.with_slice(self._viewer.dims.point, z)
+
+    def _go_to_worst(self) -> None:
+        self._next = 0
+        self._go_to_next()
+
+    def _go_to_next(self) -> None:
+        order = worst_first(self._slices)
+        self._go_to(order[self._next % len(order)])
+        self._next += 1
+
+    def _on_point(self, *_: object) -> None:
+        if (
+            self._reference is not None
+            and self._reference.layer in self._viewer.layers
+            and len(self._slices) > 1
+        ):
+            self.curve.show_here(self._reference.slice_at(self._viewer.dims.point))
+
+    def _on_theme(self, *_: object) -> None:
+        self.curve.wear(self._viewer.theme)
+
+    def _show(self) -> None:
+        worker = create_worker(agreement, self._aligned, self._label, _start_thread=False)
+        worker.returned.connect(partial(self._add, self._reference))
+        worker.start()
+
+    def _add(self, reference: Compared, mask: NDArray[np.uint8]) -> None:
+        if self._reference is not reference:  # another comparison, or the panel is closed
+            return
+        selected = set(self._viewer.layers.selection)
+        data, geometry = reference.like(mask)
+        layer = self._layer()
+        if layer is not None and layer.data.shape == data.shape:
+            layer.data = data
+            for name, value in geometry.items():
+                setattr(layer, name, value)
+        else:
+            self._viewer.add_labels(
+                data,
+                name="agreement",
+                opacity=0.6,
+                colormap=CyclicLabelColormap(colors=transform_color(["transparent", *_COLOURS.values()])),
+                metadata={KEY: {"agreement": str(reference.layer.unique_id)}},
+                **geometry,
+            )
+            self._viewer.layers.selection = selected  # nobody paints on it by mistake
+        self.legend.visible = True
+
+    def _layer(self) -> Labels | None:
+        """That of the last time, for this reference."""
+        wanted = str(self._reference.layer.unique_id)
+        return next(
+            (
+                layer
+                for layer in self._viewer.layers
+                if layer.metadata.get(KEY, {}).get("agreement") == wanted
+            ),
+            None,
+        )

@@ -1,0 +1,1 @@
+"""The one click and the panel Segment tumour."""

@@ -1,0 +1,137 @@
+"""Several scans one after the other: layers of the viewer, or the files of a folder."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_tumor_unet.inference.batch import Outcome
+from napari_tumor_unet.model.card import ModelError
+from napari_tumor_unet.model.registry import find_model
+from napari_tumor_unet.plugin.layers.layer_scan import flair_of, scan_of
+from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.ui.error_log import note_error
+from napari_tumor_unet.plugin.ui.qt_job import QtJob
+from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.worker import tasks
+from napari_tumor_unet.worker.worker import JobError
+
+
+class Several(QObject):
+    """A batch of one viewer.
+
+    Attributes
+    ----------
+    began, ended : Signal
+        The second with what is to be told of the whole.
+    progressed : Signal
+        Name of a scan, its slices done, and of how many.
+    outcome : Signal
+        What became of one scan.
+    """
+
+    began = Signal()
+    progressed = Signal(str, int, int)
+    outcome = Signal(object)
+    ended = Signal(str)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self._images: deque[Image] = deque()
+        self._options: dict[str, Any] = {}
+        self._job: QtJob | None = None
+        self.outcomes: list[Outcome] = []
+        self.running = False
+
+    def segment_layers(self, images: Iterable[Image], **options: Any) -> None:
+        """Segment image layers, each into a labels layer of its own; options as for ``Session.segment``."""
+        self._begin()
+        everything = [layer for layer in self._session.viewer.layers if isinstance(layer, Image)]
+        flairs = [flair_of(image, everything) for image in images]
+        self._images = deque(dict.fromkeys(flairs))
+        self._options = options
+        self._session.progressed.connect(self._on_slices)
+        self._session.ended.connect(self._on_layer)
+        self._next_layer()
+
+    def segment_folder(self, folder: Path, out: Path, *, model: str, device: str) -> None:
+        """Segment all scans of a folder into masks in another.
+
+        Raises
+        ------
+        ModelError
+            If there is no such model.
+        """
+        path = str(find_model(model))
+        self._begin()
+        self._job = job = QtJob(self)
+        job.progressed.connect(self._on_event)
+        job.finished.connect(lambda _: self._end())
+        job.failed.connect(self._on_failed)
+        job.cancelled.connect(lambda: self._end("Cancelled; "))
+        job.start(self._session.worker, tasks.segment_folder, folder, out, path, device, False)
+
+    def cancel(self) -> None:
+        """End after what is there already; masks that are done stay."""
+        self._images.clear()
+        if self._job is not None:
+            self._job.cancel()
+
+    def _begin(self) -> None:
+        self.outcomes, self.running = [], True
+        self._session.occupied = True
+        self.began.emit()
+
+    def _next_layer(self) -> None:
+        viewer = self._session.viewer
+        while self._images:
+            image = self._images.popleft()
+            try:
+                source = scan_of(image, viewer.layers, viewer.dims.point)
+                self._session.segment(source, quiet=True, **self._options)
+            except (ScanError, ModelError) as error:
+                self._add(Outcome(image.name, error=str(error)))
+            else:
+                return
+        self._session.progressed.disconnect(self._on_slices)
+        self._session.ended.disconnect(self._on_layer)
+        self._end()
+
+    def _on_slices(self, done: int, total: int) -> None:
+        self.progressed.emit("", done, total)
+
+    def _on_layer(self, _: bool) -> None:
+        self._add(self._session.outcome)
+        QTimer.singleShot(0, self._next_layer)  # the run that told of its end is not over yet
+
+    def _on_event(self, event: Any) -> None:
+        if isinstance(event, Outcome):
+            self._add(event)
+        else:
+            self.progressed.emit(event.name, event.done, event.total)
+
+    def _on_failed(self, error: JobError) -> None:
+        note_error(str(error), error.details, [outcome.name for outcome in self.outcomes])
+        self._end(f"{error} ")
+
+    def _add(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self.outcome.emit(outcome)
+
+    def _end(self, said: str = "") -> None:
+        if self._job is not None:
+            self._job.deleteLater()
+        self._job, self.running = None, False
+        with suppress(RuntimeError):
+            self._session.occupied = False
+        failed = sum(bool(outcome.error) for outcome in self.outcomes)
+        scans = "1 scan" if len(self.outcomes) - failed == 1 else f"{len(self.outcomes) - failed} scans"
+        with suppress(RuntimeError):  # the window may be gone
+            self.ended.emit(f"{said}{scans} segmented, {failed} failed.")

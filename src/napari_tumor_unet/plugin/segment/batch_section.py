@@ -1,0 +1,105 @@
+"""The part of the panel for several scans at once, with a table of what was found in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from magicgui.widgets import Container
+from napari.layers import Image
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTableWidget, QTableWidgetItem
+
+from napari_tumor_unet.inference.batch import Outcome, as_csv
+from napari_tumor_unet.model.card import ModelError
+from napari_tumor_unet.plugin.segment.batch import Several
+from napari_tumor_unet.plugin.ui.widgets import append, button, row
+
+_COLUMNS = ("scan", "found", "warnings, or what went wrong")
+
+
+class SeveralSection(Container):
+    """Starts a batch and fills the table as its scans come in.
+
+    Parameters
+    ----------
+    several : Several
+    settings : callable
+        The model and the device that the panel shows.
+    """
+
+    def __init__(self, several: Several, settings: Callable[[], dict[str, str]]) -> None:
+        self._several = several
+        self._settings = settings
+        self.layers = button(
+            "Selected layers", "Segment the image layers selected in the layer list.", self._start_layers
+        )
+        self.folder = button(
+            "A folder...",
+            "Segment all scans of a folder, and of those in it, into masks in another folder.",
+            self._start_folder,
+        )
+        self.save = button("Save table...", "As CSV.", self._save)
+        self.save.enabled = False
+        super().__init__(widgets=[row(self.layers, self.folder), self.save], labels=False)
+        self.table = QTableWidget(0, len(_COLUMNS))
+        self.table.setHorizontalHeaderLabels(_COLUMNS)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.verticalHeader().hide()
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.horizontalHeader().setStretchLastSection(True)
+        self.table.setMinimumHeight(120)
+        append(self, self.table)
+        several.began.connect(self._on_began)
+        several.outcome.connect(self._on_outcome)
+
+    def _start_layers(self) -> None:
+        viewer = self._several.parent().viewer
+        images = [layer for layer in viewer.layers if layer in viewer.layers.selection]
+        images = [layer for layer in images if isinstance(layer, Image)]
+        if not images:
+            show_error("Select the image layers of the scans first; Ctrl and Shift select several.")
+            return
+        self._several.segment_layers(images, **self._settings())
+
+    def _start_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.native, "Folder with the scans")
+        if not folder:
+            return
+        out = QFileDialog.getExistingDirectory(self.native, "Folder for the masks", folder)
+        if not out:
+            return
+        try:
+            self._several.segment_folder(Path(folder), Path(out), **self._settings())
+        except ModelError as error:
+            show_error(str(error))
+
+    def _save(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self.native, "Save the table", "tumours.csv", "Table (*.csv)")
+        if not name:
+            return
+        path = Path(name if name.lower().endswith(".csv") else f"{name}.csv")
+        try:
+            path.write_text(as_csv(self._several.outcomes), encoding="utf-8")
+        except OSError as error:
+            show_error(f"{path.name} cannot be written: {error.strerror}.")
+            return
+        show_info(f"The table is in {path.name}.")
+
+    def enable(self, ready: bool) -> None:
+        """Whether a batch may be started, and its table saved."""
+        self.layers.enabled = self.folder.enabled = ready
+        self.save.enabled = ready and bool(self._several.outcomes)
+
+    def _on_began(self) -> None:
+        self.table.setRowCount(0)
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        n = self.table.rowCount()
+        self.table.insertRow(n)
+        found = "" if outcome.findings is None else outcome.findings.size
+        for column, text in enumerate((outcome.name, found, outcome.error or " ".join(outcome.warnings))):
+            item = QTableWidgetItem(text)
+            item.setToolTip(text)
+            self.table.setItem(n, column, item)
+        self.table.scrollToBottom()

@@ -1,0 +1,193 @@
+"""The part of the panel for what comes after a run: threshold, smallest region, the regions one by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from magicgui.widgets import Container, FloatSlider, FloatSpinBox, Label, Select
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error, show_info, show_warning
+from qtpy.QtWidgets import QFileDialog
+
+from napari_tumor_unet.inference.regions import Region
+from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
+from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_ending
+from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.segment.mask_editor import KeptResult, has_result
+from napari_tumor_unet.plugin.ui.widgets import button, choice, row
+from napari_tumor_unet.scan import ScanError
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+_MM3, _VOXELS = "mm³", "voxels"
+
+
+class ResultSection(Container):
+    """Acts on the active labels layer, if a segmentation made it; else it is not to be seen.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._result: KeptResult | None = None
+        self.title = Label(label="mask", tooltip="What is in the mask now, your edits included.")
+        self.threshold = FloatSlider(
+            label="threshold",
+            min=0.05,
+            max=0.95,
+            step=0.01,
+            tooltip="Probability from which a voxel is tumour.",
+        )
+        self.fewest = FloatSpinBox(
+            max=10_000_000,
+            step=1,
+            tooltip="Smaller regions are dropped; with 0 those for which little speaks beside the main one.",
+        )
+        self.unit = choice("", lambda: self._units(), "What the smallest region is measured in.")
+        self._preferred = _MM3
+        self._regions: list[Region] = []
+        self.list = Select(
+            label="regions",
+            # napari has all choices made anew with every layer that comes or goes.
+            choices=lambda _: [(self._result.describe(region), region) for region in self._regions],
+            tooltip="The largest first; a click goes to its largest slice.",
+        )
+        self.remove = button(
+            "Remove", "Erase the region chosen; undo brings it back.", partial(self._erase, chosen=True)
+        )
+        self.keep = button(
+            "Keep only", "Erase all other regions; undo brings them back.", partial(self._erase, chosen=False)
+        )
+        self.largest = button("Largest slice", "Go to the slice with most tumour.", self._go_to_largest_slice)
+        self.probability = button(
+            "Add probability", "Add the probability, from 0 to 1, as an image layer.", self._add_probability
+        )
+        self.save = button(
+            "Save mask...", "Save it on the scan's own grid, and beside it what made it.", self._save
+        )
+        region = row(self.fewest, self.unit, label="smallest region")
+        self.fields = Container(widgets=[self.title, self.threshold, region, self.list], label="")
+        rows = (row(self.remove, self.keep), row(self.largest, self.probability), self.save)
+        super().__init__(widgets=[self.fields, *rows], labels=False)
+        self.fields.margins = (0, 0, 0, 0)
+        self.margins = (0, 0, 0, 0)
+        self.list.native.setMaximumHeight(90)
+        self.fewest.native.setSpecialValueText("model's own")  # what 0 means
+        self.threshold.changed.connect(self._change)
+        self.fewest.changed.connect(self._change)
+        self.unit.changed.connect(self._on_unit)
+        self.list.changed.connect(self._go)
+
+    def update(self) -> None:
+        """Show the active layer's result, as it is now."""
+        layer = self._viewer.layers.selection.active
+        self._result = KeptResult(self._viewer, layer) if has_result(layer) else None
+        self.visible = self._result is not None
+        self._regions = []
+        if self._result is not None:
+            changed = (self.threshold.changed, self.fewest.changed, self.unit.changed)
+            with changed[0].blocked(), changed[1].blocked(), changed[2].blocked():
+                self.unit.reset_choices()
+                self.unit.value = self._preferred if self._preferred in self.unit.choices else _VOXELS
+                self.threshold.value = self._result.threshold
+                self.fewest.value = self._result.fewest * self._in_unit()
+            self._show()
+
+    def _change(self) -> None:
+        if self._is_there():
+            fewest = math.ceil(round(self.fewest.value / self._in_unit(), 6))
+            self._result.change(round(self.threshold.value, 2), fewest)
+            self._show()
+
+    def _on_unit(self, unit: str) -> None:
+        self._preferred = unit
+        self._change()
+
+    def _units(self) -> list[str]:
+        known = self._result is not None and self._result.voxel_mm3 is not None
+        return [_MM3, _VOXELS] if known else [_VOXELS]
+
+    def _in_unit(self) -> float:
+        """What a voxel counts."""
+        return self._result.voxel_mm3 if self.unit.value == _MM3 else 1.0
+
+    def _go(self, regions: list[Region]) -> None:
+        if regions and self._is_there():
+            self._result.go_to(regions[0])
+
+    def _go_to_largest_slice(self) -> None:
+        if self._is_there():
+            self._result.go_to_largest_slice()
+
+    def _add_probability(self) -> None:
+        if self._is_there():
+            layer = self._result.layer
+            self._result.add_probability()
+            self._viewer.layers.selection.active = layer
+
+    def _save(self) -> None:
+        if not self._is_there():
+            return
+        layer, proposed = self._result.layer, self._result.file_name()
+        endings = dict.fromkeys((ending_of(proposed), *MASK_ENDINGS))  # the scan's own first
+        name, _ = QFileDialog.getSaveFileName(
+            self.native, "Save the mask", str(proposed), f"Masks ({' '.join(f'*{e}' for e in endings)})"
+        )
+        if name:
+            try:
+                file = mask_file(layer, self._viewer.layers)
+            except ScanError as error:
+                show_error(str(error))
+                return
+            saved = Session.of(self._viewer).autosaving.as_it_is(layer) if file.whole else None
+            worker = create_worker(_try_to_save, Path(name), ending_of(proposed), file, _start_thread=False)
+            worker.returned.connect(partial(_tell, saved))
+            worker.start()
+
+    def _erase(self, *, chosen: bool) -> None:
+        picked = self.list.value
+        if picked and self._is_there():
+            self._result.remove([r for r in self._regions if (r in picked) == chosen])
+            self._show()
+
+    def _is_there(self) -> bool:
+        """Whether the layer is still what it was; the user may have replaced its data."""
+        if self._result is not None and not has_result(self._result.layer):
+            self.update()
+        return self._result is not None
+
+    def _show(self) -> None:
+        """The list and the sum, anew."""
+        self.title.value = self._result.findings.size
+        with self.list.changed.blocked():
+            self._regions = self._result.regions()
+            self.list.reset_choices()
+            self.list.value = []
+
+
+def _try_to_save(path: Path, ending: str, file: MaskFile) -> tuple[bool, str, str]:
+    """Whether it was saved, the sentence that says so or why not, and one for what was lost."""
+    try:
+        path = with_ending(path, ending)
+        mask, *beside = file.write(path)
+    except ScanError as error:
+        return False, str(error), ""
+    made = f", and what made it in {beside[0].name}" if beside else ""
+    return True, f"The mask is in {mask.name}{made}.", file.lost(path)
+
+
+def _tell(saved: Callable[[], None] | None, outcome: tuple[bool, str, str]) -> None:
+    well, said, lost = outcome
+    if well and saved is not None:
+        saved()
+    (show_info if well else show_error)(said)
+    if lost:
+        show_warning(lost)

@@ -1,0 +1,118 @@
+"""The slices of a result: how doubtful, which are checked, and the way from one to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+
+from napari_tumor_unet.inference.uncertainty import expected_errors, most_doubtful
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Place
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+
+class Review:
+    """A walk through the slices in which the model is least sure.
+
+    What was checked and visited is kept in the layer's metadata, and stays with it. A slice is its index Z
+    in the scan.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    layer : Labels
+        One of which :func:`~napari_tumor_unet.plugin.segment.mask_editor.has_result` is true.
+    """
+
+    def __init__(self, viewer: Viewer, layer: Labels) -> None:
+        self.layer = layer
+        self._viewer = viewer
+        self._known: dict[str, Any] = layer.metadata[KEY]
+        self._place: Place = self._known["place"]
+        self._doubt: tuple[float, NDArray[np.float64]] | None = None
+
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """How many voxels of each slice are probably wrong at the present threshold."""
+        threshold = float(self._known["provenance"]["threshold"])
+        if self._doubt is None or self._doubt[0] != threshold:
+            self._doubt = threshold, expected_errors(self._known["probability"], threshold)
+        return self._doubt[1]
+
+    @property
+    def doubtful(self) -> tuple[int, ...]:
+        """The doubtful slices, the most doubtful first."""
+        return most_doubtful(self.errors)
+
+    @property
+    def checked(self) -> frozenset[int]:
+        """The slices that the user said to be right."""
+        return frozenset(self._known["checked"])
+
+    def check(self, z: int, right: bool) -> None:
+        """Mark a slice as checked, or take that back."""
+        (self._known["checked"].add if right else self._known["checked"].discard)(z)
+
+    def is_edited(self, z: int) -> bool:
+        """Whether the user changed a slice."""
+        return not np.array_equal(self._place.volume(self.layer.data)[z], self._known["written"][z])
+
+    @property
+    def slice_on_screen(self) -> int | None:
+        """The slice that is shown, if one of the result's is."""
+        layer, dims = self.layer, self._viewer.dims
+        if self._plane() != set(dims.displayed):
+            return None
+        position = [round(float(x)) for x in layer.world_to_data(dims.point[-layer.ndim :])]
+        if tuple(position[: len(self._place.at)]) != self._place.at:
+            return None
+        z = 0 if self._axis is None else position[self._axis]
+        return z if 0 <= z < len(self._known["written"]) else None
+
+    def go_to(self, z: int) -> None:
+        """Show a slice, turning the axes if they are such that none of the result's can be seen."""
+        layer, dims = self.layer, self._viewer.dims
+        plane = self._plane()
+        if plane != set(dims.displayed):
+            dims.ndisplay = 2
+            dims.order = (*(a for a in range(dims.ndim) if a not in plane), *sorted(plane))
+        position = list(layer.world_to_data(dims.point[-layer.ndim :]))
+        position[: len(self._place.at)] = self._place.at
+        if self._axis is not None:
+            position[self._axis] = z
+        dims.point = (*dims.point[: -layer.ndim], *layer.data_to_world(position))
+
+    def go_to_next(self) -> bool:
+        """Show the most doubtful slice that is neither checked nor was visited.
+
+        Returns
+        -------
+        bool
+            Whether there was none, so that the walk began again.
+        """
+        visited, here = self._known["visited"], self.slice_on_screen
+        if here is not None:  # who presses there has seen it
+            visited.add(here)
+        unchecked = [z for z in self.doubtful if z not in self.checked]
+        left = [z for z in unchecked if z not in visited]
+        if not left:
+            visited.clear()
+        for z in (left or unchecked)[:1]:
+            visited.add(z)
+            self.go_to(z)
+        return not left
+
+    @property
+    def _axis(self) -> int | None:
+        """The layer's axis along which the slices lie; None in a plane."""
+        leading = len(self._place.at)
+        return None if self.layer.ndim == leading + 2 else leading + self._place.across
+
+    def _plane(self) -> set[int]:
+        """The viewer's axes of rows and columns."""
+        n, leading = self.layer.ndim, len(self._place.at)
+        return {self._viewer.dims.ndim - n + a for a in range(leading, n) if a != self._axis}

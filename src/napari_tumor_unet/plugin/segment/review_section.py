@@ -1,0 +1,131 @@
+"""The part of the panel that leads to the most doubtful slices, and marks those that are checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from magicgui.widgets import CheckBox, Container, Label
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QSizePolicy
+
+from napari_tumor_unet.plugin.segment.mask_editor import has_result
+from napari_tumor_unet.plugin.segment.review import Review
+from napari_tumor_unet.plugin.ui.widgets import button, row
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+_NEXT, _CHECK = "Ctrl+Shift+D", "Ctrl+Shift+K"  # napari has no such shortcuts
+
+
+class ReviewSection(Container):
+    """Walks through the active layer's doubtful slices, if a segmentation made it; else it is not to be seen.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._review: Review | None = None
+        self._began_again_at: int | None = None
+        self.next = button(
+            "Next doubtful slice",
+            "Go to the most doubtful slice that is neither checked nor was visited. Doubtful are the slices "
+            f"that together hold 95 % of the voxels that are probably wrong. ({_shown(_NEXT)})",
+            self._go_to_next,
+        )
+        self.checked = CheckBox(
+            text="checked", tooltip=f"The mask of the slice on screen is right. ({_shown(_CHECK)})"
+        )
+        self.said = Label()
+        super().__init__(widgets=[row(self.next, self.checked), self.said], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.said.native.setWordWrap(True)
+        self.said.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self.checked.changed.connect(self._check)
+        # They are there as long as the section is to be seen.
+        QShortcut(QKeySequence(_NEXT), self.native, self.next.native.click)
+        QShortcut(QKeySequence(_CHECK), self.native, self.checked.native.click)
+        dims = viewer.dims.events
+        self._watched = (dims.point, dims.order, dims.ndisplay)
+        for event in self._watched:
+            event.connect(self.show_slice)
+
+    def update(self) -> None:
+        """Show the active layer's result, as it is now."""
+        self._leave()
+        layer = self._viewer.layers.selection.active
+        if has_result(layer):
+            self._review = Review(self._viewer, layer)
+            layer.events.set_data.connect(self.show_slice)
+            layer.events.paint.connect(self.show_slice)
+        self.visible = self._review is not None
+        self.show_slice()
+
+    def show_slice(self, *_: object) -> None:
+        """Show what is to be said of the slice on screen."""
+        if not self._is_there():
+            return
+        review = self._review
+        z, doubtful = review.slice_on_screen, review.doubtful
+        self.next.enabled = len(review.errors) > 1 and not review.checked.issuperset(doubtful)
+        self.checked.enabled = z is not None
+        with self.checked.changed.blocked():
+            self.checked.value = z in review.checked
+        again = "Again from the most doubtful. " if z is not None and z == self._began_again_at else ""
+        self.said.value = f"{again}{_of_slice(review, z)}; {_of_all(review)}."
+
+    def let_go(self) -> None:
+        """The panel is closed."""
+        self._leave()
+        for event in self._watched:
+            event.disconnect(self.show_slice)
+
+    def _leave(self) -> None:
+        if self._review is not None:
+            self._review.layer.events.set_data.disconnect(self.show_slice)
+            self._review.layer.events.paint.disconnect(self.show_slice)
+        self._review = self._began_again_at = None
+
+    def _is_there(self) -> bool:
+        """Whether the layer is still what it was; the user may have replaced its data, or removed it."""
+        if self._review is None:
+            return False
+        layer, viewer = self._review.layer, self._viewer
+        # napari adds axes to the viewer after those of a layer.
+        self.visible = layer in viewer.layers and has_result(layer) and layer.ndim <= viewer.dims.ndim
+        return self.visible
+
+    def _go_to_next(self) -> None:
+        if self._is_there():
+            again = self._review.go_to_next()
+            self._began_again_at = self._review.slice_on_screen if again else None
+            self.show_slice()
+
+    def _check(self, right: bool) -> None:
+        if self._is_there() and (z := self._review.slice_on_screen) is not None:
+            self._review.check(z, right)
+            self.show_slice()
+
+
+def _of_slice(review: Review, z: int | None) -> str:
+    if z is None:
+        return "No slice of this mask is on screen"
+    voxels = round(review.errors[z])
+    doubt = "no voxels" if not voxels else f"about {voxels:,} voxel{'s' if voxels > 1 else ''}"
+    return f"Slice {z}{', edited' if review.is_edited(z) else ''}: {doubt} in doubt"
+
+
+def _of_all(review: Review) -> str:
+    doubtful = review.doubtful
+    if not doubtful:
+        return "no slice is doubtful"
+    n = len(doubtful)
+    return f"{len(review.checked.intersection(doubtful))} of {n} doubtful slice{'s' if n > 1 else ''} checked"
+
+
+def _shown(shortcut: str) -> str:
+    """As the system writes it."""
+    return QKeySequence(shortcut).toString(QKeySequence.SequenceFormat.NativeText)

@@ -1,0 +1,335 @@
+"""What a fine-tuning learns from, put together in a real viewer."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QCheckBox, QFileDialog
+
+from napari_tumor_unet.io.datasets.pairs import find_pairs
+from napari_tumor_unet.plugin.finetune.cases_section import PairsSection
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Place
+from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.training.finetuning.cases import content_hash
+from tests.conftest import make_phantom
+from tests.plugin.conftest import PATIENCE, press
+
+MM = {"scale": (5, 1, 1), "units": "mm"}
+SCAN, MASK, OUT, CHECK = range(4)
+
+
+@pytest.fixture
+def section(viewer: napari.Viewer) -> PairsSection:
+    section = PairsSection(viewer)
+    viewer.window.add_dock_widget(section)
+    return section
+
+
+def add_scan(
+    viewer: napari.Viewer, name: str, shape: tuple[int, int, int] = (6, 40, 36), made_by: str = ""
+) -> tuple[Image, Labels]:
+    """A scan with its mask, as by hand or as a model's."""
+    scan, mask = make_phantom(shape)
+    image = viewer.add_image(scan.sequences["flair"] + len(name), name=name, **MM)
+    labels = mask.astype(np.uint8)
+    known = {"source": str(image.unique_id), "place": Place(), "written": labels.copy()}
+    known["provenance"] = {"model_hash": made_by}
+    metadata = {KEY: known} if made_by else {}
+    return image, viewer.add_labels(labels, name=f"{name} tumour", metadata=metadata, **MM)
+
+
+def shown(section: PairsSection, qtbot: Any) -> list[tuple[str, str, bool, str]]:
+    """The table, when all is said: names in full."""
+    qtbot.waitUntil(lambda: not section._rows.looking, timeout=PATIENCE)
+    table = section.table
+    return [
+        (
+            table.item(n, SCAN).toolTip(),
+            table.item(n, MASK).toolTip(),
+            table.cellWidget(n, OUT).isChecked(),
+            table.item(n, CHECK).toolTip(),
+        )
+        for n in range(table.rowCount())
+    ]
+
+
+def hold_out(section: PairsSection, n: int, qtbot: Any) -> None:
+    box = section.table.cellWidget(n, OUT)
+    with qtbot.waitSignal(section.table.used, timeout=PATIENCE):
+        press_box(box, qtbot)
+
+
+def select(section: PairsSection, n: int, qtbot: Any) -> None:
+    """Press on a row's name."""
+    place = section.table.visualItemRect(section.table.item(n, SCAN)).center()
+    qtbot.mouseClick(section.table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def press_box(box: QCheckBox, qtbot: Any) -> None:
+    """Where its square is."""
+    qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(10, box.height() // 2))
+
+
+def test_the_active_mask_is_added_with_its_scan(
+    viewer: napari.Viewer, section: PairsSection, qtbot: Any
+) -> None:
+    _, first = add_scan(viewer, "a")
+    add_scan(viewer, "b")
+    with pytest.raises(ScanError, match="add a scan"):
+        section.lessons()
+    viewer.layers.selection.active = first
+    press(section.add_pair, qtbot)
+    press(section.add_pair, qtbot)
+    assert shown(section, qtbot) == [("a", "a tumour", False, "4 slices of 6 with labels.")]
+    assert section.summed_up.value.startswith("No held-out score: one scan only")
+    (lesson,) = section.lessons()
+    assert (lesson.name, lesson.patient, lesson.slices, lesson.held_out) == ("a", "a", None, False)
+    assert lesson.scan.in_mm
+    np.testing.assert_array_equal(lesson.mask, first.data > 0)
+
+
+def test_all_that_match_are_paired_by_shape_place_source_and_name(
+    viewer: napari.Viewer, section: PairsSection, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("napari_tumor_unet.plugin.finetune.cases_section.show_info", said.append)
+    for name, shape in (("case1", (6, 40, 36)), ("case12", (6, 40, 36)), ("other", (5, 40, 36))):
+        add_scan(viewer, name, shape)
+    moved = viewer.add_labels(np.ones((5, 40, 36), np.uint8), name="other moved", translate=(9, 0, 0), **MM)
+    agreement = viewer.add_labels(np.ones((5, 40, 36), np.uint8), name="other agreement", **MM)
+    agreement.metadata[KEY] = {"agreement": "of two"}
+    viewer.add_labels(np.ones((6, 40, 36), np.uint8), name="Labels", **MM)  # of either
+    viewer.layers["case1 tumour"].name = "case12 as one reads it"
+    viewer.layers["case12 as one reads it"].metadata[KEY] = {"source": str(viewer.layers["case1"].unique_id)}
+    press(section.add_all, qtbot)
+    rows = [row[:2] for row in shown(section, qtbot)]
+    assert rows == [
+        ("case1", "case12 as one reads it"),
+        ("case12", "case12 tumour"),
+        ("other", "other tumour"),
+    ]
+    assert moved.name not in dict(rows).values()
+    assert said == ["3 added; 2 masks have no scan, or several that fit: add by hand."]
+    assert section.summed_up.value == "2 scans to learn from, 1 held out."
+
+
+def test_masks_that_cannot_be_used_or_teach_nothing_are_pointed_out(
+    viewer: napari.Viewer, section: PairsSection, qtbot: Any
+) -> None:
+    add_scan(viewer, "mine", made_by="x")
+    add_scan(viewer, "theirs", made_by="y")
+    image, labels = add_scan(viewer, "empty")
+    labels.data[:] = 0
+    used_image, used = add_scan(viewer, "used before")
+    press(section.add_all, qtbot)
+    viewer.add_labels(np.ones((3, 40, 36), np.uint8), name="small", **MM)
+    section.scan_layer.value = image
+    press(section.add_pair, qtbot)
+    viewer.add_labels(np.ones((6, 40, 36), np.uint8), name="moved", translate=(2, 0, 0), **MM)
+    section.scan_layer.value = image
+    press(section.add_pair, qtbot)
+    scan = scan_of(used_image, viewer.layers).scan
+    section.check_for("x", {content_hash(scan, used.data)})
+    said = {mask: text for _, mask, _, text in shown(section, qtbot)}
+    words = ("this model", "another model", "empty", "learned from it already", "(3, 40, 36)", "elsewhere")
+    for word, (mask, text) in zip(words, said.items(), strict=True):
+        assert word in text, (mask, text)
+    assert section.summed_up.value.endswith("2 left out.")
+    assert section.said.value.startswith("mine: Made by this model")
+    select(section, 3, qtbot)
+    assert section.said.value.startswith("used before: This model has learned")
+    with pytest.raises(ScanError, match="shape"):
+        section.lessons()
+    used_image.data = used_image.data + 1
+    qtbot.waitUntil(lambda: "with labels" in shown(section, qtbot)[3][-1], timeout=PATIENCE)
+    section.check_for("z", ())
+    assert "another model" in shown(section, qtbot)[0][-1]
+
+
+def test_only_slices_that_were_edited_or_checked_teach(
+    viewer: napari.Viewer, section: PairsSection, qtbot: Any
+) -> None:
+    _, edited = add_scan(viewer, "a", made_by="x")
+    add_scan(viewer, "b", made_by="x")
+    add_scan(viewer, "c")
+    press(section.add_all, qtbot)
+    section.check_for("x", ())
+    press_box(section.only_checked.native, qtbot)
+    assert section.only_checked.value
+    assert all("left out" in row[-1] for row in shown(section, qtbot)[:2])
+    assert "No record of edits" in shown(section, qtbot)[2][-1]
+    edited.paint((5, 3, 3), 1)
+    edited.metadata[KEY]["checked"] = {2}
+    qtbot.waitUntil(lambda: "2 slices of 6 edited or checked" in shown(section, qtbot)[0][-1])
+    lessons = {lesson.name: lesson for lesson in section.lessons()}
+    assert lessons.keys() == {"a", "c"}
+    assert lessons["a"].slices == (2, 5)
+    assert lessons["c"].slices == (1, 2, 3, 4)
+    assert [lesson.held_out for lesson in lessons.values()].count(True) == 1
+    assert section.summed_up.value == "1 scan to learn from, 1 held out. 1 left out."
+    edited.undo()
+    edited.metadata[KEY]["checked"] = set()
+    section.look_again()
+    qtbot.waitUntil(lambda: "left out" in shown(section, qtbot)[0][-1])
+    assert section.summed_up.value.startswith("No held-out score: one scan only")
+
+
+def test_what_is_painted_later_is_not_in_the_lessons(
+    viewer: napari.Viewer, section: PairsSection, qtbot: Any
+) -> None:
+    _, labels = add_scan(viewer, "a")
+    press(section.add_pair, qtbot)
+    (lesson,) = section.lessons()
+    before = lesson.mask.copy()
+    labels.data[:] = 1
+    np.testing.assert_array_equal(lesson.mask, before)
+
+
+def test_rows_go_with_their_layers_and_take_their_new_names(
+    viewer: napari.Viewer, section: PairsSection, qtbot: Any
+) -> None:
+    image, _ = add_scan(viewer, "a")
+    add_scan(viewer, "b")
+    _, labels = add_scan(viewer, "c")
+    press(section.add_all, qtbot)
+    image.name = "TCGA_CS_4941_19960909"
+    assert [row[0] for row in shown(section, qtbot)] == ["TCGA_CS_4941_19960909", "b", "c"]
+    assert section.lessons()[0].patient == "TCGA_CS_4941"
+    viewer.layers.remove(labels)
+    assert [row[0] for row in shown(section, qtbot)] == ["TCGA_CS_4941_19960909", "b"]
+    assert not section.drop.enabled
+    select(section, 0, qtbot)
+    press(section.drop, qtbot)
+    assert [row[0] for row in shown(section, qtbot)] == ["b"]
+    assert image in viewer.layers
+    viewer.layers.clear()
+    assert shown(section, qtbot) == []
+
+
+def test_the_user_chooses_what_is_held_out_and_a_patient_stays_on_one_side(
+    viewer: napari.Viewer, section: PairsSection, qtbot: Any
+) -> None:
+    for name in ("TCGA_CS_4941_1996", "TCGA_CS_4941_1997", "b"):
+        add_scan(viewer, name)
+    press(section.add_all, qtbot)
+    usual = [row[2] for row in shown(section, qtbot)]
+    assert usual in ([True, True, False], [False, False, True])
+    hold_out(section, 0, qtbot)
+    assert [row[2] for row in shown(section, qtbot)] == [not usual[0], not usual[1], usual[2]]
+    hold_out(section, 2, qtbot)
+    found = [row[2] for row in shown(section, qtbot)]
+    assert found == [not out for out in usual]
+    assert [lesson.held_out for lesson in section.lessons()] == found
+    for n in (0, 2):
+        if not found[n]:
+            hold_out(section, n, qtbot)
+    with pytest.raises(ScanError, match="all scans are held out"):
+        section.lessons()
+
+
+@pytest.fixture
+def folder(section: PairsSection, data: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that the user added, of three pairs; one mask is damaged."""
+    (data / "c_mask.tif").write_bytes(b"nothing")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(data))
+    with qtbot.waitSignal(section._rows.found, timeout=PATIENCE):
+        press(section.add_folder, qtbot)
+    return data
+
+
+def test_a_folder_of_pairs_is_checked_and_held_out_like_layers(
+    viewer: napari.Viewer, section: PairsSection, folder: Path, qtbot: Any
+) -> None:
+    rows = shown(section, qtbot)
+    assert [row[:2] for row in rows] == [(name, f"file {name}_mask.tif") for name in "abc"]
+    assert "with labels" in rows[0][-1]
+    assert "damaged" in rows[2][-1]
+    assert section.summed_up.value == "1 scan to learn from, 1 held out. 1 left out."
+    pairs = find_pairs(folder).pairs[:2]
+    assert section.files() == [(pair, row[2]) for pair, row in zip(pairs, rows, strict=False)]
+    assert section.lessons() == []
+    press(section.add_folder, qtbot)
+    add_scan(viewer, "d")
+    press(section.add_pair, qtbot)
+    assert len(shown(section, qtbot)) == 4
+    section.check_for("x", {content_hash(*pairs[0].read())})
+    assert "learned from it already" in shown(section, qtbot)[0][-1]
+
+
+def test_a_layer_has_the_hash_of_its_file(
+    viewer: napari.Viewer, section: PairsSection, data: Path, qtbot: Any
+) -> None:
+    pair = find_pairs(data).pairs[0]
+    viewer.open(pair.scan, plugin="napari-tumor-unet")
+    viewer.open(pair.mask, plugin="napari-tumor-unet")
+    press(section.add_all, qtbot)
+    (lesson,) = section.lessons()
+    assert set(lesson.scan.sequences) == {"pre", "flair", "post"}
+    assert content_hash(lesson.scan, lesson.mask) == content_hash(*pair.read())
+
+
+def test_a_mask_that_cannot_be_read_is_one_sentence_without_names_in_the_log(
+    viewer: napari.Viewer, section: PairsSection, tmp_path: Path, qtbot: Any
+) -> None:
+    _, labels = add_scan(viewer, "secret")
+    labels.metadata[KEY] = {"checked": 3}  # what only another version could mean
+    press(section.add_all, qtbot)
+    assert "could not be read" in shown(section, qtbot)[0][-1]
+    with pytest.raises(ScanError, match="could not be read"):
+        section.lessons()
+    assert "secret" not in (tmp_path / "errors.log").read_text()
+    assert section.summed_up.value == "Nothing to learn from: add scans with their masks. 1 left out."
+
+
+def test_a_folder_without_pairs_is_one_sentence(
+    section: PairsSection, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    with qtbot.waitSignal(section._rows.failed, timeout=PATIENCE) as failed:
+        press(section.add_folder, qtbot)
+    assert "holds no scan with a mask" in failed.args[0]
+    assert shown(section, qtbot) == []
+
+
+def test_layers_that_are_gone_are_let_go(viewer: napari.Viewer, section: PairsSection, qtbot: Any) -> None:
+    gone = weakly_added(viewer)
+    press(section.add_all, qtbot)
+    section.check_for("x", {"another"})
+    shown(section, qtbot)
+    viewer.layers.clear()
+
+    def freed() -> bool:
+        gc.collect()
+        return gone() is None
+
+    qtbot.waitUntil(freed, timeout=PATIENCE)
+
+
+def weakly_added(viewer: napari.Viewer) -> weakref.ref[np.ndarray]:
+    """The voxels of a scan, without holding them."""
+    image, _ = add_scan(viewer, "a")
+    return weakref.ref(image.data)
+
+
+def test_the_section_may_go_while_it_looks(viewer: napari.Viewer, qtbot: Any) -> None:
+    section = PairsSection(viewer)
+    section.native.destroyed.connect(section.let_go)  # as its panel does
+    dock = viewer.window.add_dock_widget(section)
+    image, labels = add_scan(viewer, "a")
+    press(section.add_all, qtbot)
+    with qtbot.waitSignal(section.native.destroyed, timeout=PATIENCE):
+        viewer.window.remove_dock_widget(dock)
+        section.native.deleteLater()
+    labels.data = labels.data + 1
+    image.name = "b"
+    add_scan(viewer, "c")
+    viewer.layers.clear()

@@ -1,0 +1,408 @@
+"""The panel "Fine-tune" in a real viewer: every button, and what must survive a crash."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from napari.layers import Labels
+from qtpy.QtWidgets import QMessageBox
+from safetensors.numpy import load_file
+
+from napari_tumor_unet.model import registry
+from napari_tumor_unet.model.card import file_hash, read_card
+from napari_tumor_unet.plugin.finetune.controller import Tuning
+from napari_tumor_unet.plugin.finetune.panel import FineTunePanel
+from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
+from napari_tumor_unet.training.finetuning.run_store import FineTuning, interrupted, runs_folder
+from tests.conftest import make_phantom
+from tests.plugin.conftest import PATIENCE, press
+
+Answer = Callable[[QMessageBox.StandardButton], list[str]]
+
+
+@pytest.fixture
+def model(tiny_model_file: Path) -> str:
+    """A model of the user's that learns in no time."""
+    registry.model_folder().mkdir(parents=True)
+    shutil.copy(tiny_model_file, registry.model_folder() / "tiny.safetensors")
+    return "tiny"
+
+
+@pytest.fixture
+def scans(viewer: napari.Viewer) -> napari.Viewer:
+    """Two scans with masks."""
+    for name, at in (("a", (-0.2, 0.25)), ("b", (0.3, -0.2))):
+        scan, mask = make_phantom((6, 40, 36), at=at)
+        viewer.add_image(scan.sequences["flair"], name=name)
+        viewer.add_labels(mask.astype(np.uint8), name=f"{name} mask")
+    return viewer
+
+
+def open_panel(viewer: napari.Viewer, epochs: int = 2) -> FineTunePanel:
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Fine-tune")[1]
+    if "tiny" in panel.model.choices:
+        panel.model.value = "tiny"
+    panel.settings.epochs.value = epochs
+    panel.settings._slices.value, panel.settings._batch.value = 8, 4
+    return panel
+
+
+@pytest.fixture
+def panel(scans: napari.Viewer, model: str, qtbot: Any) -> FineTunePanel:
+    """With both pairs in it."""
+    assert model in registry.user_models()
+    return with_pairs(open_panel(scans), qtbot)
+
+
+def with_pairs(panel: FineTunePanel, qtbot: Any) -> FineTunePanel:
+    press(panel.pairs.add_all, qtbot)
+    qtbot.waitUntil(lambda: panel.pairs.slices == 12, timeout=PATIENCE)
+    return panel
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
+    """Answer all questions alike; they are noted."""
+
+    def always(button: QMessageBox.StandardButton) -> list[str]:
+        asked: list[str] = []
+        monkeypatch.setattr(QMessageBox, "question", lambda _, __, text, *___: asked.append(text) or button)
+        return asked
+
+    return always
+
+
+def tuning_of(panel: FineTunePanel) -> Tuning:
+    return panel._tuning
+
+
+def run(panel: FineTunePanel, qtbot: Any) -> bool:
+    """Fine-tune to the end; whether there is a report."""
+    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE) as ended:
+        press(panel.start, qtbot)
+    return ended.args[0]
+
+
+def begin(panel: FineTunePanel, qtbot: Any, kind: type = Epoch) -> None:
+    """Start a run, and wait for its first epoch or step."""
+    with qtbot.waitSignal(
+        tuning_of(panel).progressed, timeout=PATIENCE, check_params_cb=lambda event: isinstance(event, kind)
+    ):
+        press(panel.start, qtbot)
+
+
+def no_run_is_left(qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: not runs_folder().exists() or not list(runs_folder().iterdir()), timeout=PATIENCE)
+
+
+def weights(name_or_path: str | Path) -> dict[str, np.ndarray]:
+    return load_file(registry.find_model(name_or_path))
+
+
+def rows(panel: FineTunePanel) -> list[str]:
+    table = panel.report.table
+    return [table.item(n, 0).text() for n in range(table.rowCount())]
+
+
+def test_a_run_shows_before_and_after_and_its_model_is_kept_by_name(
+    panel: FineTunePanel, scans: napari.Viewer, qtbot: Any, answer: Answer
+) -> None:
+    answer(QMessageBox.StandardButton.Yes)
+    segment_panel = scans.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    assert run(panel, qtbot)
+    held_out = next(lesson.name for lesson in panel.pairs.lessons() if lesson.held_out)
+    assert rows(panel) == [held_out, "sample_brain (bundled sample)"]
+    assert panel.report.advice.value.startswith("Recommended: ")
+    assert panel.curves.epochs == 2
+    assert not panel.start.enabled
+    assert all(path.is_file() for path in tuning_of(panel).report.pictures)
+    press(panel.report.pictures, qtbot)
+    assert panel.report.called.value == "tiny tuned"
+    panel.report.called.value = "ours"
+    press(panel.report.keep, qtbot)
+    assert list(registry.user_models()) == ["ours", "tiny"]
+    assert "ours" in segment_panel.model.choices
+    card = read_card(registry.find_model("ours"))
+    assert card.parent == file_hash(registry.find_model("tiny"))
+    assert not panel.report.visible
+    assert panel.start.enabled
+    no_run_is_left(qtbot)
+
+
+def test_a_discarded_model_leaves_nothing(panel: FineTunePanel, qtbot: Any) -> None:
+    assert run(panel, qtbot)
+    press(panel.report.discard, qtbot)
+    assert list(registry.user_models()) == ["tiny"]
+    assert panel.start.enabled
+    no_run_is_left(qtbot)
+
+
+def test_a_worse_model_is_kept_only_on_the_users_word(
+    panel: FineTunePanel, qtbot: Any, answer: Answer
+) -> None:
+    assert run(panel, qtbot)
+    tuning = tuning_of(panel)
+    tuning.report = replace(tuning.report, advice=replace(tuning.report.advice, keep=False))
+    asked = answer(QMessageBox.StandardButton.No)
+    press(panel.report.keep, qtbot)
+    assert len(asked) == 1
+    assert list(registry.user_models()) == ["tiny"]
+    answer(QMessageBox.StandardButton.Yes)
+    press(panel.report.keep, qtbot)
+    assert list(registry.user_models()) == ["tiny", "tiny tuned"]
+
+
+def test_a_name_that_is_taken_is_refused_and_the_model_stays(
+    panel: FineTunePanel, qtbot: Any, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("napari_tumor_unet.plugin.finetune.report.show_error", said.append)
+    answer(QMessageBox.StandardButton.Yes)
+    assert run(panel, qtbot)
+    panel.report.called.value = "Default"
+    press(panel.report.keep, qtbot)
+    assert "already" in said[0]
+    assert panel.report.visible
+
+
+@pytest.mark.parametrize("kind", [Reading, Scored, Step, Epoch])
+def test_a_pause_waits_and_goes_on(panel: FineTunePanel, qtbot: Any, kind: type) -> None:
+    panel.settings.epochs.value = 500
+    begin(panel, qtbot, kind)
+    press(panel.pause, qtbot)
+    qtbot.waitUntil(lambda: panel.said.value == "Paused.", timeout=PATIENCE)
+    assert panel.pause.text == "Go on"
+    with qtbot.waitSignal(tuning_of(panel).progressed, timeout=PATIENCE):
+        press(panel.pause, qtbot)
+    assert panel.pause.text == "Pause"
+    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE):
+        tuning_of(panel).cancel()
+
+
+def test_stop_keeps_the_best_so_far_and_says_so(panel: FineTunePanel, qtbot: Any) -> None:
+    panel.settings.epochs.value = 500
+    begin(panel, qtbot)
+    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE) as ended:
+        press(panel.stop, qtbot)
+    assert ended.args == [True]
+    assert 1 <= len(tuning_of(panel).report.history) < 500
+    assert "chosen by the same scans" in panel.report.advice.value
+
+
+def test_cancel_forgets_after_a_question(panel: FineTunePanel, qtbot: Any, answer: Answer) -> None:
+    panel.settings.epochs.value = 500
+    begin(panel, qtbot)
+    asked = answer(QMessageBox.StandardButton.No)
+    press(panel.cancel, qtbot)
+    assert len(asked) == 1
+    assert tuning_of(panel).running
+    answer(QMessageBox.StandardButton.Yes)
+    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE) as ended:
+        press(panel.cancel, qtbot)
+    assert ended.args == [False]
+    assert "forgotten" in panel.said.value
+    assert not panel.report.visible
+    no_run_is_left(qtbot)
+
+
+def test_what_is_painted_meanwhile_teaches_nothing(
+    panel: FineTunePanel, scans: napari.Viewer, qtbot: Any, answer: Answer
+) -> None:
+    answer(QMessageBox.StandardButton.Yes)
+    assert run(panel, qtbot)
+    press(panel.report.keep, qtbot)
+    panel.settings.epochs.value = 2
+    begin(panel, qtbot, Step)
+    for layer in (layer for layer in scans.layers if isinstance(layer, Labels)):
+        layer.data_setitem((np.array([0, 1, 2]),) * 3, 1)
+        layer.data[:] = 1
+    qtbot.waitUntil(lambda: not tuning_of(panel).running, timeout=PATIENCE)
+    press(panel.report.keep, qtbot)
+    one, two = weights("tiny tuned"), weights("tiny tuned 2")
+    assert all(np.array_equal(weight, two[name]) for name, weight in one.items())
+
+
+def test_the_command_makes_the_same_model(
+    viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer, tmp_path: Path
+) -> None:
+    from napari_tumor_unet import fine_tune
+
+    answer(QMessageBox.StandardButton.Yes)
+    for name in "abc":
+        viewer.open(
+            [data / f"{name}.tif", data / f"{name}_mask.tif"], plugin="napari-tumor-unet", stack=False
+        )
+    panel = open_panel(viewer)
+    press(panel.pairs.add_all, qtbot)
+    qtbot.waitUntil(lambda: panel.pairs.slices == 12, timeout=PATIENCE)
+    assert run(panel, qtbot)
+    changes = tuning_of(panel).report.changes
+    press(panel.report.keep, qtbot)
+    settings = FineTuning(epochs=2, batch_size=4, slices=8)
+    result = fine_tune(model, data, out=tmp_path / "command.safetensors", settings=settings)
+    one, two = weights("tiny tuned"), weights(result.path)
+    assert all(np.array_equal(weight, two[name]) for name, weight in one.items())
+    assert [c.after.dice for c in changes] == [c.after.dice for c in result.changes]
+    assert read_card(registry.find_model("tiny tuned")).data == result.model.card.data
+
+
+@pytest.mark.own_child
+def test_a_killed_child_is_one_sentence_and_the_run_is_resumed_with_the_same_weights(
+    panel: FineTunePanel, qtbot: Any, answer: Answer
+) -> None:
+    answer(QMessageBox.StandardButton.Yes)
+    tuning = tuning_of(panel)
+    panel.settings.epochs.value = 6
+    assert run(panel, qtbot)
+    press(panel.report.keep, qtbot)
+    begin(panel, qtbot)
+    with qtbot.waitSignal(tuning.ended, timeout=PATIENCE) as ended:
+        os.kill(tuning._worker.pid, signal.SIGKILL)
+    assert ended.args == [False]
+    assert "process was stopped" in panel.said.value
+    assert "can be resumed" in panel.said.value
+    qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
+    assert "tiny, 1 scan, " in panel.interrupted.run.current_choice
+    with qtbot.waitSignal(tuning.ended, timeout=PATIENCE) as ended:
+        press(panel.interrupted.resume, qtbot)
+    assert ended.args == [True]
+    assert panel.curves.epochs == 6
+    press(panel.report.keep, qtbot)
+    one, two = weights("tiny tuned"), weights("tiny tuned 2")
+    assert all(np.array_equal(weight, two[name]) for name, weight in one.items())
+    no_run_is_left(qtbot)
+
+
+KILLED = """
+import dataclasses, os, shutil, signal, sys
+from pathlib import Path
+from napari_tumor_unet.worker import tasks
+from napari_tumor_unet.io.datasets.pairs import find_pairs
+from napari_tumor_unet.training.events import Epoch
+from napari_tumor_unet.training.finetuning.run_store import PARENT, FineTuning, RunPlan, lock_of, new_run
+pairs = find_pairs(Path(sys.argv[1])).pairs
+folder = new_run()
+lock_of(folder).acquire()
+shutil.copy(sys.argv[2], folder / PARENT)
+plan = RunPlan("tiny", FineTuning(epochs=3, batch_size=4, slices=8), pairs[:2], pairs[2:])
+for event in tasks.fine_tune(None, folder, plan, (), "cpu"):
+    if isinstance(event, Epoch):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resumed(
+    viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer
+) -> None:
+    for _ in range(2):
+        died = subprocess.run([sys.executable, "-c", KILLED, data, registry.find_model(model)], check=False)
+        assert died.returncode == -signal.SIGKILL
+    panel = open_panel(viewer)
+    qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
+    assert "1 of 3 epochs" in panel.interrupted.run.current_choice
+    answer(QMessageBox.StandardButton.Yes)
+    press(panel.interrupted.delete, qtbot)
+    assert len(interrupted()) == 1
+    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE) as ended:
+        press(panel.interrupted.resume, qtbot)
+    assert ended.args == [True]
+    assert rows(panel) == ["c", "sample_brain (bundled sample)"]
+    press(panel.report.discard, qtbot)
+    no_run_is_left(qtbot)
+
+
+def test_a_damaged_checkpoint_is_one_sentence_and_the_run_can_be_deleted(
+    viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer
+) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, data, registry.find_model(model)], check=False)
+    os.truncate(interrupted()[0].folder / "checkpoint.pt", 1000)
+    panel = open_panel(viewer)
+    qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
+    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE) as ended:
+        press(panel.interrupted.resume, qtbot)
+    assert ended.args == [False]
+    assert panel.said.value.endswith("is damaged; delete it to start anew.")
+    qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
+    answer(QMessageBox.StandardButton.Yes)
+    press(panel.interrupted.delete, qtbot)
+    assert interrupted() == []
+
+
+def test_the_panel_may_be_closed_and_opened_again_during_a_run(
+    panel: FineTunePanel, scans: napari.Viewer, qtbot: Any
+) -> None:
+    panel.settings.epochs.value = 30
+    begin(panel, qtbot, Step)
+    tuning = tuning_of(panel)
+    scans.window.remove_dock_widget(panel.native)
+    again = open_panel(scans)
+    assert not again.start.visible or not again.start.enabled
+    with qtbot.waitSignal(tuning.ended, timeout=PATIENCE) as ended:
+        tuning.tell("stop")
+    if ended.args[0]:
+        assert again.report.visible
+
+
+def test_two_viewers_tune_at_once_and_do_not_offer_each_others_runs(
+    panel: FineTunePanel, make_napari_viewer: Any, qtbot: Any
+) -> None:
+    other = make_napari_viewer(show=True)
+    scan, mask = make_phantom((6, 40, 36))
+    other.add_image(scan.sequences["flair"], name="c")
+    other.add_labels(mask.astype(np.uint8), name="c mask")
+    second = open_panel(other)
+    press(second.pairs.add_all, qtbot)
+    begin(panel, qtbot, Step)
+    press(second.start, qtbot)
+    assert interrupted() == []
+    for each in (panel, second):
+        qtbot.waitUntil(lambda each=each: tuning_of(each).report is not None, timeout=PATIENCE)
+    assert rows(second)[-1] == "sample_brain (bundled sample)"
+    assert "optimistic" not in panel.report.advice.value.lower()
+
+
+def test_a_model_that_is_deleted_meanwhile_changes_nothing(panel: FineTunePanel, qtbot: Any) -> None:
+    begin(panel, qtbot, Step)
+    registry.delete_model("tiny")
+    qtbot.waitUntil(lambda: not tuning_of(panel).running, timeout=PATIENCE)
+    assert panel.report.visible
+
+
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize("fault", ["no pairs", "disk full"])
+def test_what_cannot_begin_is_one_sentence(
+    scans: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("napari_tumor_unet.plugin.finetune.panel.show_error", said.append)
+    panel = open_panel(scans)
+    if fault == "disk full":
+        with_pairs(panel, qtbot)
+
+        def full(*_: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("napari_tumor_unet.plugin.finetune.controller.shutil.copyfile", full)
+    press(panel.start, qtbot)
+    assert len(said) == 1
+    assert ("nothing to learn from" if fault == "no pairs" else "No space left") in said[0]
+    assert panel.said.value == said[0]
+    assert panel.start.enabled
+    assert not tuning_of(panel).running
+    no_run_is_left(qtbot)
+
+
+def test_an_estimate_is_shown_before_the_start(panel: FineTunePanel, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: "GB of memory" in panel.estimate.value, timeout=PATIENCE)
+    assert panel.estimate.value.startswith("About ")

@@ -1,0 +1,114 @@
+"""Which image a mask belongs to; layers alone, without a viewer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+
+from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Place
+from napari_tumor_unet.plugin.layers.sequence_memory import remember
+from napari_tumor_unet.plugin.layers.sequences import Choice, Part
+from napari_tumor_unet.scan import ScanError
+from tests.conftest import Refused
+
+MM = {"scale": (5, 1, 1), "units": "mm"}
+
+
+def pair(image: Image, labels: Labels, point: tuple[float, ...] = ()) -> tuple[Any, Any]:
+    """The scan's and the mask's voxels as they are learned from."""
+    made = LayerPair(image, labels, point)
+    source = made.source([image, labels])
+    flair = source.scan.sequences["flair"]
+    return np.stack([flair[z] for z in range(flair.shape[0])]), made.mask(source)
+
+
+def test_a_mask_of_turned_slices_is_learned_from_as_it_was_segmented() -> None:
+    voxels = np.arange(4 * 5 * 6).reshape(4, 5, 6)
+    place = Place(across=2, turn=1)
+    labels = Labels(voxels.copy(), metadata={KEY: {"place": place, "written": place.volume(voxels)}})
+    image = Image(voxels)
+    scan, mask = pair(image, labels)
+    assert scan.shape[0] == 6
+    np.testing.assert_array_equal(scan, mask)
+    made = LayerPair(image, labels, ())
+    np.testing.assert_array_equal(made.written(made.source([image])), mask)
+
+
+@pytest.mark.parametrize("known", [{}, {KEY: {"place": Place(at=(2,))}}])
+def test_of_a_series_one_point_in_time_is_learned_from(known: dict) -> None:
+    voxels = np.arange(5 * 4 * 5 * 6).reshape(5, 4, 5, 6)
+    scan, mask = pair(Image(voxels), Labels(voxels.copy(), metadata=known), (1, 0, 0, 0))
+    at = 2 if known else 1
+    np.testing.assert_array_equal(scan, voxels[at])
+    np.testing.assert_array_equal(mask, voxels[at])
+
+
+def test_a_scan_is_learned_from_with_the_sequences_that_the_user_said() -> None:
+    voxels = np.arange(4 * 5 * 6 * 7).reshape(4, 5, 6, 7)
+    image = Image(voxels, axis_labels=("c", "z", "y", "x"))
+    remember(image, Choice({"flair": Part(image, 2)}))
+    scan, _ = pair(image, Labels(np.zeros((5, 6, 7), int)))
+    np.testing.assert_array_equal(scan, voxels[2])
+
+
+def test_channels_are_no_part_of_the_mask() -> None:
+    image = Image(np.zeros((4, 3, 6, 7)), scale=(5, 1, 0.5, 1))
+    mask = Labels(np.zeros((4, 6, 7), int), scale=(5, 0.5, 1))
+    assert image_for(mask, [image]) is image
+    assert image_for(Labels(mask.data, scale=(5, 1, 1)), [image]) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "same"),
+    [
+        ({"scale": (5, 1, 1), "units": "mm"}, True),
+        ({"scale": (5000, 1000, 1000), "units": "um"}, True),
+        ({"scale": (5, 1, 1)}, True),  # a unit that is not told is none that differs
+        ({"scale": (5, 1, 1), "units": "um"}, False),
+        ({"scale": (5, 1, 1), "units": "mm", "translate": (0, 0, 1e-5)}, True),
+        ({"scale": (5, 1, 1), "units": "mm", "translate": (0, 0, 1)}, False),
+        ({"scale": (5, 1, 1), "units": "mm", "rotate": (0, 0, 3)}, False),
+    ],
+)
+def test_a_mask_lies_where_its_scan_does(place: dict, same: bool, refused: Refused) -> None:
+    image, mask = Image(np.zeros((4, 6, 7)), **MM), Labels(np.zeros((4, 6, 7), int), **place)
+    assert (image_for(mask, [image]) is image) == same
+    if same:
+        LayerPair(image, mask, ()).source([image])
+    else:
+        with refused(ScanError, "elsewhere"):
+            LayerPair(image, mask, ()).source([image])
+
+
+@pytest.mark.parametrize(
+    ("images", "mask", "found"),
+    [
+        (("case1", "case12"), "case1 mask", "case1"),
+        (("case1", "case12"), "case12_mask", "case12"),
+        (("case1", "case1 probability"), "case1 mask", "case1"),
+        (("left_flair", "right_flair"), "right_seg", "right_flair"),
+        (("a1", "a2"), "a3", None),
+        (("a", "b"), "Labels", None),
+        (("a",), "Labels", "a"),
+    ],
+)
+def test_of_several_images_the_one_called_alike_is_taken(
+    images: tuple[str, ...], mask: str, found: str | None
+) -> None:
+    layers = [Image(np.zeros((4, 6, 7)), name=name) for name in images]
+    taken = image_for(Labels(np.zeros((4, 6, 7), int), name=mask), layers)
+    assert (taken and taken.name) == found
+
+
+def test_what_a_mask_was_made_from_or_read_with_comes_before_names() -> None:
+    first, second, flair = (Image(np.zeros((4, 6, 7)), name=name) for name in ("x", "mask of x", "y"))
+    second.metadata[KEY] = {"scan_id": "1", "sequence": "pre"}
+    flair.metadata[KEY] = {"scan_id": "1", "sequence": "flair"}
+    mask = Labels(np.zeros((4, 6, 7), int), name="mask of x")
+    assert image_for(mask, [first, second, flair]) is flair
+    mask.metadata[KEY] = {"source": str(first.unique_id), "scan_id": "1"}
+    assert image_for(mask, [first, second, flair]) is first

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import signal
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from napari_tumor_unet.plugin.recovery import store
+from napari_tumor_unet.plugin.recovery.store import (
+    Autosave,
+    AutosaveError,
+    autosave_folder,
+    leftovers,
+    load,
+    pack,
+    save,
+)
+from tests.conftest import Refused
+
+INTEGERS = st.sampled_from(["u1", "i2", "u4", "i8"])
+VOLUMES = hnp.arrays(
+    INTEGERS, hnp.array_shapes(min_dims=2, max_dims=4, max_side=5), elements=st.integers(0, 2)
+)
+
+
+def make(mask: np.ndarray | None = None, scan: str = "a scan") -> Autosave:
+    mask = np.eye(4, dtype=np.uint8)[None] if mask is None else mask
+    empty = pack(np.zeros((2, 3, 4), np.uint8))
+    return Autosave(scan, 1, pack(mask), empty, empty, {"name": f"{scan} tumour"}, {"place": {"at": [0]}})
+
+
+@pytest.fixture
+def left() -> Path:
+    """The autosave of a process that has ended."""
+    path = autosave_folder() / ("0" * 32) / "some.npz"
+    save(make(), path)
+    return path
+
+
+@contextmanager
+def napari_that_autosaves() -> Iterator[subprocess.Popen[str]]:
+    """Another process, which lives on after it has written an autosave."""
+    code = """if True:
+        import sys
+        from tests.plugin.recovery.test_store import make
+        from napari_tumor_unet.plugin.recovery.store import new_file, save
+        save(make(scan="of another"), new_file())
+        print("saved", flush=True)
+        sys.stdin.read()
+    """
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as process:
+        assert process.stdout.readline() == "saved\n"
+        yield process
+        process.kill()
+
+
+@given(VOLUMES)
+def test_an_array_is_the_same_after_packing(array: np.ndarray) -> None:
+    again = pack(array).unpack()
+    np.testing.assert_array_equal(again, array, strict=True)
+    assert not np.shares_memory(again, array)
+
+
+@given(mask=VOLUMES)
+def test_a_saved_layer_is_loaded_as_it_was(
+    mask: np.ndarray, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("autosave") / "a.npz"
+    saved = make(mask)
+    save(saved, path)
+    loaded = load(path)
+    np.testing.assert_array_equal(loaded.mask.unpack(), mask, strict=True)
+    assert (loaded.scan, loaded.edited, loaded.layer, loaded.result) == (
+        *("a scan", 1),
+        *(saved.layer, saved.result),
+    )
+    assert loaded.digest == saved.digest
+
+
+def test_another_voxel_is_another_digest() -> None:
+    mask = np.zeros((2, 4, 4), np.uint8)
+    first = make(mask).digest
+    mask[1, 2, 3] = 1
+    assert make(mask).digest != first
+
+
+def test_leftovers_are_those_of_processes_that_were_killed() -> None:
+    with napari_that_autosaves() as other:
+        save(make(), store.new_file())
+        assert not leftovers()
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+        found = leftovers()
+    assert [leftover.scan for leftover in found] == ["of another"]
+    assert load(found[0].path).edited == 1
+    store.discard(found[0].path)
+    assert not leftovers()
+    assert not found[0].path.parent.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+def test_nobody_else_may_read_them() -> None:
+    path = store.new_file()
+    save(make(), path)
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (path, path.parent, autosave_folder())}
+    assert list(modes.values()) == [0o600, 0o700, 0o700]
+    assert {stat.S_IMODE(p.stat().st_mode) for p in autosave_folder().glob("*.lock")} == {0o600}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.95])
+def test_a_file_that_was_cut_off_is_refused(left: Path, share: float, refused: Refused) -> None:
+    content = left.read_bytes()
+    left.write_bytes(content[: int(share * len(content))])
+    assert not leftovers()
+    with refused(AutosaveError, "damaged"):
+        load(left)
+    assert left.exists()
+
+
+@given(at=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_flipped_bit_crashes_nothing(at: float, bit: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("autosave") / "a.npz"
+    save(make(), path)
+    content = bytearray(path.read_bytes())
+    content[int(at * len(content))] ^= 1 << bit
+    path.write_bytes(content)
+    with suppress(AutosaveError):
+        load(path)
+
+
+def test_what_is_no_autosave_is_neither_offered_nor_deleted(left: Path) -> None:
+    foreign = [left.with_name("notes.txt"), left.with_name("mine.npz"), autosave_folder() / "x" / "a.npz"]
+    foreign[2].parent.mkdir()
+    foreign[0].write_text("mine")
+    np.savez(foreign[1], told=np.array([1]))
+    with zipfile.ZipFile(foreign[2], "w") as file:
+        file.writestr("a", "b")
+    assert [leftover.path for leftover in leftovers()] == [left]
+    store.discard(left)
+    assert not leftovers()
+    assert all(path.exists() for path in foreign)
+
+
+def test_pickles_are_not_read(left: Path, refused: Refused) -> None:
+    np.savez(left, told=np.array([{"scan": "a"}], dtype=object))
+    assert not leftovers()
+    with refused(AutosaveError, "damaged"):
+        load(left)
+
+
+def test_planes_that_lie_outside_are_refused(left: Path, refused: Refused) -> None:
+    with np.load(left) as file:
+        arrays = dict(file)
+    np.savez(left, **arrays | {"mask_at": np.array([7])})
+    with refused(AutosaveError, "damaged"):
+        load(left)
+
+
+def test_one_that_is_gone_is_refused(left: Path, refused: Refused) -> None:
+    left.unlink()
+    with refused(AutosaveError, "are gone"):
+        load(left)
+
+
+def test_a_full_disk_leaves_the_one_before_whole(
+    left: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    def full(file: object, **_: object) -> None:
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with refused(AutosaveError, "of b cannot be saved on their own (No space left on device)"):
+        save(make(scan="b"), left)
+    assert load(left).scan == "a scan"
+    assert list(left.parent.iterdir()) == [left]
+
+
+def test_without_a_folder_there_are_no_leftovers() -> None:
+    assert not leftovers()
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "file" / "autosave"))
+    with refused(AutosaveError, "cannot be saved on their own"):
+        store.new_file()
+    assert not leftovers()

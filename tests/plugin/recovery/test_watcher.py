@@ -1,0 +1,337 @@
+"""Corrections are kept while the user paints, and offered again after a crash, in real viewers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
+
+from napari_tumor_unet.inference.result import Provenance, Slices
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.recovery import store, watcher
+from napari_tumor_unet.plugin.recovery.store import Leftover, autosave_folder
+from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.segment.mask_editor import KeptResult, has_result
+from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
+from tests.plugin.conftest import PATIENCE, press
+from tests.plugin.recovery.test_store import make
+
+TOLD = Provenance("tiny", "0" * 64, "0", 0.5, 0.1, ("flair",), "cpu", "float32", "2026-01-01", 1.0)
+PLACE = {"scale": (5, 1, 2), "translate": (1, 2, 3), "units": "mm", "axis_labels": ("z", "y", "x")}
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "_PAUSE", 0.05)
+    monkeypatch.setattr(watcher, "_PANEL", 0)
+    monkeypatch.setattr(watcher, "_announced", False)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the user is told."""
+    said: list[str] = []
+    for kind in ("show_info", "show_error"):
+        monkeypatch.setattr(watcher, kind, said.append)
+        monkeypatch.setattr(f"napari_tumor_unet.plugin.segment.mask_section.{kind}", said.append)
+    return said
+
+
+def segmented(viewer: napari.Viewer, **geometry: Any) -> napari.layers.Labels:
+    """A finished result on an image, as a run leaves it."""
+    Session.of(viewer)
+    image = viewer.add_image(np.zeros((6, 30, 20), np.float32), name="head", **(PLACE | geometry))
+    source = scan_of(image, viewer.layers, viewer.dims.point)
+    result = ResultLayer(viewer, source)
+    result.show()
+    probability = np.zeros(source.scan.shape, np.uint8)
+    probability[2:4, 5:15, 5:15] = 200
+    indices = tuple(range(len(probability)))
+    result.write(
+        Slices(indices, probability, (probability > 127).astype(np.uint8), len(indices), len(indices))
+    )
+    result.finish(None, TOLD)
+    return result.layer
+
+
+def kept() -> list[Path]:
+    """The autosaves that there are."""
+    return list(autosave_folder().glob("*/[!.]*.npz"))
+
+
+def looked(viewer: napari.Viewer, qtbot: Any) -> None:
+    """Wait until all edits so far were looked at."""
+    keeper = Session.of(viewer).autosaving
+    qtbot.waitUntil(lambda: not keeper._unsaved, timeout=PATIENCE)
+    keeper._thread.submit(int).result()
+
+
+def wait_for_autosaves(n: int, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: len(kept()) == n, timeout=PATIENCE)
+
+
+@pytest.fixture
+def crashed(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let what this process kept be another's, one that has ended."""
+
+    def crash() -> None:
+        (lock,) = store._LOCKS
+        lock.release()
+        store._LOCKS.clear()
+        store._own_folder.cache_clear()
+
+    monkeypatch.setattr(store, "_LOCKS", [])
+    store._own_folder.cache_clear()
+    return crash
+
+
+def has_its_place(button: Any) -> bool:
+    """Whether a new button can be pressed: Qt lays it out some time after it is visible."""
+    return button.native.isVisible() and 0 < button.native.height() < 100
+
+
+def stroke(layer: napari.layers.Labels) -> None:
+    layer.paint((2, 8, 8), 2)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        stroke,
+        lambda layer: layer.fill((2, 8, 8), 2),
+        lambda layer: layer.paint((2, 8, 8), 0),
+        lambda layer: layer.data_setitem((np.array([2]), np.array([8]), np.array([8])), 3),
+        lambda layer: setattr(layer, "data", np.ones_like(layer.data)),
+        lambda layer: (layer.paint((2, 8, 8), 2), layer.undo(), layer.redo()),
+    ],
+    ids=["paint", "fill", "erase", "setitem", "data", "redo"],
+)
+def test_every_kind_of_edit_is_kept(viewer: napari.Viewer, qtbot: Any, edit: Any) -> None:
+    layer = segmented(viewer)
+    looked(viewer, qtbot)
+    edit(layer)
+    wait_for_autosaves(1, qtbot)
+    looked(viewer, qtbot)
+    np.testing.assert_array_equal(store.load(kept()[0]).mask.unpack(), layer.data)
+
+
+def test_a_result_without_edits_is_never_kept(viewer: napari.Viewer, qtbot: Any) -> None:
+    layer = segmented(viewer)
+    viewer.dims.set_current_step(0, 1)
+    KeptResult(viewer, layer).change(0.9, 0)
+    looked(viewer, qtbot)
+    assert not autosave_folder().exists()
+
+
+def test_what_is_undone_is_not_kept_any_more(viewer: napari.Viewer, qtbot: Any) -> None:
+    layer = segmented(viewer)
+    stroke(layer)
+    wait_for_autosaves(1, qtbot)
+    layer.undo()
+    wait_for_autosaves(0, qtbot)
+
+
+def test_a_user_who_does_not_pause_is_not_waited_for(
+    viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "_PAUSE", 1000.0)
+    monkeypatch.setattr(watcher, "_LATEST", 0.1)
+    layer = segmented(viewer)
+    for label in (2, 3):
+        layer.paint((2, 8, 8), label)
+    wait_for_autosaves(1, qtbot)
+
+
+def test_corrections_come_back_as_they_were_and_belong_to_the_open_image(
+    make_napari_viewer: Any, qtbot: Any, crashed: Any
+) -> None:
+    layer = segmented(first := make_napari_viewer(show=True))
+    stroke(layer)
+    looked(first, qtbot)
+    crashed()
+
+    viewer = make_napari_viewer(show=True)
+    image = viewer.add_image(np.zeros((6, 30, 20)), name="head", **PLACE)
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    qtbot.waitUntil(lambda: len(panel.recovery) == 2, timeout=PATIENCE)
+    said, restore, _ = panel.recovery[1]
+    qtbot.waitUntil(lambda: has_its_place(restore), timeout=PATIENCE)
+    name, extent = (label.text() for label in said.native.findChildren(QLabel))
+    assert name == "head"
+    assert extent.endswith(", 1 slice edited")
+    press(restore, qtbot)
+    qtbot.waitUntil(lambda: not panel.recovery.native.isVisible(), timeout=PATIENCE)
+
+    restored = viewer.layers["head tumour"]
+    np.testing.assert_array_equal(restored.data, layer.data, strict=True)
+    np.testing.assert_array_equal(restored.extent.world, layer.extent.world)
+    assert (restored.units, restored.axis_labels) == (layer.units, layer.axis_labels)
+    known, before = restored.metadata[KEY], layer.metadata[KEY]
+    for volume in ("written", "probability"):
+        np.testing.assert_array_equal(known.pop(volume), before[volume], strict=True)
+    assert known.pop("source") == str(image.unique_id)
+    assert {name: before[name] for name in known if name in before} | {
+        "checked": set(),
+        "visited": set(),
+    } == known
+    known |= {volume: before[volume].copy() for volume in ("written", "probability")}
+    assert has_result(restored)
+    KeptResult(viewer, restored).change(0.9, 0)
+    assert set(np.unique(restored.data)) == {0, 2}
+    looked(viewer, qtbot)
+    assert len(kept()) == 1
+    assert not store.leftovers()
+
+
+def test_of_four_axes_the_time_point_comes_back(viewer: napari.Viewer, qtbot: Any) -> None:
+    image = viewer.add_image(np.zeros((3, 6, 30, 20)), name="head", axis_labels=("t", "z", "y", "x"))
+    viewer.dims.set_current_step(0, 2)
+    result = ResultLayer(viewer, source := scan_of(image, viewer.layers, viewer.dims.point))
+    Session.of(viewer)
+    result.show()
+    result.layer.paint((0, 2, 8, 8), 2)
+    result.layer.paint((2, 3, 8, 8), 2)
+    wait_for_autosaves(1, qtbot)
+    looked(viewer, qtbot)
+    loaded = store.load(path := kept()[0])
+    assert loaded.edited == 2
+    Session.of(viewer).autosaving.restore(Leftover(path, "head", 2, None))
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
+    np.testing.assert_array_equal(viewer.layers[-1].data, result.layer.data)
+    assert viewer.layers[-1].metadata[KEY]["place"] == source.place
+
+
+def test_what_our_writer_saved_is_not_kept_until_it_is_edited_again(
+    viewer: napari.Viewer, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    layer = segmented(viewer)
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    viewer.layers.selection.active = layer
+    stroke(layer)
+    wait_for_autosaves(1, qtbot)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "a.tif"), ""))
+    panel.result._save()
+    wait_for_autosaves(0, qtbot)
+    assert told[0].startswith("The mask is in a.tif")
+    viewer.dims.set_current_step(0, 1)
+    looked(viewer, qtbot)
+    assert not kept()
+    layer.paint((1, 8, 8), 2)
+    wait_for_autosaves(1, qtbot)
+
+
+def test_edits_after_the_save_began_stay_kept(viewer: napari.Viewer, qtbot: Any) -> None:
+    layer = segmented(viewer)
+    stroke(layer)
+    wait_for_autosaves(1, qtbot)
+    saved = Session.of(viewer).autosaving.as_it_is(layer)
+    layer.paint((1, 8, 8), 2)
+    saved()
+    looked(viewer, qtbot)
+    assert store.load(kept()[0]).edited == 2
+
+
+@pytest.mark.parametrize("way", ["remove", "close"])
+def test_a_layer_that_goes_leaves_its_last_edits(
+    viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    layer = segmented(viewer)
+    looked(viewer, qtbot)
+    monkeypatch.setattr(watcher, "_PAUSE", 1000.0)
+    stroke(layer)
+    if way == "remove":
+        viewer.layers.remove(layer)
+    else:
+        QApplication.sendEvent(viewer.window._qt_window, QEvent(QEvent.Type.Close))
+    wait_for_autosaves(1, qtbot)
+
+
+def test_a_deletion_is_asked_for_once(
+    viewer: napari.Viewer, qtbot: Any, crashed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = segmented(viewer)
+    stroke(layer)
+    wait_for_autosaves(1, qtbot)
+    crashed()
+    keeper = Session.of(viewer).autosaving
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    keeper._on_leftovers(store.leftovers())
+    answers = [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No]
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop())
+    delete = panel.recovery[1][2]
+    qtbot.waitUntil(lambda: has_its_place(delete), timeout=PATIENCE)
+    press(delete, qtbot)
+    assert len(keeper.leftovers) == 1
+    press(delete, qtbot)
+    wait_for_autosaves(0, qtbot)
+    qtbot.waitUntil(lambda: not panel.recovery.visible, timeout=PATIENCE)
+
+
+def test_without_the_panel_leftovers_are_told_once(
+    make_napari_viewer: Any, qtbot: Any, crashed: Any, told: list[str]
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    stroke(segmented(viewer))
+    wait_for_autosaves(1, qtbot)
+    crashed()
+    for _ in range(2):
+        keeper = Session.of(make_napari_viewer(show=True)).autosaving
+        qtbot.waitUntil(lambda k=keeper: bool(k.leftovers and told), timeout=PATIENCE)
+    QApplication.processEvents()
+    assert told == ["An earlier session left unsaved corrections; the panel Segment tumour offers them."]
+
+
+def test_a_damaged_one_is_told_and_can_be_deleted(viewer: napari.Viewer, qtbot: Any, told: list[str]) -> None:
+    path = autosave_folder() / ("0" * 32) / "a.npz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PK")
+    keeper = Session.of(viewer).autosaving
+    looked(viewer, qtbot)
+    QApplication.processEvents()
+    keeper.offered = True
+    keeper._on_leftovers([leftover := Leftover(path, "head", 1, None)])
+    keeper.restore(leftover)
+    qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
+    assert told == ["The file with these corrections is damaged; delete it."]
+    assert keeper.leftovers == [leftover]
+    keeper.delete(leftover)
+    qtbot.waitUntil(lambda: not keeper.leftovers, timeout=PATIENCE)
+
+
+def test_one_of_another_version_is_told_and_stays(viewer: napari.Viewer, qtbot: Any, told: list[str]) -> None:
+    path = autosave_folder() / ("0" * 32) / "a.npz"
+    store.save(make(), path)
+    keeper = Session.of(viewer).autosaving
+    keeper.offered = True
+    keeper.restore(Leftover(path, "head", 1, None))
+    qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
+    assert told == ["The file with these corrections is none of this version; delete it."]
+    assert path.exists()
+    assert not viewer.layers
+
+
+def test_a_full_disk_is_told_once(
+    viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    layer = segmented(viewer)
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez_compressed", full)
+        for label in (2, 3):
+            layer.paint((2, 8, 8), label)
+            looked(viewer, qtbot)
+        qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
+    sentence = (
+        "Corrections of head cannot be saved on their own (No space left on device); save the mask yourself."
+    )
+    assert told == [sentence]
+    layer.paint((2, 8, 8), 4)
+    wait_for_autosaves(1, qtbot)

@@ -1,0 +1,450 @@
+"""The panel "Score" in a real viewer."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from napari._app_model import get_app_model
+from napari.layers import Labels
+from napari.utils.transforms import Affine
+from qtpy.QtCore import QPointF, Qt
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+from superqt import QCollapsible
+
+from napari_tumor_unet.evaluation.compare import score
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.score.live_score import _planes
+from napari_tumor_unet.plugin.segment.controller import Session
+from tests.plugin.conftest import PATIENCE, entries_of, press
+
+MM = {"scale": (5, 1, 0.5), "units": "mm"}
+Masks = tuple[np.ndarray, np.ndarray]
+
+
+@pytest.fixture
+def masks() -> Masks:
+    """A prediction and a reference that differ in every slice that they have, and a second label."""
+    prediction, reference = np.zeros((2, 12, 40, 44), np.uint8)
+    for z in range(3, 10):
+        reference[z, 10:25, 12:30] = 1
+        prediction[z, 10 : 25 - z // 2, 13:30] = 1
+    reference[4:6, 30:36, 30:36] = prediction[5:7, 30:36, 30:35] = 2
+    return prediction, reference
+
+
+@pytest.fixture
+def layers(viewer: napari.Viewer, masks: Masks) -> tuple[Labels, Labels]:
+    prediction = viewer.add_labels(masks[0].copy(), name="prediction", **MM)
+    return prediction, viewer.add_labels(masks[1].copy(), name="reference", **MM)
+
+
+@pytest.fixture
+def panel(viewer: napari.Viewer) -> Any:
+    return viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score")[1]
+
+
+@pytest.fixture
+def compare(panel: Any, qtbot: Any) -> Callable[[], list[Any]]:
+    """Press the button and wait for all numbers."""
+
+    def wait() -> list[Any]:
+        with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+            press(panel.start, qtbot)
+        return panel.numbers.scores
+
+    return wait
+
+
+def set_layers(panel: Any, prediction: Labels, reference: Labels) -> None:
+    panel.prediction.value, panel.reference.value = prediction, reference
+
+
+def test_the_command_compares_the_two_masks_that_are_selected(
+    viewer: napari.Viewer, layers: tuple[Labels, Labels], masks: Masks, qtbot: Any
+) -> None:
+    prediction, reference = layers
+    prediction.metadata[KEY] = {"written": masks[0], "provenance": {"model": "default"}}
+    viewer.layers.selection = {prediction, reference}
+    entry = entries_of(viewer, "Measure")[0]
+    assert entry.text() == "Score a prediction (Tumour U-Net)"
+    assert entry.isEnabled()
+    get_app_model().commands.execute_command("napari-tumor-unet.score").result()
+    panel = viewer.window.dock_widgets["Score (napari-tumor-unet)"]
+    assert (panel.prediction.value, panel.reference.value) == layers
+    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+        pass
+    expected = score(*masks, spacing=(5, 1, 0.5))
+    assert panel.numbers.scores == [expected]
+    assert f"{expected.dice:.4f}" in panel.numbers.large.value
+    assert panel._row()[0].model == "default"
+
+
+def test_the_command_brings_the_panel_to_the_front(
+    viewer: napari.Viewer, layers: tuple[Labels, Labels], qtbot: Any
+) -> None:
+    other, _ = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
+    for _ in range(2):
+        other.raise_()
+        viewer.layers.selection = set(layers)
+        get_app_model().commands.execute_command("napari-tumor-unet.score").result()
+        panel = viewer.window.dock_widgets["Score (napari-tumor-unet)"]
+        with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+            pass
+        qtbot.waitUntil(lambda panel=panel: not panel.native.visibleRegion().isEmpty())
+        assert other.visibleRegion().isEmpty()
+
+
+def test_the_command_is_for_two_masks(viewer: napari.Viewer, layers: tuple[Labels, Labels]) -> None:
+    viewer.layers.selection = {layers[0]}
+    assert not entries_of(viewer, "Measure")[0].isEnabled()
+
+
+def test_swapped_masks_swap_precision_and_recall(
+    panel: Any, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
+) -> None:
+    set_layers(panel, *layers)
+    (before,) = compare()
+    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+        press(panel.swap, qtbot)
+    (after,) = panel.numbers.scores
+    assert (after.precision, after.recall) == (before.recall, before.precision)
+    assert after.dice == before.dice
+
+
+def test_labels_are_compared_each_by_itself_or_one_alone(
+    panel: Any, layers: tuple[Labels, Labels], masks: Masks, compare: Any
+) -> None:
+    set_layers(panel, *layers)
+    panel.which.value = "each by itself"
+    assert compare() == [score(*masks, spacing=(5, 1, 0.5), label=label) for label in (1, 2)]
+    assert panel.numbers.table.columnCount() == 2
+    assert panel.which.choices == ("all as one", "each by itself", 1, 2)
+    panel._comparing.cancel()
+    panel._request = None
+    panel.which.value = 2
+    assert compare() == [score(*masks, spacing=(5, 1, 0.5), label=2)]
+
+
+def test_edits_are_counted_at_once_and_measured_after_a_pause(
+    panel: Any, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
+) -> None:
+    set_layers(panel, *layers)
+    compare()
+    prediction, reference = layers
+
+    def paint() -> None:
+        prediction.selected_label = 1
+        prediction.paint((5, 33, 5), 1)
+
+    def erase() -> None:
+        prediction.paint((5, 20, 20), 0)
+
+    def fill() -> None:
+        prediction.fill((6, 12, 14), 0)
+
+    for edit in (paint, erase, fill, prediction.undo):
+        with qtbot.waitSignals([panel._comparing.counted, panel._comparing.ended], timeout=PATIENCE):
+            edit()
+        qtbot.waitUntil(lambda: not panel._comparing.running, timeout=PATIENCE)
+        expected = score(prediction.data, reference.data, spacing=(5, 1, 0.5))
+        assert f"{expected.dice:.4f}" in panel.numbers.large.value
+        assert panel.numbers.scores == [expected]
+
+
+def test_without_live_edits_change_nothing(
+    panel: Any, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
+) -> None:
+    set_layers(panel, *layers)
+    before = compare()
+    panel.live.value = False
+    with qtbot.assertNotEmitted(panel._comparing.counted, wait=300):
+        layers[0].paint((5, 20, 20), 0)
+    assert panel.numbers.scores == before
+
+
+def test_layers_in_other_places_are_compared_in_the_world(
+    viewer: napari.Viewer, panel: Any, masks: Masks, compare: Any
+) -> None:
+    moved = viewer.add_labels(masks[0][2:, 5:], name="cut", translate=(10, 5, 0), **MM)
+    reference = viewer.add_labels(masks[1], name="whole", **MM)
+    set_layers(panel, moved, reference)
+    (found,) = compare()
+    expected = score(*masks, spacing=(5, 1, 0.5))
+    assert (found.dice, found.hausdorff95) == (expected.dice, expected.hausdorff95)
+    assert "reference's grid" in panel.said.value
+    assert not panel.live.enabled
+
+
+@pytest.mark.parametrize("wrong", ["elsewhere", "alone"])
+def test_what_cannot_be_compared_is_one_sentence(
+    viewer: napari.Viewer, panel: Any, masks: Masks, qtbot: Any, wrong: str
+) -> None:
+    first = viewer.add_labels(masks[0], **MM)
+    other = viewer.add_labels(masks[1], translate=(1000, 0, 0), **MM) if wrong == "elsewhere" else first
+    panel.prediction.value, panel.reference.value = first, other
+    press(panel.start, qtbot)
+    qtbot.waitUntil(lambda: panel.said.value.endswith("."), timeout=PATIENCE)
+    assert ("no space" if wrong == "elsewhere" else "two labels layers") in panel.said.value
+    assert not panel.numbers.visible
+
+
+def test_a_plane_is_compared_with_the_slice_on_screen(
+    viewer: napari.Viewer, panel: Any, masks: Masks, compare: Any
+) -> None:
+    stack = viewer.add_labels(masks[1])
+    plane = viewer.add_labels(masks[0][7])
+    viewer.dims.set_point(0, 7)
+    set_layers(panel, plane, stack)
+    (found,) = compare()
+    assert found.dice == score(masks[0][7], masks[1][7]).dice
+
+
+def test_the_agreement_is_a_layer_in_the_place_of_the_reference(
+    viewer: napari.Viewer, panel: Any, masks: Masks, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
+) -> None:
+    layers[1].affine = Affine(scale=(1, 2, 2), translate=(3, 4, 5))
+    layers[0].affine = layers[1].affine
+    set_layers(panel, *layers)
+    compare()
+    selected = set(viewer.layers.selection)
+    press(panel.slices.agreement, qtbot)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
+    layer = viewer.layers[-1]
+    p, r = (mask > 0 for mask in masks)
+    np.testing.assert_array_equal(layer.data, 1 * (p & r) + 2 * (p & ~r) + 3 * (r & ~p))
+    np.testing.assert_allclose(layer.extent.world, layers[1].extent.world)
+    assert set(viewer.layers.selection) == selected
+    assert panel.slices.legend.visible
+    assert layer not in panel.prediction.choices
+    layers[0].data_setitem((np.array([1]), np.array([1]), np.array([1])), 1)
+    qtbot.waitUntil(lambda: not panel._comparing.running, timeout=PATIENCE)
+    press(panel.slices.agreement, qtbot)
+    qtbot.waitUntil(lambda: layer.data[1, 1, 1] == 2, timeout=PATIENCE)
+    assert len(viewer.layers) == 3
+
+
+def test_the_way_leads_to_the_worst_slices(
+    viewer: napari.Viewer, panel: Any, masks: Masks, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
+) -> None:
+    set_layers(panel, *layers)
+    compare()
+    order = sorted(range(3, 10), key=lambda z: score(masks[0][z], masks[1][z]).dice)
+    press(panel.slices.worst, qtbot)
+    assert viewer.dims.current_step[0] == order[0]
+    press(panel.slices.next, qtbot)
+    assert viewer.dims.current_step[0] == order[1]
+    plot = panel.slices.curve.plot
+    qtbot.waitUntil(plot.isVisible, timeout=PATIENCE)
+    at = plot.mapFromScene(plot.getViewBox().mapViewToScene(QPointF(4, 0.5)))
+    qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert viewer.dims.current_step[0] == 4
+    assert panel.slices.curve._here.value() == 4
+
+
+def test_numbers_are_copied_saved_and_collected(
+    panel: Any,
+    layers: tuple[Labels, Labels],
+    compare: Any,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_layers(panel, *layers)
+    (first,) = compare()
+    press(panel.table.copy, qtbot)
+    copied = QApplication.clipboard().text()
+    assert f"Dice\t{first.dice:.4f}" in copied
+    assert "reference\treference" in copied
+    press(panel.table.add, qtbot)
+    layers[0].fill((5, 12, 14), 0)
+    (second,) = compare()
+    press(panel.table.add, qtbot)
+    table = panel.table.table
+    mean = (first.dice + second.dice) / 2
+    assert [table.item(2, column).text() for column in (0, 3)] == ["mean", f"{mean:.4f}"]
+    panel.native.findChild(QCollapsible).expand(animate=False)
+    qtbot.waitUntil(lambda: panel.table.empty.native.height() > 0, timeout=PATIENCE)
+    for name in ("scores.csv", "scores.json"):
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, n=name: (str(tmp_path / n), ""))
+        press(panel.table.save_all, qtbot)
+    with (tmp_path / "scores.csv").open() as file:
+        assert [float(line["dice"]) for line in csv.DictReader(file)] == [first.dice, second.dice]
+    content = json.loads((tmp_path / "scores.json").read_text())
+    assert content["summary"]["dice"]["mean"] == pytest.approx(mean)
+    assert content["pairs"][0]["reference"] == "reference"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "no" / "x.csv"), ""))
+    press(panel.table.save, qtbot)
+    press(panel.table.empty, qtbot)
+    assert table.rowCount() == 0
+
+
+def test_empty_masks_are_never_a_silent_one(viewer: napari.Viewer, panel: Any, compare: Any) -> None:
+    set_layers(panel, *(viewer.add_labels(np.zeros((3, 8, 8), np.uint8)) for _ in range(2)))
+    (found,) = compare()
+    assert found.dice == 1
+    assert "Both masks are empty" in panel.numbers.large.value
+    assert "Both masks are empty" in panel.said.value
+
+
+@pytest.mark.own_child
+def test_a_killed_child_leaves_dice_and_says_so(
+    viewer: napari.Viewer,
+    panel: Any,
+    layers: tuple[Labels, Labels],
+    compare: Any,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_layers(panel, *layers)
+    compare()
+    worker = Session.of(viewer).worker
+
+    def die(aligned: Any, indices: range) -> Any:
+        os.kill(worker.pid, signal.SIGKILL)
+        return _planes(aligned, indices)
+
+    monkeypatch.setattr("napari_tumor_unet.plugin.score.live_score._planes", die)
+    with qtbot.waitSignal(panel._comparing.failed, timeout=PATIENCE):
+        press(panel.start, qtbot)
+    assert "process was stopped" in panel.said.value
+    assert panel.numbers.visible
+    press(panel.details, qtbot)
+    box = panel.native.findChild(QMessageBox)
+    assert "process was stopped" in box.text()
+    box.close()
+
+
+def test_layers_that_go_take_their_numbers_along(
+    viewer: napari.Viewer, panel: Any, layers: tuple[Labels, Labels], compare: Any
+) -> None:
+    set_layers(panel, *layers)
+    compare()
+    viewer.layers.remove(layers[1])
+    assert not panel.numbers.visible
+    assert panel.reference.value is not layers[1]
+
+
+def test_a_panel_closed_in_a_comparison_leaves_the_viewer_at_work(
+    viewer: napari.Viewer, panel: Any, layers: tuple[Labels, Labels], qtbot: Any
+) -> None:
+    set_layers(panel, *layers)
+    press(panel.start, qtbot)
+    viewer.window.remove_dock_widget("all")
+    layers[0].paint((5, 20, 20), 0)
+    viewer.add_labels(np.zeros((3, 8, 8), np.uint8))
+    again = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score")[1]
+    set_layers(again, *layers)
+    with qtbot.waitSignal(again._comparing.ended, timeout=PATIENCE):
+        press(again.start, qtbot)
+    assert again.numbers.scores
+
+
+def test_scrolling_measures_nothing_anew(
+    viewer: napari.Viewer, panel: Any, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
+) -> None:
+    set_layers(panel, *layers)
+    compare()
+    with qtbot.assertNotEmitted(panel._comparing.counted, wait=300):
+        viewer.dims.set_current_step(0, 2)
+        viewer.dims.set_current_step(0, 8)
+    assert not panel._comparing.running
+
+
+def test_scrolling_while_it_measures_loses_nothing(
+    viewer: napari.Viewer, panel: Any, layers: tuple[Labels, Labels], qtbot: Any
+) -> None:
+    set_layers(panel, *layers)
+    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+        with qtbot.waitSignal(panel._comparing.counted, timeout=PATIENCE):
+            press(panel.start, qtbot)
+        viewer.dims.set_current_step(0, 2)
+        panel._on_edit()
+    assert panel.numbers.scores
+
+
+def test_long_names_are_told_apart_by_their_ends(viewer: napari.Viewer, panel: Any) -> None:
+    empty = np.zeros((3, 8, 8), np.uint8)
+    for end in ("mask", "tumour"):
+        viewer.add_labels(empty, name=f"TCGA_DU_7304_19930325_of_long_name {end}")
+    shown = [panel.prediction.native.itemText(i) for i in range(panel.prediction.native.count())]
+    assert {text.split()[-1] for text in shown[-2:]} == {"mask", "tumour"}
+    assert max(map(len, shown)) < 18
+
+
+@pytest.mark.parametrize("change", ["moved", "other data"])
+def test_a_layer_that_is_changed_is_compared_where_and_as_it_is_now(
+    panel: Any, layers: tuple[Labels, Labels], masks: Masks, compare: Any, qtbot: Any, change: str
+) -> None:
+    set_layers(panel, *layers)
+    compare()
+    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+        if change == "moved":
+            layers[0].translate = (5, 0, 0)
+        else:
+            layers[0].data = masks[0][1:]
+    moved = np.zeros_like(masks[0])
+    moved[1 if change == "moved" else 0 : None if change == "moved" else -1] = (
+        masks[0][:-1] if change == "moved" else masks[0][1:]
+    )
+    (found,) = panel.numbers.scores
+    assert found.dice == score(moved, masks[1]).dice
+    assert "reference's grid" in panel.said.value
+
+
+def test_a_label_that_is_painted_anew_gets_its_column(
+    panel: Any, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
+) -> None:
+    set_layers(panel, *layers)
+    panel.which.value = "each by itself"
+    compare()
+    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+        layers[0].paint((5, 2, 2), 7)
+    assert [found.label for found in panel.numbers.scores] == [1, 2, 7]
+    assert 7 in panel.which.choices
+
+
+def test_a_layer_that_cannot_be_read_is_one_sentence_and_the_next_one_works(
+    viewer: napari.Viewer, panel: Any, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
+) -> None:
+    lost = viewer.add_labels(Lost(layers[0].data), name="lost", **MM)
+    lost.data.gone = True
+    set_layers(panel, lost, layers[1])
+    with qtbot.waitSignal(panel._comparing.failed, timeout=PATIENCE):
+        press(panel.start, qtbot)
+    assert "could not be read" in panel.said.value
+    assert panel.details.visible
+    set_layers(panel, *layers)
+    assert compare()
+
+
+class Lost:
+    """An array on a disk that goes away."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array, self.gone = array, False
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+
+    def __getitem__(self, index: Any) -> Any:
+        if self.gone:
+            raise OSError("The disk is gone.")
+        return self._array[index]
+
+
+def test_an_agreement_is_no_mask(
+    viewer: napari.Viewer, layers: tuple[Labels, Labels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("napari_tumor_unet.plugin.commands.show_error", said.append)
+    layers[1].metadata[KEY] = {"agreement": "of another"}
+    viewer.layers.selection = set(layers)
+    get_app_model().commands.execute_command("napari-tumor-unet.score").result()
+    assert said[0].startswith("Select two labels layers")

@@ -1,0 +1,239 @@
+"""The panel "Segment tumour" in a real viewer."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QFileDialog, QMessageBox
+
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.segment.controller import Session
+from tests.conftest import make_phantom
+from tests.plugin.conftest import PATIENCE, press
+
+
+@pytest.fixture
+def panel(viewer: napari.Viewer) -> Any:
+    return viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+
+
+@pytest.fixture
+def head(viewer: napari.Viewer) -> napari.layers.Image:
+    return viewer.add_image(make_phantom((6, 64, 64))[0].sequences["flair"], name="head")
+
+
+def test_the_scan_follows_the_active_image(viewer: napari.Viewer, panel: Any) -> None:
+    first, second = (viewer.add_image(np.zeros((3, 8, 8)), name=name) for name in "ab")
+    assert panel.layer.value is second
+    viewer.layers.selection.active = first
+    assert panel.layer.value is first
+    viewer.add_labels(np.zeros((3, 8, 8), int))
+    assert panel.layer.value is first
+
+
+def test_a_panel_opened_late_takes_the_scan_on_screen(viewer: napari.Viewer, qtbot: Any) -> None:
+    _, seen, last = (viewer.add_image(np.zeros((n, 8, 8)), name=f"scan {n}") for n in (3, 4, 5))
+    for layer in (seen, viewer.add_labels(np.zeros((5, 8, 8), int), name="scan 5 mask")):
+        viewer.layers.selection.active = layer
+        panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+        shown = seen if layer is seen else last
+        qtbot.waitUntil(lambda panel=panel, shown=shown: panel.layer.value is shown)
+        viewer.window.remove_dock_widget(panel.native)
+
+
+@pytest.mark.usefixtures("head")
+def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
+    session, seen = Session.of(viewer), []
+    session.progressed.connect(lambda *_: seen.append((panel.said.value, panel.cancel.enabled)))
+    with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
+        press(panel.start, qtbot)
+        assert not panel.start.enabled
+    assert ended.args == [True]
+    assert seen[0][0] == "1 of 6 slices"
+    assert re.fullmatch(r"5 of 6 slices, \d+ s left", seen[1][0])
+    assert seen[0][1]
+    assert panel.said.value.startswith("Tumour: ")
+    assert panel.start.enabled
+    assert not panel.cancel.enabled
+    assert viewer.layers[-1].data.any()
+
+
+def test_an_inverted_scan_is_warned_of_and_no_other(
+    viewer: napari.Viewer, panel: Any, click: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("napari_tumor_unet.plugin.segment.controller.show_warning", shown.append)
+    viewer.open_sample("napari-tumor-unet", "brain")
+    scan = viewer.layers.selection.active
+    inverted = viewer.add_image(255 - np.asarray(scan.data), name="inverted", scale=scan.scale)
+    assert click(viewer)
+    assert panel.warned.visible
+    assert panel.warned.value == viewer.layers[-1].metadata[KEY]["warnings"][0]
+    assert panel.warned.value.startswith("The image is inverted")
+    (notification,) = shown
+    assert notification.startswith(panel.warned.value)
+    viewer.layers.selection.active = scan
+    assert not panel.warned.visible
+    assert panel.said.value == ""
+    viewer.layers.selection.active = inverted
+    assert panel.warned.visible
+    assert panel.said.value.endswith("clinical use.")
+    viewer.layers.selection.active = scan
+    assert click(viewer)
+    assert not panel.warned.visible
+    assert len(shown) == 1
+
+
+def test_cancel_ends_the_run_and_says_so(viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any) -> None:
+    press(panel.start, qtbot)
+    with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
+        press(panel.cancel, qtbot)
+    assert ended.args == [False]
+    assert "cancelled" in panel.said.value
+    assert list(viewer.layers) == [head]
+    assert panel.start.enabled
+
+
+def test_without_a_scan_the_panel_says_what_to_do(panel: Any, qtbot: Any) -> None:
+    press(panel.start, qtbot)
+    assert panel.said.value == "There is no image to segment; open an MRI scan first."
+
+
+@pytest.mark.usefixtures("head")
+def test_a_model_of_the_users_own_is_used(
+    viewer: napari.Viewer,
+    panel: Any,
+    qtbot: Any,
+    tiny_model_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tiny_model_file), ""))
+    panel.model.value = panel.model.choices[-1]
+    assert panel.model.value == tiny_model_file
+    with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE):
+        press(panel.start, qtbot)
+    assert viewer.layers[-1].metadata["napari-tumor-unet"]["provenance"]["model"] == "tiny"
+
+
+def test_a_file_that_is_no_model_is_declined_and_the_default_stays(
+    panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "no.safetensors").write_text("nothing")
+    said: list[str] = []
+    monkeypatch.setattr("napari_tumor_unet.plugin.segment.model_section.show_error", said.append)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "no.safetensors"), ""))
+    panel.model.value = panel.model.choices[-1]
+    assert panel.model.value == "default"
+    assert said == ["no.safetensors is damaged or no model file (.safetensors)."]
+
+
+def test_the_card_of_the_model_is_one_click_away(panel: Any, qtbot: Any) -> None:
+    press(panel.models.card, qtbot)
+    box = panel.model.native.findChild(QMessageBox)
+    assert box.isVisible()
+    assert "mean Dice" in box.informativeText()
+    assert "not for clinical use" in box.informativeText()
+    box.close()
+
+
+def test_auto_says_what_it_takes_and_why(panel: Any, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: "auto takes" in panel.device.tooltip, timeout=PATIENCE)
+    assert {"auto", "cpu"} <= set(panel.device.choices)
+
+
+def test_a_closed_panel_leaves_the_viewer_at_work(
+    viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any, click: Any
+) -> None:
+    dock = panel.native.parent()
+    viewer.window.remove_dock_widget(dock)
+    qtbot.waitUntil(lambda: dock not in viewer.window._qt_window.children())
+    viewer.add_image(np.zeros((3, 8, 8)))
+    viewer.layers.selection.active = head
+    assert click(viewer)
+
+
+@pytest.fixture
+def done(viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any) -> Any:
+    """The panel after a run, and the mask's layer."""
+    viewer.layers.selection.active = head
+    with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE):
+        press(panel.start, qtbot)
+    return panel.result, viewer.layers[-1]
+
+
+def test_choices_outlast_layers_that_come_and_go(
+    viewer: napari.Viewer, panel: Any, qtbot: Any, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tiny_model_file), ""))
+    panel.model.value = panel.model.choices[-1]
+    qtbot.waitUntil(lambda: "cpu" in panel.device.choices, timeout=PATIENCE)
+    panel.device.value = "cpu"
+    viewer.add_image(np.zeros((3, 8, 8)))
+    assert panel.device.value == "cpu"
+    assert panel.model.value == tiny_model_file
+
+
+def test_the_threshold_moves_the_mask_without_a_run(done: Any) -> None:
+    section, layer = done
+    known = layer.metadata["napari-tumor-unet"]
+    for threshold in (0.2, 0.9):
+        section.threshold.value = threshold
+        kept = layer.data > 0
+        assert (known["probability"][kept] >= round(threshold * 255)).all()
+        assert known["provenance"]["threshold"] == threshold
+    section.fewest.value = int(kept.sum()) + 1
+    assert not layer.data.any()
+    assert section.title.value.startswith("0 voxels")
+
+
+def test_what_the_user_painted_stays_when_the_threshold_moves(done: Any) -> None:
+    section, layer = done
+    layer.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)
+    section.threshold.value = 0.9
+    assert layer.data[0, 1, 2] == 3
+
+
+def test_a_click_on_a_region_goes_there_and_it_can_be_removed(
+    viewer: napari.Viewer, done: Any, qtbot: Any
+) -> None:
+    section, layer = done
+    before = layer.data.copy()
+    section.list.value = section.list.choices[:1]
+    press(section.keep, qtbot)
+    np.testing.assert_array_equal(layer.data, before)
+    layer.data_setitem((np.array([5, 5]), np.array([0, 0]), np.array([0, 1])), 1)
+    section.update()
+    assert len(section.list.choices) == 2
+    small = section.list.choices[-1]
+    other = viewer.add_image(np.zeros((2, 3, 8, 8)))
+    viewer.layers.selection.active = layer
+    section.list.value = [small]
+    assert viewer.dims.current_step[1] == 5
+    viewer.layers.remove(other)
+    viewer.layers.selection.active = layer
+    section.list.value = [section.list.choices[-1]]
+    press(section.remove, qtbot)
+    np.testing.assert_array_equal(layer.data, before)
+    layer.undo()
+    section.update()
+    section.list.value = [section.list.choices[-1]]
+    press(section.keep, qtbot)
+    assert layer.data.sum() == 2
+
+
+def test_the_result_is_shown_for_its_own_layer_alone(viewer: napari.Viewer, done: Any, head: Any) -> None:
+    section, layer = done
+    assert section.visible
+    viewer.layers.selection.active = head
+    assert not section.visible
+    viewer.layers.selection.active = layer
+    assert section.visible
+    layer.data = np.zeros((2, 3, 4), np.uint8)
+    section.threshold.value = 0.6
+    assert not section.visible
+    assert layer.data.shape == (2, 3, 4)

@@ -1,0 +1,296 @@
+"""The walk through the doubtful slices, in a real viewer; the results are made without a model."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtGui import QAction, QKeySequence, QShortcut
+
+from napari_tumor_unet.inference.regions import threshold_mask
+from napari_tumor_unet.inference.result import Provenance, Slices
+from napari_tumor_unet.model import registry
+from napari_tumor_unet.plugin.layers.layer_scan import Choice, scan_of
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.segment.mask_editor import slices_to_teach
+from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
+from napari_tumor_unet.plugin.segment.review import Review
+from tests.plugin.conftest import PATIENCE, press
+
+DOUBTFUL = (0, 40, 10, 0, 80, 0, 20)  # voxels of each slice with an even chance; slice 1 has a sure tumour
+ORDER = (4, 1, 6, 2)
+
+
+@pytest.fixture
+def panel(viewer: napari.Viewer, tiny_model_file: Path) -> Any:
+    registry.import_model(tiny_model_file)
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    panel.models.choose("tiny")
+    return panel
+
+
+def probability(doubtful: Sequence[int] = DOUBTFUL) -> np.ndarray:
+    """So many voxels of each slice (20 x 24) are tumour with an even chance, or almost."""
+    made = np.zeros((len(doubtful), 20, 24), np.uint8)
+    for plane, n in zip(made, doubtful, strict=True):
+        plane.reshape(-1)[:n] = 128
+    made[1, 15:, :] = 255
+    return made
+
+
+def finished(
+    viewer: napari.Viewer,
+    image: Image,
+    slices: np.ndarray,
+    choice: Choice | None = None,
+    computed: Sequence[int] | None = None,
+) -> Labels:
+    """A result as a run leaves it that gave these probabilities."""
+    result = ResultLayer(viewer, scan_of(image, viewer.layers, viewer.dims.point, choice))
+    result.show()
+    chosen = list(range(len(slices)) if computed is None else computed)
+    mask = threshold_mask(slices[chosen], 0.5)
+    result.write(Slices(tuple(chosen), slices[chosen], mask, len(chosen), len(chosen)))
+    given = ("tiny", "", "0", 0.5, 0.0, ("flair",), "cpu", "float32", "", 0.0)
+    result.finish(None, Provenance(*given))
+    return result.layer
+
+
+def a_result(viewer: napari.Viewer) -> Labels:
+    image = viewer.add_image(np.zeros((len(DOUBTFUL), 20, 24), np.float32), contrast_limits=(0, 1))
+    viewer.dims.set_current_step(0, 0)
+    return finished(viewer, image, probability())
+
+
+def test_the_button_walks_from_the_most_doubtful_slice_on_and_begins_again(
+    viewer: napari.Viewer, panel: Any, qtbot: Any
+) -> None:
+    layer = a_result(viewer)
+    panel.review.update()
+    section = panel.review
+    viewer.dims.set_current_step(0, 0)
+    assert section.said.value == "Slice 0: no voxels in doubt; 0 of 4 doubtful slices checked."
+    for z in ORDER:
+        press(section.next, qtbot)
+        assert viewer.dims.current_step[0] == z
+        assert section.said.value == (
+            f"Slice {z}: about {DOUBTFUL[z] // 2} voxels in doubt; 0 of 4 doubtful slices checked."
+        )
+    press(section.next, qtbot)
+    assert viewer.dims.current_step[0] == ORDER[0]
+    assert section.said.value.startswith("Again from the most doubtful. Slice 4: about 40 voxels")
+    viewer.dims.set_current_step(0, ORDER[1])  # who scrolls there has seen it
+    assert section.said.value.startswith("Slice 1: ")
+    press(section.next, qtbot)
+    assert viewer.dims.current_step[0] == ORDER[2]
+    viewer.layers.selection.active = viewer.layers[0]
+    assert not section.visible
+    viewer.layers.selection.active = layer
+    press(section.next, qtbot)
+    assert viewer.dims.current_step[0] == ORDER[3]
+
+
+def test_checked_slices_are_left_out_and_the_marks_stay_with_the_layer(
+    viewer: napari.Viewer, panel: Any, qtbot: Any
+) -> None:
+    first = a_result(viewer)
+    panel.review.update()
+    section = panel.review
+    for z in ORDER[:2]:
+        viewer.dims.set_current_step(0, z)
+        on_box = QPoint(8, section.checked.native.height() // 2)
+        qtbot.mouseClick(section.checked.native, Qt.MouseButton.LeftButton, pos=on_box)
+        assert section.checked.value
+    assert "2 of 4 doubtful slices checked" in section.said.value
+    viewer.dims.set_current_step(0, 0)
+    assert not section.checked.value
+    press(section.next, qtbot)
+    assert viewer.dims.current_step[0] == ORDER[2]
+    second = a_result(viewer)
+    panel.review.update()
+    assert "0 of 4 doubtful slices checked" in section.said.value
+    assert slices_to_teach(second) == ()
+    viewer.layers.selection.active = first
+    assert slices_to_teach(first) == (1, 4)
+    viewer.dims.set_current_step(0, ORDER[0])
+    assert section.checked.value
+    section.checked.value = False
+    assert slices_to_teach(first) == (1,)
+    for z in ORDER:
+        viewer.dims.set_current_step(0, z)
+        section.checked.value = True
+    assert not section.next.enabled
+    assert "4 of 4 doubtful slices checked" in section.said.value
+
+
+def test_edits_and_thresholds_are_followed(viewer: napari.Viewer, panel: Any) -> None:
+    layer = a_result(viewer)
+    panel._show_result()
+    section = panel.review
+    viewer.dims.set_current_step(0, 4)
+    layer.paint((4, 10, 10), 1)
+    assert section.said.value.startswith("Slice 4, edited: about 40 voxels")
+    assert slices_to_teach(layer) == (4,)
+    layer.undo()
+    assert section.said.value.startswith("Slice 4: about 40 voxels")
+    assert slices_to_teach(layer) == ()
+    layer.metadata[KEY]["probability"][4].reshape(-1)[:80] = 204
+    layer.visible = False  # napari does not draw it then
+    panel.result.threshold.value = 0.9
+    assert section.said.value.startswith("Slice 4: about 64 voxels")
+
+
+def test_a_new_run_forgets_the_marks_of_the_slices_that_it_computed(
+    viewer: napari.Viewer, panel: Any, qtbot: Any
+) -> None:
+    layer = a_result(viewer)
+    panel.review.update()
+    image = viewer.layers[0]
+    for z in (4, 6):
+        viewer.dims.set_current_step(0, z)
+        panel.review.checked.value = True
+    assert finished(viewer, image, probability(), computed=[6]) is layer  # "this slice"
+    assert slices_to_teach(layer) == (4,)
+    assert finished(viewer, image, probability()) is layer
+    panel.review.update()
+    assert slices_to_teach(layer) == ()
+    assert "0 of 4" in panel.review.said.value
+    press(panel.review.next, qtbot)
+    assert viewer.dims.current_step[0] == 4
+
+
+def test_a_run_that_is_taken_back_leaves_the_marks(viewer: napari.Viewer) -> None:
+    layer = a_result(viewer)
+    Review(viewer, layer).check(4, True)
+    again = ResultLayer(viewer, scan_of(viewer.layers[0], viewer.layers, viewer.dims.point))
+    again.write(Slices((4,), probability()[[4]], np.zeros((1, 20, 24), np.uint8), 1, 7))
+    again.forget()
+    assert slices_to_teach(layer) == (4,)
+
+
+@pytest.mark.parametrize(("across", "turn"), [(1, 3), (2, 1)])
+def test_slices_along_another_axis_come_to_the_screen(
+    viewer: napari.Viewer, panel: Any, qtbot: Any, across: int, turn: int
+) -> None:
+    upright = probability()
+    stored = np.moveaxis(np.rot90(np.zeros(upright.shape), -turn, axes=(1, 2)), 0, across)
+    image = viewer.add_image(stored, contrast_limits=(0, 1), scale=(2, 3, 4), translate=(5, 6, 7))
+    layer = finished(viewer, image, upright, Choice(across=across, turn=turn))
+    panel.review.update()
+    section = panel.review
+    assert section.said.value.startswith("No slice of this mask is on screen; 0 of 4")
+    assert not section.checked.enabled
+    for z in ORDER[:2]:
+        press(section.next, qtbot)
+        assert viewer.dims.not_displayed == (across,)
+        assert viewer.dims.current_step[across] == z
+        assert section.said.value.startswith(f"Slice {z}: about {DOUBTFUL[z] // 2} voxels")
+    section.checked.value = True
+    assert slices_to_teach(layer) == (ORDER[1],)
+    viewer.dims.ndisplay = 3
+    assert not section.checked.enabled
+    press(section.next, qtbot)
+    assert viewer.dims.ndisplay == 2
+    assert viewer.dims.current_step[across] == ORDER[2]
+
+
+def test_of_a_time_axis_the_slices_are_those_of_the_results_time(
+    viewer: napari.Viewer, panel: Any, qtbot: Any
+) -> None:
+    image = viewer.add_image(np.zeros((4, *probability().shape)), contrast_limits=(0, 1))
+    viewer.dims.set_current_step((0, 1), (2, 0))
+    layer = finished(viewer, image, probability())
+    panel.review.update()
+    viewer.dims.set_current_step((0, 1), (0, 4))
+    assert panel.review.said.value.startswith("No slice of this mask is on screen")
+    press(panel.review.next, qtbot)
+    assert viewer.dims.current_step[:2] == (2, 4)
+    panel.review.checked.value = True
+    assert slices_to_teach(layer) == (4,)
+
+
+def test_a_plane_has_no_next_slice_but_can_be_checked(viewer: napari.Viewer, panel: Any) -> None:
+    image = viewer.add_image(np.zeros((20, 24)), contrast_limits=(0, 1))
+    layer = finished(viewer, image, probability()[4:5])
+    panel.review.update()
+    assert panel.review.said.value == "Slice 0: about 40 voxels in doubt; 0 of 1 doubtful slice checked."
+    assert not panel.review.next.enabled
+    panel.review.checked.value = True
+    assert slices_to_teach(layer) == (0,)
+
+
+def test_replaced_and_removed_data_break_nothing(viewer: napari.Viewer, panel: Any) -> None:
+    layer = a_result(viewer)
+    panel._show_result()
+    section = panel.review
+    viewer.dims.set_current_step(0, 4)
+    section.checked.value = True
+    layer.data = np.ones_like(layer.data)
+    assert section.said.value.startswith("Slice 4, edited")
+    assert slices_to_teach(layer) == tuple(range(7))
+    for shape in ((3, 5, 5), (4, 5), (2, 7, 20, 24)):
+        layer.data = np.zeros(shape, np.uint8)
+        assert not section.visible
+        assert slices_to_teach(layer) == ()
+        section.next.changed.emit(True)
+        section.checked.value = not section.checked.value
+    viewer.layers.remove(layer)
+    assert not section.visible
+    viewer.add_image(np.zeros((5, 5)))
+    layer.refresh()
+
+
+def test_a_closed_panel_listens_to_nothing(viewer: napari.Viewer, qtbot: Any) -> None:
+    layer = a_result(viewer)
+
+    def open_and_close() -> int:
+        dock = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[0]
+        during = _listeners(viewer, layer)
+        viewer.window.remove_dock_widget(dock)
+        return during
+
+    def gone() -> bool:
+        gc.collect()
+        return _listeners(viewer, layer) == 0
+
+    assert open_and_close() == 5
+    qtbot.waitUntil(gone, timeout=PATIENCE)
+    viewer.dims.set_current_step(0, 3)
+
+
+def test_its_keys_are_nobody_elses(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
+    a_result(viewer)
+    panel.review.update()
+    window = viewer.window._qt_window
+    own = {s.key().toString() for s in panel.review.native.findChildren(QShortcut)}
+    others = {s.key() for s in window.findChildren(QShortcut) if s.parent() is not panel.review.native}
+    others |= {key for action in window.findChildren(QAction) for key in action.shortcuts()}
+    napari_keys = napari.utils.shortcuts.default_shortcuts.values()
+    taken = {QKeySequence(key).toString() for key in others}
+    taken |= {str(key) for keys in napari_keys for key in keys}
+    assert len(own) == 2
+    assert own.isdisjoint(taken)
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    canvas = viewer.window._qt_viewer.canvas.native
+    keys = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+    qtbot.keyClick(canvas, Qt.Key.Key_D, keys)
+    assert viewer.dims.current_step[0] == 4
+    qtbot.keyClick(canvas, Qt.Key.Key_K, keys)
+    assert panel.review.checked.value
+
+
+def _listeners(viewer: napari.Viewer, layer: Labels) -> int:
+    """How many events a section that is still there hears."""
+    dims = viewer.dims.events
+    events = (dims.point, dims.order, dims.ndisplay, layer.events.set_data, layer.events.paint)
+    # Of a method napari keeps a weak reference to its object, and its name.
+    methods = [c for event in events for c in event.callbacks if isinstance(c, tuple)]
+    return sum(name == "show_slice" and of() is not None for of, name in methods)

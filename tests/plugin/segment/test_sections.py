@@ -1,0 +1,472 @@
+"""What the panel offers beside the one click, in a real viewer."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import napari
+import napari.settings
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import tifffile
+from napari.layers import Layer
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
+from superqt import QCollapsible
+
+from napari_tumor_unet.evaluation.overlap import dice
+from napari_tumor_unet.io.datasets.sample import sample_scan
+from napari_tumor_unet.io.read import read_scan
+from napari_tumor_unet.model import registry
+from napari_tumor_unet.plugin.io.readers import read_layers
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.scan import ScanError
+from tests.conftest import make_phantom
+from tests.plugin.conftest import PATIENCE, press
+
+REAL_SETTINGS = getattr(napari.settings, "get_plugin_settings", None)
+
+
+@pytest.fixture
+def panel(viewer: napari.Viewer, tiny_model_file: Path, qtbot: Any) -> Any:
+    """The panel, with a model that takes no time."""
+    registry.import_model(tiny_model_file)
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    panel.models.choose("tiny")
+    for fold in panel.native.findChildren(QCollapsible):
+        fold.expand(animate=False)
+    qtbot.waitUntil(panel.several.layers.native.isVisible, timeout=PATIENCE)
+    return panel
+
+
+@pytest.fixture
+def run(viewer: napari.Viewer, panel: Any, qtbot: Any) -> Any:
+    """Press the button and wait; the mask's layer."""
+
+    def segment() -> napari.layers.Labels:
+        with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
+            press(panel.start, qtbot)
+        assert ended.args == [True], panel.said.value
+        return next(layer for layer in reversed(viewer.layers) if "written" in layer.metadata.get(KEY, {}))
+
+    return segment
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What sections say in notifications."""
+    said: list[str] = []
+    for name in ("mask_section", "model_section", "batch_section"):
+        for kind in ("show_info", "show_error"):
+            monkeypatch.setattr(f"napari_tumor_unet.plugin.segment.{name}.{kind}", said.append)
+    return said
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> None:
+    """Choose these in the dialogs for files and folders that come."""
+    names = iter(map(str, paths))
+    for kind in ("getOpenFileName", "getSaveFileName"):
+        monkeypatch.setattr(QFileDialog, kind, lambda *_: (next(names), ""))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: next(names))
+
+
+def flair(shape: tuple[int, int, int] = (6, 40, 40)) -> np.ndarray:
+    return make_phantom(shape)[0].sequences["flair"]
+
+
+def test_the_sequences_are_filled_in_and_can_be_corrected(
+    viewer: napari.Viewer, panel: Any, run: Any
+) -> None:
+    viewer.open_sample("napari-tumor-unet", "brain")
+    names = {s: box.value for s, box in panel.scan.sequences.items()}
+    assert names == {
+        "flair": "sample_brain FLAIR",
+        "pre": "sample_brain T1 pre",
+        "post": "sample_brain T1 post",
+    }
+    panel.scan.sequences["post"].value = "none"
+    assert run().metadata[KEY]["provenance"]["sequences"] == ("pre", "flair")
+    assert panel.scan.sequences["post"].value == "none"
+    viewer.layers.selection.active = viewer.add_image(flair(), name="other")
+    assert panel.scan.sequences["flair"].value == "other"
+    assert panel.scan.sequences["pre"].value == "none"
+
+
+def test_of_channels_that_nobody_knows_the_user_says_which_is_flair(
+    viewer: napari.Viewer, panel: Any, run: Any, qtbot: Any
+) -> None:
+    four = viewer.add_image(
+        np.stack([flair()] * 4), axis_labels=("c", "z", "y", "x"), contrast_limits=(0, 200)
+    )
+    press(panel.start, qtbot)
+    assert panel.said.value.startswith(f"{four.name} has 4 channels")
+    panel.scan.sequences["flair"].value = "channel 3"
+    assert run().data.shape == (6, 40, 40)
+
+
+def test_this_slice_alone_leaves_the_others(viewer: napari.Viewer, panel: Any, run: Any) -> None:
+    viewer.add_image(flair())
+    viewer.dims.set_current_step(0, 4)
+    panel.extent.value = True
+    mask = run()
+    assert mask.data[4].any()
+    assert not np.delete(mask.data, 4, axis=0).any()
+    viewer.dims.set_current_step(0, 2)
+    assert run() is mask
+    assert mask.data[4].any()
+    assert mask.data[2].any()
+    assert panel.said.value.startswith(f"Tumour: {np.count_nonzero(mask.data):,} voxels, 2 slices")
+
+
+@pytest.mark.parametrize(("axis", "turns", "front"), [(2, 1, "left"), (1, 3, "right"), (0, 2, "down")])
+def test_slices_that_lie_otherwise_give_the_same_mask(
+    viewer: napari.Viewer, panel: Any, run: Any, axis: int, turns: int, front: str
+) -> None:
+    panel.models.choose("default")
+    upright = np.asarray(read_scan(sample_scan()).sequences["flair"])
+    image = viewer.add_image(upright)
+    expected = run().data.copy()
+    viewer.layers.clear()
+    stored = np.moveaxis(np.rot90(upright, turns, axes=(1, 2)), 0, axis)
+    image = viewer.add_image(stored)
+    assert panel.layer.value is image
+    panel.scan.across.value = axis
+    panel.scan.front.value = front
+    mask = run()
+    assert mask.data.shape == stored.shape
+    found = np.rot90(np.moveaxis(mask.data, axis, 0), -turns, axes=(1, 2))
+    assert dice(found, expected) > 0.999
+    panel.result._go_to_largest_slice()
+    assert viewer.dims.current_step[axis] == expected.sum((1, 2)).argmax()
+    panel.result.list.value = [panel.result.list.choices[0]]
+    press_all = panel.result.remove.changed.emit
+    press_all(True)
+    assert not mask.data.any()
+
+
+def test_the_smallest_region_is_given_in_mm3_or_voxels(viewer: napari.Viewer, panel: Any, run: Any) -> None:
+    viewer.add_image(flair(), scale=(5, 0.5, 0.5), units="mm")
+    mask = run()
+    section = panel.result
+    size = np.count_nonzero(mask.data)
+    assert section.unit.value == "mm³"
+    assert section.fewest.native.text() == "model's own"
+    section.fewest.value = 1.25 * size
+    assert mask.data.any()
+    section.fewest.value = 1.25 * (size + 1)
+    assert not mask.data.any()
+    section.unit.value = "voxels"
+    section.fewest.value = size
+    assert mask.data.any()
+    section.fewest.value = size + 1
+    assert not mask.data.any()
+
+
+def test_without_a_spacing_there_are_voxels_alone(viewer: napari.Viewer, panel: Any, run: Any) -> None:
+    viewer.add_image(flair())
+    run()
+    assert list(panel.result.unit.choices) == ["voxels"]
+
+
+def test_the_probability_is_a_layer_in_the_place_of_the_mask(
+    viewer: napari.Viewer, panel: Any, run: Any, qtbot: Any
+) -> None:
+    viewer.add_image(flair(), scale=(5, 1, 1), units="mm", translate=(1, 2, 3))
+    mask = run()
+    press(panel.result.probability, qtbot)
+    layer = viewer.layers[-1]
+    np.testing.assert_allclose(layer.data * 255, mask.metadata[KEY]["probability"], atol=1e-4)
+    np.testing.assert_array_equal(layer.extent.world, mask.extent.world)
+    assert viewer.layers.selection.active is mask
+    assert panel.layer.value is viewer.layers[0]
+
+
+def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(
+    viewer: napari.Viewer,
+    panel: Any,
+    run: Any,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: list[str],
+) -> None:
+    affine = np.array([[0, 0, 5, 3], [-0.9, 0, 0, 4], [0, 0.8, 0, -5], [0, 0, 0, 1.0]])
+    stored = nib.Nifti1Image(flair((6, 40, 36)).transpose(2, 1, 0), affine)
+    nib.save(stored, tmp_path / "Jane Doe.nii.gz")
+    viewer.open(tmp_path / "Jane Doe.nii.gz", plugin="napari-tumor-unet")
+    mask = run()
+    mask.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)
+    proposed = panel.result._result.file_name()
+    assert proposed == tmp_path / "Jane Doe_mask.nii.gz"
+    answer(monkeypatch, proposed)
+    press(panel.result.save, qtbot)
+    qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
+    saved = nib.load(proposed)
+    np.testing.assert_allclose(saved.affine, affine, atol=1e-6)
+    assert saved.shape == stored.shape
+    assert set(np.unique(saved.dataobj)) == set(np.unique(mask.data))
+    assert np.count_nonzero(saved.dataobj) == np.count_nonzero(mask.data)
+    sidecar = json.loads((tmp_path / "Jane Doe_mask.json").read_text())
+    assert sidecar["edited"] is True
+    assert sidecar["provenance"]["model"] == "tiny"
+    assert sidecar["findings"]["voxels"] == np.count_nonzero(mask.data)
+    assert "Doe" not in json.dumps(sidecar)
+
+
+def test_masks_are_saved_in_the_scans_own_format_unless_another_is_chosen(
+    viewer: napari.Viewer,
+    panel: Any,
+    run: Any,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: list[str],
+) -> None:
+    scan = sitk.GetImageFromArray(flair((6, 40, 36)))
+    scan.SetSpacing((0.5, 0.5, 3))
+    scan.SetOrigin((1, 2, 3))
+    sitk.WriteImage(scan, str(tmp_path / "head.nrrd"))
+    for data in read_layers(tmp_path / "head.nrrd"):
+        viewer.add_layer(Layer.create(*data))
+    run()
+    warned: list[str] = []
+    monkeypatch.setattr("napari_tumor_unet.plugin.segment.mask_section.show_warning", warned.append)
+
+    names = iter(("one", "two.tif"))
+
+    def choose(_: Any, __: str, proposed: str, offered: str) -> tuple[str, str]:
+        assert proposed == "head_mask.nrrd"
+        assert offered == "Masks (*.nrrd *.nii.gz *.nii *.mha *.tif *.tiff)"
+        return str(tmp_path / next(names)), ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    for _ in range(2):
+        told.clear()
+        press(panel.result.save, qtbot)
+        qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
+    assert sitk.ReadImage(str(tmp_path / "one.nrrd")).GetOrigin() == (1, 2, 3)
+    assert (tmp_path / "two.tif").exists()
+    assert len(warned) == 1
+    assert "spacing alone" in warned[0]
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(
+    viewer: napari.Viewer,
+    panel: Any,
+    run: Any,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: list[str],
+) -> None:
+    viewer.add_image(flair())
+    run()
+
+    def full(path: Path, *_: Any, **__: Any) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tifffile, "imwrite", full)
+    (tmp_path / "out").mkdir()
+    answer(monkeypatch, tmp_path / "out" / "a.tif")
+    press(panel.result.save, qtbot)
+    qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
+    assert told == ["a.tif cannot be written: No space left on device."]
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_file_that_says_what_made_another_mask_stays(
+    viewer: napari.Viewer,
+    panel: Any,
+    run: Any,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: list[str],
+) -> None:
+    viewer.add_image(flair())
+    run()
+    (tmp_path / "a.json").write_text("mine")
+    answer(monkeypatch, tmp_path / "a.tif")
+    press(panel.result.save, qtbot)
+    qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
+    assert "belongs to another mask" in told[0]
+    assert (tmp_path / "a.json").read_text() == "mine"
+
+
+def test_a_mask_is_saved_in_two_formats_under_one_name(
+    viewer: napari.Viewer, run: Any, tmp_path: Path
+) -> None:
+    viewer.add_image(flair(), scale=(5, 1, 1), units="mm")
+    mask = run()
+    for name in ("a.nii.gz", "a.nrrd"):
+        assert mask.save(str(tmp_path / name), plugin="napari-tumor-unet")
+    mask.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)
+    with pytest.raises(OSError, match="belongs to another mask"):
+        mask.save(str(tmp_path / "a.mha"), plugin="napari-tumor-unet")
+
+
+def test_models_are_imported_renamed_exported_and_deleted(
+    panel: Any, tmp_path: Path, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    actions = {action.text(): action for action in panel.models.menu.actions()}
+    registry.delete_model("tiny")
+    answer(monkeypatch, tiny_model_file, tmp_path / "copy")
+    actions["Import..."].trigger()
+    assert panel.model.value == "tiny"
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("mine", True))
+    actions["Rename..."].trigger()
+    assert panel.model.value == "mine"
+    actions["Export..."].trigger()
+    assert (tmp_path / "copy.safetensors").read_bytes() == tiny_model_file.read_bytes()
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
+    actions["Delete..."].trigger()
+    assert panel.model.value == "mine"
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    actions["Delete..."].trigger()
+    assert panel.model.value == "default"
+    assert told == ["The model is in copy.safetensors."]
+
+
+def test_a_bundled_model_offers_neither_renaming_nor_deleting(panel: Any, qtbot: Any) -> None:
+    actions = {action.text(): action for action in panel.models.menu.actions()}
+    for model, own in (("default", False), ("tiny", True)):
+        panel.models.choose(model)
+        press(panel.models.manage, qtbot)
+        assert [actions[name].isEnabled() for name in ("Rename...", "Delete...")] == [own, own]
+        panel.models.menu.close()
+
+
+def test_a_name_that_is_taken_is_told_and_nothing_changes(
+    panel: Any, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("seed", True))
+    panel.models._rename()
+    assert "There is a model 'seed' already" in told[0]
+    assert panel.model.value == "tiny"
+
+
+def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
+    viewer: napari.Viewer,
+    panel: Any,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    good = [viewer.add_image(flair(), name=name) for name in ("a", "c")]
+    bad = viewer.add_image(np.zeros((5, 6, 40, 40)), name="b", axis_labels=("c", "z", "y", "x"))
+    viewer.layers.selection = {good[0], bad, good[1]}
+    with qtbot.waitSignal(panel.several._several.ended, timeout=PATIENCE):
+        press(panel.several.layers, qtbot)
+        assert not panel.start.enabled
+    assert panel.said.value == "2 scans segmented, 1 failed."
+    assert panel.start.enabled
+    masks = [layer.name for layer in viewer.layers if "written" in layer.metadata.get(KEY, {})]
+    assert masks == ["a tumour", "c tumour"]
+    table = panel.several.table
+    rows = [[table.item(r, c).text() for c in range(3)] for r in range(table.rowCount())]
+    assert [row[0] for row in rows] == ["a", "c", "b"]
+    assert "5 channels" in rows[2][2]
+    answer(monkeypatch, tmp_path / "table")
+    press(panel.several.save, qtbot)
+    with (tmp_path / "table.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [line["scan"] for line in lines] == ["a", "c", "b"]
+    assert int(lines[0]["voxels"]) == np.count_nonzero(viewer.layers["a tumour"].data)
+
+
+def test_a_folder_is_segmented_into_another(
+    panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "a.tif", flair())
+    (tmp_path / "in" / "b.tif").write_text("nothing")
+    answer(monkeypatch, tmp_path / "in", tmp_path / "out")
+    with qtbot.waitSignal(panel.several._several.ended, timeout=PATIENCE) as ended:
+        press(panel.several.folder, qtbot)
+    assert ended.args == ["1 scan segmented, 1 failed."]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_mask.json", "a_mask.tif"]
+
+
+def test_a_folder_without_scans_is_one_sentence(
+    panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    answer(monkeypatch, tmp_path / "empty", tmp_path / "out")
+    with qtbot.waitSignal(panel.several._several.ended, timeout=PATIENCE) as ended:
+        press(panel.several.folder, qtbot)
+    assert ended.args[0].startswith("empty holds no scan")
+
+
+def test_during_a_run_no_other_can_be_started(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
+    image = viewer.add_image(flair((60, 64, 64)))
+    session = Session.of(viewer)
+    press(panel.start, qtbot)
+    assert not panel.several.layers.enabled
+    assert not panel.several.folder.enabled
+    with pytest.raises(ScanError, match="under way"):
+        session.segment(scan_of(image, viewer.layers))
+    with qtbot.waitSignal(session.ended, timeout=PATIENCE):
+        press(panel.cancel, qtbot)
+    assert panel.several.layers.enabled
+
+
+def test_cancel_ends_several_at_once(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
+    images = [viewer.add_image(flair((60, 64, 64)), name=str(i)) for i in range(5)]
+    viewer.layers.selection = set(images)
+    several = panel.several._several
+    with qtbot.waitSignal(Session.of(viewer).progressed, timeout=PATIENCE):
+        press(panel.several.layers, qtbot)
+    with qtbot.waitSignal(several.ended, timeout=PATIENCE):
+        press(panel.cancel, qtbot)
+    assert len(several.outcomes) == 1
+    assert not Session.of(viewer).running
+
+
+def test_details_of_an_error_are_one_click_away_and_name_no_patient(
+    viewer: napari.Viewer, panel: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    class Unreadable:
+        shape, dtype, ndim = (6, 40, 40), np.dtype("uint8"), 3
+
+        def __getitem__(self, index: Any) -> np.ndarray:
+            if isinstance(index, tuple) and isinstance(index[0], int) and index[0] == 5:
+                raise OSError(f"No such file: '{tmp_path}/Jane Doe/5.dcm'")
+            return flair().astype(np.uint8)[index]
+
+    viewer.add_image(Unreadable(), name="Jane Doe", contrast_limits=(0, 255))
+    with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
+        press(panel.start, qtbot)
+    assert ended.args == [False]
+    assert panel.details.visible
+    press(panel.details, qtbot)
+    box = panel.native.findChild(QMessageBox)
+    assert "__getitem__" in box.detailedText()
+    log = (tmp_path / "errors.log").read_text()
+    assert "__getitem__" in log
+    assert "Doe" not in log
+    assert str(tmp_path) not in log
+    box.close()
+
+
+@pytest.mark.skipif(REAL_SETTINGS is None, reason="napari before 0.9 keeps no plugin's settings")
+def test_settings_are_remembered(
+    viewer: napari.Viewer, tiny_model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    registry.import_model(tiny_model_file)
+    monkeypatch.setattr(napari.settings, "get_plugin_settings", REAL_SETTINGS)
+    for expected in (("default", False), ("tiny", True)):
+        monkeypatch.setattr(napari.settings, "_PLUGIN_SETTINGS", {})
+        REAL_SETTINGS(path_dir=tmp_path)
+        dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
+        qtbot.waitUntil(lambda e=expected, p=panel: (p.model.value, p.extent.value) == e, timeout=PATIENCE)
+        panel.models.choose("tiny")
+        panel.extent.value = True
+        viewer.window.remove_dock_widget(dock)
+    assert list(tmp_path.glob("napari-tumor-unet.yaml"))
