@@ -14,6 +14,7 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydicom import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     MPEG4HP41,
@@ -141,6 +142,17 @@ def test_frames_of_an_enhanced_file_are_slices(tmp_path: Path, compressed: bool)
     series = only(tmp_path / "enhanced")
     assert series.acquisition.echo_time == 90
     check_same_as_itk(read_series(series), itk(single))
+
+
+def test_private_groups_do_not_move_the_frames_of_an_enhanced_file(tmp_path: Path) -> None:
+    dataset = enhanced(VOXELS)
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        own = Dataset()  # as Philips has it: the same keyword, half a voxel off
+        own.ImagePositionPatient = [v + 0.375 for v in frame.PlanePositionSequence[0].ImagePositionPatient]
+        block = frame.private_block(0x2005, "Philips MR Imaging DD 005", create=True)
+        block.add_new(0x0F, "SQ", [own])
+    plain = only(saved([enhanced(VOXELS)], tmp_path / "plain"))
+    assert only(saved([dataset], tmp_path / "philips")).geometry == plain.geometry
 
 
 def test_slices_without_places_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:

@@ -179,9 +179,12 @@ def _unreadable_name(file: Path) -> str:
 
 
 def _fields(dataset: pydicom.Dataset) -> dict[str, Any]:
-    """The values of a dataset by keyword, without those that are not what their type says."""
+    """Return the values of a dataset by keyword, without private ones and those that are not of their type.
+
+    Philips repeats ImagePositionPatient in a private sequence of each frame, half a voxel off.
+    """
     fields: dict[str, Any] = {}
-    for tag in list(dataset.keys()):
+    for tag in (tag for tag in list(dataset.keys()) if not tag.is_private):
         try:
             element = dataset[tag]
             fields[element.keyword] = element.value
