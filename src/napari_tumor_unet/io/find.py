@@ -11,7 +11,7 @@ from pathlib import Path
 
 from napari_tumor_unet.io import slice_folder
 from napari_tumor_unet.io.dicom.deidentify import study_of
-from napari_tumor_unet.io.dicom.find import first_image
+from napari_tumor_unet.io.dicom.detect import first_image
 from napari_tumor_unet.io.file_names import KNOWN, ending_of, is_mask_name, scan_name
 from napari_tumor_unet.io.labels import is_labels
 from napari_tumor_unet.io.read import is_dicom, read_scan

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io import itk, slice_folder, tiff
-from napari_tumor_unet.io.dicom.find import looks_like_dicom
+from napari_tumor_unet.io.dicom.detect import looks_like_dicom
 from napari_tumor_unet.io.dicom.study import read_study
 from napari_tumor_unet.io.file_names import KNOWN, MEDICAL_ENDINGS, ending_of, scan_name
 from napari_tumor_unet.io.labels import as_labels

@@ -30,7 +30,8 @@ from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.io.dicom import find
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
 from napari_tumor_unet.io.dicom.decode import read_series
-from napari_tumor_unet.io.dicom.find import find_series, looks_like_dicom
+from napari_tumor_unet.io.dicom.detect import looks_like_dicom
+from napari_tumor_unet.io.dicom.find import find_series
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.read import read_mask, read_scan
 from napari_tumor_unet.io.write import write_mask
@@ -525,7 +526,7 @@ def test_a_folder_that_cannot_be_read_is_refused(
     def denied(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(find.os, "scandir", denied)
+    monkeypatch.setattr(os, "scandir", denied)
     assert not looks_like_dicom(tmp_path)
     with refused(ScanError, "Permission denied"):
         find_series(tmp_path)

@@ -1,4 +1,4 @@
-"""What files made of a DICOM folder are called: folders are often named after the patient."""
+"""Names and descriptions without the patient: folders and series are often named after one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_tumor_unet.io.dicom.find import ENDINGS, first_image
+from napari_tumor_unet.io.dicom.detect import ENDINGS, first_image
 from napari_tumor_unet.scan.sequence_names import plain
 
 PATIENT = (
@@ -41,10 +41,36 @@ def study_of(folder: Path) -> str:
     return str(_identity(folder).get("StudyInstanceUID", ""))
 
 
-def words_of_patient(header: Mapping[str, Any]) -> set[str]:
-    """The words of a header that name the patient, without single letters."""
-    said = " ".join(str(value) for tag in PATIENT for value in listed(header.get(tag)))
-    return {word for word in re.split(r"[\s^=,;]+", said) if len(word) > 1}
+class Deidentifier:
+    """Deidentifier of texts of one header: it takes out the words that name the patient.
+
+    Parameters
+    ----------
+    header : mapping
+        The fields by keyword, those of ``PATIENT`` among them.
+    """
+
+    def __init__(self, header: Mapping[str, Any]) -> None:
+        # Short ones only as whole words: "Li" is in many others.
+        patterns = [
+            re.escape(word) if len(word) > 3 else rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
+            for word in _words_of_patient(header)
+        ]
+        if born := re.fullmatch(r"(\d{4})(\d\d)(\d\d)", str(header.get("PatientBirthDate") or "")):
+            year, month, day = born.groups()
+            patterns += [r"\W?".join(order) for order in ((year, month, day), (day, month, year))]
+            patterns.append(rf"{month}\W?{day}\W?{year}")
+        patterns.sort(key=len, reverse=True)
+        self._patient = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+
+    def clean(self, text: object) -> str:
+        """Return a text without such words, in one short line."""
+        cleaned = " ".join(str(v) for v in listed(text))
+        cleaned = "".join(c if c.isprintable() else " " for c in cleaned)
+        if self._patient is not None and self._patient.search(cleaned):
+            cleaned = re.sub(r"[\[({]\s*[\])}]", " ", self._patient.sub(" ", cleaned))
+            cleaned = re.sub(r"[\s_^,;-]*\s[\s_^,;-]*", " ", cleaned).strip(" _^,;-")
+        return " ".join(cleaned.split())[:64].strip()
 
 
 def listed(value: Any) -> list[Any]:
@@ -52,6 +78,12 @@ def listed(value: Any) -> list[Any]:
     if value is None or value == "":
         return []
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
+
+
+def _words_of_patient(header: Mapping[str, Any]) -> set[str]:
+    """The words of a header that name the patient, without single letters."""
+    said = " ".join(str(value) for tag in PATIENT for value in listed(header.get(tag)))
+    return {word for word in re.split(r"[\s^=,;]+", said) if len(word) > 1}
 
 
 def _identity(path: Path) -> dict[str, Any]:
@@ -71,7 +103,7 @@ def _identity(path: Path) -> dict[str, Any]:
 
 
 def _names_patient(text: str, header: dict[str, Any]) -> bool:
-    return any(_spelled(word) in _spelled(text) for word in words_of_patient(header))
+    return any(_spelled(word) in _spelled(text) for word in _words_of_patient(header))
 
 
 def _spelled(text: str) -> str:

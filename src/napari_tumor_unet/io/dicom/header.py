@@ -13,7 +13,7 @@ import pydicom
 from pydicom.uid import UID
 
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
-from napari_tumor_unet.io.dicom.deidentify import PATIENT, listed, words_of_patient
+from napari_tumor_unet.io.dicom.deidentify import PATIENT, Deidentifier, listed
 from napari_tumor_unet.io.dicom.frame import Slice
 from napari_tumor_unet.io.dicom.pixel_check import fault_of_pixels
 from napari_tumor_unet.scan import ScanError
@@ -75,8 +75,8 @@ def _read(file: Path) -> list[Slice]:
     frames = max(int(_number(header, "NumberOfFrames") or 1), 1)
     if fault:
         frames = 1
-    without_patient = _Cleaner(header)
-    return [_slice(file, i, f, size, fault, without_patient) for i, f in _frames(header, frames)]
+    deidentifier = Deidentifier(header)
+    return [_slice(file, i, f, size, fault, deidentifier) for i, f in _frames(header, frames)]
 
 
 def _frames(header: dict[str, Any], count: int) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -110,15 +110,15 @@ def _slice(
     header: Mapping[str, Any],
     size: tuple[int, int],
     fault: str,
-    without_patient: _Cleaner,
+    deidentifier: Deidentifier,
 ) -> Slice:
     agent = [
         str(header[k] or "") for k in ("ContrastBolusAgent", "ContrastBolusAgentSequence") if k in header
     ]
     modality = str(header.get("Modality") or "")
     acquisition = Acquisition(
-        description=without_patient(header.get("SeriesDescription")),
-        protocol=without_patient(header.get("ProtocolName")),
+        description=deidentifier.clean(header.get("SeriesDescription")),
+        protocol=deidentifier.clean(header.get("ProtocolName")),
         modality=modality if re.fullmatch(r"[A-Z0-9]{1,16}", modality) else "",
         technique=tuple(str(v) for v in listed(header.get("ScanningSequence"))),
         image_type=tuple(str(v) for v in listed(header.get("ImageType"))),
@@ -176,31 +176,6 @@ def _unreadable_name(file: Path) -> str:
     except UnicodeEncodeError:
         return "lies in a file or folder whose name is not Unicode; rename it"
     return ""
-
-
-class _Cleaner:
-    """Takes words that name the patient out of a text."""
-
-    def __init__(self, header: Mapping[str, Any]) -> None:
-        # Short ones only as whole words: "Li" is in many others.
-        patterns = [
-            re.escape(word) if len(word) > 3 else rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
-            for word in words_of_patient(header)
-        ]
-        if born := re.fullmatch(r"(\d{4})(\d\d)(\d\d)", str(header.get("PatientBirthDate") or "")):
-            year, month, day = born.groups()
-            patterns += [r"\W?".join(order) for order in ((year, month, day), (day, month, year))]
-            patterns.append(rf"{month}\W?{day}\W?{year}")
-        patterns.sort(key=len, reverse=True)
-        self._patient = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
-
-    def __call__(self, text: object) -> str:
-        said = " ".join(str(v) for v in listed(text))
-        said = "".join(c if c.isprintable() else " " for c in said)
-        if self._patient is not None and self._patient.search(said):
-            said = re.sub(r"[\[({]\s*[\])}]", " ", self._patient.sub(" ", said))
-            said = re.sub(r"[\s_^,;-]*\s[\s_^,;-]*", " ", said).strip(" _^,;-")
-        return " ".join(said.split())[:64].strip()
 
 
 def _fields(dataset: pydicom.Dataset) -> dict[str, Any]:

@@ -13,7 +13,8 @@ import numpy as np
 from napari.utils.notifications import show_warning
 
 from napari_tumor_unet.io.dicom.decode import read_series
-from napari_tumor_unet.io.dicom.find import find_series, looks_like_dicom
+from napari_tumor_unet.io.dicom.detect import looks_like_dicom
+from napari_tumor_unet.io.dicom.find import find_series
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.study import series_of_file
 from napari_tumor_unet.io.file_names import ending_of_mask
