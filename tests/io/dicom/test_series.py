@@ -143,6 +143,20 @@ def test_frames_of_an_enhanced_file_are_slices(tmp_path: Path, compressed: bool)
     check_same_as_itk(read_series(series), itk(single))
 
 
+def test_positions_that_a_maker_repeats_in_a_private_group_are_passed_over(tmp_path: Path) -> None:
+    (single,) = saved(images(VOXELS), tmp_path / "single").parent.iterdir()
+    dataset = enhanced(VOXELS)
+    for frame in dataset.PerFrameFunctionalGroupsSequence:  # as Philips has them, half a voxel off
+        repeated = pydicom.Dataset()
+        x, y, z = frame.PlanePositionSequence[0].ImagePositionPatient
+        repeated.ImagePositionPatient = [x - 0.375, y - 0.75, z]
+        repeated.EchoTime, repeated.PixelSpacing = 1.0, [3.0, 3.0]
+        frame.private_block(0x2005, "Philips MR Imaging DD 005", create=True).add_new(0x0F, "SQ", [repeated])
+    series = only(saved([dataset], tmp_path / "enhanced"))
+    assert series.acquisition.echo_time == 90
+    check_same_as_itk(read_series(series), itk(single))
+
+
 def test_slices_without_places_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     datasets = images(VOXELS)
     for dataset in datasets:
