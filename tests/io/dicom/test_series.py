@@ -14,7 +14,6 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     MPEG4HP41,
@@ -144,15 +143,18 @@ def test_frames_of_an_enhanced_file_are_slices(tmp_path: Path, compressed: bool)
     check_same_as_itk(read_series(series), itk(single))
 
 
-def test_private_groups_do_not_move_the_frames_of_an_enhanced_file(tmp_path: Path) -> None:
+def test_positions_that_a_maker_repeats_in_a_private_group_are_passed_over(tmp_path: Path) -> None:
+    (single,) = saved(images(VOXELS), tmp_path / "single").parent.iterdir()
     dataset = enhanced(VOXELS)
-    for frame in dataset.PerFrameFunctionalGroupsSequence:
-        own = Dataset()  # as Philips has it: the same keyword, half a voxel off
-        own.ImagePositionPatient = [v + 0.375 for v in frame.PlanePositionSequence[0].ImagePositionPatient]
-        block = frame.private_block(0x2005, "Philips MR Imaging DD 005", create=True)
-        block.add_new(0x0F, "SQ", [own])
-    plain = only(saved([enhanced(VOXELS)], tmp_path / "plain"))
-    assert only(saved([dataset], tmp_path / "philips")).geometry == plain.geometry
+    for frame in dataset.PerFrameFunctionalGroupsSequence:  # as Philips has them, half a voxel off
+        repeated = pydicom.Dataset()
+        x, y, z = frame.PlanePositionSequence[0].ImagePositionPatient
+        repeated.ImagePositionPatient = [x - 0.375, y - 0.75, z]
+        repeated.EchoTime, repeated.PixelSpacing = 1.0, [3.0, 3.0]
+        frame.private_block(0x2005, "Philips MR Imaging DD 005", create=True).add_new(0x0F, "SQ", [repeated])
+    series = only(saved([dataset], tmp_path / "enhanced"))
+    assert series.acquisition.echo_time == 90
+    check_same_as_itk(read_series(series), itk(single))
 
 
 def test_slices_without_places_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:

@@ -89,7 +89,10 @@ def _frames(header: dict[str, Any], count: int) -> Iterator[tuple[int, dict[str,
 
 
 def _grouped(groups: Any) -> dict[str, Any]:
-    """The fields of functional groups, named as in files of one image."""
+    """Return the fields of the standard functional groups, named as in files of one image.
+
+    Private groups are passed over: those of Philips repeat positions, half a voxel off.
+    """
     fields: dict[str, Any] = {}
     for group in groups:
         for value in _fields(group).values():
@@ -179,12 +182,11 @@ def _unreadable_name(file: Path) -> str:
 
 
 def _fields(dataset: pydicom.Dataset) -> dict[str, Any]:
-    """Return the values of a dataset by keyword, without private ones and those that are not of their type.
-
-    Philips repeats ImagePositionPatient in a private sequence of each frame, half a voxel off.
-    """
+    """Return the standard fields of a dataset by keyword, without those that are not what their type says."""
     fields: dict[str, Any] = {}
-    for tag in (tag for tag in list(dataset.keys()) if not tag.is_private):
+    for tag in list(dataset.keys()):
+        if tag.is_private:
+            continue
         try:
             element = dataset[tag]
             fields[element.keyword] = element.value
