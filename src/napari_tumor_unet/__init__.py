@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.evaluation.compare import Score, score
     from napari_tumor_unet.evaluation.overlap import dice, iou
+    from napari_tumor_unet.evaluation.score import Score, score
     from napari_tumor_unet.inference.result import Segmentation
     from napari_tumor_unet.inference.segment import segment
     from napari_tumor_unet.io.read import read_mask, read_scan
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "FineTuning": "training.finetuning.run_store",
     "Scan": "scan",
-    "Score": "evaluation.compare",
+    "Score": "evaluation.score",
     "Segmentation": "inference.result",
     "dice": "evaluation.overlap",
     "evaluate": "training.train",
@@ -30,7 +30,7 @@ _MODULE_OF = {
     "load_model": "model.model_file",
     "read_mask": "io.read",
     "read_scan": "io.read",
-    "score": "evaluation.compare",
+    "score": "evaluation.score",
     "segment": "inference.segment",
     "train": "training.train",
     "write_mask": "io.write",

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli
 from napari_tumor_unet.cli import console
-from napari_tumor_unet.evaluation.compare import RULES
+from napari_tumor_unet.evaluation.score import RULES
 from tests.conftest import is_one_sentence
 
 Run = Callable[..., Result]

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from napari_tumor_unet.evaluation.compare import Aligned, agreement, labels_in, score, slice_overlaps
+from napari_tumor_unet.evaluation.compare import MaskPair, agreement, labels_in, slice_overlaps
+from napari_tumor_unet.evaluation.score import score
 from napari_tumor_unet.scan.grid import spaced
-from tests.evaluation.test_compare import EITHER_LABEL, PAIRS, SPACING, Pair
+from tests.evaluation.test_score import EITHER_LABEL, PAIRS, SPACING, Pair
 
 
-def aligned(pair: Pair) -> Aligned:
-    return Aligned(*pair, spaced(pair[0].shape, SPACING[-pair[0].ndim :], in_mm=True))
+def aligned(pair: Pair) -> MaskPair:
+    return MaskPair(*pair, spaced(pair[0].shape, SPACING[-pair[0].ndim :], in_mm=True))
 
 
 def test_a_label_is_compared_alone() -> None:

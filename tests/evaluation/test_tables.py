@@ -16,7 +16,8 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_tumor_unet.evaluation.compare import ComparisonError, Score, score
+from napari_tumor_unet.evaluation.compare import ComparisonError
+from napari_tumor_unet.evaluation.score import Score, score
 from napari_tumor_unet.evaluation.tables import SUMMARISED, Row, as_csv, match_folders, summarise_scores
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Refused

@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from napari_tumor_unet.cli.console import app, err, fail, out
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.evaluation.compare import Score
+    from napari_tumor_unet.evaluation.score import Score
     from napari_tumor_unet.evaluation.tables import Row
 
 
@@ -31,8 +31,9 @@ def score(
 ) -> None:
     """Compare two masks, or the masks of two folders matched by name."""
     from napari_tumor_unet.evaluation import tables
-    from napari_tumor_unet.evaluation.compare import RULES, ComparisonError
-    from napari_tumor_unet.evaluation.compare import score as compare
+    from napari_tumor_unet.evaluation.compare import ComparisonError
+    from napari_tumor_unet.evaluation.score import RULES
+    from napari_tumor_unet.evaluation.score import score as compare
     from napari_tumor_unet.scan import ScanError
 
     prediction, reference = prediction.resolve(), reference.resolve()

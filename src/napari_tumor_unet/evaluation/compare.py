@@ -1,36 +1,25 @@
-"""Two masks, each with its place in space, to the numbers of their comparison."""
+"""Compare two masks on one grid: where they agree, slice by slice and region by region."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.evaluation.overlap import Overlap, overlap
-from napari_tumor_unet.inference.regions import match_regions
-from napari_tumor_unet.io.read import read_labels
-from napari_tumor_unet.scan.grid import Grid, grid_of, spaced
-
-RULES = (
-    "Two empty masks agree: their Dice and IoU count as 1. If one alone is empty, they count as 0. Distances "
-    "and surface Dice are undefined if either is empty, precision without a prediction, recall without a "
-    "reference. Regions are connected by faces, edges or corners; one is found, or not false, if a single "
-    "voxel of it is in the other mask."
-)
+from napari_tumor_unet.scan.grid import Grid
 
 
-class ComparisonError(ValueError):
+class ComparisonError(TumourUnetError, ValueError):
     """Masks that cannot be compared; the message is one sentence that says why."""
 
 
 @dataclass(frozen=True)
-class Aligned:
+class MaskPair:
     """Two label arrays on one grid, that of the reference, and what had to be done for it."""
 
     prediction: NDArray[Any]
@@ -40,134 +29,24 @@ class Aligned:
 
 
 @dataclass(frozen=True)
-class Score:
-    """How well a prediction agrees with a reference; what is undefined is None.
+class Matches:
+    """Regions of two masks that touch each other, or do not.
 
     Attributes
     ----------
-    label : int or None
-        The label compared; None for all labels as one.
-    dice, iou, precision, recall : float or None
-    voxels_both, voxels_predicted, voxels_reference : int
-    volume_predicted_ml, volume_reference_ml, volume_difference_ml : float or None
-        The difference is prediction less reference; None where voxels have no known volume.
-    unit : {"mm", "voxel"}
-        Of the distances and the tolerance.
-    hausdorff95, average_surface_distance, surface_dice : float or None
-        See :class:`napari_tumor_unet.evaluation.surface_distance.SurfaceDistances`.
-    tolerance : float
-        Of the surface Dice.
-    regions_reference, regions_found, regions_predicted, regions_false : int
-        See :class:`napari_tumor_unet.inference.regions.Matches`.
-    notes : tuple of str
-        What else must be known to read the numbers.
+    reference, found : int
+        Regions of the reference, and those of them in which anything was predicted.
+    predicted, false : int
+        Regions of the prediction, and those of them that lie wholly outside the reference.
     """
 
-    label: int | None
-    dice: float
-    iou: float
-    precision: float | None
-    recall: float | None
-    voxels_both: int
-    voxels_predicted: int
-    voxels_reference: int
-    volume_predicted_ml: float | None
-    volume_reference_ml: float | None
-    volume_difference_ml: float | None
-    unit: str
-    hausdorff95: float | None
-    average_surface_distance: float | None
-    surface_dice: float | None
-    tolerance: float
-    regions_reference: int
-    regions_found: int
-    regions_predicted: int
-    regions_false: int
-    notes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return dataclasses.asdict(self) | {"notes": list(self.notes)}
-
-    def lines(self) -> list[tuple[str, str]]:
-        """Names and values as people read them."""
-        unit = "mm" if self.unit == "mm" else "voxels"
-        tolerance = f"{self.tolerance:g} {self.unit if self.tolerance == 1 else unit}"
-        volumes = [
-            ("volume predicted", self.volume_predicted_ml),
-            ("volume of reference", self.volume_reference_ml),
-            ("difference", self.volume_difference_ml),
-        ]
-        return [
-            ("Dice", _number(self.dice)),
-            ("IoU", _number(self.iou)),
-            ("precision", _number(self.precision)),
-            ("recall", _number(self.recall)),
-            *((name, _number(volume, "ml")) for name, volume in volumes if volume is not None),
-            ("Hausdorff 95 %", _number(self.hausdorff95, unit)),
-            ("mean surface distance", _number(self.average_surface_distance, unit)),
-            (f"surface Dice, {tolerance}", _number(self.surface_dice)),
-            ("regions found", f"{self.regions_found} of {self.regions_reference}"),
-            ("false regions", f"{self.regions_false} of {self.regions_predicted}"),
-            ("voxels in both", f"{self.voxels_both:,}"),
-            ("voxels predicted", f"{self.voxels_predicted:,}"),
-            ("voxels of reference", f"{self.voxels_reference:,}"),
-        ]
+    reference: int
+    found: int
+    predicted: int
+    false: int
 
 
-def score(
-    prediction: ArrayLike | str | Path,
-    reference: ArrayLike | str | Path,
-    *,
-    spacing: Sequence[float] | None = None,
-    label: int | None = None,
-    tolerance: float = 1.0,
-) -> Score:
-    """Compare two masks.
-
-    Parameters
-    ----------
-    prediction, reference : array, str or Path
-        Labels (Y, X) or (Z, Y, X) of one shape, where 0 is background; or files or folders that
-        :func:`read_mask` reads. If both files know where they lie, the prediction is brought to the
-        reference's grid.
-    spacing : sequence of float, optional
-        Distance between voxels along each axis in mm; by default that of the files, or 1 voxel.
-    label : int, optional
-        Compare this label alone; by default all that is not 0.
-    tolerance : float
-        Of the surface Dice, in mm, or in voxels where the spacing is unknown.
-
-    Raises
-    ------
-    ComparisonError
-        If the masks cannot be compared.
-    ScanError
-        If a file cannot be read.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> prediction, reference = np.zeros((2, 4, 8, 8), np.uint8)
-    >>> prediction[1:3, 2:6, 2:6] = reference[1:3, 2:6, 3:7] = 1
-    >>> result = score(prediction, reference, spacing=(5, 1, 1))
-    >>> result.dice, result.hausdorff95, result.regions_found
-    (0.75, 1.0, 1)
-    """
-    if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise ComparisonError(f"The tolerance {tolerance:g} is no distance; it must be 0 or more.")
-    (p, its_grid), (r, grid) = _labels(prediction), _labels(reference)
-    aligned = align(p, its_grid, r, grid)
-    if spacing is not None:
-        if len(spacing) != r.ndim or not all(math.isfinite(s) and s > 0 for s in spacing):
-            raise ComparisonError(
-                f"The spacing {[float(s) for s in spacing]} does not fit masks of {r.ndim} axes."
-            )
-        aligned = dataclasses.replace(aligned, grid=spaced(r.shape, spacing, in_mm=True))
-    return score_aligned(aligned, label, tolerance)
-
-
-def align(prediction: NDArray[Any], its_grid: Grid, reference: NDArray[Any], grid: Grid) -> Aligned:
+def align(prediction: NDArray[Any], its_grid: Grid, reference: NDArray[Any], grid: Grid) -> MaskPair:
     """Bring a prediction to the grid of a reference, unless it is there.
 
     Parameters
@@ -195,107 +74,51 @@ def align(prediction: NDArray[Any], its_grid: Grid, reference: NDArray[Any], gri
         alike = alike and np.allclose(its_grid.spacing, grid.spacing)
         note = "The masks were compared voxel by voxel, as they do not both say where they lie."
         known = its_grid if its_grid.in_mm and not grid.in_mm else grid
-        return Aligned(prediction, reference, known, () if alike else (note,))
+        return MaskPair(prediction, reference, known, () if alike else (note,))
     if prediction.ndim != reference.ndim:
         raise ComparisonError("A plane and a volume cannot be compared; choose the slice that is meant.")
     if its_grid.is_same(grid):
-        return Aligned(prediction, reference, grid)
+        return MaskPair(prediction, reference, grid)
     if not its_grid.touches(grid):
         raise ComparisonError("The masks lie in different places: they share no space.")
     notes = ["The prediction was brought to the reference's grid, by nearest neighbour in world space."]
     if lost := its_grid.outside(prediction, grid):
         notes.append(f"{lost:,} predicted voxels lie outside the reference's grid and are not counted.")
-    return Aligned(its_grid.resample(prediction, grid), reference, grid, tuple(notes))
+    return MaskPair(its_grid.resample(prediction, grid), reference, grid, tuple(notes))
 
 
-def score_aligned(aligned: Aligned, label: int | None, tolerance: float) -> Score:
-    """Compare two masks on one grid, all labels as one or one label alone."""
-    grid = aligned.grid
-    p, r = masks_of(aligned, label)
-    counts = overlap(p, r)
-    notes = [*aligned.notes, *rules_at_work(counts)]
-    distances: dict[str, float] = {}
-    if counts.predicted and counts.reference:
-        from napari_tumor_unet.evaluation.surface_distance import surface_distances
-
-        found = surface_distances(p, r, grid.spacing, tolerance)
-        distances = {
-            "hausdorff95": found.hausdorff95,
-            "average_surface_distance": found.average,
-            "surface_dice": found.dice,
-        }
-    regions = match_regions(*(mask.reshape((1,) * (3 - mask.ndim) + mask.shape) for mask in (p, r)))
-    ml = grid.voxel_ml
-    return Score(
-        label=label,
-        dice=counts.dice,
-        iou=counts.iou,
-        precision=counts.precision,
-        recall=counts.recall,
-        voxels_both=counts.both,
-        voxels_predicted=counts.predicted,
-        voxels_reference=counts.reference,
-        volume_predicted_ml=None if ml is None else counts.predicted * ml,
-        volume_reference_ml=None if ml is None else counts.reference * ml,
-        volume_difference_ml=None if ml is None else (counts.predicted - counts.reference) * ml,
-        unit="mm" if grid.in_mm else "voxel",
-        hausdorff95=distances.get("hausdorff95"),
-        average_surface_distance=distances.get("average_surface_distance"),
-        surface_dice=distances.get("surface_dice"),
-        tolerance=tolerance,
-        regions_reference=regions.reference,
-        regions_found=regions.found,
-        regions_predicted=regions.predicted,
-        regions_false=regions.false,
-        notes=tuple(notes),
-    )
-
-
-def masks_of(aligned: Aligned, label: int | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def masks_of(pair: MaskPair, label: int | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Prediction and reference, all labels as one or one label alone."""
-    p, r = aligned.prediction, aligned.reference
+    p, r = pair.prediction, pair.reference
     return (p != 0, r != 0) if label is None else (p == label, r == label)
 
 
-def slice_overlaps(aligned: Aligned, label: int | None) -> list[Overlap]:
+def slice_overlaps(pair: MaskPair, label: int | None) -> list[Overlap]:
     """Counts slice by slice; their sum is that of the whole. A plane is one slice."""
-    pairs: Iterable[tuple[Any, Any]] = [(aligned.prediction, aligned.reference)]
-    if aligned.reference.ndim == 3:
-        pairs = zip(aligned.prediction, aligned.reference, strict=True)
+    pairs: Iterable[tuple[Any, Any]] = [(pair.prediction, pair.reference)]
+    if pair.reference.ndim == 3:
+        pairs = zip(pair.prediction, pair.reference, strict=True)
     return [overlap(p, r) if label is None else overlap(p == label, r == label) for p, r in pairs]
 
 
-def labels_in(aligned: Aligned) -> list[int]:
+def labels_in(pair: MaskPair) -> list[int]:
     """All labels of either mask but 0, in order."""
-    found = set(np.unique(aligned.prediction).tolist()) | set(np.unique(aligned.reference).tolist())
+    found = set(np.unique(pair.prediction).tolist()) | set(np.unique(pair.reference).tolist())
     return sorted(int(label) for label in found if label)
 
 
-def agreement(aligned: Aligned, label: int | None) -> NDArray[np.uint8]:
+def agreement(pair: MaskPair, label: int | None) -> NDArray[np.uint8]:
     """Where two masks agree: 1 true positive, 2 false positive, 3 false negative, 0 neither."""
-    p, r = masks_of(aligned, label)
+    p, r = masks_of(pair, label)
     return np.select([p & r, p, r], [np.uint8(1), np.uint8(2), np.uint8(3)], np.uint8(0))
 
 
-def rules_at_work(counts: Overlap) -> list[str]:
-    """What must be said of empty masks: the rule by which they have a Dice."""
-    if counts.predicted and counts.reference:
-        return []
-    if not (counts.predicted or counts.reference):
-        return ["Both masks are empty; by rule Dice and IoU count as 1."]
-    which = "reference" if counts.predicted else "prediction"
-    return [f"The {which} is empty; by rule Dice and IoU count as 0."]
+def match_regions(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> Matches:
+    """Compare two masks region by region: voxels belong together that share a face, an edge or a corner."""
+    from scipy import ndimage  # importing it takes longer than a panel may take to open
 
-
-def _labels(source: ArrayLike | str | Path) -> tuple[NDArray[Any], Grid]:
-    if isinstance(source, str | Path):
-        scan = read_labels(source)
-        return np.asarray(scan.sequences["flair"]), grid_of(scan)
-    labels = np.asarray(source)
-    return labels, spaced(labels.shape, [1.0] * labels.ndim, in_mm=False)
-
-
-def _number(value: float | None, unit: str = "") -> str:
-    if value is None:
-        return "undefined"
-    return f"{value:.2f} {unit}" if unit else f"{value:.4f}"
+    touching = np.ones((3,) * reference.ndim, bool)
+    (predicted, n), (wanted, m) = (ndimage.label(mask, touching) for mask in (prediction, reference))
+    both = prediction & reference
+    hit, found = (len(np.unique(labels[both])) for labels in (predicted, wanted))
+    return Matches(reference=int(m), found=found, predicted=int(n), false=int(n) - hit)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_tumor_unet.evaluation.compare import RULES, ComparisonError, Score
+from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.overlap import spread
+from napari_tumor_unet.evaluation.score import RULES, Score
 from napari_tumor_unet.io.file_names import name_of_masked, scan_name
 from napari_tumor_unet.io.find import find_masks
 

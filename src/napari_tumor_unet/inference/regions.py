@@ -91,33 +91,6 @@ def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
     ]
 
 
-@dataclass(frozen=True)
-class Matches:
-    """Regions of two masks that touch each other, or do not.
-
-    Attributes
-    ----------
-    reference, found : int
-        Regions of the reference, and those of them in which anything was predicted.
-    predicted, false : int
-        Regions of the prediction, and those of them that lie wholly outside the reference.
-    """
-
-    reference: int
-    found: int
-    predicted: int
-    false: int
-
-
-def match_regions(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> Matches:
-    """Compare two masks (Z, Y, X) region by region."""
-    predicted, n = _label(prediction)
-    wanted, m = _label(reference)
-    both = prediction & reference
-    hit, found = (len(np.unique(labels[both])) for labels in (predicted, wanted))
-    return Matches(reference=m, found=found, predicted=n, false=n - hit)
-
-
 def voxels_of(mask: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.intp], ...]:
     """Indices (z, y, x) of a region's voxels; empty if its seed is no longer in the mask."""
     box = _box(mask)

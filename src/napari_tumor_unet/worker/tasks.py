@@ -112,16 +112,17 @@ def score(
     Score
         Of each label; None stands for all as one.
     """
-    from napari_tumor_unet.evaluation.compare import Aligned, score_aligned
+    from napari_tumor_unet.evaluation.compare import MaskPair
+    from napari_tumor_unet.evaluation.score import score_masks
 
     height, width = grid.shape[-2:]
     together = max(1, _AT_ONCE // (height * width))
     n = math.prod(grid.shape[:-2])
     blocks = [ask(range(z, min(z + together, n))) for z in range(0, n, together)]
     masks = [np.stack([plane for block in blocks for plane in block[i]]) for i in range(2)]
-    aligned = Aligned(masks[0].reshape(grid.shape), masks[1].reshape(grid.shape), grid, notes)
+    pair = MaskPair(masks[0].reshape(grid.shape), masks[1].reshape(grid.shape), grid, notes)
     for label in labels:
-        yield score_aligned(aligned, label, tolerance)
+        yield score_masks(pair, label, tolerance)
 
 
 def estimate(model: str, settings: FineTuning, slices: int, device: str) -> Generator[Any, None, Estimate]:

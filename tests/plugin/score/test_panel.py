@@ -20,7 +20,7 @@ from qtpy.QtCore import QPointF, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from superqt import QCollapsible
 
-from napari_tumor_unet.evaluation.compare import score
+from napari_tumor_unet.evaluation.score import score
 from napari_tumor_unet.plugin.layers.lazy_volume import KEY
 from napari_tumor_unet.plugin.score.live_score import _planes
 from napari_tumor_unet.plugin.segment.controller import Session

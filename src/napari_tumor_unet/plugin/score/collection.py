@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
-from napari_tumor_unet.evaluation.compare import RULES
+from napari_tumor_unet.evaluation.score import RULES
 from napari_tumor_unet.evaluation.tables import Row, as_csv, summarise_scores
 from napari_tumor_unet.plugin.ui.widgets import append, button, row
 

@@ -12,15 +12,9 @@ import numpy as np
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_tumor_unet.evaluation.compare import (
-    Aligned,
-    ComparisonError,
-    Score,
-    align,
-    labels_in,
-    slice_overlaps,
-)
+from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, align, labels_in, slice_overlaps
 from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.plugin.score.mask_pair import Compared
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui.error_log import note_error
@@ -50,21 +44,21 @@ class Counted:
 
     Attributes
     ----------
-    aligned : Aligned
+    pair : MaskPair
     labels : list of int
         All that there are.
     slices : dict of int or None to list of Overlap
         Of each label compared, slice by slice.
     """
 
-    aligned: Aligned
+    pair: MaskPair
     labels: list[int]
     slices: dict[int | None, list[Overlap]]
 
     @property
     def size(self) -> int:
         """Bytes that are read to count."""
-        return len(self.slices) * (self.aligned.prediction.nbytes + self.aligned.reference.nbytes)
+        return len(self.slices) * (self.pair.prediction.nbytes + self.pair.reference.nbytes)
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,7 @@ class Comparing(QObject):
     counted : Signal
         A :class:`Counted`, for Dice and IoU.
     scored : Signal
-        A :class:`napari_tumor_unet.evaluation.compare.Score`, one for each label compared.
+        A :class:`napari_tumor_unet.evaluation.score.Score`, one for each label compared.
     failed : Signal
         The sentence that says why not.
     ended : Signal
@@ -182,9 +176,9 @@ class Comparing(QObject):
         job.finished.connect(lambda _: self._finish(counted))
         job.failed.connect(self._on_failed)
         job.cancelled.connect(partial(self._finish, None))
-        aligned = counted.aligned
-        arguments = (aligned.grid, aligned.notes, list(counted.slices), request.tolerance)
-        job.start(self._session.worker, tasks.score, *arguments, answer=partial(_planes, aligned))
+        pair = counted.pair
+        arguments = (pair.grid, pair.notes, list(counted.slices), request.tolerance)
+        job.start(self._session.worker, tasks.score, *arguments, answer=partial(_planes, pair))
 
     def _on_score(self, counted: Counted, score: Score) -> None:
         if counted is self._counted:  # else the layers have changed since
@@ -215,38 +209,38 @@ def _count(request: Request, known: list[int] | None) -> Counted | _Failure:
     parts = (request.prediction, request.reference)
     try:
         p, r = (np.asarray(part.labels()) for part in parts)
-        aligned = align(p, parts[0].grid, r, parts[1].grid)
+        pair = align(p, parts[0].grid, r, parts[1].grid)
         notes = [
             f"Of the {name} the part on screen was compared, at {part.at}."
             for name, part in zip(("prediction", "reference"), parts, strict=True)
             if part.at
         ]
-        aligned = replace(aligned, notes=(*notes, *aligned.notes))
-        labels = labels_in(aligned) if known is None else known
+        pair = replace(pair, notes=(*notes, *pair.notes))
+        labels = labels_in(pair) if known is None else known
         if not request.each:
-            return Counted(aligned, labels, {request.label: slice_overlaps(aligned, request.label)})
-        slices = _each(aligned, labels)
-        if known is not None and _voxels(slices.values()) != _voxels([slice_overlaps(aligned, None)]):
-            labels = labels_in(aligned)  # one was painted that was not there
-            slices = _each(aligned, labels)
-        return Counted(aligned, labels, slices)
+            return Counted(pair, labels, {request.label: slice_overlaps(pair, request.label)})
+        slices = _each(pair, labels)
+        if known is not None and _voxels(slices.values()) != _voxels([slice_overlaps(pair, None)]):
+            labels = labels_in(pair)  # one was painted that was not there
+            slices = _each(pair, labels)
+        return Counted(pair, labels, slices)
     except ComparisonError as error:
         return _Failure(str(error))
     except Exception:  # whatever a layer's array, lazy or not, may raise
         return _Failure("The masks could not be read; are their files still there?", traceback.format_exc())
 
 
-def _each(aligned: Aligned, labels: list[int]) -> dict[int | None, list[Overlap]]:
+def _each(pair: MaskPair, labels: list[int]) -> dict[int | None, list[Overlap]]:
     if len(labels) > _MOST_LABELS:
         raise ComparisonError(f"There are {len(labels)} labels; compare all as one, or one of them.")
-    return {label: slice_overlaps(aligned, label) for label in labels}
+    return {label: slice_overlaps(pair, label) for label in labels}
 
 
 def _voxels(labels: Iterable[list[Overlap]]) -> int:
     return sum(part.predicted + part.reference for slices in labels for part in slices)
 
 
-def _planes(aligned: Aligned, indices: range) -> tuple[list[Any], list[Any]]:
+def _planes(pair: MaskPair, indices: range) -> tuple[list[Any], list[Any]]:
     """Some slices of both masks: the answer to the child."""
-    p, r = (mask.reshape((-1, *mask.shape[-2:])) for mask in (aligned.prediction, aligned.reference))
+    p, r = (mask.reshape((-1, *mask.shape[-2:])) for mask in (pair.prediction, pair.reference))
     return [p[z] for z in indices], [r[z] for z in indices]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from magicgui.widgets import Container, Label
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
-from napari_tumor_unet.evaluation.compare import RULES, Score, rules_at_work
 from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.score import RULES, Score, rules_at_work
 from napari_tumor_unet.plugin.ui.widgets import append
 
 _BAR = 16  # pixels, for more labels than are wide

@@ -11,8 +11,9 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_tumor_unet.evaluation.compare import ComparisonError, Score
+from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.evaluation.tables import Row
 from napari_tumor_unet.plugin.score.collection import RunningTable
 from napari_tumor_unet.plugin.score.live_score import Comparing, Counted, Request
@@ -214,7 +215,7 @@ class ScorePanel(Container):
         label, slices = next(iter(counted.slices.items()), (None, []))
         totals = {of: sum(parts, Overlap()) for of, parts in counted.slices.items()}
         self.numbers.show_counts(totals)
-        self.slices.show_slices(self._request.reference, counted.aligned, label, slices)
+        self.slices.show_slices(self._request.reference, counted.pair, label, slices)
         self.said.value = "Measuring the distances"
         if not self._watched:
             same = self._request.prediction.grid.is_same(self._request.reference.grid)

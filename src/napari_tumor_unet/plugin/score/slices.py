@@ -14,7 +14,7 @@ from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
 
-from napari_tumor_unet.evaluation.compare import Aligned, agreement
+from napari_tumor_unet.evaluation.compare import MaskPair, agreement
 from napari_tumor_unet.evaluation.overlap import Overlap
 from napari_tumor_unet.plugin.layers.lazy_volume import KEY
 from napari_tumor_unet.plugin.score.curve import SliceCurve, worst_first
@@ -41,7 +41,7 @@ class Slices(Container):
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._reference: Compared | None = None
-        self._aligned: Aligned | None = None
+        self._pair: MaskPair | None = None
         self._label: int | None = None
         self._slices: Sequence[Overlap] = ()
         self._next = 0
@@ -66,10 +66,10 @@ class Slices(Container):
         self._on_theme()
 
     def show_slices(
-        self, reference: Compared, aligned: Aligned, label: int | None, slices: Sequence[Overlap]
+        self, reference: Compared, pair: MaskPair, label: int | None, slices: Sequence[Overlap]
     ) -> None:
         """Show a comparison: of a plane there is no curve."""
-        self._reference, self._aligned, self._label, self._slices = reference, aligned, label, slices
+        self._reference, self._pair, self._label, self._slices = reference, pair, label, slices
         many = len(slices) > 1
         self.curve.setVisible(many)
         self.curve.show_slices(slices)
@@ -79,7 +79,7 @@ class Slices(Container):
 
     def clear(self) -> None:
         """Nothing is compared."""
-        self._reference = self._aligned = None
+        self._reference = self._pair = None
         self._slices = ()
 
     def let_go(self) -> None:
@@ -112,7 +112,7 @@ class Slices(Container):
         self.curve.wear(self._viewer.theme)
 
     def _show(self) -> None:
-        worker = create_worker(agreement, self._aligned, self._label, _start_thread=False)
+        worker = create_worker(agreement, self._pair, self._label, _start_thread=False)
         worker.returned.connect(partial(self._add, self._reference))
         worker.start()
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_tumor_unet.evaluation.compare import ComparisonError, align, score
+from napari_tumor_unet.evaluation.compare import ComparisonError, align
+from napari_tumor_unet.evaluation.score import score
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.grid import Grid
 from tests.conftest import Refused

@@ -13,8 +13,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_tumor_unet.evaluation import compare
-from napari_tumor_unet.evaluation.compare import ComparisonError, Score, score
+from napari_tumor_unet.evaluation import score as module
+from napari_tumor_unet.evaluation.compare import ComparisonError
+from napari_tumor_unet.evaluation.score import Score, score
 from tests.conftest import Refused
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -167,4 +168,4 @@ def test_an_impossible_spacing_is_refused(
 
 
 def test_the_example_in_the_documentation_is_true() -> None:
-    assert doctest.testmod(compare).failed == 0
+    assert doctest.testmod(module).failed == 0

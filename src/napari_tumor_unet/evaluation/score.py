@@ -1,0 +1,220 @@
+"""Score a predicted mask: all numbers of its comparison with a reference, and the rules behind them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, align, masks_of, match_regions
+from napari_tumor_unet.evaluation.overlap import Overlap, overlap
+from napari_tumor_unet.io.read import read_labels
+from napari_tumor_unet.scan.grid import Grid, grid_of, spaced
+
+RULES = (
+    "Two empty masks agree: their Dice and IoU count as 1. If one alone is empty, they count as 0. Distances "
+    "and surface Dice are undefined if either is empty, precision without a prediction, recall without a "
+    "reference. Regions are connected by faces, edges or corners; one is found, or not false, if a single "
+    "voxel of it is in the other mask."
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a prediction agrees with a reference; what is undefined is None.
+
+    Attributes
+    ----------
+    label : int or None
+        The label compared; None for all labels as one.
+    dice, iou, precision, recall : float or None
+    voxels_both, voxels_predicted, voxels_reference : int
+    volume_predicted_ml, volume_reference_ml, volume_difference_ml : float or None
+        The difference is prediction less reference; None where voxels have no known volume.
+    unit : {"mm", "voxel"}
+        Of the distances and the tolerance.
+    hausdorff95, average_surface_distance, surface_dice : float or None
+        See :class:`napari_tumor_unet.evaluation.surface_distance.SurfaceDistances`.
+    tolerance : float
+        Of the surface Dice.
+    regions_reference, regions_found, regions_predicted, regions_false : int
+        See :class:`napari_tumor_unet.evaluation.compare.Matches`.
+    notes : tuple of str
+        What else must be known to read the numbers.
+    """
+
+    label: int | None
+    dice: float
+    iou: float
+    precision: float | None
+    recall: float | None
+    voxels_both: int
+    voxels_predicted: int
+    voxels_reference: int
+    volume_predicted_ml: float | None
+    volume_reference_ml: float | None
+    volume_difference_ml: float | None
+    unit: str
+    hausdorff95: float | None
+    average_surface_distance: float | None
+    surface_dice: float | None
+    tolerance: float
+    regions_reference: int
+    regions_found: int
+    regions_predicted: int
+    regions_false: int
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return dataclasses.asdict(self) | {"notes": list(self.notes)}
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Names and values as people read them."""
+        unit = "mm" if self.unit == "mm" else "voxels"
+        tolerance = f"{self.tolerance:g} {self.unit if self.tolerance == 1 else unit}"
+        volumes = [
+            ("volume predicted", self.volume_predicted_ml),
+            ("volume of reference", self.volume_reference_ml),
+            ("difference", self.volume_difference_ml),
+        ]
+        return [
+            ("Dice", _number(self.dice)),
+            ("IoU", _number(self.iou)),
+            ("precision", _number(self.precision)),
+            ("recall", _number(self.recall)),
+            *((name, _number(volume, "ml")) for name, volume in volumes if volume is not None),
+            ("Hausdorff 95 %", _number(self.hausdorff95, unit)),
+            ("mean surface distance", _number(self.average_surface_distance, unit)),
+            (f"surface Dice, {tolerance}", _number(self.surface_dice)),
+            ("regions found", f"{self.regions_found} of {self.regions_reference}"),
+            ("false regions", f"{self.regions_false} of {self.regions_predicted}"),
+            ("voxels in both", f"{self.voxels_both:,}"),
+            ("voxels predicted", f"{self.voxels_predicted:,}"),
+            ("voxels of reference", f"{self.voxels_reference:,}"),
+        ]
+
+
+def score(
+    prediction: ArrayLike | str | Path,
+    reference: ArrayLike | str | Path,
+    *,
+    spacing: Sequence[float] | None = None,
+    label: int | None = None,
+    tolerance: float = 1.0,
+) -> Score:
+    """Compare two masks.
+
+    Parameters
+    ----------
+    prediction, reference : array, str or Path
+        Labels (Y, X) or (Z, Y, X) of one shape, where 0 is background; or files or folders that
+        :func:`read_mask` reads. If both files know where they lie, the prediction is brought to the
+        reference's grid.
+    spacing : sequence of float, optional
+        Distance between voxels along each axis in mm; by default that of the files, or 1 voxel.
+    label : int, optional
+        Compare this label alone; by default all that is not 0.
+    tolerance : float
+        Of the surface Dice, in mm, or in voxels where the spacing is unknown.
+
+    Raises
+    ------
+    ComparisonError
+        If the masks cannot be compared.
+    ScanError
+        If a file cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> prediction, reference = np.zeros((2, 4, 8, 8), np.uint8)
+    >>> prediction[1:3, 2:6, 2:6] = reference[1:3, 2:6, 3:7] = 1
+    >>> result = score(prediction, reference, spacing=(5, 1, 1))
+    >>> result.dice, result.hausdorff95, result.regions_found
+    (0.75, 1.0, 1)
+    """
+    if not (math.isfinite(tolerance) and tolerance >= 0):
+        raise ComparisonError(f"The tolerance {tolerance:g} is no distance; it must be 0 or more.")
+    (p, its_grid), (r, grid) = _labels(prediction), _labels(reference)
+    pair = align(p, its_grid, r, grid)
+    if spacing is not None:
+        if len(spacing) != r.ndim or not all(math.isfinite(s) and s > 0 for s in spacing):
+            raise ComparisonError(
+                f"The spacing {[float(s) for s in spacing]} does not fit masks of {r.ndim} axes."
+            )
+        pair = dataclasses.replace(pair, grid=spaced(r.shape, spacing, in_mm=True))
+    return score_masks(pair, label, tolerance)
+
+
+def score_masks(pair: MaskPair, label: int | None, tolerance: float) -> Score:
+    """Compare two masks on one grid, all labels as one or one label alone."""
+    grid = pair.grid
+    p, r = masks_of(pair, label)
+    counts = overlap(p, r)
+    notes = [*pair.notes, *rules_at_work(counts)]
+    distances: dict[str, float] = {}
+    if counts.predicted and counts.reference:
+        from napari_tumor_unet.evaluation.surface_distance import surface_distances
+
+        found = surface_distances(p, r, grid.spacing, tolerance)
+        distances = {
+            "hausdorff95": found.hausdorff95,
+            "average_surface_distance": found.average,
+            "surface_dice": found.dice,
+        }
+    regions = match_regions(p, r)
+    ml = grid.voxel_ml
+    return Score(
+        label=label,
+        dice=counts.dice,
+        iou=counts.iou,
+        precision=counts.precision,
+        recall=counts.recall,
+        voxels_both=counts.both,
+        voxels_predicted=counts.predicted,
+        voxels_reference=counts.reference,
+        volume_predicted_ml=None if ml is None else counts.predicted * ml,
+        volume_reference_ml=None if ml is None else counts.reference * ml,
+        volume_difference_ml=None if ml is None else (counts.predicted - counts.reference) * ml,
+        unit="mm" if grid.in_mm else "voxel",
+        hausdorff95=distances.get("hausdorff95"),
+        average_surface_distance=distances.get("average_surface_distance"),
+        surface_dice=distances.get("surface_dice"),
+        tolerance=tolerance,
+        regions_reference=regions.reference,
+        regions_found=regions.found,
+        regions_predicted=regions.predicted,
+        regions_false=regions.false,
+        notes=tuple(notes),
+    )
+
+
+def rules_at_work(counts: Overlap) -> list[str]:
+    """What must be said of empty masks: the rule by which they have a Dice."""
+    if counts.predicted and counts.reference:
+        return []
+    if not (counts.predicted or counts.reference):
+        return ["Both masks are empty; by rule Dice and IoU count as 1."]
+    which = "reference" if counts.predicted else "prediction"
+    return [f"The {which} is empty; by rule Dice and IoU count as 0."]
+
+
+def _labels(source: ArrayLike | str | Path) -> tuple[NDArray[Any], Grid]:
+    if isinstance(source, str | Path):
+        scan = read_labels(source)
+        return np.asarray(scan.sequences["flair"]), grid_of(scan)
+    labels = np.asarray(source)
+    return labels, spaced(labels.shape, [1.0] * labels.ndim, in_mm=False)
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    if value is None:
+        return "undefined"
+    return f"{value:.2f} {unit}" if unit else f"{value:.4f}"
