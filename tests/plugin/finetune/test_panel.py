@@ -54,7 +54,8 @@ def open_panel(viewer: napari.Viewer, epochs: int = 2) -> FineTunePanel:
     if "tiny" in panel.model.choices:
         panel.model.value = "tiny"
     panel.settings.epochs.value = epochs
-    panel.settings._slices.value, panel.settings._batch.value = 8, 4
+    panel.settings.fields["slices"].value = 8
+    panel.settings.fields["batch_size"].value = 4
     return panel
 
 

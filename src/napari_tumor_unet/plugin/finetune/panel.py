@@ -20,7 +20,7 @@ from napari_tumor_unet.plugin.finetune.controller import Tuning
 from napari_tumor_unet.plugin.finetune.curves import TuningCurves
 from napari_tumor_unet.plugin.finetune.report import TuningReport
 from napari_tumor_unet.plugin.finetune.resume_section import InterruptedSection
-from napari_tumor_unet.plugin.finetune.settings_form import TuningSettings
+from napari_tumor_unet.plugin.finetune.settings_form import SettingsForm
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui.device_field import DeviceChoice
 from napari_tumor_unet.plugin.ui.errors import show_details
@@ -53,7 +53,7 @@ class FineTunePanel(Container):
         self.interrupted = InterruptedSection(self._resume)
         self.model = choice("model", lambda: list(registry.all_models()), "The model to go on from.")
         self.pairs = PairsSection(self._viewer)
-        self.settings = TuningSettings()
+        self.settings = SettingsForm()
         self._devices = DeviceChoice(self._session)
         self.device = self._devices.field
         self.estimate = Label(value="", tooltip="Measured by two steps on noise.")
@@ -101,7 +101,7 @@ class FineTunePanel(Container):
     def _connect(self) -> None:
         self.model.changed.connect(self._on_model)
         self.pairs.changed_pairs.connect(self._look_again)
-        for field in (*self.settings.fields, self.device):
+        for field in (*self.settings.fields.values(), self.device):
             field.changed.connect(self._look_again)
         self._soon.timeout.connect(self._estimate)
         self._viewer.events.theme.connect(self._wear)

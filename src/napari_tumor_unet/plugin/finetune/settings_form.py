@@ -1,70 +1,64 @@
-"""The part of the panel Fine-tune for how to learn."""
+"""The fields for the settings of a fine-tuning."""
 
 from __future__ import annotations
 
-from magicgui.widgets import Container, FloatSlider, FloatSpinBox, SpinBox
+from dataclasses import asdict
+from typing import Any
 
-from napari_tumor_unet.plugin.ui.widgets import choice
+from magicgui.widgets import ComboBox, Container, FloatSlider, FloatSpinBox, SpinBox
+from magicgui.widgets.bases import ValueWidget
+
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
 
-_LAYERS = [("all", "all"), ("decoder only", "decoder")]
+# A widget, its options and its tooltip for each setting; the settings themselves hold the defaults.
+_FIELDS: dict[str, tuple[type[ValueWidget[Any]], dict[str, Any], str]] = {
+    "epochs": (SpinBox, {"min": 1, "max": 1000}, "How often all is gone through."),
+    "learning_rate": (
+        FloatSpinBox,
+        {"min": 1e-6, "max": 0.1, "step": 1e-4},
+        "How big the steps are at most; too high a rate forgets what the model knew.",
+    ),
+    "batch_size": (SpinBox, {"min": 1, "max": 256}, "Slices in one step."),
+    "layers": (
+        ComboBox,
+        {"choices": [("all", "all"), ("decoder only", "decoder")]},
+        "Which layers learn; with the decoder alone less is forgotten.",
+    ),
+    "augmentation": (
+        FloatSlider,
+        {"min": 0, "max": 1, "step": 0.05},
+        "Strength of the random changes of slices: 1 is as in the bundled model's training.",
+    ),
+    "slices": (SpinBox, {"min": 1, "max": 100_000}, "How many an epoch shows, half of them with tumour."),
+}
 
 
-class TuningSettings:
-    """Fields for the settings of a fine-tuning: ``epochs``, and the others in ``advanced``."""
+class SettingsForm:
+    """Fields for the settings of a fine-tuning: ``epochs``, and the others in ``advanced``.
+
+    Attributes
+    ----------
+    fields : dict of str to ValueWidget
+        The widget of each setting, by its name in :class:`FineTuning`.
+    """
 
     def __init__(self) -> None:
-        usual = FineTuning()
-        self.epochs = SpinBox(
-            label="epochs", value=usual.epochs, min=1, max=1000, tooltip="How often all is gone through."
-        )
-        self._rate = FloatSpinBox(
-            label="learning rate",
-            value=usual.learning_rate,
-            min=1e-6,
-            max=0.1,
-            step=1e-4,
-            tooltip="How big the steps are at most; too high a rate forgets what the model knew.",
-        )
-        self._rate.native.setDecimals(6)
-        self._batch = SpinBox(
-            label="batch size", value=usual.batch_size, min=1, max=256, tooltip="Slices in one step."
-        )
-        self._layers = choice(
-            "layers", lambda: _LAYERS, "Which layers learn; with the decoder alone less is forgotten."
-        )
-        self._augmentation = FloatSlider(
-            label="augmentation",
-            value=usual.augmentation,
-            min=0,
-            max=1,
-            step=0.05,
-            tooltip="Strength of the random changes of slices: 1 is as in the bundled model's training.",
-        )
-        self._slices = SpinBox(
-            label="slices",
-            value=usual.slices,
-            min=1,
-            max=100_000,
-            tooltip="How many an epoch shows, half of them with tumour.",
-        )
-        fields = [self._rate, self._batch, self._layers, self._augmentation, self._slices]
-        self.advanced = Container(widgets=fields)
-        self.fields = (self.epochs, *fields)
+        defaults = asdict(FineTuning())
+        self.fields = {
+            name: kind(label=name.replace("_", " "), value=defaults[name], tooltip=tooltip, **options)
+            for name, (kind, options, tooltip) in _FIELDS.items()
+        }
+        self.fields["learning_rate"].native.setDecimals(6)
+        self.epochs, *others = self.fields.values()
+        self.advanced = Container[ValueWidget[Any]](widgets=others)
 
     @property
     def value(self) -> FineTuning:
-        """What the fields say."""
-        return FineTuning(
-            epochs=self.epochs.value,
-            learning_rate=self._rate.value,
-            batch_size=self._batch.value,
-            layers=self._layers.value,
-            augmentation=round(self._augmentation.value, 2),
-            slices=self._slices.value,
-        )
+        """Settings as the fields show them."""
+        values = {name: field.value for name, field in self.fields.items()}
+        return FineTuning(**values | {"augmentation": round(values["augmentation"], 2)})
 
     def enable(self, ready: bool) -> None:
-        """Whether they may be changed."""
-        for field in self.fields:
+        """Let the fields be changed, or not."""
+        for field in self.fields.values():
             field.enabled = ready
