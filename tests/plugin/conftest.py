@@ -14,6 +14,7 @@ from napari._app_model import get_app_model
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QAction
 
+from napari_tumor_unet.inference.result import Provenance
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui import error_log, settings
 from napari_tumor_unet.worker.worker import Job, Worker
@@ -47,6 +48,11 @@ def _no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     error_log._log.cache_clear()
     yield
     error_log._log.cache_clear()
+
+
+def made_by(model: str, model_hash: str = "") -> Provenance:
+    """Where a mask of this model comes from."""
+    return Provenance(model, model_hash, "1", 0.5, 0.25, ("flair",), "cpu", "float32", "2026-01-01", 1.0)
 
 
 class Lent(Worker):

@@ -19,7 +19,7 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from tests.conftest import make_phantom

@@ -13,7 +13,7 @@ from napari_tumor_unet.io.file_names import ENDINGS
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.score.mask_pair import is_agreement
+from napari_tumor_unet.plugin.layers.metadata import is_agreement
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.scan import ScanError
 

@@ -17,11 +17,11 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.plugin.finetune.cases_section import PairsSection
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Place
+from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.finetuning.cases import content_hash
 from tests.conftest import make_phantom
-from tests.plugin.conftest import PATIENCE, press
+from tests.plugin.conftest import PATIENCE, made_by, press
 
 MM = {"scale": (5, 1, 1), "units": "mm"}
 SCAN, MASK, OUT, CHECK = range(4)
@@ -35,15 +35,16 @@ def section(viewer: napari.Viewer) -> PairsSection:
 
 
 def add_scan(
-    viewer: napari.Viewer, name: str, shape: tuple[int, int, int] = (6, 40, 36), made_by: str = ""
+    viewer: napari.Viewer, name: str, shape: tuple[int, int, int] = (6, 40, 36), model_hash: str = ""
 ) -> tuple[Image, Labels]:
     """A scan with its mask, as by hand or as a model's."""
     scan, mask = make_phantom(shape)
     image = viewer.add_image(scan.sequences["flair"] + len(name), name=name, **MM)
     labels = mask.astype(np.uint8)
-    known = {"source": str(image.unique_id), "place": Place(), "written": labels.copy()}
-    known["provenance"] = {"model_hash": made_by}
-    metadata = {KEY: known} if made_by else {}
+    known = MaskMetadata(
+        source=str(image.unique_id), written=labels.copy(), provenance=made_by("tiny", model_hash)
+    )
+    metadata = {KEY: known} if model_hash else {}
     return image, viewer.add_labels(labels, name=f"{name} tumour", metadata=metadata, **MM)
 
 
@@ -125,8 +126,8 @@ def test_all_that_match_are_paired_by_shape_place_source_and_name(
 def test_masks_that_cannot_be_used_or_teach_nothing_are_pointed_out(
     viewer: napari.Viewer, section: PairsSection, qtbot: Any
 ) -> None:
-    add_scan(viewer, "mine", made_by="x")
-    add_scan(viewer, "theirs", made_by="y")
+    add_scan(viewer, "mine", model_hash="x")
+    add_scan(viewer, "theirs", model_hash="y")
     image, labels = add_scan(viewer, "empty")
     labels.data[:] = 0
     used_image, used = add_scan(viewer, "used before")
@@ -158,8 +159,8 @@ def test_masks_that_cannot_be_used_or_teach_nothing_are_pointed_out(
 def test_only_slices_that_were_edited_or_checked_teach(
     viewer: napari.Viewer, section: PairsSection, qtbot: Any
 ) -> None:
-    _, edited = add_scan(viewer, "a", made_by="x")
-    add_scan(viewer, "b", made_by="x")
+    _, edited = add_scan(viewer, "a", model_hash="x")
+    add_scan(viewer, "b", model_hash="x")
     add_scan(viewer, "c")
     press(section.add_all, qtbot)
     section.check_for("x", ())
@@ -168,7 +169,7 @@ def test_only_slices_that_were_edited_or_checked_teach(
     assert all("left out" in row[-1] for row in shown(section, qtbot)[:2])
     assert "No record of edits" in shown(section, qtbot)[2][-1]
     edited.paint((5, 3, 3), 1)
-    edited.metadata[KEY]["checked"] = {2}
+    edited.metadata[KEY].checked = {2}
     qtbot.waitUntil(lambda: "2 slices of 6 edited or checked" in shown(section, qtbot)[0][-1])
     lessons = {lesson.name: lesson for lesson in section.lessons()}
     assert lessons.keys() == {"a", "c"}
@@ -177,7 +178,7 @@ def test_only_slices_that_were_edited_or_checked_teach(
     assert [lesson.held_out for lesson in lessons.values()].count(True) == 1
     assert section.summed_up.value == "1 scan to learn from, 1 held out. 1 left out."
     edited.undo()
-    edited.metadata[KEY]["checked"] = set()
+    edited.metadata[KEY].checked = set()
     section.look_again()
     qtbot.waitUntil(lambda: "left out" in shown(section, qtbot)[0][-1])
     assert section.summed_up.value.startswith("No held-out score: one scan only")

@@ -9,7 +9,8 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Place
+from napari_tumor_unet.plugin.layers.lazy_volume import Place
+from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.layers.sequence_memory import remember
 from napari_tumor_unet.plugin.layers.sequences import Choice, Part
 from napari_tumor_unet.scan import ScanError

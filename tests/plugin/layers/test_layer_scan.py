@@ -15,7 +15,8 @@ from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.layers.layer_scan import Choice, data_to_world, scan_of
 from napari_tumor_unet.plugin.layers.lazy_volume import Axes, Place, axes_of
-from napari_tumor_unet.plugin.layers.sequences import KEY, Part, parts_of
+from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.layers.sequences import Part, parts_of
 from napari_tumor_unet.scan import ScanError
 
 NUMBER = st.floats(-50, 50).map(lambda x: round(x, 3))

@@ -17,8 +17,9 @@ from napari_tumor_unet import segment
 from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.layers.descriptions import description_in, read_said, sequence_said
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.layers.sequence_memory import learn
-from napari_tumor_unet.plugin.layers.sequences import KEY, Choice, Part, guess_parts, parts_of
+from napari_tumor_unet.plugin.layers.sequences import Choice, Part, guess_parts, parts_of
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.segment.panel import SegmentPanel
 from napari_tumor_unet.scan import ScanError

@@ -21,10 +21,10 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from superqt import QCollapsible
 
 from napari_tumor_unet.evaluation.score import score
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.plugin.score.live_score import _planes
 from napari_tumor_unet.plugin.segment.controller import Session
-from tests.plugin.conftest import PATIENCE, entries_of, press
+from tests.plugin.conftest import PATIENCE, entries_of, made_by, press
 
 MM = {"scale": (5, 1, 0.5), "units": "mm"}
 Masks = tuple[np.ndarray, np.ndarray]
@@ -72,7 +72,7 @@ def test_the_command_compares_the_two_masks_that_are_selected(
     viewer: napari.Viewer, layers: tuple[Labels, Labels], masks: Masks, qtbot: Any
 ) -> None:
     prediction, reference = layers
-    prediction.metadata[KEY] = {"written": masks[0], "provenance": {"model": "default"}}
+    prediction.metadata[KEY] = MaskMetadata(written=masks[0], provenance=made_by("default"))
     viewer.layers.selection = {prediction, reference}
     entry = entries_of(viewer, "Measure")[0]
     assert entry.text() == "Score a prediction (Tumour U-Net)"

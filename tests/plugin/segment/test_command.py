@@ -23,7 +23,7 @@ from qtpy.QtWidgets import QApplication, QPushButton
 from napari_tumor_unet.evaluation.overlap import dice
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.layer_scan import data_to_world
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.scan import scan_from_volume

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.controller import Session
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, press

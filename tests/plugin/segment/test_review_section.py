@@ -18,7 +18,7 @@ from napari_tumor_unet.inference.regions import threshold_mask
 from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.layers.layer_scan import Choice, scan_of
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.mask_editor import slices_to_teach
 from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
 from napari_tumor_unet.plugin.segment.review import Review

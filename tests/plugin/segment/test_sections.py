@@ -24,7 +24,7 @@ from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import make_phantom

@@ -11,7 +11,7 @@ from typing import Any
 from napari_tumor_unet.io.datasets.pairs import Dataset, Pair, find_pairs, patient_of
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.layers.metadata import image_metadata
 from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.finetuning.cases import Marks, marks_of, pair_hash, scan_hash
@@ -73,7 +73,7 @@ class PairRow:
         """What the scan is called whatever its layer is: as its file, where that is known."""
         if self.layers is None:
             return self.files.name
-        return str(self.layers.image.metadata.get(KEY, {}).get("scan", self.layers.image.name))
+        return image_metadata(self.layers.image).scan or str(self.layers.image.name)
 
     @property
     def patient(self) -> str:

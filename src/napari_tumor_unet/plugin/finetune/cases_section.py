@@ -16,7 +16,7 @@ from napari_tumor_unet.io.datasets.pairs import Dataset, Pair
 from napari_tumor_unet.plugin.finetune.case_list import PairRow, PairRows
 from napari_tumor_unet.plugin.finetune.case_table import Line, PairTable
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, matches
-from napari_tumor_unet.plugin.score.mask_pair import is_agreement
+from napari_tumor_unet.plugin.layers.metadata import is_agreement
 from napari_tumor_unet.plugin.ui.widgets import align, append, button, choice, row
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.finetuning.cases import Lesson, summary

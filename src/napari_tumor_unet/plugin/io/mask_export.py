@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 from napari_tumor_unet.io.file_names import MASK_ENDINGS, TIFF_ENDINGS, ending_of
 from napari_tumor_unet.io.write import sidecar_of, tells_nothing_else, write_mask, write_result
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY, voxels_of
+from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
+from napari_tumor_unet.plugin.layers.metadata import (
+    is_prediction,
+    mask_metadata,
+    sidecar_contents,
+    still_fits,
+)
 from napari_tumor_unet.plugin.layers.transforms import layer_grid, stored_geometry
-from napari_tumor_unet.plugin.segment.mask_editor import still_fits, told_of
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
 from napari_tumor_unet.scan.grid import Grid, geometry_of
 
@@ -89,12 +94,12 @@ def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
     ScanError
         If the layer has several time points, or is sheared.
     """
-    data, known = voxels_of(layer), layer.metadata.get(KEY, {})
+    data, metadata = voxels_of(layer), mask_metadata(layer)
     leading = data.shape[: max(0, data.ndim - 3)]
-    segmented = "written" in known and still_fits(layer)
+    segmented = is_prediction(layer) and still_fits(layer)
     if not segmented and any(n > 1 for n in leading):
         raise ScanError(f"{layer.name} has {data.ndim} axes, but a mask's file three; save volume by volume.")
-    at = known["place"].at if segmented else (0,) * len(leading)
+    at = metadata.place.at if segmented else (0,) * len(leading)
     mask = np.array(data[at])
     whole = mask.size == data.size or np.count_nonzero(mask) == np.count_nonzero(data)
     grid, image = layer_grid(layer, tuple(range(len(at), layer.ndim)), at), image_for(layer, layers)
@@ -105,7 +110,7 @@ def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
         geometry, lost_in_tiff, lost_else = _as_shown(grid, layer.name)
     mask = mask.reshape((1,) * (3 - mask.ndim) + mask.shape)
     scan = Scan(
-        known.get("scan", layer.name),
+        metadata.scan or layer.name,
         {"flair": np.broadcast_to(np.uint8(0), mask.shape)},
         geometry.spacing,
         in_mm=grid.in_mm and len(grid.shape) == 3,  # a plane has no thickness
@@ -113,7 +118,7 @@ def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
     )
     if not whole:
         lost_in_tiff = lost_else = _ONE_TIME
-    return MaskFile(mask, scan, told_of(layer), whole, lost_in_tiff, lost_else)
+    return MaskFile(mask, scan, sidecar_contents(layer), whole, lost_in_tiff, lost_else)
 
 
 def with_ending(path: Path, ending: str) -> Path:

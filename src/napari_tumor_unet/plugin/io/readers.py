@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from napari_tumor_unet.io.labels import as_labels, is_labels
 from napari_tumor_unet.io.read import is_dicom, read_scan
 from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
 from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 
@@ -92,7 +91,7 @@ def read_file(path: Path) -> list[LayerData]:
         return [mask_layer(scan.sequences["flair"], scan_layers(scan)[0], scan.name)]
     layers = scan_layers(scan)
     for _, arguments, _ in layers:
-        arguments["metadata"][KEY]["ending"] = ending_of_mask(path)
+        arguments["metadata"][KEY].ending = ending_of_mask(path)
     if path.is_dir() and (mask := read_folder_mask(path)) is not None:
         layers.append(mask_layer(mask, layers[-1], f"{scan.name} mask"))
     return layers
@@ -121,11 +120,9 @@ def series_layers(chosen: list[Series]) -> Generator[LayerData | str]:
             continue
         (layer,) = scan_layers(scan)
         layer[1]["visible"] = series is chosen[-1]
-        known = layer[1]["metadata"][KEY]
-        known |= {"scan_id": studies[series.study], "modality": series.modality, "ending": ".nii.gz"}
-        known["study"] = series.study_code
-        if series.sequence:
-            known["sequence"] = series.sequence
+        metadata: ImageMetadata = layer[1]["metadata"][KEY]
+        metadata.scan_id, metadata.study = studies[series.study], series.study_code
+        metadata.sequence, metadata.modality, metadata.ending = series.sequence, series.modality, ".nii.gz"
         yield layer
         yield from series.notes
 
@@ -145,16 +142,18 @@ def scan_layers(scan: Scan) -> list[LayerData]:
     layers = []
     for sequence in order:
         title = f"{scan.name} {SHORT_TITLES[sequence]}" if len(order) > 1 else scan.name
-        known: dict[str, Any] = {"scan": scan.name, "scan_id": scan_id}
-        if len(order) > 1:  # of a single one the name may know better
-            known["sequence"] = sequence
-        if scan.geometry is not None:
-            known |= {"geometry": dataclasses.asdict(scan.geometry), "shape": scan.shape}
+        metadata = ImageMetadata(
+            scan=scan.name,
+            scan_id=scan_id,
+            sequence=sequence if len(order) > 1 else None,  # of a single one the name may know better
+            geometry=scan.geometry,
+            shape=() if scan.geometry is None else scan.shape,
+        )
         arguments = {
             "name": title,
             "visible": sequence == "flair",
             "contrast_limits": _window(scan, sequence),
-            "metadata": {KEY: known},
+            "metadata": {KEY: metadata},
             **_place(scan),
         }
         layers.append((scan.sequences[sequence], arguments, "image"))
@@ -164,9 +163,10 @@ def scan_layers(scan: Scan) -> list[LayerData]:
 def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
     """A labels layer, in the place of the scan layer that it belongs to, on the grid of the same file."""
     place = {k: beside[1][k] for k in ("scale", "translate", "units", "axis_labels") if k in beside[1]}
-    known = beside[1]["metadata"][KEY]
-    told = {k: known[k] for k in ("scan", "scan_id", "geometry", "shape", "ending") if k in known}
-    arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: told}, **place}
+    image: ImageMetadata = beside[1]["metadata"][KEY]
+    shared = ("scan", "scan_id", "geometry", "shape", "ending")
+    metadata = MaskMetadata(**{name: getattr(image, name) for name in shared})
+    arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: metadata}, **place}
     if mask.max(initial=0) <= 1:
         arguments["colormap"] = label_colours("green")
     return mask, arguments, "labels"

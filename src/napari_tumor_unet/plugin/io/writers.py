@@ -12,7 +12,7 @@ from napari.utils.notifications import show_warning
 from napari_tumor_unet.io.file_names import MASK_ENDINGS
 from napari_tumor_unet.io.write import sidecar_of
 from napari_tumor_unet.plugin.io.mask_export import mask_file, with_ending
-from napari_tumor_unet.plugin.recovery.codec import is_a_segmentations
+from napari_tumor_unet.plugin.layers.metadata import is_prediction
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.scan import ScanError
 
@@ -51,7 +51,7 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
             layer = Labels(data, **{name: attributes[name] for name in _ATTRIBUTES if name in attributes})
         file = mask_file(layer, layers)
         saved = None
-        if file.whole and layer in layers and is_a_segmentations(layer):
+        if file.whole and layer in layers and is_prediction(layer):
             saved = Session.of(viewer).autosaving.as_it_is(layer)
         written = file.write(target)
     except ScanError as error:

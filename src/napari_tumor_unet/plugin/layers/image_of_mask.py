@@ -11,10 +11,10 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, scan_of
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Place, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.lazy_volume import Place, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.metadata import MaskMetadata, is_agreement, mask_metadata
 from napari_tumor_unet.plugin.layers.sequences import Choice, is_flair, scan_id
 from napari_tumor_unet.plugin.layers.transforms import data_to_world, mm_in
-from napari_tumor_unet.plugin.score.mask_pair import is_agreement
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.grid import Grid
 
@@ -43,8 +43,8 @@ class LayerPair:
         ScanError
             If the image is no scan, or the mask has another shape or place.
         """
-        known = self._known.get("place", Place())
-        source = scan_of(self.image, layers, self._point(known), Choice(across=known.across, turn=known.turn))
+        place = self._metadata.place
+        source = scan_of(self.image, layers, self._point(place), Choice(across=place.across, turn=place.turn))
         shape, wanted = voxels_of(self.labels).shape, source.mask_shape()
         if shape != wanted:
             raise ScanError(f"{self.labels.name} has shape {shape}, but its scan {wanted}.")
@@ -58,23 +58,24 @@ class LayerPair:
 
     def written(self, source: LayerScan) -> Any:
         """What a model last wrote there, if one did."""
-        written = self._known.get("written")
-        same = written is not None and written.shape == source.scan.shape
-        return written if same and self._known.get("place") == source.place else None
+        metadata = self._metadata
+        same = metadata.written.shape == source.scan.shape and metadata.place == source.place
+        return metadata.written if same else None
 
     @property
     def checked(self) -> frozenset[int]:
         """The slices that the user marked as checked."""
-        return frozenset(self._known.get("checked", ()))
+        return frozenset(self._metadata.checked)
 
     @property
     def made_by(self) -> str:
         """The hash of the model that wrote the mask, if one did."""
-        return str(self._known.get("provenance", {}).get("model_hash", ""))
+        provenance = self._metadata.provenance
+        return "" if provenance is None else provenance.model_hash
 
     @property
-    def _known(self) -> dict[str, Any]:
-        return self.labels.metadata.get(KEY, {})
+    def _metadata(self) -> MaskMetadata:
+        return mask_metadata(self.labels)
 
     def _point(self, place: Place) -> tuple[float, ...]:
         """The world's point at which the mask was made, else that of the pair."""
@@ -98,10 +99,10 @@ def matches(layers: Iterable[Layer]) -> tuple[list[tuple[Image, Labels]], int]:
 def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
     """The image of a mask's shape and place: what it was made from, or read with, or is called alike."""
     images = [layer for layer in layers if isinstance(layer, Image) and _fits(layer, mask)]
-    known = mask.metadata.get(KEY, {})
-    if made_from := [image for image in images if str(image.unique_id) == known.get("source")]:
+    metadata = mask_metadata(mask)
+    if made_from := [image for image in images if str(image.unique_id) == metadata.source]:
         return made_from[0]
-    if read_with := [image for image in images if scan_id(image) == known.get("scan_id")]:
+    if read_with := [image for image in images if scan_id(image) == metadata.scan_id]:
         return max(read_with, key=is_flair)
     scans = {scan_id(image) for image in images}
     if len(scans) > 1:

@@ -12,7 +12,8 @@ from napari.layers import Image, Layer
 from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Axes, Place, Volume, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.lazy_volume import Axes, Place, Volume, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.metadata import MaskMetadata, image_metadata, mask_metadata
 from napari_tumor_unet.plugin.layers.sequence_memory import recalled
 from napari_tumor_unet.plugin.layers.sequences import (
     Choice,
@@ -144,8 +145,8 @@ def scan_of(
     if not images:
         raise ScanError("There is no image to segment; open an MRI scan first.")
     if not isinstance(layer, Image):
-        known = layer.metadata.get(KEY, {}) if layer is not None else {}
-        candidates = [image for image in images if _is_source(image, known)] or images
+        mask = mask_metadata(layer)
+        candidates = [image for image in images if _is_source(image, mask)] or images
         if len({flair_of(image, images).unique_id for image in candidates}) > 1:
             raise ScanError("Select the image layer of the scan that is to be segmented.")
         # FLAIR is what the user looks at.
@@ -164,10 +165,10 @@ def flair_of(image: Image, images: Iterable[Image]) -> Image:
     return parts["flair"].image if "flair" in parts else image
 
 
-def _is_source(image: Image, known: dict[str, Any]) -> bool:
-    if "source" in known:
-        return str(image.unique_id) == known["source"]
-    return "scan_id" in known and scan_id(image) == known["scan_id"]
+def _is_source(image: Image, mask: MaskMetadata) -> bool:
+    if mask.source:
+        return str(image.unique_id) == mask.source
+    return bool(mask.scan_id) and scan_id(image) == mask.scan_id
 
 
 def _from_image(layer: Image, images: list[Image], point: Positions[float], choice: Choice) -> LayerScan:
@@ -184,15 +185,14 @@ def _from_image(layer: Image, images: list[Image], point: Positions[float], choi
     spacing, in_mm = _spacing(image, axes.spatial)
     if choice.turn % 2:
         spacing = (spacing[0], spacing[2], spacing[1])
-    name = image.metadata.get(KEY, {}).get("scan", image.name)
+    name = image_metadata(image).scan or image.name
     sequences = {
         sequence: _volume(part, image, place, point, TITLES[sequence]) for sequence, part in parts.items()
     }
     # As the user turned it, it lies in another way than its file says.
     known = None if choice.across or choice.turn else stored_geometry(image)
     geometry = known and replace(known, spacing=spacing)
-    modality = image.metadata.get(KEY, {}).get("modality", "")
-    scan = Scan(name, sequences, spacing, in_mm, geometry, modality)
+    scan = Scan(name, sequences, spacing, in_mm, geometry, image_metadata(image).modality or "")
     return LayerScan(scan, image, axes, place, parts)
 
 

@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.scan import SEQUENCES
 
-KEY = "napari-tumor-unet"
-"""Where this plugin keeps what it knows of a layer, in the layer's metadata."""
-
 _CHANNEL_LABELS = {"c", "channel", "channels"}
 
 

@@ -16,7 +16,7 @@ from napari_tumor_unet.plugin.layers.descriptions import (
     sequence_said,
     write_said,
 )
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.layers.metadata import image_metadata
 from napari_tumor_unet.plugin.layers.sequences import Choice, Part
 from napari_tumor_unet.scan import Sequence
 from napari_tumor_unet.scan.sequence_names import sequence_named, words_of
@@ -66,7 +66,7 @@ def learn(before: Choice, now: Choice) -> None:
         if kept.get(description := _description(part.image, names)) == sequence:
             del kept[description]
     for sequence, part in now.parts.items():
-        told = sequence_said(part.image.name, kept) or part.image.metadata.get(KEY, {}).get("sequence")
+        told = sequence_said(part.image.name, kept) or image_metadata(part.image).sequence
         description = _description(part.image, names)
         if part.channel is None and description and (told or sequence_named(part.image.name)) != sequence:
             kept[description] = sequence
@@ -94,6 +94,6 @@ def is_remembered(image: Image, images: Iterable[Image]) -> bool:
 
 def _description(image: Image, names: set[str]) -> str:
     """Of a DICOM series all of its name, which is its description; else what tells it from others."""
-    if "modality" in image.metadata.get(KEY, {}):
+    if image_metadata(image).modality is not None:
         return description_of(words_of(re.sub(r" \[\d+\]$", "", image.name)))  # napari's count of a name
     return description_in(image.name, names - {image.name})

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from napari.layers import Image
 
 from napari_tumor_unet.plugin.layers.descriptions import Said, read_said, sequence_said
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.lazy_volume import axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.metadata import image_metadata
 from napari_tumor_unet.plugin.layers.transforms import common_grids
 from napari_tumor_unet.scan import SEQUENCES, Sequence
 from napari_tumor_unet.scan.combine import relation
@@ -89,9 +89,10 @@ def guess_parts(image: Image, images: Iterable[Image]) -> Guess:
     if channel is not None:
         return Guess({})
     images = list(images)
-    together = [o for o in images if scan_id(o) == scan_id(image) and _known(o).get("sequence")]
-    parts: dict[Sequence, Part] = {_known(other)["sequence"]: Part(other) for other in together}
-    if "flair" in parts and 1 < len(parts) == len(together):
+    together = [o for o in images if scan_id(o) == scan_id(image)]
+    named = [(image_metadata(other).sequence, other) for other in together]
+    parts: dict[Sequence, Part] = {sequence: Part(other) for sequence, other in named if sequence}
+    if "flair" in parts and 1 < len(parts) == sum(sequence is not None for sequence, _ in named):
         return Guess(parts)
     return _guess_by_name(image, images)
 
@@ -113,17 +114,17 @@ def resampled(parts: Mapping[Sequence, Part]) -> set[Sequence]:
 
 def scan_id(image: Image) -> str:
     """What the sequences of one scan have in common."""
-    return _known(image).get("scan_id", str(image.unique_id))
+    return image_metadata(image).scan_id or str(image.unique_id)
 
 
 def is_flair(image: Image) -> bool:
     """Whether a layer was read as the FLAIR of a scan: what one looks at."""
-    return _known(image).get("sequence") == "flair"
+    return image_metadata(image).sequence == "flair"
 
 
 def sequence_of(image: Image, said: Said) -> Sequence | None:
     """What a layer is, as the user said of its description, the file says, or the name."""
-    known: Sequence | None = sequence_said(image.name, said) or _known(image).get("sequence")
+    known: Sequence | None = sequence_said(image.name, said) or image_metadata(image).sequence
     return known or sequence_named(image.name)
 
 
@@ -161,7 +162,7 @@ def _guess_by_name(image: Image, images: list[Image]) -> Guess:
 def _may_be_one_patient(one: Image, other: Image, flairs: int) -> bool:
     if scan_id(one) == scan_id(other):
         return True
-    studies = [_known(image).get("study") for image in (one, other)]
+    studies = [image_metadata(image).study for image in (one, other)]
     if None not in studies:
         return studies[0] == studies[1]
     return may_be_one_patient(one.name, other.name, flairs=flairs)
@@ -180,7 +181,3 @@ def _fits(other: Image, image: Image) -> bool:
 
 def _lies_aside(other: Image, image: Image) -> bool:
     return relation(*common_grids(other, image)) == "other"
-
-
-def _known(image: Image) -> dict[str, Any]:
-    return image.metadata.get(KEY, {})

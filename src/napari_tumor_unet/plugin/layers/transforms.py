@@ -9,7 +9,8 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.lazy_volume import axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata
 from napari_tumor_unet.scan import Geometry
 from napari_tumor_unet.scan.grid import Grid, placed, spaced
 
@@ -54,9 +55,8 @@ def mm_in(unit: Any) -> float:
 
 def stored_geometry(layer: Image | Labels) -> Geometry | None:
     """The geometry of the file that a layer's voxels lie as, if our reader read it, and they still do."""
-    known = layer.metadata.get(KEY, {})
-    same = tuple(known.get("shape", ())) == tuple(voxels_of(layer).shape)
-    return Geometry(**known["geometry"]) if same and known.get("geometry") else None
+    metadata = image_metadata(layer) if isinstance(layer, Image) else mask_metadata(layer)
+    return metadata.geometry if tuple(metadata.shape) == tuple(voxels_of(layer).shape) else None
 
 
 def common_grids(one: Image, other: Image) -> tuple[Grid, Grid]:
@@ -93,9 +93,8 @@ def _in_world(image: Image) -> Grid:
 
 def _says_where(image: Image, grid: Grid) -> bool:
     """Not if nothing was ever said, or our reader found a spacing alone."""
-    known = image.metadata.get(KEY, {})
     if grid.offset.any():
         return True
-    if "scan" in known:
+    if image_metadata(image).scan:
         return stored_geometry(image) is not None
     return grid.in_mm or not np.array_equal(grid.matrix, np.eye(3))

@@ -8,36 +8,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
+from napari_tumor_unet.inference.result import Findings
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Place, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.lazy_volume import Place, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.metadata import (
+    KEY,
+    MaskMetadata,
+    as_tuples,
+    image_metadata,
+    mask_metadata,
+    provenance_of,
+    still_fits,
+)
 from napari_tumor_unet.plugin.layers.sequences import is_flair
 from napari_tumor_unet.plugin.recovery.store import Autosave, edited_slices, pack
-from napari_tumor_unet.plugin.segment.mask_editor import still_fits
+from napari_tumor_unet.scan import Geometry
 
 if TYPE_CHECKING:
     from napari import Viewer
 
 _TRANSFORM = ("scale", "translate", "rotate", "shear")
-_TOLD = ("source", "voxel_ml", "findings", "warnings", "provenance")
+_PLAIN = ("source", "findings", "warnings", "provenance")  # as JSON holds them
 _MARKS = ("checked", "visited")  # sets of slices
-
-
-def is_a_segmentations(layer: Any) -> bool:
-    """Whether a layer is one that a segmentation writes, or wrote."""
-    return isinstance(layer, Labels) and "written" in layer.metadata.get(KEY, {})
 
 
 def snapshot(layer: Labels) -> Autosave | None:
     """A copy of a segmentation's layer, its edits not counted yet; None if it has another shape by now."""
     if not still_fits(layer):
         return None
-    known = layer.metadata[KEY]
+    metadata = mask_metadata(layer)
     return Autosave(
-        scan=known["scan"],
+        scan=metadata.scan,
         edited=0,
         mask=pack(np.asarray(layer.data)),
-        written=pack(known["written"]),
-        probability=pack(known["probability"]),
+        written=pack(metadata.written),
+        probability=pack(metadata.probability),
         layer={
             "name": layer.name,
             "units": [str(unit) for unit in layer.units],
@@ -46,10 +51,11 @@ def snapshot(layer: Labels) -> Autosave | None:
             **{name: np.asarray(getattr(layer, name)).tolist() for name in _TRANSFORM},
         },
         result={
-            "place": dataclasses.asdict(known["place"]),
-            "geometry": known["geometry"],
-            **{name: known[name] for name in _TOLD if name in known},
-            **{name: sorted(int(z) for z in known.get(name, ())) for name in _MARKS},
+            "place": dataclasses.asdict(metadata.place),
+            "geometry": metadata.get("geometry"),
+            "voxel_ml": metadata.voxel_ml,
+            **{name: metadata[name] for name in _PLAIN if name in metadata},
+            **{name: sorted(int(z) for z in getattr(metadata, name)) for name in _MARKS},
         },
     )
 
@@ -68,27 +74,29 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     """Add the layer as it was; it belongs to the image of its scan, if that is open."""
     result, place = autosave.result, _place(autosave.result)
     image = _image_of(viewer, autosave, place)
-    geometry = result["geometry"]
-    known = _tuples({name: result[name] for name in _TOLD if name in result}) | {
-        "scan": autosave.scan,
-        "place": place,
-        "geometry": None if geometry is None else _tuples(geometry),
-        "shape": autosave.mask.shape,
-        "written": autosave.written.unpack(),
-        "probability": autosave.probability.unpack(),
-        **{name: set(result[name]) for name in _MARKS},
-    }
-    if "provenance" in known:
-        known["provenance"] = _tuples(known["provenance"])
-    if image is not None:
-        known["source"] = str(image.unique_id)
+    metadata = MaskMetadata(
+        source=result["source"] if image is None else str(image.unique_id),
+        scan=autosave.scan,
+        place=place,
+        geometry=None if result["geometry"] is None else Geometry(**as_tuples(result["geometry"])),
+        shape=autosave.mask.shape,
+        voxel_ml=result["voxel_ml"],
+        written=autosave.written.unpack(),
+        probability=autosave.probability.unpack(),
+        findings=Findings(**result["findings"]) if "findings" in result else None,
+        warnings=tuple(result.get("warnings", ())),
+        checked=set(result["checked"]),
+        visited=set(result["visited"]),
+    )
+    if "provenance" in result:
+        metadata.provenance, metadata.min_region_voxels = provenance_of(result["provenance"])
     told = autosave.layer
     return viewer.add_labels(
         autosave.mask.unpack(),
         name=told["name"],
         opacity=0.5,
         colormap=label_colours("orange"),
-        metadata={KEY: known},
+        metadata={KEY: metadata},
         units=told["units"],
         axis_labels=told["axis_labels"],
         **{name: np.asarray(told[name]) for name in (*_TRANSFORM, "affine")},
@@ -100,7 +108,7 @@ def _image_of(viewer: Viewer, autosave: Autosave, place: Place) -> Image | None:
     images = []
     for image in viewer.layers:
         if isinstance(image, Image) and autosave.scan in (
-            image.metadata.get(KEY, {}).get("scan"),
+            image_metadata(image).scan,
             image.name,
         ):
             shape = voxels_of(image).shape
@@ -110,9 +118,4 @@ def _image_of(viewer: Viewer, autosave: Autosave, place: Place) -> Image | None:
 
 
 def _place(result: dict[str, Any]) -> Place:
-    return Place(**_tuples(result["place"]))
-
-
-def _tuples(told: dict[str, Any]) -> dict[str, Any]:
-    """Lists, as JSON has them, as the tuples that they were."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    return Place(**as_tuples(result["place"]))

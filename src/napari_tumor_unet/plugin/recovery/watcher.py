@@ -15,8 +15,9 @@ from napari.layers import Labels
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 
+from napari_tumor_unet.plugin.layers.metadata import is_prediction
 from napari_tumor_unet.plugin.recovery import store
-from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, is_a_segmentations, snapshot
+from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, snapshot
 from napari_tumor_unet.plugin.recovery.store import Autosave, AutosaveError, Leftover
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Autosaving(QObject):
         return super().eventFilter(watched, event)
 
     def _watch(self, layer: Any) -> None:
-        if is_a_segmentations(layer):
+        if is_prediction(layer):
             self._kept[layer] = _Kept()
             for emitter in _edits(layer):
                 emitter.connect(self._on_edit)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels, Layer
+from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY, voxels_of
+from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
 from napari_tumor_unet.plugin.layers.transforms import layer_grid
 from napari_tumor_unet.scan.grid import Grid
 
@@ -71,21 +71,6 @@ def compared(
         raise ComparisonError("Choose two labels layers to compare.")
     axes = min(prediction.ndim, reference.ndim, 3)
     return _compared(prediction, axes, point), _compared(reference, axes, point)
-
-
-def model_of(layer: Labels) -> str:
-    """The name of the model that made a mask, if one did."""
-    return layer.metadata.get(KEY, {}).get("provenance", {}).get("model", "")
-
-
-def is_prediction(layer: Labels) -> bool:
-    """Whether a segmentation made a mask."""
-    return "written" in layer.metadata.get(KEY, {})
-
-
-def is_agreement(layer: Layer) -> bool:
-    """Whether a layer shows a comparison and is no mask."""
-    return "agreement" in layer.metadata.get(KEY, {})
 
 
 def _compared(layer: Labels, axes: int, point: Sequence[float]) -> Compared:

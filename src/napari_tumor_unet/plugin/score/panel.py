@@ -15,9 +15,10 @@ from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.overlap import Overlap
 from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.evaluation.tables import Row
+from napari_tumor_unet.plugin.layers.metadata import is_agreement, is_prediction, model_of
 from napari_tumor_unet.plugin.score.collection import RunningTable
 from napari_tumor_unet.plugin.score.live_score import Comparing, Counted, Request
-from napari_tumor_unet.plugin.score.mask_pair import compared, is_agreement, is_prediction, model_of
+from napari_tumor_unet.plugin.score.mask_pair import compared
 from napari_tumor_unet.plugin.score.numbers import Numbers
 from napari_tumor_unet.plugin.score.slices import Slices
 from napari_tumor_unet.plugin.segment.controller import Session

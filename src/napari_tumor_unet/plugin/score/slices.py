@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.evaluation.compare import MaskPair, agreement
 from napari_tumor_unet.evaluation.overlap import Overlap
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_agreement, mask_metadata
 from napari_tumor_unet.plugin.score.curve import SliceCurve, worst_first
 from napari_tumor_unet.plugin.score.mask_pair import Compared
 from napari_tumor_unet.plugin.ui.widgets import append, button, row
@@ -132,7 +132,7 @@ class Slices(Container):
                 name="agreement",
                 opacity=0.6,
                 colormap=CyclicLabelColormap(colors=transform_color(["transparent", *_COLOURS.values()])),
-                metadata={KEY: {"agreement": str(reference.layer.unique_id)}},
+                metadata={KEY: MaskMetadata(agreement=str(reference.layer.unique_id))},
                 **geometry,
             )
             self._viewer.layers.selection = selected  # nobody paints on it by mistake
@@ -145,7 +145,7 @@ class Slices(Container):
             (
                 layer
                 for layer in self._viewer.layers
-                if layer.metadata.get(KEY, {}).get("agreement") == wanted
+                if is_agreement(layer) and mask_metadata(layer).agreement == wanted
             ),
             None,
         )

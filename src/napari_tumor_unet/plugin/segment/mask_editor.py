@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,7 @@ from napari_tumor_unet.inference.regions import (
     voxels_of,
 )
 from napari_tumor_unet.inference.result import Findings, blank, find, update
-from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Place
+from napari_tumor_unet.plugin.layers.metadata import has_result, image_metadata, mask_metadata
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -39,29 +37,29 @@ class KeptResult:
     def __init__(self, viewer: Viewer, layer: Labels) -> None:
         self.layer = layer
         self._viewer = viewer
-        self._known: dict[str, Any] = layer.metadata[KEY]
-        self._place: Place = self._known["place"]
+        self._metadata = mask_metadata(layer)
+        self._place = self._metadata.place
 
     @property
     def threshold(self) -> float:
         """The probability from which a voxel is tumour."""
-        return float(self._known["provenance"]["threshold"])
+        return self._metadata.threshold
 
     @property
     def fewest(self) -> int:
         """Voxels under which a region was dropped; 0 where the model's own share was the limit."""
-        return int(self._known["provenance"].get("fewest_voxels", 0))
+        return self._metadata.min_region_voxels or 0
 
     @property
     def voxel_mm3(self) -> float | None:
         """Volume of a voxel; None where the spacing is not in mm."""
-        ml = self._known["voxel_ml"]
+        ml = self._metadata.voxel_ml
         return None if ml is None else ml * 1000
 
     @property
     def findings(self) -> Findings:
         """What is in the mask now, the user's edits included."""
-        return find(self._tumour(), self._known["voxel_ml"])
+        return find(self._tumour(), self._metadata.voxel_ml)
 
     def change(self, threshold: float, fewest: int) -> None:
         """Make the mask again from the probability; what the user edited stays.
@@ -73,22 +71,23 @@ class KeptResult:
         fewest : int
             Regions of fewer voxels are dropped; with 0 the model's own limit holds.
         """
-        provenance = self._known["provenance"]
-        mask, written = self._mask(), self._known["written"]
+        metadata = self._metadata
+        mask, written = self._mask(), self._metadata.written
         new = blank(mask.shape)
-        probability = self._known["probability"]
+        probability = self._metadata.probability
         for z, plane in enumerate(probability):
             update(new[z], threshold_mask(plane, threshold))
         if fewest:
             drop_small_regions(new, fewest)
         else:
-            drop_faint_regions(new, probability, threshold, provenance["smallest_region"])
+            share = 0.0 if metadata.provenance is None else metadata.provenance.smallest_region
+            drop_faint_regions(new, probability, threshold, share)
         for z, plane in enumerate(new):
             untouched = mask[z] == written[z]
             update(written[z], plane)
             update(mask[z], np.where(untouched, plane, mask[z]))
-        provenance |= {"threshold": threshold, "fewest_voxels": fewest}
-        self._known["findings"] = dataclasses.asdict(find(new, self._known["voxel_ml"]))
+        metadata.chosen_threshold, metadata.min_region_voxels = threshold, fewest
+        metadata.findings = find(new, metadata.voxel_ml)
         self.layer.refresh()
 
     def regions(self) -> list[Region]:
@@ -97,7 +96,7 @@ class KeptResult:
 
     def describe(self, region: Region) -> str:
         """Its size, for a list."""
-        ml = self._known["voxel_ml"]
+        ml = self._metadata.voxel_ml
         size = f"{region.voxels:,} voxels" if ml is None else f"{region.voxels * ml:.1f} ml"
         return f"{size}, {region.slices} slice{'s' if region.slices > 1 else ''}"
 
@@ -117,12 +116,12 @@ class KeptResult:
         """Add the probability as an image layer in the mask's place, from 0 to 1."""
         data = np.zeros(self.layer.data.shape, np.float32)
         volume = self._place.volume(data)
-        for z, plane in enumerate(self._known["probability"]):
+        for z, plane in enumerate(self._metadata.probability):
             volume[z] = plane / np.float32(255)
         names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
         self._viewer.add_image(
             data,
-            name=f"{self._known['scan']} probability",
+            name=f"{self._metadata.scan} probability",
             colormap="inferno",
             blending="additive",
             opacity=0.6,
@@ -132,13 +131,13 @@ class KeptResult:
 
     def file_name(self) -> Path:
         """Where a mask would be looked for: beside its scan, where that is known, and in its format."""
-        sources = (layer for layer in self._viewer.layers if str(layer.unique_id) == self._known["source"])
+        sources = (layer for layer in self._viewer.layers if str(layer.unique_id) == self._metadata.source)
         image = next(sources, None)
         path = None if image is None else image.source.path
-        usual = ".nii.gz" if self._known["geometry"] else ".tif"
-        ending = usual if image is None else image.metadata.get(KEY, {}).get("ending", usual)
+        usual = ".nii.gz" if self._metadata.geometry else ".tif"
+        ending = usual if image is None else image_metadata(image).ending or usual
         folder = Path(path).parent if isinstance(path, str | Path) else Path()
-        return folder / f"{self._known['scan']}_mask{ending}"
+        return folder / f"{self._metadata.scan}_mask{ending}"
 
     def remove(self, regions: list[Region]) -> None:
         """Erase regions, as one edit of the user's that undo takes back."""
@@ -160,39 +159,11 @@ class KeptResult:
         return self._place.volume(self.layer.data)
 
 
-def has_result(layer: Layer | None) -> bool:
-    """Whether a layer is a segmentation's, finished, and still of its shape."""
-    return isinstance(layer, Labels) and "provenance" in layer.metadata.get(KEY, {}) and still_fits(layer)
-
-
-def told_of(layer: Labels) -> dict[str, Any] | None:
-    """What is told of a result beside its file, as it is now; None where :func:`has_result` is false."""
-    if not has_result(layer):
-        return None
-    known = layer.metadata[KEY]
-    mask = known["place"].volume(layer.data)
-    return {
-        "findings": dataclasses.asdict(find((mask > 0).astype(np.uint8), known["voxel_ml"])),
-        "warnings": list(known.get("warnings", ())),
-        "provenance": known["provenance"],
-        "edited": not all(map(np.array_equal, mask, known["written"])),
-        "note": NOT_FOR_THE_CLINIC,
-    }
-
-
-def still_fits(layer: Labels) -> bool:
-    """Whether the data of a segmentation's layer have the shape that they had."""
-    known = layer.metadata[KEY]
-    if layer.ndim not in (len(known["place"].at) + n for n in (2, 3)):
-        return False
-    return known["place"].volume(layer.data).shape == known["written"].shape
-
-
 def slices_to_teach(layer: Layer | None) -> tuple[int, ...]:
     """The slices (Z) that the user checked or edited; none where :func:`has_result` is false."""
     if not has_result(layer):
         return ()
-    known = layer.metadata[KEY]
-    pairs = zip(known["place"].volume(layer.data), known["written"], strict=True)
+    metadata = mask_metadata(layer)
+    pairs = zip(metadata.place.volume(layer.data), metadata.written, strict=True)
     edited = {z for z, (mask, written) in enumerate(pairs) if not np.array_equal(mask, written)}
-    return tuple(sorted(known["checked"] | edited))
+    return tuple(sorted(metadata.checked | edited))

@@ -16,8 +16,9 @@ from qtpy.QtWidgets import QFileDialog
 from napari_tumor_unet.inference.regions import Region
 from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
 from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_ending
+from napari_tumor_unet.plugin.layers.metadata import has_result
 from napari_tumor_unet.plugin.segment.controller import Session
-from napari_tumor_unet.plugin.segment.mask_editor import KeptResult, has_result
+from napari_tumor_unet.plugin.segment.mask_editor import KeptResult
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row
 from napari_tumor_unet.scan import ScanError
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, blank, find, update
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, label_colours
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY
+from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_prediction, mask_metadata
 from napari_tumor_unet.plugin.layers.transforms import stored_geometry
 
 if TYPE_CHECKING:
@@ -31,12 +30,12 @@ class ResultLayer:
         self._started_at = tuple(viewer.dims.point)
         # Mask and probability of the run before, where there is anything.
         self._before: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] | None = None
-        self._known: dict[str, Any] = {}
+        self._metadata = MaskMetadata()
         self._computed: set[int] = set()
         self.layer = self._unedited_result()
         if self.layer is not None:
-            self._known = self.layer.metadata[KEY]
-            kept = zip(self._mask(), self._known["probability"], strict=True)
+            self._metadata = mask_metadata(self.layer)
+            kept = zip(self._mask(), self._metadata.probability, strict=True)
             self._before = {z: (m.copy(), p.copy()) for z, (m, p) in enumerate(kept) if m.any() or p.any()}
             # Undo would write the old run's pixels into the new mask.
             self.layer._reset_history()
@@ -51,9 +50,9 @@ class ResultLayer:
         if not self._still_there():
             return
         self._computed.update(slices.indices)
-        mask, written = self._mask(), self._known["written"]
+        mask, written = self._mask(), self._metadata.written
         for z, new, probability in zip(slices.indices, slices.mask, slices.probability, strict=True):
-            update(self._known["probability"][z], probability)
+            update(self._metadata.probability[z], probability)
             if np.array_equal(mask[z], written[z]):
                 update(mask[z], new)
                 update(written[z], new)
@@ -64,11 +63,12 @@ class ResultLayer:
         self, findings: Findings | None, provenance: Provenance, warnings: tuple[str, ...] = ()
     ) -> Findings:
         """Say in the layer's metadata what was found, where it came from, and why not to trust it."""
-        findings = findings or find(self._known["written"], self._source.scan.voxel_ml)
-        self._known.update(findings=dataclasses.asdict(findings), provenance=dataclasses.asdict(provenance))
-        self._known["warnings"] = warnings
-        for marks in ("checked", "visited"):  # of the last run's mask
-            self._known[marks] -= self._computed
+        findings = findings or find(self._metadata.written, self._source.scan.voxel_ml)
+        metadata = self._metadata
+        metadata.findings, metadata.provenance, metadata.warnings = findings, provenance, warnings
+        metadata.chosen_threshold = metadata.min_region_voxels = None  # of the last run's mask, as are marks
+        for marks in (metadata.checked, metadata.visited):
+            marks -= self._computed
         if self._still_there():
             self.layer.refresh()
             self._show_tumour()
@@ -78,7 +78,7 @@ class ResultLayer:
         """Take the run back: the layer is as it was, or gone, but for what the user painted meanwhile."""
         if self.layer is None or not self._still_there():
             return
-        mask, written = self._mask(), self._known["written"]
+        mask, written = self._mask(), self._metadata.written
         if self._before is None and _same(mask, written):
             self._viewer.layers.remove(self.layer)
             if self._source.image in self._viewer.layers:
@@ -87,7 +87,7 @@ class ResultLayer:
         air = np.zeros(mask.shape[1:], np.uint8)
         for z in range(len(mask)):
             old, probability = (self._before or {}).get(z, (air, air))
-            update(self._known["probability"][z], probability)
+            update(self._metadata.probability[z], probability)
             untouched = mask[z] == written[z]
             update(written[z], old)
             update(mask[z], np.where(untouched, old, mask[z]))
@@ -105,10 +105,12 @@ class ResultLayer:
         """The last run's layer for this image, if it is as the run left it."""
         source = self._source
         for layer in reversed(self._viewer.layers):
-            known = layer.metadata.get(KEY, {})
-            if known.get("source") == str(source.image.unique_id) and "written" in known:
-                same = layer.data.shape == source.mask_shape() and known["place"] == source.place
-                return layer if same and _same(source.place.volume(layer.data), known["written"]) else None
+            if not is_prediction(layer):
+                continue
+            metadata = mask_metadata(layer)
+            if metadata.source == str(source.image.unique_id):
+                same = layer.data.shape == source.mask_shape() and metadata.place == source.place
+                return layer if same and _same(source.place.volume(layer.data), metadata.written) else None
         return None
 
     def _still_there(self) -> bool:
@@ -117,24 +119,22 @@ class ResultLayer:
 
     def _add_layer(self) -> Labels:
         scan, geometry = self._source.scan, stored_geometry(self._source.image)
-        self._known = {
-            "source": str(self._source.image.unique_id),
-            "place": self._source.place,
-            "geometry": None if geometry is None else dataclasses.asdict(geometry),
-            "shape": self._source.mask_shape(),
-            "scan": scan.name,
-            "voxel_ml": scan.voxel_ml,
-            "probability": blank(scan.shape),
-            "written": blank(scan.shape),
-            "checked": set(),
-            "visited": set(),
-        }
+        self._metadata = MaskMetadata(
+            source=str(self._source.image.unique_id),
+            place=self._source.place,
+            geometry=geometry,
+            shape=self._source.mask_shape(),
+            scan=scan.name,
+            voxel_ml=scan.voxel_ml,
+            probability=blank(scan.shape),
+            written=blank(scan.shape),
+        )
         return self._viewer.add_labels(
             blank(self._source.mask_shape()),
             name=f"{scan.name} tumour",
             opacity=0.5,
             colormap=label_colours("orange"),
-            metadata={KEY: self._known},
+            metadata={KEY: self._metadata},
             **self._source.geometry(),
         )
 

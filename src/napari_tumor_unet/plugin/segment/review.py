@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.uncertainty import expected_errors, most_doubtful
-from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Place
+from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -25,22 +25,22 @@ class Review:
     ----------
     viewer : Viewer
     layer : Labels
-        One of which :func:`~napari_tumor_unet.plugin.segment.mask_editor.has_result` is true.
+        One of which :func:`~napari_tumor_unet.plugin.layers.metadata.has_result` is true.
     """
 
     def __init__(self, viewer: Viewer, layer: Labels) -> None:
         self.layer = layer
         self._viewer = viewer
-        self._known: dict[str, Any] = layer.metadata[KEY]
-        self._place: Place = self._known["place"]
+        self._metadata = mask_metadata(layer)
+        self._place = self._metadata.place
         self._doubt: tuple[float, NDArray[np.float64]] | None = None
 
     @property
     def errors(self) -> NDArray[np.float64]:
         """How many voxels of each slice are probably wrong at the present threshold."""
-        threshold = float(self._known["provenance"]["threshold"])
+        threshold = self._metadata.threshold
         if self._doubt is None or self._doubt[0] != threshold:
-            self._doubt = threshold, expected_errors(self._known["probability"], threshold)
+            self._doubt = threshold, expected_errors(self._metadata.probability, threshold)
         return self._doubt[1]
 
     @property
@@ -51,15 +51,15 @@ class Review:
     @property
     def checked(self) -> frozenset[int]:
         """The slices that the user said to be right."""
-        return frozenset(self._known["checked"])
+        return frozenset(self._metadata.checked)
 
     def check(self, z: int, right: bool) -> None:
         """Mark a slice as checked, or take that back."""
-        (self._known["checked"].add if right else self._known["checked"].discard)(z)
+        (self._metadata.checked.add if right else self._metadata.checked.discard)(z)
 
     def is_edited(self, z: int) -> bool:
         """Whether the user changed a slice."""
-        return not np.array_equal(self._place.volume(self.layer.data)[z], self._known["written"][z])
+        return not np.array_equal(self._place.volume(self.layer.data)[z], self._metadata.written[z])
 
     @property
     def slice_on_screen(self) -> int | None:
@@ -71,7 +71,7 @@ class Review:
         if tuple(position[: len(self._place.at)]) != self._place.at:
             return None
         z = 0 if self._axis is None else position[self._axis]
-        return z if 0 <= z < len(self._known["written"]) else None
+        return z if 0 <= z < len(self._metadata.written) else None
 
     def go_to(self, z: int) -> None:
         """Show a slice, turning the axes if they are such that none of the result's can be seen."""
@@ -94,7 +94,7 @@ class Review:
         bool
             Whether there was none, so that the walk began again.
         """
-        visited, here = self._known["visited"], self.slice_on_screen
+        visited, here = self._metadata.visited, self.slice_on_screen
         if here is not None:  # who presses there has seen it
             visited.add(here)
         unchecked = [z for z in self.doubtful if z not in self.checked]

@@ -8,7 +8,7 @@ from magicgui.widgets import CheckBox, Container, Label
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_tumor_unet.plugin.segment.mask_editor import has_result
+from napari_tumor_unet.plugin.layers.metadata import has_result
 from napari_tumor_unet.plugin.segment.review import Review
 from napari_tumor_unet.plugin.ui.widgets import button, row
 

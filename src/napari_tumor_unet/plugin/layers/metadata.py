@@ -1,0 +1,254 @@
+"""What a layer carries for this plugin: one typed object in its metadata, under ``napari-tumor-unet``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+import numpy as np
+from napari.layers import Labels, Layer
+from numpy.typing import NDArray
+
+from napari_tumor_unet.inference.result import Findings, Provenance, find
+from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.plugin.layers.lazy_volume import Place
+from napari_tumor_unet.scan import Geometry, Sequence
+
+KEY = "napari-tumor-unet"
+"""Where a layer's metadata hold the object."""
+
+
+@dataclass(eq=False, kw_only=True)
+class LayerMetadata(Mapping[str, Any]):
+    """What an image and a mask have in common.
+
+    Scripts of the version before read a plain dict here: ``metadata["probability"]`` still works, and what
+    is not set is not in it.
+
+    Attributes
+    ----------
+    scan : str
+        Name of the scan, without the sequence.
+    scan_id : str
+        Shared by all layers that were read as one scan or study.
+    geometry : Geometry, optional
+        Of the file that the voxels were read from.
+    shape : tuple of int
+        Of the voxels for which ``geometry`` holds.
+    ending : str
+        In which format a mask of the scan is saved.
+    """
+
+    scan: str = ""
+    scan_id: str = ""
+    geometry: Geometry | None = None
+    shape: tuple[int, ...] = ()
+    ending: str = ""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in {one.name for one in dataclasses.fields(self)} or _is_unset(value := self._read(name)):
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        names = (one.name for one in dataclasses.fields(self))
+        return (name for name in names if not _is_unset(self._read(name)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def _read(self, name: str) -> Any:
+        """An attribute as the dict of the version before had it."""
+        value = getattr(self, name)
+        return dataclasses.asdict(value) if isinstance(value, Geometry | Findings) else value
+
+
+@dataclass(eq=False, kw_only=True)
+class ImageMetadata(LayerMetadata):
+    """What is known of an image layer that this plugin read.
+
+    Attributes
+    ----------
+    sequence : {"pre", "flair", "post"}, optional
+        Where the file, or the folder, tells it.
+    study : str, optional
+        The same for all DICOM series of a study; it identifies nobody.
+    modality : str, optional
+        Of a DICOM series.
+    """
+
+    sequence: Sequence | None = None
+    study: str | None = None
+    modality: str | None = None
+
+    __hash__ = object.__hash__
+
+
+@dataclass(eq=False, kw_only=True)
+class MaskMetadata(LayerMetadata):
+    """What is known of a labels layer that this plugin read, or that a segmentation wrote.
+
+    Attributes
+    ----------
+    source : str
+        ``unique_id`` of the image layer that the mask was made from.
+    place : Place
+        Where the scan lies in the layer's data.
+    voxel_ml : float, optional
+        Volume of a voxel, where the spacing is in mm.
+    written : array of uint8
+        (Z, Y, X), the mask as a segmentation last wrote it: what differs is the user's. Empty if none did.
+    probability : array of uint8
+        (Z, Y, X); 255 is certain tumour.
+    provenance : Provenance, optional
+        Of the run that wrote the mask; None until the run has ended.
+    findings : Findings, optional
+        What the mask held as it was last written.
+    warnings : tuple of str
+        Why the mask may not be worth much.
+    checked, visited : set of int
+        Slices that the user said to be right, or was led to.
+    chosen_threshold : float, optional
+        What the user chose after the run, in place of the threshold of ``provenance``.
+    min_region_voxels : int, optional
+        Under how many voxels the user had regions dropped; 0 and None leave that to the model.
+    agreement : str
+        ``unique_id`` of the reference, where the layer shows a comparison and is no mask.
+    """
+
+    source: str = ""
+    place: Place = field(default_factory=Place)
+    voxel_ml: float | None = None
+    written: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
+    probability: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
+    provenance: Provenance | None = None
+    findings: Findings | None = None
+    warnings: tuple[str, ...] = ()
+    checked: set[int] = field(default_factory=set)
+    visited: set[int] = field(default_factory=set)
+    chosen_threshold: float | None = None
+    min_region_voxels: int | None = None
+    agreement: str = ""
+
+    __hash__ = object.__hash__
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which a voxel is tumour, now."""
+        if self.chosen_threshold is not None:
+            return self.chosen_threshold
+        return 0.5 if self.provenance is None else self.provenance.threshold
+
+    def sidecar_provenance(self) -> dict[str, Any]:
+        """Return where the mask came from, with the settings that hold now, as a sidecar file tells it."""
+        if self.provenance is None:
+            return {}
+        now: dict[str, Any] = {"threshold": self.threshold}
+        if self.min_region_voxels is not None:
+            now["fewest_voxels"] = self.min_region_voxels
+        return dataclasses.asdict(self.provenance) | now
+
+    def _read(self, name: str) -> Any:
+        return (self.sidecar_provenance() or None) if name == "provenance" else super()._read(name)
+
+
+def image_metadata(image: Layer) -> ImageMetadata:
+    """Return what is known of an image layer; nothing is set where another reader read it."""
+    value = image.metadata.get(KEY)
+    if isinstance(value, ImageMetadata):
+        return value
+    return ImageMetadata(**_as_fields(value, ImageMetadata))
+
+
+def mask_metadata(layer: Layer | None) -> MaskMetadata:
+    """Return what is known of a labels layer; nothing is set where neither reader nor segmentation made it.
+
+    The dict of a segmentation of the version before is replaced by the object, as that is changed later.
+    """
+    value = None if layer is None else layer.metadata.get(KEY)
+    if isinstance(value, MaskMetadata):
+        return value
+    metadata = MaskMetadata(**_as_fields(value, MaskMetadata))
+    if layer is not None and isinstance(value, dict) and metadata.written.size:
+        layer.metadata[KEY] = metadata
+    return metadata
+
+
+def is_prediction(layer: Layer | None) -> TypeGuard[Labels]:
+    """Whether a segmentation writes, or wrote, a layer."""
+    return isinstance(layer, Labels) and bool(mask_metadata(layer).written.size)
+
+
+def is_agreement(layer: Layer) -> bool:
+    """Whether a layer shows a comparison and is no mask."""
+    return isinstance(layer, Labels) and bool(mask_metadata(layer).agreement)
+
+
+def still_fits(layer: Labels) -> bool:
+    """Whether the data of a segmentation's layer have the shape that they had."""
+    metadata = mask_metadata(layer)
+    if layer.ndim not in (len(metadata.place.at) + n for n in (2, 3)):
+        return False
+    return bool(metadata.place.volume(layer.data).shape == metadata.written.shape)
+
+
+def has_result(layer: Layer | None) -> TypeGuard[Labels]:
+    """Whether a segmentation made a layer, has ended, and the layer still has its shape."""
+    return is_prediction(layer) and mask_metadata(layer).provenance is not None and still_fits(layer)
+
+
+def model_of(layer: Labels) -> str:
+    """Return the name of the model that made a mask; empty if none did."""
+    provenance = mask_metadata(layer).provenance
+    return "" if provenance is None else provenance.model
+
+
+def sidecar_contents(layer: Labels) -> dict[str, Any] | None:
+    """Return the contents of a mask's JSON sidecar as it is now; None where :func:`has_result` is false."""
+    if not has_result(layer):
+        return None
+    metadata = mask_metadata(layer)
+    mask = metadata.place.volume(layer.data)
+    return {
+        "findings": dataclasses.asdict(find((mask > 0).astype(np.uint8), metadata.voxel_ml)),
+        "warnings": list(metadata.warnings),
+        "provenance": metadata.sidecar_provenance(),
+        "edited": not all(map(np.array_equal, mask, metadata.written)),
+        "note": NOT_FOR_THE_CLINIC,
+    }
+
+
+def as_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn lists, as JSON has them, into the tuples that they were."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def provenance_of(values: Mapping[str, Any]) -> tuple[Provenance, int | None]:
+    """Split a dict into the provenance and the voxels under which the user had regions dropped."""
+    names = {one.name for one in dataclasses.fields(Provenance)}
+    provenance = Provenance(**{name: value for name, value in as_tuples(values).items() if name in names})
+    return provenance, values.get("fewest_voxels")
+
+
+def _as_fields(value: Any, kind: type[LayerMetadata]) -> dict[str, Any]:
+    """Return the fields of a plain dict, as the version before kept it."""
+    if not isinstance(value, Mapping):
+        return {}
+    names = {one.name for one in dataclasses.fields(kind)}
+    known = {name: one for name, one in value.items() if name in names and one is not None}
+    if isinstance(geometry := known.get("geometry"), Mapping):
+        known["geometry"] = Geometry(**as_tuples(geometry))
+    if isinstance(findings := known.get("findings"), Mapping):
+        known["findings"] = Findings(**as_tuples(findings))
+    if isinstance(provenance := known.get("provenance"), Mapping):
+        known["provenance"], known["min_region_voxels"] = provenance_of(provenance)
+    return known
+
+
+def _is_unset(value: Any) -> bool:
+    return value is None or (isinstance(value, str | np.ndarray) and not len(value))
