@@ -153,11 +153,11 @@ def score(
     return score_masks(pair, label, tolerance)
 
 
-def score_masks(pair: MaskPair, label: int | None, tolerance: float) -> Score:
-    """Compare two masks on one grid, all labels as one or one label alone."""
+def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Overlap | None = None) -> Score:
+    """Compare two masks on one grid, all labels as one or one label alone; count unless that is done."""
     grid = pair.grid
     p, r = masks_of(pair, label)
-    counts = overlap(p, r)
+    counts = counts or overlap(p, r)
     notes = [*pair.notes, *rules_at_work(counts)]
     distances: dict[str, float] = {}
     if counts.predicted and counts.reference:

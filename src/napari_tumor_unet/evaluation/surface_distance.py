@@ -11,6 +11,8 @@ import torch
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance, compute_surface_dice
 from numpy.typing import NDArray
 
+from napari_tumor_unet.evaluation.compare import box_around
+
 
 @dataclass(frozen=True)
 class SurfaceDistances:
@@ -55,16 +57,12 @@ def surface_distances(
     percentile : float
         Of the Hausdorff distance; 100 for the plain one.
     """
-    both = prediction | reference
-    axes = [axis for axis in range(both.ndim) if both.shape[axis] > 1 or axis >= both.ndim - 2]
-    box: list[slice | int] = [0] * both.ndim
-    for axis in axes:
-        there = np.flatnonzero(both.any(axis=tuple(set(range(both.ndim)) - {axis})))
-        box[axis] = slice(there[0], there[-1] + 1)
+    if reference.ndim == 3 and len(reference) == 1:
+        prediction, reference, spacing = prediction[0], reference[0], spacing[1:]
+    box = box_around(prediction | reference)
     # A background around them: what was cut at the box, or at the grid's border, has a surface there.
-    masks = [torch.from_numpy(np.pad(m[tuple(box)], 1))[None, None] for m in (prediction, reference)]
-    scale = [float(spacing[axis]) for axis in axes]
-    options = {"include_background": True, "spacing": scale}
+    masks = [torch.from_numpy(np.pad(m[box], 1))[None, None] for m in (prediction, reference)]
+    options = {"include_background": True, "spacing": [float(s) for s in spacing]}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "monai.metrics.utils", FutureWarning)  # MONAI's, of itself
         return SurfaceDistances(

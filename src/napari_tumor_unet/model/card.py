@@ -14,6 +14,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from napari_tumor_unet._common import TumourUnetError
+
 FORMAT = "napari-tumor-unet/1"
 NOT_FOR_THE_CLINIC = "For research, not for clinical use."
 
@@ -71,7 +73,7 @@ class Card:
     data: tuple[str, ...] = ()
 
 
-class ModelError(ValueError):
+class ModelError(TumourUnetError, ValueError):
     """A model that cannot be used; the message is one sentence that says why."""
 
 

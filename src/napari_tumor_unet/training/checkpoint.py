@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.training.events import METRICS, Epoch
 
 CHECKPOINT = "checkpoint.pt"
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(TumourUnetError, RuntimeError):
     """A checkpoint that cannot be written or used; the message is one sentence."""
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model.device import autocast
 from napari_tumor_unet.model.model_file import channels_last
@@ -31,7 +32,7 @@ _BATCH = 8  # slices, where nothing is learned
 T = TypeVar("T")
 
 
-class TrainingError(RuntimeError):
+class TrainingError(TumourUnetError, RuntimeError):
     """A training that cannot start or go on; the message is one sentence that says why."""
 
 

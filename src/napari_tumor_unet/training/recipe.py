@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.preprocessing import Preparation
 from napari_tumor_unet.model.unet import UNetConfig
 from napari_tumor_unet.training.augmentation import Augmentation
@@ -160,7 +161,7 @@ class Recipe:
         return dataclasses.replace(self, schedule=dataclasses.replace(self.schedule, epochs=epochs))
 
 
-class RecipeError(ValueError):
+class RecipeError(TumourUnetError, ValueError):
     """A recipe that cannot be used; the message says which entry is wrong."""
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_tumor_unet.evaluation.overlap import Overlap
 from napari_tumor_unet.io.datasets.snapshot import write_snapshot
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.scan.grid import Grid
 from napari_tumor_unet.training.events import Epoch, Estimate
 from napari_tumor_unet.training.finetuning.run_store import (
     PARENT,
@@ -99,30 +99,37 @@ def segment_folder(
 
 
 def score(
-    ask: Callable[[range], Any],
-    grid: Grid,
-    notes: tuple[str, ...],
-    labels: list[int | None],
-    tolerance: float,
+    ask: Callable[[range | None], Any], counts: Mapping[int | None, Overlap], tolerance: float
 ) -> Generator[Any, None, None]:
-    """Compare two masks that the parent holds on one grid.
+    """Compare two masks that the parent holds, label by label; None stands for all labels as one.
+
+    Parameters
+    ----------
+    ask : callable
+        Gives the grid of the box around both masks and what must be known of it, or, for a range, those
+        planes of both masks in the box.
+    counts : mapping
+        What the parent has counted of each label to compare.
+    tolerance : float
+        See :func:`napari_tumor_unet.evaluation.score.score`.
 
     Yields
     ------
     Score
-        Of each label; None stands for all as one.
+        Of each label.
     """
     from napari_tumor_unet.evaluation.compare import MaskPair
     from napari_tumor_unet.evaluation.score import score_masks
 
+    grid, notes = ask(None)
     height, width = grid.shape[-2:]
     together = max(1, _AT_ONCE // (height * width))
     n = math.prod(grid.shape[:-2])
     blocks = [ask(range(z, min(z + together, n))) for z in range(0, n, together)]
-    masks = [np.stack([plane for block in blocks for plane in block[i]]) for i in range(2)]
-    pair = MaskPair(masks[0].reshape(grid.shape), masks[1].reshape(grid.shape), grid, notes)
-    for label in labels:
-        yield score_masks(pair, label, tolerance)
+    p, r = (np.concatenate(mask).reshape(grid.shape) for mask in zip(*blocks, strict=True))
+    pair = MaskPair(p, r, grid, notes)
+    for label, counted in counts.items():
+        yield score_masks(pair, label, tolerance, counted)
 
 
 def estimate(model: str, settings: FineTuning, slices: int, device: str) -> Generator[Any, None, Estimate]:

@@ -22,7 +22,7 @@ from superqt import QCollapsible
 
 from napari_tumor_unet.evaluation.score import score
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
-from napari_tumor_unet.plugin.score.live_score import _planes
+from napari_tumor_unet.plugin.score.live_score import answer_with_box
 from napari_tumor_unet.plugin.segment.controller import Session
 from tests.plugin.conftest import PATIENCE, entries_of, made_by, press
 
@@ -308,11 +308,11 @@ def test_a_killed_child_leaves_dice_and_says_so(
     compare()
     worker = Session.of(viewer).worker
 
-    def die(aligned: Any, indices: range) -> Any:
+    def die(counted: Any, planes: range | None) -> Any:
         os.kill(worker.pid, signal.SIGKILL)
-        return _planes(aligned, indices)
+        return answer_with_box(counted, planes)
 
-    monkeypatch.setattr("napari_tumor_unet.plugin.score.live_score._planes", die)
+    monkeypatch.setattr("napari_tumor_unet.plugin.score.live_score.answer_with_box", die)
     with qtbot.waitSignal(panel._comparing.failed, timeout=PATIENCE):
         press(panel.start, qtbot)
     assert "process was stopped" in panel.said.value

@@ -5,14 +5,21 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, align, labels_in, slice_overlaps
+from napari_tumor_unet.evaluation.compare import (
+    ComparisonError,
+    MaskPair,
+    align,
+    crop,
+    labels_in,
+    slice_overlaps,
+)
 from napari_tumor_unet.evaluation.overlap import Overlap
 from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.plugin.score.mask_pair import Compared
@@ -54,6 +61,16 @@ class Counted:
     pair: MaskPair
     labels: list[int]
     slices: dict[int | None, list[Overlap]]
+
+    @property
+    def totals(self) -> dict[int | None, Overlap]:
+        """Counts of each label compared, of all slices together."""
+        return {label: sum(parts, Overlap()) for label, parts in self.slices.items()}
+
+    @cached_property
+    def box(self) -> MaskPair:
+        """The masks within the box around both: all that distances need."""
+        return crop(self.pair, next(iter(self.slices)) if len(self.slices) == 1 else None)
 
     @property
     def size(self) -> int:
@@ -176,9 +193,8 @@ class Comparing(QObject):
         job.finished.connect(lambda _: self._finish(counted))
         job.failed.connect(self._on_failed)
         job.cancelled.connect(partial(self._finish, None))
-        pair = counted.pair
-        arguments = (pair.grid, pair.notes, list(counted.slices), request.tolerance)
-        job.start(self._session.worker, tasks.score, *arguments, answer=partial(_planes, pair))
+        arguments = (counted.totals, request.tolerance)
+        job.start(self._session.worker, tasks.score, *arguments, answer=partial(answer_with_box, counted))
 
     def _on_score(self, counted: Counted, score: Score) -> None:
         if counted is self._counted:  # else the layers have changed since
@@ -240,7 +256,10 @@ def _voxels(labels: Iterable[list[Overlap]]) -> int:
     return sum(part.predicted + part.reference for slices in labels for part in slices)
 
 
-def _planes(pair: MaskPair, indices: range) -> tuple[list[Any], list[Any]]:
-    """Some slices of both masks: the answer to the child."""
-    p, r = (mask.reshape((-1, *mask.shape[-2:])) for mask in (pair.prediction, pair.reference))
-    return [p[z] for z in indices], [r[z] for z in indices]
+def answer_with_box(counted: Counted, planes: range | None) -> Any:
+    """Answer :func:`napari_tumor_unet.worker.tasks.score`, in the thread of its job."""
+    pair = counted.box
+    if planes is None:
+        return pair.grid, pair.notes
+    together = slice(planes.start, planes.stop)
+    return [mask.reshape((-1, *mask.shape[-2:]))[together] for mask in (pair.prediction, pair.reference)]

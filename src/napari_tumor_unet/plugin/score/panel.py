@@ -12,7 +12,6 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
-from napari_tumor_unet.evaluation.overlap import Overlap
 from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.evaluation.tables import Row
 from napari_tumor_unet.plugin.layers.metadata import is_agreement, is_prediction, model_of
@@ -214,8 +213,7 @@ class ScorePanel(Container):
                 return
         self._show_results(visible=True)
         label, slices = next(iter(counted.slices.items()), (None, []))
-        totals = {of: sum(parts, Overlap()) for of, parts in counted.slices.items()}
-        self.numbers.show_counts(totals)
+        self.numbers.show_counts(counted.totals)
         self.slices.show_slices(self._request.reference, counted.pair, label, slices)
         self.said.value = "Measuring the distances"
         if not self._watched:
