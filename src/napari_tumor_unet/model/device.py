@@ -10,10 +10,12 @@ from typing import Any
 
 import torch
 
+from napari_tumor_unet._common import TumourUnetError
+
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-class DeviceError(ValueError):
+class DeviceError(TumourUnetError, ValueError):
     """A device that is not there, or too small; the message is one sentence."""
 
 
