@@ -71,7 +71,8 @@ def test_a_model_knows_its_files_hash(tiny_model: Model, tmp_path: Path) -> None
 
 
 def test_the_whole_card_survives(tiny_model: Model, tmp_path: Path) -> None:
-    card = Card("a", "s", "i", "d", "t", {"Dice": [0.8, 0.1]}, ("a", "b"), "l", ("c",), 0.4, 0.1, True, "p")
+    scores = {"Dice": [0.8, 0.1], "distance": float("inf")}
+    card = Card("a", "s", "i", "d", "t", scores, ("a", "b"), "l", ("c",), 0.4, 0.1, True, "p")
     save_model(dataclasses.replace(tiny_model, card=card), tmp_path / "a.safetensors")
     assert read_card(tmp_path / "a.safetensors") == card
 
@@ -170,6 +171,9 @@ def test_other_safetensors_are_refused(tmp_path: Path, refused: Refused) -> None
         {"card": '{"name": "a", "licence": null}'},
         {"card": '{"name": "a", "threshold": "high"}'},
         {"card": '{"name": "a", "threshold": 7}'},
+        {"card": '{"name": "a", "threshold": NaN}'},
+        {"card": '{"name": "a", "mirrored": 1}'},
+        {"card": '{"name": "a", "limits": [3]}'},
         {"card": '{"name": "a", "smallest_region": -1}'},
         {"network": "{"},
         {"network": "[]"},

@@ -95,7 +95,7 @@ def test_a_deleted_model_is_gone(tiny_model_file: Path, refused: Refused) -> Non
     import_model(tiny_model_file)
     delete_model("tiny")
     assert not user_models()
-    with refused(ModelError, "any more"):
+    with refused(ModelError, "no longer exists"):
         delete_model("tiny")
 
 

@@ -1,4 +1,4 @@
-"""Model cards: what a model is, read from its file without loading the network.
+"""The header of a model file, with the model's card; reading it loads no network and no torch.
 
 A model file is safetensors: weights, and three JSON texts in its header: ``network``, ``preparation``
 and ``card``. It is data, whoever it comes from: nothing in it is ever executed.
@@ -7,11 +7,11 @@ and ``card``. It is data, whoever it comes from: nothing in it is ever executed.
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from napari_tumor_unet._common import TumourUnetError
@@ -19,10 +19,12 @@ from napari_tumor_unet._common import TumourUnetError
 FORMAT = "napari-tumor-unet/1"
 NOT_FOR_THE_CLINIC = "For research, not for clinical use."
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
 
 @dataclass(frozen=True)
 class Card:
-    """What a user should know of a model.
+    """What a user should know of a model; entries that later versions add to a file are ignored.
 
     Attributes
     ----------
@@ -66,11 +68,23 @@ class Card:
     limits: tuple[str, ...] = ()
     licence: str = ""
     citations: tuple[str, ...] = ()
-    threshold: float = 0.5
-    smallest_region: float = 0.0
+    threshold: Share = 0.5
+    smallest_region: Share = 0.0
     mirrored: bool = False
     parent: str = ""
     data: tuple[str, ...] = ()
+
+
+_CARD = TypeAdapter(Card)
+
+
+@dataclass(frozen=True)
+class ModelHeader:
+    """The header of a model file: its card, and the JSON of its network's and preprocessing's settings."""
+
+    network: str
+    preparation: str
+    card: Card
 
 
 class ModelError(TumourUnetError, ValueError):
@@ -78,39 +92,18 @@ class ModelError(TumourUnetError, ValueError):
 
 
 def read_card(path: Path) -> Card:
-    """Read a model file's card; a model is called as its file is.
+    """Read a model file's card; the name of the file is the model's.
 
     Raises
     ------
     ModelError
         If the file is missing, damaged, truncated, or no model of this kind.
     """
-    values = read_header(path)["card"]
-    known = {f.name for f in fields(Card)}
-    if not isinstance(values, dict) or "name" not in values:
-        raise ModelError(f"The card of {path.name} is damaged.")
-    # Cards of later versions may say more.
-    texts: dict[str, Any] = {
-        key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in known
-    }
-    card = Card(**texts)
-    if not _is_sound(card):
-        raise ModelError(f"The card of {path.name} is damaged.")
-    return replace(card, name=path.name.removesuffix(".safetensors"))
+    return read_header(path).card
 
 
-def _is_sound(card: Card) -> bool:
-    """Whether each entry has its type, and the shares are shares."""
-    blank = Card("")
-    shares = ("threshold", "smallest_region")
-    names = [f.name for f in fields(Card) if f.name not in shares]
-    typed = all(isinstance(getattr(card, name), type(getattr(blank, name))) for name in names)
-    values = [getattr(card, name) for name in shares]
-    return typed and all(isinstance(value, int | float) and 0 <= value <= 1 for value in values)
-
-
-def read_header(path: Path) -> dict[str, Any]:
-    """The JSON texts of a model file's header, parsed.
+def read_header(path: Path) -> ModelHeader:
+    """Read the header of a model file.
 
     Raises
     ------
@@ -119,17 +112,21 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
+            texts = file.metadata() or {}
     except FileNotFoundError as error:
         raise ModelError(f"The model file {path.name} is gone.") from error
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path.name} is damaged or no model file (.safetensors).") from error
-    if metadata.get("format") != FORMAT:
+    if texts.get("format") != FORMAT:
         raise ModelError(f"{path.name} holds weights, but no Tumour U-Net model ({FORMAT}).")
+    if not {"network", "preparation", "card"} <= texts.keys():
+        raise ModelError(f"The header of {path.name} is damaged.")
     try:
-        return {key: json.loads(metadata[key]) for key in ("network", "preparation", "card")}
-    except (KeyError, json.JSONDecodeError) as error:
-        raise ModelError(f"The header of {path.name} is damaged.") from error
+        card = _CARD.validate_json(texts["card"], strict=True)
+    except ValidationError as error:
+        raise ModelError(f"The card of {path.name} is damaged.") from error
+    card = replace(card, name=path.name.removesuffix(".safetensors"))
+    return ModelHeader(texts["network"], texts["preparation"], card)
 
 
 def file_hash(path: Path) -> str:

@@ -7,15 +7,16 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
-from napari_tumor_unet.model.card import FORMAT, Card, ModelError, file_hash, read_card, read_header
+from napari_tumor_unet._common import atomic_write
+from napari_tumor_unet.model.card import FORMAT, Card, ModelError, file_hash, read_header
 from napari_tumor_unet.model.preprocessing import Preparation
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.model.unet import UNet, UNetConfig
@@ -41,19 +42,21 @@ def load_model(name_or_path: str | Path | None = None) -> Model:
         network.
     """
     path = find_model(name_or_path)
-    header, card = read_header(path), read_card(path)
+    header = read_header(path)
+    cannot_build = f"{path.name} describes no network that this version can build."
     try:
-        network = UNet(_from_json(UNetConfig, header["network"]))
-        preparation = _from_json(Preparation, header["preparation"])
-        if network.config.in_channels != preparation.channels:
-            raise ValueError
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{path.name} describes no network that this version can build.") from error
+        config = TypeAdapter(UNetConfig).validate_json(header.network, strict=True)
+        preparation = TypeAdapter(Preparation).validate_json(header.preparation, strict=True)
+    except ValidationError as error:
+        raise ModelError(cannot_build) from error
+    if config.in_channels != preparation.channels:
+        raise ModelError(cannot_build)
+    network = UNet(config)
     try:
         network.load_state_dict({name: weight.float() for name, weight in load_file(path).items()})
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(f"The weights in {path.name} do not fit its network.") from error
-    return Model(network.eval(), preparation, card, file_hash(path))
+    return Model(network.eval(), preparation, header.card, file_hash(path))
 
 
 def save_model(model: Model, path: Path) -> Model:
@@ -74,12 +77,8 @@ def save_model(model: Model, path: Path) -> Model:
         "preparation": json.dumps(dataclasses.asdict(model.preparation)),
         "card": json.dumps(dataclasses.asdict(model.card)),
     }
-    partial = path.with_name(f".partial-{path.name}")
-    try:
+    with atomic_write(path) as partial:
         save_file({name: weight.contiguous() for name, weight in weights.items()}, partial, texts)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return dataclasses.replace(model, hash=file_hash(path))
 
 
@@ -98,10 +97,3 @@ def channels_last(network: UNet) -> UNet:
     """The same network, its weights in the memory layout that convolutions are fastest in."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
-
-
-def _from_json(kind: type[Any], values: Any) -> Any:
-    """A dataclass from its JSON; unknown entries are refused, as they would change the result."""
-    if not isinstance(values, dict):
-        raise TypeError
-    return kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ConfigDict
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -39,16 +40,23 @@ class Preparation:
         How far apart they are, where the scan's spacing is known; else they are next to each other.
     """
 
+    # An unknown entry of a model file may change the result.
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     size: int = 192
     field: Literal["head", "image"] = "head"
     neighbours: int = 1
     neighbour_mm: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.size < 1 or self.neighbours < 0 or not self.neighbour_mm > 0:
-            raise ValueError(f"A size, a count or a distance is impossible: {self}.")
+        if self.size < 1:
+            raise ValueError(f"size is 1 or more, not {self.size}.")
+        if self.neighbours < 0:
+            raise ValueError(f"neighbours is 0 or more, not {self.neighbours}.")
+        if not self.neighbour_mm > 0:
+            raise ValueError(f"neighbour_mm is more than 0, not {self.neighbour_mm}.")
         if self.field not in ("head", "image"):
-            raise ValueError(f"The field is head or image, not {self.field!r}.")
+            raise ValueError(f"field is head or image, not {self.field!r}.")
 
     @property
     def channels(self) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from importlib import resources
 from pathlib import Path
 
-from platformdirs import user_data_path
-
+from napari_tumor_unet._common import atomic_write, user_folder
 from napari_tumor_unet.model.card import ModelError, file_hash, read_card
 
 DEFAULT_MODEL = "default"
@@ -53,8 +51,7 @@ def user_models() -> dict[str, Path]:
 
 def model_folder() -> Path:
     """Where the user's models are; it may not be there yet."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named) if named else user_data_path("napari-tumor-unet", appauthor=False) / "models"
+    return user_folder("models", FOLDER_VARIABLE)
 
 
 def import_model(path: Path) -> str:
@@ -146,7 +143,7 @@ def _own(name: str) -> Path:
         raise ModelError(f"The model {name!r} comes with the plugin and stays; copy it by an export.")
     models = user_models()
     if name not in models:
-        raise ModelError(f"There is no model {name!r} of yours any more.")
+        raise ModelError(f"Your model {name!r} no longer exists.")
     return models[name]
 
 
@@ -154,7 +151,7 @@ def _free_name(name: str, but: str = "") -> str:
     """A name without blanks around it, if it is one for a file and no model but that one has it."""
     name = name.strip()
     if not name or name.startswith(".") or set(name) & set('<>:"/\\|?*') or not name.isprintable():
-        raise ModelError("A name of a model is one of a file, without / \\ : * ? < > | or quotes.")
+        raise ModelError("A model name must be a valid file name, without / \\ : * ? < > | or quotes.")
     if _is_taken(name, but):
         raise ModelError(f"There is a model {name!r} already; choose another name.")
     return name
@@ -172,12 +169,9 @@ def _models_in(folder: Path) -> dict[str, Path]:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a file, whole or not at all."""
-    partial = target.with_name(f".partial-{target.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, partial)
-        partial.replace(target)
+        with atomic_write(target) as partial:
+            shutil.copyfile(source, partial)
     except OSError as error:
         raise ModelError(f"{target.name} cannot be written: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from pydantic import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -27,6 +28,9 @@ class UNetConfig:
     dropout : float
         Share of feature maps dropped after each pooling and each skip connection, in training.
     """
+
+    # An unknown entry of a model file may change the result.
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     in_channels: int = 3
     widths: tuple[int, ...] = (64, 128, 256)
