@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from napari_tumor_unet.cli.console import Device, app, err, fail, out
+from napari_tumor_unet.cli.console import Device, command, err, fail, out
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.evaluate import ScanScore, Summary
@@ -25,7 +25,7 @@ per slice: mean Dice of all slices, and of those alone whose reference holds tum
 Two empty masks count as 1, one empty mask as 0."""
 
 
-@app.command()
+@command
 def evaluate(
     data: Annotated[Path, typer.Argument(help="Folder with scans and masks, as for train.")],
     split: Annotated[Path | None, typer.Option(help="CSV with the columns patient and split.")] = None,
@@ -45,9 +45,6 @@ def evaluate(
     ] = None,
 ) -> None:
     """Segment scans whose masks are known, and print Dice and IoU with their spread."""
-    from napari_tumor_unet.model.card import ModelError
-    from napari_tumor_unet.model.device import DeviceError
-    from napari_tumor_unet.scan import ScanError
     from napari_tumor_unet.training import train
 
     done = count(1)
@@ -69,8 +66,6 @@ def evaluate(
             pictures=pictures,
             on_score=None if as_json else show,
         )
-    except (ScanError, ModelError, DeviceError) as error:
-        fail(str(error))
     except OSError as error:
         fail(f"The pictures cannot be written ({error.strerror}); choose another folder.")
     if as_json:

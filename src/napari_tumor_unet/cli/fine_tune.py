@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from napari_tumor_unet.cli.console import Device, app, complain, err, fail, out
+from napari_tumor_unet.cli.console import Device, command, complain, err, out
 from napari_tumor_unet.cli.train import Bars, print_plan
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
 
@@ -29,7 +29,7 @@ class Layers(StrEnum):
     decoder = "decoder"
 
 
-@app.command()
+@command
 def fine_tune(
     model: Annotated[str, typer.Argument(help="The model to go on from: a name or a file.")],
     data: Annotated[Path, typer.Argument(help="Folder with scans and corrected masks, as for train.")],
@@ -53,12 +53,7 @@ def fine_tune(
     as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:
     """Fine-tune a model on corrected masks, and print what that changed on scans held out."""
-    from napari_tumor_unet.model.card import ModelError
-    from napari_tumor_unet.model.device import DeviceError
-    from napari_tumor_unet.scan import ScanError
-    from napari_tumor_unet.training.checkpoint import CheckpointError
     from napari_tumor_unet.training.finetuning.finetune_files import fine_tune
-    from napari_tumor_unet.training.loop import TrainingError
     from napari_tumor_unet.training.train import plan_training
 
     console = err if as_json else out
@@ -76,8 +71,6 @@ def fine_tune(
                 device=device.value,
                 on_event=bars.show,
             )
-    except (ScanError, ModelError, DeviceError, TrainingError, CheckpointError) as error:
-        fail(str(error))
     except KeyboardInterrupt:
         complain("Stopped; the same command with --resume goes on from the last whole epoch.")
         os._exit(1)  # as in train

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from napari_tumor_unet.cli.console import app, out
+from napari_tumor_unet.cli.console import command, out
 
 
-@app.command()
+@command
 def models() -> None:
     """List the bundled models, and those in your own folder."""
     from napari_tumor_unet.model.card import file_hash, read_card
@@ -20,7 +20,7 @@ def models() -> None:
     out.print(table)
 
 
-@app.command()
+@command
 def doctor() -> None:
     """Tell versions, devices and models: what to send with a question."""
     import platform

@@ -10,14 +10,15 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from napari_tumor_unet.cli.console import app, err, fail, out
+from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet.cli.console import command, err, out
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.score import Score
     from napari_tumor_unet.evaluation.tables import Row
 
 
-@app.command()
+@command
 def score(
     prediction: Annotated[Path, typer.Argument(help="Mask file, or a folder of masks.")],
     reference: Annotated[Path, typer.Argument(help="Mask file, or a folder with masks of the same names.")],
@@ -31,30 +32,25 @@ def score(
 ) -> None:
     """Compare two masks, or the masks of two folders matched by name."""
     from napari_tumor_unet.evaluation import tables
-    from napari_tumor_unet.evaluation.compare import ComparisonError
     from napari_tumor_unet.evaluation.score import RULES
     from napari_tumor_unet.evaluation.score import score as compare
-    from napari_tumor_unet.scan import ScanError
 
     prediction, reference = prediction.resolve(), reference.resolve()
-    try:
-        if not (prediction.is_dir() and reference.is_dir() and _are_many(prediction, reference)):
-            result = compare(prediction, reference, label=label, tolerance=tolerance)
-            _print_json(result.to_json()) if as_json else _print_score(result, RULES)
-            return
-        matched = tables.match_folders(prediction, reference)
-        rows: list[Row] = []
-        failures: dict[str, str] = {}
-        for name, predicted, wanted in matched.pairs:
-            try:
-                result = compare(predicted, wanted, label=label, tolerance=tolerance)
-            except (ScanError, ComparisonError) as error:  # one bad file does not stop the rest
-                failures[name] = str(error)
-                err.print(escape(f"{name}: {error}"), style="red", highlight=False, soft_wrap=True)
-                continue
-            rows.append(tables.Row(predicted.name, wanted.name, result))
-    except (ScanError, ComparisonError) as error:
-        fail(str(error))
+    if not (prediction.is_dir() and reference.is_dir() and _are_many(prediction, reference)):
+        result = compare(prediction, reference, label=label, tolerance=tolerance)
+        _print_json(result.to_json()) if as_json else _print_score(result, RULES)
+        return
+    matched = tables.match_folders(prediction, reference)
+    rows: list[Row] = []
+    failures: dict[str, str] = {}
+    for name, predicted, wanted in matched.pairs:
+        try:
+            result = compare(predicted, wanted, label=label, tolerance=tolerance)
+        except TumourUnetError as error:  # one bad file does not stop the rest
+            failures[name] = str(error)
+            err.print(escape(f"{name}: {error}"), style="red", highlight=False, soft_wrap=True)
+            continue
+        rows.append(tables.Row(predicted.name, wanted.name, result))
     summary = tables.summarise_scores([row.score for row in rows])
     alone = {"only_predicted": matched.only_predicted, "only_reference": matched.only_reference}
     if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from napari_tumor_unet.cli.console import Device, app, err, fail, out
+from napari_tumor_unet.cli.console import Device, command, err, fail, out
 
 if TYPE_CHECKING:
     from napari_tumor_unet.inference.batch import Outcome
@@ -26,7 +26,7 @@ class Format(StrEnum):
     tif = "tif"
 
 
-@app.command()
+@command
 def segment(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the masks; made if need be.")],
     scans: Annotated[
@@ -71,8 +71,7 @@ def segment(
     """
     from napari_tumor_unet.inference.batch import Outcome, segment_files
     from napari_tumor_unet.io.find import ScanFiles
-    from napari_tumor_unet.model.card import ModelError
-    from napari_tumor_unet.model.device import DeviceError, choose_device
+    from napari_tumor_unet.model.device import choose_device
     from napari_tumor_unet.model.model_file import load_model
 
     if bool(scans) == bool(flair):
@@ -81,12 +80,10 @@ def segment(
         raise typer.BadParameter("--pre and --post go with --flair.")
     if flair and (pattern or flair_alone):
         raise typer.BadParameter("--pattern and --flair-alone go with scans, not with --flair.")
+    loaded = load_model(model)
+    chosen = choose_device(device.value)
     try:
-        loaded = load_model(model)
-        chosen = choose_device(device.value)
         out_dir.mkdir(parents=True, exist_ok=True)
-    except (ModelError, DeviceError) as error:
-        fail(str(error))
     except OSError as error:
         fail(f"The folder {out_dir.name} cannot be made: {error.strerror}.")
     if flair:

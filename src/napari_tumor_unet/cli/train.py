@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from napari_tumor_unet.cli.console import Device, app, complain, err, fail, out
+from napari_tumor_unet.cli.console import Device, command, complain, err, out
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
 
 if TYPE_CHECKING:
     from napari_tumor_unet.training.train import Plan
 
 
-@app.command()
+@command
 def train(
     data: Annotated[
         Path,
@@ -42,12 +42,7 @@ def train(
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
 ) -> None:
     """Train a model; beside it, a folder keeps the checkpoint, the metrics and their curves."""
-    from napari_tumor_unet.model.device import DeviceError
-    from napari_tumor_unet.scan import ScanError
     from napari_tumor_unet.training import train
-    from napari_tumor_unet.training.checkpoint import CheckpointError
-    from napari_tumor_unet.training.loop import TrainingError
-    from napari_tumor_unet.training.recipe import RecipeError
 
     try:
         plan = train.plan_training(data, split, fold)
@@ -62,8 +57,6 @@ def train(
                 device=device.value,
                 on_event=bars.show,
             )
-    except (ScanError, RecipeError, DeviceError, TrainingError, CheckpointError) as error:
-        fail(str(error))
     except KeyboardInterrupt:
         complain("Stopped; the same command with --resume goes on from the last whole epoch.")
         # The thread that makes batches may have only just been started: nothing waits for it then, and
