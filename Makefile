@@ -1,14 +1,15 @@
 # Everything a fresh machine needs is set up by the target that needs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint format clean
+.PHONY: help setup demo test test-fast bench lint format clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
+PYTEST := sh scripts/with_display.sh --virtual $(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 STAMP := $(VENV)/.ready
 
 help: ## Show this help
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP) ## Install everything into .venv
 
@@ -20,7 +21,10 @@ demo: $(STAMP) ## Open napari on the sample scan and segment it
 	sh scripts/with_display.sh $(PYTHON) scripts/demo.py
 
 test: $(STAMP) ## Run all tests, real-viewer tests included
-	sh scripts/with_display.sh --virtual $(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
+	$(PYTEST)
+
+test-fast: $(STAMP) ## Run all tests but the slow ones
+	$(PYTEST) -m "not slow"
 
 bench: $(STAMP) ## Measure the speed of segmentation and training against plain ones
 	$(PYTHON) benchmarks/bench_segmentation.py

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -13,6 +15,7 @@ import napari_tumor_unet
 from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
 from tests.conftest import ROOT
 
+PACKAGE = Path(napari_tumor_unet.__file__).parent
 HEAVY = {"torch", "monai", "napari", "qtpy", "magicgui"}
 
 
@@ -28,23 +31,40 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def test_importing_the_package_imports_nothing_heavy(in_fresh_python: Callable[..., str]) -> None:
-    loaded = in_fresh_python("import sys, napari_tumor_unet; print(*sys.modules)").split()
-    assert "napari_tumor_unet" in loaded
-    assert HEAVY.isdisjoint(loaded)
-
-
-def test_what_napari_needs_at_its_side_imports_no_torch(in_fresh_python: Callable[..., str]) -> None:
+def test_neither_the_package_nor_what_napari_needs_at_its_side_imports_torch(
+    in_fresh_python: Callable[..., str],
+) -> None:
     modules = (
         *("io.read", "io.datasets.sample", "scan", "model.card", "inference.result", "evaluation.overlap"),
         *("training.events", "training.finetuning.run_store", "training.finetuning.verdict"),
         *("worker.worker", "worker.tasks", "worker.remote_scan", "cli"),
     )
-    code = (
-        "import sys, importlib\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint(*sys.modules)"
+    code = """if True:
+        import importlib, sys
+        import napari_tumor_unet
+        print(*sys.modules)
+        for name in sys.argv[1:]:
+            importlib.import_module(name)
+        print(*sys.modules)
+    """
+    at_first, at_last = (
+        set(line.split())
+        for line in in_fresh_python(code, *(f"napari_tumor_unet.{name}" for name in modules)).splitlines()
     )
-    loaded = in_fresh_python(code, *(f"napari_tumor_unet.{name}" for name in modules)).split()
-    assert HEAVY.isdisjoint(loaded)
+    assert "napari_tumor_unet" in at_first
+    assert HEAVY.isdisjoint(at_first)
+    assert HEAVY.isdisjoint(at_last)
+
+
+WITH_EXAMPLES = [path for path in sorted(PACKAGE.rglob("*.py")) if ">>> " in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_the_examples_in_docstrings_are_right(path: Path) -> None:
+    name = ".".join((PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts))
+    results = doctest.testmod(import_module(name.removesuffix(".__init__")))
+    assert results.attempted
+    assert results.failed == 0
 
 
 @pytest.mark.parametrize("name", napari_tumor_unet.__all__)
@@ -72,6 +92,7 @@ def test_the_sample_is_found_in_a_checkout() -> None:
     assert sample_mask().is_file()
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_all_that_is_needed_and_nothing_else(wheel: Path) -> None:
     names = set(ZipFile(wheel).namelist())
     package, info = "napari_tumor_unet/", f"{'-'.join(wheel.name.split('-')[:2])}.dist-info/"
@@ -88,6 +109,7 @@ def test_the_wheel_holds_all_that_is_needed_and_nothing_else(wheel: Path) -> Non
     assert all(name.startswith((package, info)) for name in names)
 
 
+@pytest.mark.slow
 def test_the_licences_in_the_wheel_are_written(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         licences = [name for name in archive.namelist() if "/licenses/" in name]
@@ -95,6 +117,7 @@ def test_the_licences_in_the_wheel_are_written(wheel: Path) -> None:
         assert all(archive.read(name).strip() for name in licences)
 
 
+@pytest.mark.slow
 def test_the_sample_is_found_in_a_wheel(
     wheel: Path, tmp_path: Path, in_fresh_python: Callable[..., str]
 ) -> None:

@@ -18,6 +18,8 @@ from napari_tumor_unet.io.datasets.split import read_split
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.scan import Scan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model() -> Model:

@@ -36,6 +36,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     return invoke
 
 
+@pytest.mark.slow
 def test_a_table_shows_each_scan_before_and_after(
     run: Run, data: Path, tiny_model_file: Path, tmp_path: Path
 ) -> None:
@@ -51,6 +52,7 @@ def test_a_table_shows_each_scan_before_and_after(
     assert read_card(out).parent == file_hash(tiny_model_file)
 
 
+@pytest.mark.slow
 def test_json_is_one_object_with_the_same_scores(
     run: Run, data: Path, tiny_model_file: Path, tmp_path: Path
 ) -> None:
@@ -68,6 +70,7 @@ def test_json_is_one_object_with_the_same_scores(
     assert content["advice"]["said"] == result.advice.said
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_killed_one_resumes_to_the_same_weights(
     run: Run, data: Path, tiny_model_file: Path, tmp_path: Path

@@ -207,6 +207,7 @@ def test_impossible_options_are_refused(run: Run, nifti: Callable[..., Path], op
     assert run(nifti("p.nii"), nifti("r.nii"), *options).exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_shell_gets_one_json_object_and_nothing_else(nifti: Callable[..., Path], tmp_path: Path) -> None:
     command = shutil.which("napari-tumor-unet", path=Path(sys.executable).parent)
     assert command, "the package is not installed"

@@ -266,6 +266,7 @@ def test_without_a_command_the_help_is_shown() -> None:
     assert all(command in result.output for command in ("segment", "models", "doctor"))
 
 
+@pytest.mark.slow
 def test_the_command_runs_from_a_shell(
     nifti: Path, tiff: Callable[..., Path], tmp_path: Path, tiny_model_file: Path
 ) -> None:

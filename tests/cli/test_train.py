@@ -59,6 +59,7 @@ def test_a_table_says_what_each_scan_is_used_for(run: Run, data: Path, recipe_fi
     assert out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_killed_training_resumes_to_the_same_weights(
     run: Run, data: Path, slow_recipe: Path, tmp_path: Path
@@ -82,6 +83,7 @@ def test_a_killed_training_resumes_to_the_same_weights(
         np.testing.assert_array_equal(weight, expected[name])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child")
 def test_an_interrupt_says_how_to_go_on(data: Path, slow_recipe: Path, tmp_path: Path) -> None:
     command = [*COMMAND, "train", data, "--recipe", slow_recipe, "--out", tmp_path / "m.safetensors"]
@@ -127,6 +129,7 @@ def test_an_evaluation_prints_its_figures_and_their_definitions(
     assert "Two empty masks count as 1" in result.output
 
 
+@pytest.mark.slow
 def test_json_is_one_object_and_nothing_else(data: Path, tiny_model_file: Path) -> None:
     command = [*COMMAND, "evaluate", data, "--model", tiny_model_file, "--json"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)

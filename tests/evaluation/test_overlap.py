@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_tumor_unet.evaluation import overlap
 from napari_tumor_unet.evaluation.overlap import dice, iou
 from tests.conftest import Refused
 
@@ -58,7 +55,3 @@ def test_whatever_is_not_0_is_foreground(score: type, dtype: type) -> None:
 def test_masks_of_two_shapes_are_refused(score: type, refused: Refused) -> None:
     with refused(ValueError, "(2, 3, 4)", "(1, 3, 4)"):
         score(FULL, FULL[:1])
-
-
-def test_the_examples_in_the_documentation_are_true() -> None:
-    assert doctest.testmod(overlap).failed == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import doctest
 import json
 
 import numpy as np
@@ -13,7 +12,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_tumor_unet.evaluation import score as module
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.score import Score, score
 from tests.conftest import Refused
@@ -165,7 +163,3 @@ def test_an_impossible_spacing_is_refused(
 ) -> None:
     with refused(ComparisonError, "spacing"):
         score(ball, ball, spacing=spacing)
-
-
-def test_the_example_in_the_documentation_is_true() -> None:
-    assert doctest.testmod(module).failed == 0

@@ -60,6 +60,7 @@ def distances(start: sitk.Image, end: sitk.Image) -> np.ndarray:
     return sitk.GetArrayFromImage(there)[sitk.GetArrayFromImage(start) > 0].clip(0)
 
 
+@pytest.mark.slow
 @given(pairs(), TOLERANCES)
 @settings(max_examples=40)
 def test_distances_are_those_of_simpleitk(pair: Pair, tolerance: float) -> None:

@@ -81,6 +81,7 @@ def folded(network: Network, inputs: torch.Tensor) -> torch.Tensor:
     return plainly(for_inference(network), inputs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [in_bfloat16, as_here, in_one_batch, in_channels_last, folded])
 def test_each_leaves_the_mask_as_it_was(
     way: Compute, model: Model, sample: Scan, inputs: torch.Tensor, plain: np.ndarray
@@ -88,6 +89,7 @@ def test_each_leaves_the_mask_as_it_was(
     assert dice(mask(model, sample, way(model.network.eval(), inputs)), plain) >= 0.995
 
 
+@pytest.mark.slow
 def test_all_together_leave_the_mask_as_it_was(model: Model, sample: Scan, inputs: torch.Tensor) -> None:
     both = (plainly(model.network, inputs) + plainly(model.network, inputs.flip(-1)).flip(-1)) / 2
     expected = mask(model, sample, both)

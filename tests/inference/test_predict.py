@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import doctest
 import json
 from dataclasses import replace
 from importlib.metadata import version
@@ -261,7 +260,3 @@ def test_devices_that_are_not_there_are_refused(tiny_model: Model, refused: Refu
 def test_what_is_no_scan_is_refused(tiny_model: Model, refused: Refused) -> None:
     with refused(ScanError, "shape"):
         segment.segment(np.zeros((2, 7, 20, 20)), model=tiny_model)
-
-
-def test_the_examples_in_the_documentation_are_true() -> None:
-    assert doctest.testmod(segment).failed == 0

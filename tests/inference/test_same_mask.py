@@ -13,6 +13,8 @@ from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.io.read import read_scan
 from tests.dicom_files import images, saved, turned
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def flair() -> sitk.Image:

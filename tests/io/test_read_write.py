@@ -402,6 +402,7 @@ def test_all_48_axis_orders_read_to_one_array(tmp_path: Path, degrees: float) ->
         assert scan.geometry.origin == pytest.approx((-12.5, 30.25, 7.75), rel=1e-5)  # NIfTI's world is RAS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degrees", [0, 12])
 def test_a_mask_lies_on_its_scans_file_in_all_48_axis_orders(tmp_path: Path, degrees: float) -> None:
     for order in ALL_AXIS_ORDERS:

@@ -66,6 +66,7 @@ def mask_of(viewer: napari.Viewer) -> Labels:
     return next(layer for layer in viewer.layers if "written" in layer.metadata.get(KEY, {}))
 
 
+@pytest.mark.slow
 def test_cancel_at_a_random_moment_fifty_times(
     viewer: napari.Viewer, scan: Image, qtbot: Any, finish: Finish
 ) -> None:
@@ -90,6 +91,7 @@ def test_cancel_at_a_random_moment_fifty_times(
     assert len(viewer.layers) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.own_child
 def test_a_child_killed_while_it_starts_is_replaced_or_told(
     viewer: napari.Viewer, scan: Image, qtbot: Any, finish: Finish
@@ -104,6 +106,7 @@ def test_a_child_killed_while_it_starts_is_replaced_or_told(
     assert finish(viewer)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("scan")
 def test_a_child_killed_between_runs_is_not_noticed(
     viewer: napari.Viewer, qtbot: Any, finish: Finish
@@ -160,6 +163,7 @@ def test_slices_that_were_painted_during_a_run_are_left_alone(
     assert mask.data[60].any()
 
 
+@pytest.mark.slow
 @pytest.mark.own_child
 def test_two_viewers_work_at_once(make_napari_viewer: Any, qtbot: Any) -> None:
     voxels = make_phantom((60, 64, 64))[0].sequences["flair"]
@@ -192,6 +196,7 @@ def test_a_model_that_was_deleted_meanwhile_is_one_sentence(viewer: napari.Viewe
     assert not session.running
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("scan")
 def test_a_model_that_was_swapped_meanwhile_is_the_one_that_is_named(
     viewer: napari.Viewer, qtbot: Any, finish: Finish
@@ -232,6 +237,7 @@ def test_no_array_stays_when_its_layers_are_gone(viewer: napari.Viewer, qtbot: A
     qtbot.waitUntil(gone, timeout=PATIENCE)
 
 
+@pytest.mark.slow
 @pytest.mark.own_child
 def test_no_process_stays_when_the_viewer_is_closed_in_a_run(make_napari_viewer: Any, qtbot: Any) -> None:
     viewer = make_napari_viewer()

@@ -44,6 +44,7 @@ def sparing(tiny_model: Model, tmp_path: Path) -> Path:
     return tmp_path / "sparing.safetensors"
 
 
+@pytest.mark.slow
 @pytest.mark.own_child
 def test_a_large_scan_takes_less_than_a_gigabyte_above_itself(
     viewer: napari.Viewer, qtbot: Any, sparing: Path

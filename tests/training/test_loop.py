@@ -112,6 +112,7 @@ def test_the_seed_decides(pairs: list[Pair], tmp_path: Path) -> None:
     assert one == again != different
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("optimiser", ["adam", "adamw"])
 def test_a_phantoms_tumour_is_learned(pairs: list[Pair], tmp_path: Path, loss: Any, optimiser: Any) -> None:

@@ -116,6 +116,7 @@ def rows(panel: FineTunePanel) -> list[str]:
     return [table.item(n, 0).text() for n in range(table.rowCount())]
 
 
+@pytest.mark.slow
 def test_a_run_shows_before_and_after_and_its_model_is_kept_by_name(
     panel: FineTunePanel, scans: napari.Viewer, qtbot: Any, answer: Answer
 ) -> None:
@@ -149,6 +150,7 @@ def test_a_discarded_model_leaves_nothing(panel: FineTunePanel, qtbot: Any) -> N
     no_run_is_left(qtbot)
 
 
+@pytest.mark.slow
 def test_a_worse_model_is_kept_only_on_the_users_word(
     panel: FineTunePanel, qtbot: Any, answer: Answer
 ) -> None:
@@ -164,6 +166,7 @@ def test_a_worse_model_is_kept_only_on_the_users_word(
     assert list(registry.user_models()) == ["tiny", "tiny tuned"]
 
 
+@pytest.mark.slow
 def test_a_name_that_is_taken_is_refused_and_the_model_stays(
     panel: FineTunePanel, qtbot: Any, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +180,7 @@ def test_a_name_that_is_taken_is_refused_and_the_model_stays(
     assert panel.report.visible
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Reading, Scored, Step, Epoch])
 def test_a_pause_waits_and_goes_on(panel: FineTunePanel, qtbot: Any, kind: type) -> None:
     panel.settings.epochs.value = 500
@@ -191,6 +195,7 @@ def test_a_pause_waits_and_goes_on(panel: FineTunePanel, qtbot: Any, kind: type)
         tuning_of(panel).cancel()
 
 
+@pytest.mark.slow
 def test_stop_keeps_the_best_so_far_and_says_so(panel: FineTunePanel, qtbot: Any) -> None:
     panel.settings.epochs.value = 500
     begin(panel, qtbot)
@@ -217,6 +222,7 @@ def test_cancel_forgets_after_a_question(panel: FineTunePanel, qtbot: Any, answe
     no_run_is_left(qtbot)
 
 
+@pytest.mark.slow
 def test_what_is_painted_meanwhile_teaches_nothing(
     panel: FineTunePanel, scans: napari.Viewer, qtbot: Any, answer: Answer
 ) -> None:
@@ -234,6 +240,7 @@ def test_what_is_painted_meanwhile_teaches_nothing(
     assert all(np.array_equal(weight, two[name]) for name, weight in one.items())
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_same_model(
     viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer, tmp_path: Path
 ) -> None:
@@ -258,6 +265,7 @@ def test_the_command_makes_the_same_model(
     assert read_card(registry.find_model("tiny tuned")).data == result.model.card.data
 
 
+@pytest.mark.slow
 @pytest.mark.own_child
 def test_a_killed_child_is_one_sentence_and_the_run_is_resumed_with_the_same_weights(
     panel: FineTunePanel, qtbot: Any, answer: Answer
@@ -303,6 +311,7 @@ for event in tasks.fine_tune(None, folder, plan, (), "cpu"):
 """
 
 
+@pytest.mark.slow
 def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resumed(
     viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer
 ) -> None:
@@ -323,6 +332,7 @@ def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resu
     no_run_is_left(qtbot)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_one_sentence_and_the_run_can_be_deleted(
     viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer
 ) -> None:
@@ -355,6 +365,7 @@ def test_the_panel_may_be_closed_and_opened_again_during_a_run(
         assert again.report.visible
 
 
+@pytest.mark.slow
 def test_two_viewers_tune_at_once_and_do_not_offer_each_others_runs(
     panel: FineTunePanel, make_napari_viewer: Any, qtbot: Any
 ) -> None:
@@ -373,6 +384,7 @@ def test_two_viewers_tune_at_once_and_do_not_offer_each_others_runs(
     assert "optimistic" not in panel.report.advice.value.lower()
 
 
+@pytest.mark.slow
 def test_a_model_that_is_deleted_meanwhile_changes_nothing(panel: FineTunePanel, qtbot: Any) -> None:
     begin(panel, qtbot, Step)
     registry.delete_model("tiny")

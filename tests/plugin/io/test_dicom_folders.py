@@ -136,6 +136,7 @@ def test_a_single_series_opens_without_a_question(
     assert not QApplication.activeModalWidget()
 
 
+@pytest.mark.slow
 def test_opened_series_are_segmented_together(
     viewer: napari.Viewer, click: Any, study: Path, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

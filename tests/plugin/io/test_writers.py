@@ -83,6 +83,7 @@ def warned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return said
 
 
+@pytest.mark.slow
 @given(
     orientation=st.sampled_from(ORIENTATIONS),
     angles=st.tuples(*[st.sampled_from([0.0, -3.0, 11.0, 30.0])] * 3),

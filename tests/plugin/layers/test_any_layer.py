@@ -87,6 +87,7 @@ def test_every_layer_gets_a_right_mask_or_one_sentence(tiny_model: Model, image:
     assert mask.ndim == image.ndim - (source.axes.channel is not None and not image.rgb)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(4096, 4096), (16, 16), (1, 16, 16), (2, 4096, 64)])
 def test_large_and_small_images_are_segmented(tiny_model: Model, shape: tuple[int, ...]) -> None:
     image = Image(np.random.default_rng(0).random(shape, np.float32))

@@ -134,6 +134,7 @@ def test_labels_are_compared_each_by_itself_or_one_alone(
     assert compare() == [score(*masks, spacing=(5, 1, 0.5), label=2)]
 
 
+@pytest.mark.slow
 def test_edits_are_counted_at_once_and_measured_after_a_pause(
     panel: Any, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
 ) -> None:
@@ -295,6 +296,7 @@ def test_empty_masks_are_never_a_silent_one(viewer: napari.Viewer, panel: Any, c
     assert "Both masks are empty" in panel.said.value
 
 
+@pytest.mark.slow
 @pytest.mark.own_child
 def test_a_killed_child_leaves_dice_and_says_so(
     viewer: napari.Viewer,
@@ -380,6 +382,7 @@ def test_long_names_are_told_apart_by_their_ends(viewer: napari.Viewer, panel: A
     assert max(map(len, shown)) < 18
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["moved", "other data"])
 def test_a_layer_that_is_changed_is_compared_where_and_as_it_is_now(
     panel: Any, layers: tuple[Labels, Labels], masks: Masks, compare: Any, qtbot: Any, change: str

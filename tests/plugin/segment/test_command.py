@@ -78,6 +78,7 @@ def test_the_sample_opens_with_its_scan_active_and_its_true_mask(viewer: napari.
     assert viewer.layers["true mask"].data.any()
 
 
+@pytest.mark.slow
 def test_one_click_finds_the_tumour_of_the_sample(
     sample: napari.Viewer, click: Click, said: list[str]
 ) -> None:
@@ -113,6 +114,7 @@ def test_the_mask_lies_exactly_on_the_scan(sample: napari.Viewer, click: Click) 
     assert mask.axis_labels == scan.axis_labels
 
 
+@pytest.mark.slow
 def test_a_second_click_updates_the_mask(sample: napari.Viewer, click: Click) -> None:
     click(sample)
     mask = result(sample)
@@ -123,6 +125,7 @@ def test_a_second_click_updates_the_mask(sample: napari.Viewer, click: Click) ->
     np.testing.assert_array_equal(mask.data, before)
 
 
+@pytest.mark.slow
 def test_an_edited_mask_is_kept_and_a_second_click_makes_a_new_layer(
     sample: napari.Viewer, click: Click
 ) -> None:
@@ -135,6 +138,7 @@ def test_an_edited_mask_is_kept_and_a_second_click_makes_a_new_layer(
     np.testing.assert_array_equal(edited.data, before)
 
 
+@pytest.mark.slow
 def test_undo_after_a_second_click_does_not_bring_back_old_pixels(
     sample: napari.Viewer, click: Click
 ) -> None:
@@ -226,6 +230,7 @@ def test_the_menu_lists_the_command_first_and_enables_it_for_a_scan(sample: napa
     assert entries_of(sample, "Segment")[0].isEnabled()
 
 
+@pytest.mark.slow
 def test_cancel_in_the_activity_dock_leaves_everything_as_it_was(
     sample: napari.Viewer, qtbot: Any, click: Click, said: list[str]
 ) -> None:
@@ -265,6 +270,7 @@ def test_cancelling_a_second_run_restores_the_first_ones_mask(
     np.testing.assert_array_equal(probability, kept)
 
 
+@pytest.mark.slow
 def test_cancel_at_any_moment_ends_the_child_soon(sample: napari.Viewer, qtbot: Any, click: Click) -> None:
     session = Session.of(sample)
     moments = random.Random(1)
@@ -289,6 +295,7 @@ def test_cancel_at_any_moment_ends_the_child_soon(sample: napari.Viewer, qtbot: 
     assert click(sample)
 
 
+@pytest.mark.slow
 def test_a_killed_child_is_one_sentence_and_the_next_click_works(
     sample: napari.Viewer, qtbot: Any, click: Click, said: list[str]
 ) -> None:
@@ -320,6 +327,7 @@ def test_removing_the_scan_or_the_mask_ends_the_run(sample: napari.Viewer, qtbot
     assert ended.args == [False]
 
 
+@pytest.mark.slow
 @pytest.mark.own_child
 def test_closing_the_viewer_ends_the_child(make_napari_viewer: Any, qtbot: Any) -> None:
     viewer = make_napari_viewer()
@@ -330,6 +338,7 @@ def test_closing_the_viewer_ends_the_child(make_napari_viewer: Any, qtbot: Any) 
     qtbot.waitUntil(lambda: worker.pid is None, timeout=10_000)
 
 
+@pytest.mark.slow
 def test_the_window_never_stalls_longer_than_for_napari_s_own_layer(
     viewer: napari.Viewer, qtbot: Any
 ) -> None:

@@ -46,6 +46,7 @@ def test_a_panel_opened_late_takes_the_scan_on_screen(viewer: napari.Viewer, qtb
         viewer.window.remove_dock_widget(panel.native)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("head")
 def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     session, seen = Session.of(viewer), []
@@ -63,6 +64,7 @@ def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel
     assert viewer.layers[-1].data.any()
 
 
+@pytest.mark.slow
 def test_an_inverted_scan_is_warned_of_and_no_other(
     viewer: napari.Viewer, panel: Any, click: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,6 +175,7 @@ def test_a_run_that_is_taken_back_leaves_the_marks(viewer: napari.Viewer) -> Non
     assert slices_to_teach(layer) == (4,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("across", "turn"), [(1, 3), (2, 1)])
 def test_slices_along_another_axis_come_to_the_screen(
     viewer: napari.Viewer, panel: Any, qtbot: Any, across: int, turn: int

@@ -124,6 +124,7 @@ def test_this_slice_alone_leaves_the_others(viewer: napari.Viewer, panel: Any, r
     assert panel.said.value.startswith(f"Tumour: {np.count_nonzero(mask.data):,} voxels, 2 slices")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("axis", "turns", "front"), [(2, 1, "left"), (1, 3, "right"), (0, 2, "down")])
 def test_slices_that_lie_otherwise_give_the_same_mask(
     viewer: napari.Viewer, panel: Any, run: Any, axis: int, turns: int, front: str

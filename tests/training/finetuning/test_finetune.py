@@ -55,6 +55,7 @@ def changed(before: Model, after: Model) -> set[str]:
     return {name for name, weight in weights(after).items() if not torch.equal(weight, old[name])}
 
 
+@pytest.mark.slow
 def test_the_new_model_learned_from_the_scans_and_says_so(
     pairs: list[Pair], tiny_model: Model, tmp_path: Path
 ) -> None:
@@ -80,6 +81,7 @@ def test_the_parent_is_left_as_it_was(pairs: list[Pair], tiny_model: Model, tmp_
     assert all(torch.equal(weight, before[name]) for name, weight in weights(tiny_model).items())
 
 
+@pytest.mark.slow
 def test_the_decoder_alone_can_learn_and_statistics_stay(
     pairs: list[Pair], tiny_model: Model, tmp_path: Path
 ) -> None:
@@ -92,12 +94,14 @@ def test_the_decoder_alone_can_learn_and_statistics_stay(
     assert not any("running" in name for name in changed(tiny_model, tuned.model))
 
 
+@pytest.mark.slow
 def test_the_order_of_the_scans_decides_nothing(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
     one, _ = finish(pairs[:2], pairs[2:], tiny_model, SETTINGS, tmp_path / "1")
     two, _ = finish(pairs[1::-1], pairs[2:], tiny_model, SETTINGS, tmp_path / "2")
     assert not changed(one.model, two.model)
 
 
+@pytest.mark.slow
 def test_an_interrupted_one_ends_with_the_same_weights(
     pairs: list[Pair], tiny_model: Model, tmp_path: Path
 ) -> None:
@@ -110,6 +114,7 @@ def test_an_interrupted_one_ends_with_the_same_weights(
     assert [e.epoch for e in events if isinstance(e, Epoch)] == [2]
 
 
+@pytest.mark.slow
 def test_a_pause_waits_and_changes_nothing(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
     through, _ = finish(pairs, [], tiny_model, SETTINGS, tmp_path / "1")
     steps, waited, told = fine_tune(pairs, [], tiny_model, SETTINGS, tmp_path / "2"), 0, None
@@ -127,6 +132,7 @@ def test_a_pause_waits_and_changes_nothing(pairs: list[Pair], tiny_model: Model,
     assert not changed(through.model, paused.model)
 
 
+@pytest.mark.slow
 def test_stop_keeps_the_best_epoch_so_far(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
     settings = replace(SETTINGS, epochs=6, learning_rate=0.05)
     whole, events = finish(pairs[:2], pairs[2:], tiny_model, settings, tmp_path / "whole")
@@ -148,6 +154,7 @@ def test_a_stop_before_the_first_epoch_says_that_there_is_nothing(
         finish(pairs, [], tiny_model, SETTINGS, tmp_path / "run", tell={1: "stop"})
 
 
+@pytest.mark.slow
 def test_only_the_slices_named_teach(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
     few = [replace(pairs[0], slices=(1, 2))]
     scan, mask = pairs[0].read()
