@@ -1,7 +1,7 @@
 # Everything a fresh machine needs is set up by the target that needs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast bench lint format clean
+.PHONY: help setup demo test test-fast coverage bench lint format clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -25,6 +25,9 @@ test: $(STAMP) ## Run all tests, real-viewer tests included
 
 test-fast: $(STAMP) ## Run all tests but the slow ones
 	$(PYTEST) -m "not slow"
+
+coverage: $(STAMP) ## Run all tests and say how much of the code they run
+	$(PYTEST) --cov
 
 bench: $(STAMP) ## Measure the speed of segmentation and training against plain ones
 	$(PYTHON) benchmarks/bench_segmentation.py
