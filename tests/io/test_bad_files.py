@@ -304,6 +304,6 @@ def test_a_mask_on_a_full_disk_is_an_error(
         os.truncate(path, Path(path).stat().st_size * 9 // 10)  # SimpleITK says nothing
 
     monkeypatch.setattr(sitk, "WriteImage", half)
-    with refused(ScanError, f"m{ending}", "cannot be written", "space"):
+    with refused(ScanError, f"m{ending}", "cannot be written", "disk full"):
         write_mask(tmp_path / f"m{ending}", (NOISE > 0).astype(np.uint8), scan_from_volume(NOISE))
     assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet._common import TumourUnetError
+
 Sequence = Literal["pre", "flair", "post"]
 SEQUENCES: tuple[Sequence, ...] = ("pre", "flair", "post")
 """T1 before contrast, FLAIR, T1 after contrast: the channel order of the LGG data set."""
@@ -116,7 +118,7 @@ class Scan:
         return pixels
 
 
-class ScanError(ValueError):
+class ScanError(TumourUnetError, ValueError):
     """A scan that cannot be used; the message is one sentence that says why."""
 
 
