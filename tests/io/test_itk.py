@@ -89,6 +89,42 @@ def test_of_a_file_with_its_unpacked_twin_beside_it_each_is_read(tmp_path: Path,
     np.testing.assert_array_equal(read_scan(tmp_path / f"a{ending}").sequences["flair"], VOXELS)
 
 
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_nifti_2_lies_where_the_same_nifti_1_does(tmp_path: Path, ending: str) -> None:
+    image = sitk.DICOMOrient(image_of(angles=(0, 12, 8)), "PIR")
+    first = nib.load(saved(image, tmp_path / "first.nii"))
+    nib.save(nib.Nifti2Image(np.asarray(first.dataobj), first.affine), tmp_path / f"a{ending}")
+    assert nib.load(tmp_path / f"a{ending}").header["sizeof_hdr"] == 540
+    scan = read_scan(tmp_path / f"a{ending}")
+    expected = read_scan(tmp_path / "first.nii").geometry
+    assert scan.geometry is not None
+    assert expected is not None
+    np.testing.assert_array_equal(scan.sequences["flair"], VOXELS)
+    for name in ("spacing", "origin", "direction"):
+        np.testing.assert_allclose(
+            getattr(scan.geometry, name), getattr(expected, name), rtol=1e-6, atol=1e-6
+        )
+    write_mask(tmp_path / f"m{ending}", (VOXELS > 40).astype(np.uint8), scan)
+    check_same_grid(tmp_path / "first.nii", tmp_path / f"m{ending}")
+
+
+@pytest.mark.parametrize("kind", ["u1", "i2", "<i4", ">i2", "u2", "f4", "f8", "i8"])
+@pytest.mark.parametrize("scale", [(0, 0), (1, 0), (0.37, -3.25), (0, 5), (np.nan, 0)])
+def test_the_values_of_a_nifti_are_those_of_simpleitk(
+    tmp_path: Path, kind: str, scale: tuple[float, float]
+) -> None:
+    header = nib.Nifti1Header(endianness=">" if kind.startswith(">") else "<")
+    affine = np.diag([-0.7, -1.5, 4.0, 1.0])
+    image = nib.Nifti1Image(np.abs(VOXELS).T.astype(kind), affine, header, dtype=kind[-2:])
+    content = bytearray(image.to_bytes())
+    content[112:120] = np.asarray(scale, f"{header.endianness}f4").tobytes()
+    (tmp_path / "a.nii").write_bytes(content)
+    expected = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "a.nii")))
+    voxels = np.asarray(read_scan(tmp_path / "a.nii").sequences["flair"])
+    assert voxels.dtype == expected.dtype
+    np.testing.assert_array_equal(voxels, expected)
+
+
 @given(
     read=st.sampled_from(READ),
     written=st.sampled_from(WRITTEN),

@@ -1,4 +1,4 @@
-"""Where a file keeps its voxels, as its header says: NIfTI, NRRD, MetaImage.
+"""Where a file keeps its voxels, as its header says: NRRD, MetaImage.
 
 SimpleITK believes headers: it fills what is missing with zeros, allocates what a header declares, follows
 an ``.mhd`` to any file of the disk, and dies with the whole process of some that are damaged. So a header
@@ -10,9 +10,9 @@ from __future__ import annotations
 import gzip
 import math
 import re
-import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -25,24 +25,37 @@ _LONGEST_FIELD = 500  # of NRRD, as its library writes its errors into buffers t
 _NRRD_OTHERS = re.compile(r"[^:]+:=")  # pairs that are no fields
 
 
-def look(path: Path, kind: str) -> Stored:
-    """Read a header of a kind of file, "NIfTI", "NRRD" or "MetaImage".
+def read_header(path: Path, kind: str) -> Stored:
+    """Read a header of a kind of file, "NRRD" or "MetaImage".
 
     Raises
     ------
     ScanError
         If the file cannot be read, is of another kind, or keeps its voxels in a way that is not read.
     """
+    with damage_told(path, kind), opened(path) as file:
+        return {"NRRD": _nrrd, "MetaImage": _metaimage}[kind](path, file)
+
+
+@contextmanager
+def damage_told(path: Path, kind: str) -> Iterator[None]:
+    """Tell in one sentence what a parser has against a file of a kind."""
     try:
         str(path).encode()  # of another name SimpleITK ends the process
-        with opened(path) as file:
-            return {"NIfTI": _nifti, "NRRD": _nrrd, "MetaImage": _metaimage}[kind](path, file)
+        yield
     except UnicodeEncodeError as error:
-        raise ScanError("A file or a folder around it has a name that is no text; rename it.") from error
-    except (EOFError, KeyError, ValueError, struct.error, zlib.error, gzip.BadGzipFile) as error:
-        if isinstance(error, ScanError):
-            raise
+        raise ScanError("The path is not valid Unicode; rename the file or its folder.") from error
+    except ScanError:
+        raise
+    except (EOFError, KeyError, ValueError, RuntimeError, zlib.error, gzip.BadGzipFile) as error:
+        if "orthonormal" in str(error):  # SimpleITK's
+            raise sheared(path.name) from error
         raise ScanError(f"{path.name} is damaged or no {kind} file.") from error
+
+
+def sheared(name: str) -> ScanError:
+    """Return the error of a file whose axes are not at right angles."""
+    return ScanError(f"{name} has sheared axes; resample it to axes at right angles.")
 
 
 def check_spacing(name: str, spacing: Iterable[float]) -> None:
@@ -55,34 +68,6 @@ def check_spacing(name: str, spacing: Iterable[float]) -> None:
     """
     if not all(math.isfinite(distance) and distance > 0 for distance in spacing):
         raise ScanError(f"{name} has an impossible voxel spacing: {', '.join(map(str, spacing))}.")
-
-
-def _nifti(path: Path, file: BinaryIO) -> Stored:
-    compressed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    if compressed:
-        with gzip.open(file) as unpacked:
-            header = unpacked.read(348)
-    else:
-        header = file.read(348)
-    order = "<" if header[:1] in (b"\x5c", b"\x1c") else ">"
-    (length,) = struct.unpack_from(f"{order}i", header)
-    if length == 540:
-        raise ScanError(f"{path.name} is NIfTI-2, which is not read; save it as NIfTI-1.")
-    axes, *_ = struct.unpack_from(f"{order}8h", header, 40)
-    (bits,) = struct.unpack_from(f"{order}h", header, 72)
-    spacing = struct.unpack_from(f"{order}8f", header, 76)[1 : 1 + min(axes, 3)]
-    (offset,) = struct.unpack_from(f"{order}f", header, 108)
-    codes = struct.unpack_from(f"{order}2h", header, 252)
-    place = struct.unpack_from(f"{order}18f", header, 256)
-    if length != 348 or header[344:] != b"n+1\0" or not 1 <= axes <= 7 or bits < 1:
-        raise ValueError
-    check_spacing(path.name, spacing)
-    if any(codes) and not all(map(math.isfinite, place)):
-        raise ScanError(f"{path.name} does not say where its voxels lie: its orientation is no number.")
-    return Stored(
-        path, 0, int(offset), compressed, bits=bits, axes=axes, oriented=any(code > 0 for code in codes)
-    )
 
 
 def _nrrd(path: Path, file: BinaryIO) -> Stored:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_tumor_unet.scan import ScanError
 
 _LARGEST = 8 << 30  # bytes of voxels: eight scans of 512 x 512 x 1000 in float32
@@ -33,8 +36,6 @@ class Stored:
     compressed : bool
     packed : int or None
         Bytes that the stream takes, where the header says so.
-    bits : int or None
-        Of a voxel, where this is another type than the one it is read as.
     axes : int
         How many the file says that it has.
     in_mm, oriented : bool
@@ -46,7 +47,6 @@ class Stored:
     skip: int = 0
     compressed: bool = False
     packed: int | None = None
-    bits: int | None = None
     axes: int = 3
     in_mm: bool = True
     oriented: bool = True
@@ -60,27 +60,47 @@ def check_whole(stored: Stored, size: int) -> None:
     ScanError
         If it ends too early, is damaged inside, or promises more than any scan has.
     """
-    name = stored.file.name
-    damaged = ScanError(f"{name} is damaged: it ends too early.")
-    promised = stored.skip + size
-    with opened(stored.file) as file:
+    _check_promise(stored, size)
+    if stored.compressed and sum(map(len, _chunks(stored, size))) < stored.skip + size:
+        raise _ends_too_early(stored)
+
+
+def read_whole(stored: Stored, size: int) -> NDArray[np.uint8]:
+    """Read as many bytes of voxels as a file promises; memory that is not filled is not taken.
+
+    Raises
+    ------
+    ScanError
+        As :func:`check_whole`.
+    """
+    _check_promise(stored, size)
+    voxels = np.zeros(size, np.uint8)
+    end = -stored.skip
+    for chunk in _chunks(stored, size):
+        start, end = end, end + len(chunk)
+        if end > 0:
+            piece = np.frombuffer(chunk, np.uint8)[max(-start, 0) : len(chunk) - max(end - size, 0)]
+            voxels[max(start, 0) :][: len(piece)] = piece
+    if end < size:
+        raise _ends_too_early(stored)
+    return voxels
+
+
+def _check_promise(stored: Stored, size: int) -> None:
+    with opened(stored.file):
         there = stored.file.stat().st_size - (stored.start or 0)
-        if stored.packed is not None and stored.packed > there:
-            raise damaged
-        if there * (_BEST_RATIO if stored.compressed else 1) < promised:
-            raise damaged
-        if size > _LARGEST:
-            raise ScanError(
-                f"{name} says that its voxels take {size >> 30} GB; no scan of a head is so large."
-            )
-        if not stored.compressed:
-            return
-        file.seek(stored.start or 0)
-        try:
-            if _unpacked(file, promised) < promised:
-                raise damaged
-        except zlib.error as error:
-            raise ScanError(f"{name} is damaged: it cannot be unpacked.") from error
+    if stored.packed is not None and stored.packed > there:
+        raise _ends_too_early(stored)
+    if there * (_BEST_RATIO if stored.compressed else 1) < stored.skip + size:
+        raise _ends_too_early(stored)
+    if size > _LARGEST:
+        raise ScanError(
+            f"{stored.file.name} says that its voxels take {size >> 30} GB; no scan of a head is so large."
+        )
+
+
+def _ends_too_early(stored: Stored) -> ScanError:
+    return ScanError(f"{stored.file.name} is damaged: it ends too early.")
 
 
 @contextmanager
@@ -97,16 +117,28 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise ScanError(f"{path.name} cannot be read: {error.strerror or error}.") from error
 
 
-def _unpacked(file: BinaryIO, enough: int) -> int:
-    """How many bytes a stream unpacks to, up to a chunk more than enough."""
-    held, packed = 0, b""
-    stream = zlib.decompressobj(_ZLIB_OR_GZIP)
-    while held <= enough and (packed := packed or file.read(_CHUNK)):
-        held += len(stream.decompress(packed, _CHUNK))
-        packed = stream.unconsumed_tail
-        if stream.eof:
-            if held >= enough:  # what follows is nothing of ours
-                break
-            packed = stream.unused_data
-            stream = zlib.decompressobj(_ZLIB_OR_GZIP)
-    return held + len(stream.flush())
+def _chunks(stored: Stored, size: int) -> Iterator[bytes]:
+    """Yield the bytes in front of the voxels and theirs, unpacked, up to a chunk more than they are."""
+    enough, held = stored.skip + size, 0
+    with opened(stored.file) as file:
+        file.seek(stored.start or 0)
+        if not stored.compressed:
+            while held < enough and (chunk := file.read(_CHUNK)):
+                held += len(chunk)
+                yield chunk
+            return
+        try:
+            packed, stream = b"", zlib.decompressobj(_ZLIB_OR_GZIP)
+            while held <= enough and (packed := packed or file.read(_CHUNK)):
+                chunk = stream.decompress(packed, _CHUNK)
+                held += len(chunk)
+                yield chunk
+                packed = stream.unconsumed_tail
+                if stream.eof:
+                    if held >= enough:  # what follows is nothing of ours
+                        break
+                    packed = stream.unused_data
+                    stream = zlib.decompressobj(_ZLIB_OR_GZIP)
+            yield stream.flush()
+        except zlib.error as error:
+            raise ScanError(f"{stored.file.name} is damaged: it cannot be unpacked.") from error

@@ -47,7 +47,9 @@ def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
             tiff.write_tiff_mask(partial, labels, scan)
         partial.replace(path)
     except (RuntimeError, ScanError) as error:  # the first is SimpleITK's, for all that can go wrong
-        raise ScanError(f"{path.name} cannot be written; is there space, and leave to write?") from error
+        raise ScanError(
+            f"{path.name} cannot be written: is the disk full, or may you not write there?"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
 
