@@ -65,7 +65,7 @@ class ResultLayer:
     ) -> Findings:
         """Say in the layer's metadata what was found, where it came from, and why not to trust it."""
         findings = findings or find(self._known["written"], self._source.scan.voxel_ml)
-        self._known.update(findings=dataclasses.asdict(findings), provenance=dataclasses.asdict(provenance))
+        self._known.update(findings=dataclasses.asdict(findings), provenance=provenance.to_json())
         self._known["warnings"] = warnings
         for marks in ("checked", "visited"):  # of the last run's mask
             self._known[marks] -= self._computed
