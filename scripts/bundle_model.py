@@ -73,8 +73,8 @@ def main() -> None:
         licence="CC-BY-NC-SA-4.0",
         citations=CITATIONS,
         threshold=made.threshold,
-        smallest_region=made.smallest_region,
-        mirrored=made.mirrored,
+        min_region_weight=made.min_region_weight,
+        tta_flip=made.tta_flip,
     )
     saved = save_model(replace(load_model(arguments.model), card=card), WEIGHTS / arguments.model.name)
     print(f"{arguments.model.name}: {saved.hash}")

@@ -188,7 +188,7 @@ def test_nothing_is_overwritten_unasked(
     (tmp_path / "out" / there).write_text("precious")
     result = run(tiff("a.tif"))
     assert result.exit_code == 1
-    assert f"{there} exist" in result.output
+    assert f"{there} exists already; choose another folder, or --overwrite." in result.output
     assert made(tmp_path) == [there]
     assert (tmp_path / "out" / there).read_text() == "precious"
 

@@ -75,5 +75,6 @@ def test_masks_that_are_there_stay(folder: Path, tmp_path: Path, tiny_model: Mod
         for e in segment_files([ScanFiles(folder / "b.tif")], tmp_path, tiny_model, device="cpu")
         if isinstance(e, Outcome)
     ]
-    assert "exist already" in outcome.error
+    assert outcome.exists
+    assert outcome.error == "b_mask.tif exists already; choose another folder."
     assert (tmp_path / "b_mask.tif").read_text() == "mine"

@@ -93,11 +93,11 @@ def test_a_run_can_be_left_at_any_slice(tiny_model: Model, phantom: Phantom) -> 
 def test_only_models_that_say_so_look_at_the_mirrored_head(tiny_model: Model) -> None:
     scan = scan_from_volume(np.random.default_rng(0).normal(size=(2, 40, 40)))
     plain, averaged = (
-        run_all(scan, replace(tiny_model, card=replace(tiny_model.card, mirrored=mirrored)))[1].probability
+        run_all(scan, replace(tiny_model, card=replace(tiny_model.card, tta_flip=mirrored)))[1].probability
         for mirrored in (False, True)
     )
     turned = replace(scan, sequences={"flair": scan.sequences["flair"][..., ::-1].copy()})
-    model = replace(tiny_model, card=replace(tiny_model.card, mirrored=False))
+    model = replace(tiny_model, card=replace(tiny_model.card, tta_flip=False))
     other = run_all(turned, model)[1].probability[..., ::-1]
     assert not np.array_equal(plain, averaged)
     mean = (plain.astype(float) + other) / 2
@@ -124,14 +124,15 @@ def test_a_threshold_can_be_given(tiny_model: Model, phantom: Phantom) -> None:
 
 
 def test_the_last_event_brings_the_slices_that_lost_regions(tiny_model: Model, phantom: Phantom) -> None:
-    model = replace(tiny_model, card=replace(tiny_model.card, threshold=0.52, smallest_region=1.0))
+    model = replace(tiny_model, card=replace(tiny_model.card, threshold=0.52, min_region_weight=1.0))
     events, result = run_all(phantom()[0], model)
     shown = np.zeros_like(result.mask)
     for event in events:
         shown[list(event.indices)] = event.mask
     np.testing.assert_array_equal(shown, result.mask)
     assert result.findings.regions == 1
-    assert result.provenance.smallest_region == 1.0
+    assert result.provenance.min_region_weight == 1.0
+    assert result.to_json()["provenance"]["smallest_region"] == 1.0  # as in files of earlier versions
 
 
 # Findings

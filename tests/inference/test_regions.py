@@ -38,7 +38,7 @@ def regions() -> np.ndarray:
 def test_of_regions_alike_in_probability_those_under_a_share_of_the_largest_are_dropped(
     regions: np.ndarray, share: float, left: int, changed: list[int]
 ) -> None:
-    assert drop_faint_regions(regions, regions * np.uint8(200), 0.5, share) == changed
+    assert drop_faint_regions(regions, regions * np.uint8(200), 0.5, share).slices == changed
     assert regions.sum() == left
 
 
@@ -47,7 +47,7 @@ def test_a_large_region_that_hardly_reaches_the_threshold_goes_and_a_sure_one_st
 ) -> None:
     probability = regions * np.uint8(130)
     probability[3] = regions[3] * 250
-    assert drop_faint_regions(regions, probability, 0.5, 0.5) == [0, 1, 4]
+    assert drop_faint_regions(regions, probability, 0.5, 0.5) == ([0, 1, 4], 1)
     assert regions[3].sum() == regions.sum() == 3
 
 
@@ -55,7 +55,7 @@ def test_a_large_region_that_hardly_reaches_the_threshold_goes_and_a_sure_one_st
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 1.0])
 def test_none_and_one_region_stay_as_they_are(value: int, threshold: float) -> None:
     mask = np.full((2, 3, 4), value, np.uint8)
-    assert drop_faint_regions(mask, mask * np.uint8(255), threshold, 1.0) == []
+    assert drop_faint_regions(mask, mask * np.uint8(255), threshold, 1.0) == ([], value)
     assert (mask == value).all()
 
 
@@ -65,15 +65,16 @@ def test_the_heaviest_region_is_never_dropped(data: st.DataObject, threshold: fl
     probability = data.draw(arrays(np.uint8, shapes, elements=st.integers(0, 255)))
     mask = threshold_mask(probability, threshold)
     left = mask.copy()
-    changed = drop_faint_regions(left, probability, threshold, share)
+    changed, n = drop_faint_regions(left, probability, threshold, share)
+    assert n == count_regions(left)
     assert left.any() == mask.any()
     assert changed == [z for z in range(len(mask)) if (left[z] != mask[z]).any()]
-    assert drop_faint_regions(left, probability, threshold, share) == []
+    assert drop_faint_regions(left, probability, threshold, share) == ([], n)
 
 
 def test_regions_of_too_few_voxels_are_dropped_the_only_one_too(regions: np.ndarray) -> None:
-    assert drop_small_regions(regions, 4) == [3, 4]
-    assert drop_small_regions(regions, 9) == [0, 1]
+    assert drop_small_regions(regions, 4) == ([3, 4], 1)
+    assert drop_small_regions(regions, 9) == ([0, 1], 0)
     assert not regions.any()
 
 

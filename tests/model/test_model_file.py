@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from napari_tumor_unet.model.card import (
@@ -75,6 +76,15 @@ def test_the_whole_card_survives(tiny_model: Model, tmp_path: Path) -> None:
     card = Card("a", "s", "i", "d", "t", scores, ("a", "b"), "l", ("c",), 0.4, 0.1, True, "p")
     save_model(dataclasses.replace(tiny_model, card=card), tmp_path / "a.safetensors")
     assert read_card(tmp_path / "a.safetensors") == card
+
+
+def test_a_card_keeps_its_keys_in_files(tiny_model: Model, tmp_path: Path) -> None:
+    card = dataclasses.replace(tiny_model.card, min_region_weight=0.2, tta_flip=True)
+    save_model(dataclasses.replace(tiny_model, card=card), tmp_path / "a.safetensors")
+    with safe_open(tmp_path / "a.safetensors", framework="numpy") as file:
+        entries = json.loads(file.metadata()["card"])
+    assert (entries["smallest_region"], entries["mirrored"]) == (0.2, True)
+    assert not entries.keys() & {"min_region_weight", "tta_flip"}
 
 
 def test_a_failed_save_leaves_the_old_file_and_no_other(

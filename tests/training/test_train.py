@@ -53,7 +53,7 @@ def test_the_card_says_how_the_model_was_made(
     assert "tiny, 3 epochs" in card.training
     assert "2 scans of 2 patients" in card.training_data
     assert card.intended_use == NOT_FOR_THE_CLINIC
-    assert (card.threshold, card.mirrored) == (0.4, True)
+    assert (card.threshold, card.tta_flip) == (0.4, True)
     (score,) = card.scores.values()
     with (tmp_path / "mine_training" / "metrics.csv").open(newline="") as file:
         *_, last = csv.DictReader(file)

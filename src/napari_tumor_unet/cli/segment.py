@@ -126,5 +126,5 @@ def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:
 
 def _said(outcome: Outcome) -> str:
     if outcome.provenance is None:
-        return outcome.error
+        return outcome.error.removesuffix(".") + ", or --overwrite." if outcome.exists else outcome.error
     return f"{outcome.findings} Used: {', '.join(outcome.provenance.sequences)}."

@@ -40,6 +40,7 @@ class Outcome:
     provenance: Provenance | None = None
     error: str = ""
     warnings: tuple[str, ...] = ()
+    exists: bool = False  # the error is that its mask is there already
 
 
 def segment_files(
@@ -83,7 +84,7 @@ def segment_files(
             yield Outcome(name, result.findings, result.provenance, warnings=result.warnings)
         except Exception as error:  # one bad scan does not stop the others
             text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-            yield Outcome(name, error=text or type(error).__name__)
+            yield Outcome(name, error=text or type(error).__name__, exists=isinstance(error, FileExistsError))
 
 
 def output_names(scans: list[Path]) -> list[str]:
@@ -155,9 +156,8 @@ def _segment_scan(
     from napari_tumor_unet.io.write import sidecar_of, write_result
 
     if not overwrite and (there := [p.name for p in (mask_file, sidecar_of(mask_file)) if p.exists()]):
-        raise FileExistsError(
-            f"{' and '.join(there)} exist already; choose another folder, or overwrite them (--overwrite)."
-        )
+        verb = "exists" if len(there) == 1 else "exist"
+        raise FileExistsError(f"{' and '.join(there)} {verb} already; choose another folder.")
     scan = files.read()
     steps = run(scan, model, threshold=threshold, device=device)
     while True:

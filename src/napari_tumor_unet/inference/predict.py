@@ -78,7 +78,7 @@ def run(
         head = flair.amax(1) > flair.amin(1)
         if head.any():  # air needs no network
             with enough_memory(device):
-                outputs[head] = predict(network, inputs[head], device, mirrored=model.card.mirrored)
+                outputs[head] = predict(network, inputs[head], device, mirrored=model.card.tta_flip)
         part = restore(outputs, frame, (height, width))
         part[part < _LEAST] = 0
         thresholded = threshold_mask(part, threshold)
@@ -89,19 +89,19 @@ def run(
         yield Slices(tuple(indices), part, thresholded, done, len(wanted))
         if done == 1 and (warnings := warnings_of(scan)):  # nobody waits for the first slice longer
             yield Warned(warnings)
-    dropped = drop_faint_regions(mask, probability, threshold, model.card.smallest_region)
-    if dropped:
-        yield Slices(tuple(dropped), probability[dropped], mask[dropped], len(wanted), len(wanted))
+    changed, regions_left = drop_faint_regions(mask, probability, threshold, model.card.min_region_weight)
+    if changed:
+        yield Slices(tuple(changed), probability[changed], mask[changed], len(wanted), len(wanted))
     return Segmentation(
         probability,
         mask,
-        find(mask, scan.voxel_ml),
+        find(mask, scan.voxel_ml, regions_left),
         Provenance(
             model=model.card.name,
             model_hash=model.hash,
             version=version("napari-tumor-unet"),
             threshold=threshold,
-            smallest_region=model.card.smallest_region,
+            min_region_weight=model.card.min_region_weight,
             sequences=tuple(s for s in SEQUENCES if s in scan.sequences),
             device=device,
             precision=str(precision(device)).removeprefix("torch."),

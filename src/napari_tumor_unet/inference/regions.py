@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,13 @@ class Region:
     seed: tuple[int, int, int]
 
 
+class Dropped(NamedTuple):
+    """The slices of a mask that lost regions, and the number of regions left."""
+
+    slices: list[int]
+    regions_left: int
+
+
 def threshold_mask(probability: NDArray[np.uint8], threshold: float) -> NDArray[np.uint8]:
     """The mask, 0 and 1, of a probability from 0 to 255."""
     return (probability >= _lowest(threshold)).astype(np.uint8)
@@ -37,7 +45,7 @@ def threshold_mask(probability: NDArray[np.uint8], threshold: float) -> NDArray[
 
 def drop_faint_regions(
     mask: NDArray[np.uint8], probability: NDArray[np.uint8], threshold: float, share: float
-) -> list[int]:
+) -> Dropped:
     """Remove regions for which little speaks beside the one for which most does, from a mask, in place.
 
     A region weighs what its voxels' probabilities exceed the threshold by, in sum: a large one that hardly
@@ -54,22 +62,21 @@ def drop_faint_regions(
 
     Returns
     -------
-    list of int
-        The slices that changed.
+    Dropped
     """
     box = _box(mask)
-    regions, _ = _label(mask[box])
+    regions, n = _label(mask[box])
     inside = regions > 0
     excess = probability[box][inside].astype(np.int64) - (_lowest(threshold) - 1)
     weights = np.bincount(regions[inside], excess, minlength=1)
-    return _drop(mask, box, regions, weights < share * weights.max())
+    return _drop(mask, box, regions, n, weights < share * weights.max())
 
 
-def drop_small_regions(mask: NDArray[np.uint8], fewest: int) -> list[int]:
-    """Remove regions of fewer voxels from a mask, in place; the slices that changed."""
+def drop_small_regions(mask: NDArray[np.uint8], fewest: int) -> Dropped:
+    """Remove regions of fewer voxels from a mask (Z, Y, X), in place."""
     box = _box(mask)
-    regions, _ = _label(mask[box])
-    return _drop(mask, box, regions, np.bincount(regions.ravel()) < fewest)
+    regions, n = _label(mask[box])
+    return _drop(mask, box, regions, n, np.bincount(regions.ravel()) < fewest)
 
 
 def count_regions(mask: NDArray[np.uint8]) -> int:
@@ -114,12 +121,14 @@ def _drop(
     mask: NDArray[np.uint8],
     box: tuple[slice, slice, slice],
     regions: NDArray[np.int32],
+    n: int,
     unwanted: NDArray[np.bool_],
-) -> list[int]:
-    """Remove regions by their numbers; the slices that changed."""
+) -> Dropped:
+    """Remove those of ``n`` regions that are unwanted, by their numbers."""
     gone = unwanted[regions] & (regions > 0)
     mask[box][gone] = 0
-    return [int(z) + box[0].start for z in np.flatnonzero(gone.any(axis=(1, 2)))]
+    slices = [int(z) + box[0].start for z in np.flatnonzero(gone.any(axis=(1, 2)))]
+    return Dropped(slices, n - int(np.count_nonzero(unwanted[1:])))
 
 
 def _lowest(threshold: float) -> int:

@@ -71,12 +71,18 @@ class Provenance:
     model_hash: str
     version: str
     threshold: float
-    smallest_region: float
+    min_region_weight: float
     sequences: tuple[str, ...]
     device: str
     precision: str
     date: str
     seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entries as files and layers hold them."""
+        entries = dataclasses.asdict(self)
+        # The key of older files.
+        return {{"min_region_weight": "smallest_region"}.get(key, key): entries[key] for key in entries}
 
 
 @dataclass(frozen=True)
@@ -106,18 +112,27 @@ class Segmentation:
         return {
             "findings": dataclasses.asdict(self.findings),
             "warnings": list(self.warnings),
-            "provenance": dataclasses.asdict(self.provenance),
+            "provenance": self.provenance.to_json(),
             "note": NOT_FOR_THE_CLINIC,
         }
 
 
-def find(mask: NDArray[np.uint8], voxel_ml: float | None) -> Findings:
-    """Measure a mask (Z, Y, X) whose voxels have a volume, if that is known."""
+def find(mask: NDArray[np.uint8], voxel_ml: float | None, regions: int | None = None) -> Findings:
+    """Measure a mask (Z, Y, X).
+
+    Parameters
+    ----------
+    mask : array of uint8
+    voxel_ml : float or None
+        Volume of a voxel, if the spacing is known.
+    regions : int, optional
+        Number of its regions, where they were counted already.
+    """
     voxels = int(np.count_nonzero(mask))
     return Findings(
         voxels=voxels,
         slices=int(mask.any(axis=(1, 2)).sum()),
-        regions=count_regions(mask),
+        regions=count_regions(mask) if regions is None else regions,
         volume_ml=None if voxel_ml is None else voxels * voxel_ml,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from napari_tumor_unet._common import drain
 from napari_tumor_unet.inference.predict import run
 from napari_tumor_unet.inference.result import Segmentation
 from napari_tumor_unet.io.read import read_scan
@@ -63,15 +64,8 @@ def segment(
     scan = _scan(volume_or_path, spacing, sequences)
     if spacing is not None:
         scan = scan.with_spacing(spacing)
-    steps = run(
-        scan, model if isinstance(model, Model) else load_model(model), device=device, threshold=threshold
-    )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Segmentation = end.value
-            return result
+    loaded = model if isinstance(model, Model) else load_model(model)
+    return drain(run(scan, loaded, device=device, threshold=threshold))
 
 
 def _scan(source: Any, spacing: tuple[float, float, float] | None, sequences: tuple[Sequence, ...]) -> Scan:

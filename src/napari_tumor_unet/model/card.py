@@ -7,6 +7,7 @@ and ``card``. It is data, whoever it comes from: nothing in it is ever executed.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,11 +49,11 @@ class Card:
         To be named with results.
     threshold : float
         Probability from which a voxel counts as tumour.
-    smallest_region : float
+    min_region_weight : float
         Weight under which a connected region is dropped, as a share of the heaviest one's; see
-        :func:`napari_tumor_unet.inference.regions.drop_faint_regions`.
-    mirrored : bool
-        Whether the probability is averaged with that of the mirrored head.
+        :func:`napari_tumor_unet.inference.regions.drop_faint_regions`; ``smallest_region`` in files.
+    tta_flip : bool
+        Whether the probability is averaged with that of the mirrored head; ``mirrored`` in files.
     parent : str
         Hash of the model that it was tuned from, if any.
     data : tuple of str
@@ -69,8 +70,8 @@ class Card:
     licence: str = ""
     citations: tuple[str, ...] = ()
     threshold: Share = 0.5
-    smallest_region: Share = 0.0
-    mirrored: bool = False
+    min_region_weight: Annotated[Share, Field(alias="smallest_region")] = 0.0
+    tta_flip: Annotated[bool, Field(alias="mirrored")] = False
     parent: str = ""
     data: tuple[str, ...] = ()
 
@@ -102,6 +103,11 @@ def read_card(path: Path) -> Card:
     return read_header(path).card
 
 
+def card_text(card: Card) -> str:
+    """Return the JSON of a card, as a model file holds it."""
+    return json.dumps(_CARD.dump_python(card, by_alias=True))
+
+
 def read_header(path: Path) -> ModelHeader:
     """Read the header of a model file.
 
@@ -130,6 +136,6 @@ def read_header(path: Path) -> ModelHeader:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a model file: what a result names as its model."""
+    """Return the SHA-256 of a model file: what a result names as its model."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from napari_tumor_unet._common import atomic_write
-from napari_tumor_unet.model.card import FORMAT, Card, ModelError, file_hash, read_header
+from napari_tumor_unet.model.card import FORMAT, Card, ModelError, card_text, file_hash, read_header
 from napari_tumor_unet.model.preprocessing import Preparation
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.model.unet import UNet, UNetConfig
@@ -75,7 +75,7 @@ def save_model(model: Model, path: Path) -> Model:
         "format": FORMAT,
         "network": json.dumps(dataclasses.asdict(model.network.config)),
         "preparation": json.dumps(dataclasses.asdict(model.preparation)),
-        "card": json.dumps(dataclasses.asdict(model.card)),
+        "card": card_text(model.card),
     }
     with atomic_write(path) as partial:
         save_file({name: weight.contiguous() for name, weight in weights.items()}, partial, texts)

@@ -282,8 +282,8 @@ def _card(
         f"{platform.machine()}.",
         scores=scores,
         threshold=output.threshold,
-        smallest_region=output.smallest_region,
-        mirrored=output.mirrored,
+        min_region_weight=output.smallest_region,
+        tta_flip=output.mirrored,
     )
 
 

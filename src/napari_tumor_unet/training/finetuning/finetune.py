@@ -43,7 +43,7 @@ def recipe_for(model: Model, settings: FineTuning) -> Recipe:
         Schedule(settings.epochs, warm_up=min(20, steps // 10), averaging=0.99, seed=settings.seed),
         Sampling(settings.slices, tumour_share=0.5),
         Augmentation(**weaker),
-        Postprocessing(card.threshold, card.smallest_region, card.mirrored),
+        Postprocessing(card.threshold, card.min_region_weight, card.tta_flip),
     )
 
 
