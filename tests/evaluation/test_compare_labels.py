@@ -58,7 +58,7 @@ def test_slices_add_up_to_the_whole(pair: Pair, label: int | None) -> None:
     whole = sum(slices[1:], slices[0])
     found = score(*pair, label=label)
     assert vars(whole) == {
-        "both": found.voxels_both,
+        "true_positive": found.voxels_both,
         "predicted": found.voxels_predicted,
         "reference": found.voxels_reference,
     }

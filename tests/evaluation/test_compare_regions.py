@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from napari_tumor_unet.evaluation.compare import Matches, match_regions
+from napari_tumor_unet.evaluation.compare import LesionDetection, match_regions
 from napari_tumor_unet.inference.regions import count_regions, find_regions, voxels_of
 
 masks = arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=7), elements=st.integers(0, 1))
@@ -26,24 +26,24 @@ def test_regions_that_share_a_voxel_match(regions: np.ndarray) -> None:
     predicted = np.zeros_like(regions)
     predicted[0, 1, 1] = predicted[3, 0, 5] = 1  # in the first region, and beside the second
     found = match_regions(predicted > 0, regions > 0)
-    assert found == Matches(reference=3, found=1, predicted=2, false=1)
+    assert found == LesionDetection(reference=3, found=1, predicted=2, false=1)
 
 
 def test_one_region_may_match_several(regions: np.ndarray) -> None:
-    assert match_regions(np.ones_like(regions, bool), regions > 0) == Matches(3, 3, 1, 0)
-    assert match_regions(regions > 0, np.ones_like(regions, bool)) == Matches(1, 1, 3, 0)
+    assert match_regions(np.ones_like(regions, bool), regions > 0) == LesionDetection(3, 3, 1, 0)
+    assert match_regions(regions > 0, np.ones_like(regions, bool)) == LesionDetection(1, 1, 3, 0)
 
 
 def test_voxels_that_touch_at_a_corner_are_one_region() -> None:
     corner = np.eye(2, dtype=bool)[:, :, None] & np.eye(2, dtype=bool)[:, None]
-    assert match_regions(corner, ~corner) == Matches(reference=1, found=0, predicted=1, false=1)
+    assert match_regions(corner, ~corner) == LesionDetection(reference=1, found=0, predicted=1, false=1)
 
 
 def test_empty_masks_have_no_regions_to_match(regions: np.ndarray) -> None:
     empty = np.zeros_like(regions, bool)
-    assert match_regions(empty, empty) == Matches(0, 0, 0, 0)
-    assert match_regions(empty, regions > 0) == Matches(3, 0, 0, 0)
-    assert match_regions(regions > 0, empty) == Matches(0, 0, 3, 3)
+    assert match_regions(empty, empty) == LesionDetection(0, 0, 0, 0)
+    assert match_regions(empty, regions > 0) == LesionDetection(3, 0, 0, 0)
+    assert match_regions(regions > 0, empty) == LesionDetection(0, 0, 3, 3)
 
 
 @given(masks, st.integers(0, 2**32 - 1))

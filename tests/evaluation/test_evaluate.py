@@ -57,7 +57,7 @@ def test_each_number_is_what_its_definition_says() -> None:
 
 def test_at_128_takes_every_second_pixel_of_both_masks() -> None:
     score = scored("x", mask((0, 0, 0), (0, 1, 1), (0, 2, 2)), mask((0, 0, 0), (0, 0, 1)))
-    assert (score.at_128.both, score.at_128.predicted, score.at_128.reference) == (1, 2, 1)
+    assert (score.at_128.true_positive, score.at_128.predicted, score.at_128.reference) == (1, 2, 1)
 
 
 def test_what_is_undefined_is_null_in_json() -> None:

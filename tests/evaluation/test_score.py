@@ -101,7 +101,7 @@ def test_voxels_of_unknown_volume_have_none(masks: tuple[int, ...], spacing: tup
     found = score(np.ones(masks), np.ones(masks), spacing=spacing)
     assert found.volume_predicted_ml is found.volume_reference_ml is found.volume_difference_ml is None
     assert found.unit == ("mm" if spacing else "voxel")
-    assert not any(value.endswith("ml") for _, value in found.lines())
+    assert not any(value.endswith("ml") for _, value in found.as_rows())
 
 
 def test_a_score_is_json(ball: np.ndarray) -> None:
@@ -130,7 +130,7 @@ def test_one_empty_mask_counts_as_0_by_rule(empty: str) -> None:
     assert (found.precision, found.recall) == ((None, 0) if empty == "prediction" else (0, None))
     assert found.hausdorff95 is found.average_surface_distance is found.surface_dice is None
     assert found.notes == (f"The {empty} is empty; by rule Dice and IoU count as 0.",)
-    assert [value for _, value in found.lines()].count("undefined") == 4
+    assert [value for _, value in found.as_rows()].count("undefined") == 4
 
 
 @pytest.mark.parametrize("at", [(1, 2, 2), (0, 0, 0), (2, 3, 4)])

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.score import Score, score
-from napari_tumor_unet.evaluation.tables import SUMMARISED, Row, as_csv, match_folders, summarise_scores
+from napari_tumor_unet.evaluation.tables import SUMMARISED, ScoreRow, as_csv, match_folders, summarise_scores
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Refused
 
@@ -151,7 +151,7 @@ def read(text: str) -> list[dict[str, str]]:
 
 @given(st.lists(st.floats(0, 1), max_size=4), st.text("aé,;\"' \n", max_size=8))
 def test_a_table_comes_back_unrounded(values: list[float], name: str) -> None:
-    rows = [Row(name, "r, 1.nii", dataclasses.replace(AGREED, dice=v), "seed") for v in values]
+    rows = [ScoreRow(name, "r, 1.nii", dataclasses.replace(AGREED, dice=v), "seed") for v in values]
     again = read(as_csv(rows))
     assert [float(line["dice"]) for line in again] == values
     assert all((line["prediction"], line["reference"]) == (name, "r, 1.nii") for line in again)
@@ -159,7 +159,7 @@ def test_a_table_comes_back_unrounded(values: list[float], name: str) -> None:
 
 
 def test_a_table_holds_all_of_a_score_and_nothing_where_it_is_undefined() -> None:
-    (line,) = read(as_csv([Row("p.nii", "r.nii", score(FULL, EMPTY, spacing=(5, 1, 1), label=1))]))
+    (line,) = read(as_csv([ScoreRow("p.nii", "r.nii", score(FULL, EMPTY, spacing=(5, 1, 1), label=1))]))
     fields = [f.name for f in dataclasses.fields(Score)]
     assert list(line) == ["prediction", "reference", "model", *fields, "rules"]
     empty = {name for name, value in line.items() if value == ""}
@@ -175,6 +175,6 @@ def test_an_empty_table_is_a_header() -> None:
 
 
 def test_a_row_is_json() -> None:
-    told = Row("p.nii", "r.nii", AGREED).to_json()
+    told = ScoreRow("p.nii", "r.nii", AGREED).to_json()
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert (told["prediction"], told["reference"], told["model"]) == ("p.nii", "r.nii", None)

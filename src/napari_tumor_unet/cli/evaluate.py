@@ -15,7 +15,7 @@ from napari_tumor_unet.cli.console import Device, command, err, fail, out
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.evaluate import ScanScore, Summary
-    from napari_tumor_unet.evaluation.overlap import Spread
+    from napari_tumor_unet.evaluation.overlap import Statistics
 
 _DEFINITIONS = """\
 per volume: Dice and IoU of each scan's whole volume, on its own grid.
@@ -103,7 +103,7 @@ def _print_summary(summary: Summary) -> None:
     out.print(_DEFINITIONS, style="dim", highlight=False, soft_wrap=True)
 
 
-def _cells(spread: Spread) -> list[str]:
+def _cells(spread: Statistics) -> list[str]:
     values = (spread.mean, spread.standard_deviation, spread.median)
     quartiles = f"{spread.lower_quartile:.3f} to {spread.upper_quartile:.3f}"
     return [*(f"{value:.3f}" for value in values), quartiles, f"{spread.lowest:.3f}"]

@@ -15,7 +15,7 @@ from napari_tumor_unet.cli.console import command, err, out
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.score import Score
-    from napari_tumor_unet.evaluation.tables import Row
+    from napari_tumor_unet.evaluation.tables import ScoreRow
 
 
 @command
@@ -41,7 +41,7 @@ def score(
         _print_json(result.to_json()) if as_json else _print_score(result, RULES)
         return
     matched = tables.match_folders(prediction, reference)
-    rows: list[Row] = []
+    rows: list[ScoreRow] = []
     failures: dict[str, str] = {}
     for name, predicted, wanted in matched.pairs:
         try:
@@ -50,7 +50,7 @@ def score(
             failures[name] = str(error)
             err.print(escape(f"{name}: {error}"), style="red", highlight=False, soft_wrap=True)
             continue
-        rows.append(tables.Row(predicted.name, wanted.name, result))
+        rows.append(tables.ScoreRow(predicted.name, wanted.name, result))
     summary = tables.summarise_scores([row.score for row in rows])
     alone = {"only_predicted": matched.only_predicted, "only_reference": matched.only_reference}
     if as_json:
@@ -78,7 +78,7 @@ def _print_json(content: dict[str, Any]) -> None:
 
 def _print_score(result: Score, rules: str) -> None:
     table = Table("", "", show_header=False)
-    for name, value in result.lines():
+    for name, value in result.as_rows():
         table.add_row(name, value)
     out.print(table)
     for note in result.notes:
@@ -86,7 +86,7 @@ def _print_score(result: Score, rules: str) -> None:
     out.print(rules, style="dim", highlight=False, soft_wrap=True)
 
 
-def _print_table(rows: list[Row], summary: dict[str, Any], rules: str) -> None:
+def _print_table(rows: list[ScoreRow], summary: dict[str, Any], rules: str) -> None:
     table = Table(
         Column("mask", overflow="fold"),
         "Dice",
@@ -95,20 +95,18 @@ def _print_table(rows: list[Row], summary: dict[str, Any], rules: str) -> None:
         "mean surface distance",
         "surface Dice",
     )
+    from napari_tumor_unet.evaluation.score import format_number
+
     columns = ("dice", "iou", "hausdorff95", "average_surface_distance", "surface_dice")
     for row in rows:
-        table.add_row(escape(row.prediction), *(_number(getattr(row.score, column)) for column in columns))
+        table.add_row(
+            escape(row.prediction), *(format_number(getattr(row.score, column)) for column in columns)
+        )
     table.add_section()
     for key, name in (("mean", "mean"), ("sd", "SD"), ("median", "median"), ("n", "n")):
-        table.add_row(name, *(_number(summary[column][key]) for column in columns))
+        table.add_row(name, *(format_number(summary[column][key]) for column in columns))
     out.print(table)
     for row in rows:
         for note in row.score.notes:
             out.print(escape(f"{row.prediction}: {note}"), highlight=False, soft_wrap=True)
     out.print(rules, style="dim", highlight=False, soft_wrap=True)
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "undefined"
-    return str(value) if isinstance(value, int) else f"{value:.4f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet._common import TumourUnetError
-from napari_tumor_unet.evaluation.overlap import Overlap, overlap
+from napari_tumor_unet.evaluation.overlap import Counts, overlap
 from napari_tumor_unet.scan.grid import Grid
 
 
@@ -29,7 +29,7 @@ class MaskPair:
 
 
 @dataclass(frozen=True)
-class Matches:
+class LesionDetection:
     """Regions of two masks that touch each other, or do not.
 
     Attributes
@@ -87,7 +87,7 @@ def align(prediction: NDArray[Any], its_grid: Grid, reference: NDArray[Any], gri
     return MaskPair(its_grid.resample(prediction, grid), reference, grid, tuple(notes))
 
 
-def masks_of(pair: MaskPair, label: int | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def binarise(pair: MaskPair, label: int | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Prediction and reference, all labels as one or one label alone."""
     p, r = pair.prediction, pair.reference
     return (p != 0, r != 0) if label is None else (p == label, r == label)
@@ -98,7 +98,7 @@ def crop(pair: MaskPair, label: int | None) -> MaskPair:
 
     With the margin a volume stays one, though its masks are in one slice: its score is the same.
     """
-    p, r = masks_of(pair, label)
+    p, r = binarise(pair, label)
     tight = box_around(p | r)
     box = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in tight)
     prediction, reference = pair.prediction[box], pair.reference[box]
@@ -121,12 +121,18 @@ def box_around(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
     return tuple(box)
 
 
-def slice_overlaps(pair: MaskPair, label: int | None) -> list[Overlap]:
+def slice_overlaps(pair: MaskPair, label: int | None) -> list[Counts]:
     """Counts slice by slice; their sum is that of the whole. A plane is one slice."""
     pairs: Iterable[tuple[Any, Any]] = [(pair.prediction, pair.reference)]
     if pair.reference.ndim == 3:
         pairs = zip(pair.prediction, pair.reference, strict=True)
     return [overlap(p, r) if label is None else overlap(p == label, r == label) for p, r in pairs]
+
+
+def worst_first(slices: Sequence[Counts]) -> list[int]:
+    """List the slices in which something is wrong, by Dice, then by how many voxels are wrong."""
+    wrong = [(s.dice, s.true_positive * 2 - s.predicted - s.reference, z) for z, s in enumerate(slices)]
+    return [z for dice, _, z in sorted(wrong) if dice < 1]
 
 
 def labels_in(pair: MaskPair) -> list[int]:
@@ -137,11 +143,11 @@ def labels_in(pair: MaskPair) -> list[int]:
 
 def agreement(pair: MaskPair, label: int | None) -> NDArray[np.uint8]:
     """Where two masks agree: 1 true positive, 2 false positive, 3 false negative, 0 neither."""
-    p, r = masks_of(pair, label)
+    p, r = binarise(pair, label)
     return np.select([p & r, p, r], [np.uint8(1), np.uint8(2), np.uint8(3)], np.uint8(0))
 
 
-def match_regions(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> Matches:
+def match_regions(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> LesionDetection:
     """Compare two masks region by region: voxels belong together that share a face, an edge or a corner."""
     from scipy import ndimage  # importing it takes longer than a panel may take to open
 
@@ -149,4 +155,4 @@ def match_regions(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -
     (predicted, n), (wanted, m) = (ndimage.label(mask, touching) for mask in (prediction, reference))
     both = prediction & reference
     hit, found = (len(np.unique(labels[both])) for labels in (predicted, wanted))
-    return Matches(reference=int(m), found=found, predicted=int(n), false=int(n) - hit)
+    return LesionDetection(reference=int(m), found=found, predicted=int(n), false=int(n) - hit)

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.evaluation.overlap import Overlap, Spread, overlap, spread
+from napari_tumor_unet._common import drain
+from napari_tumor_unet.evaluation.overlap import Counts, Statistics, overlap, statistics
 from napari_tumor_unet.inference.predict import run
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model.model_file import Model
@@ -45,9 +46,9 @@ class ScanScore:
     """What one scan scored; ``view`` is its slice with the most tumour, by the reference if it has any."""
 
     name: str
-    volume: Overlap
-    at_128: Overlap
-    slices: tuple[Overlap, ...]
+    volume: Counts
+    at_128: Counts
+    slices: tuple[Counts, ...]
     view: View
 
 
@@ -59,13 +60,13 @@ class Summary:
     ----------
     scans, scans_without_tumour : int
         Counts; the second by reference.
-    dice, iou : Spread
+    dice, iou : Statistics
         Per volume.
     worst : tuple of (name, Dice)
         The three lowest.
     missed : tuple of str
         Scans whose tumour was missed entirely: no voxel of it was found.
-    pooled, pooled_at_128 : Overlap
+    pooled, pooled_at_128 : Counts
         Of all scans together.
     slice_dice, tumour_slice_dice : float
         Per slice, with and without tumour-free slices; NaN where there is none.
@@ -75,12 +76,12 @@ class Summary:
 
     scans: int
     scans_without_tumour: int
-    dice: Spread
-    iou: Spread
+    dice: Statistics
+    iou: Statistics
     worst: tuple[tuple[str, float], ...]
     missed: tuple[str, ...]
-    pooled: Overlap
-    pooled_at_128: Overlap
+    pooled: Counts
+    pooled_at_128: Counts
     slice_dice: float
     tumour_slice_dice: float
     tumour_slices: int
@@ -91,7 +92,7 @@ class Summary:
         """As JSON holds it; what is undefined is None."""
         values = dataclasses.asdict(self)
         for name in ("pooled", "pooled_at_128"):
-            pooled: Overlap = getattr(self, name)
+            pooled: Counts = getattr(self, name)
             values[name] = {"dice": pooled.dice, "iou": pooled.iou}
         values["worst"] = [{"name": name, "dice": dice} for name, dice in self.worst]
         cleaned: dict[str, Any] = _nan_to_none(values)
@@ -120,13 +121,7 @@ def score_pair(pair: Case, model: Model, *, device: str = "auto", flair_alone: b
     scan, reference = pair.read()
     if flair_alone:
         scan = dataclasses.replace(scan, sequences={"flair": scan.sequences["flair"]})
-    segmentation = run(scan, model, device=device)
-    while True:
-        try:
-            next(segmentation)
-        except StopIteration as end:
-            prediction: NDArray[np.bool_] = end.value.mask > 0
-            break
+    prediction = drain(run(scan, model, device=device)).mask > 0
     area = (reference if reference.any() else prediction).sum(axis=(1, 2))
     z = int(area.argmax())
     view = View(z, scan.slice("flair", z), prediction[z], reference[z])
@@ -139,7 +134,7 @@ def score_scan(
     """Compare two masks (Z, Y, X)."""
     slices = tuple(overlap(p, r) for p, r in zip(prediction, reference, strict=True))
     at_128 = overlap(prediction[:, ::2, ::2], reference[:, ::2, ::2])
-    return ScanScore(name, sum(slices, Overlap()), at_128, slices, view)
+    return ScanScore(name, sum(slices, Counts()), at_128, slices, view)
 
 
 def summarise(scores: Sequence[ScanScore]) -> Summary:
@@ -151,12 +146,12 @@ def summarise(scores: Sequence[ScanScore]) -> Summary:
     return Summary(
         scans=len(scores),
         scans_without_tumour=sum(not score.volume.reference for score in scores),
-        dice=spread([score.volume.dice for score in scores]),
-        iou=spread([score.volume.iou for score in scores]),
+        dice=statistics([score.volume.dice for score in scores]),
+        iou=statistics([score.volume.iou for score in scores]),
         worst=tuple((score.name, score.volume.dice) for score in by_dice[:3]),
-        missed=tuple(s.name for s in by_dice if s.volume.reference and not s.volume.both),
-        pooled=sum((score.volume for score in scores), Overlap()),
-        pooled_at_128=sum((score.at_128 for score in scores), Overlap()),
+        missed=tuple(s.name for s in by_dice if s.volume.reference and not s.volume.true_positive),
+        pooled=sum((score.volume for score in scores), Counts()),
+        pooled_at_128=sum((score.at_128 for score in scores), Counts()),
         slice_dice=_mean([s.dice for s in slices]),
         tumour_slice_dice=_mean([s.dice for s in tumour]),
         tumour_slices=len(tumour),

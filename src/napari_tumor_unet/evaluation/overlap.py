@@ -14,43 +14,45 @@ from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
-class Overlap:
+class Counts:
     """Voxels in both masks, in the prediction and in the reference; overlaps add up when pooled."""
 
-    both: int = 0
+    true_positive: int = 0
     predicted: int = 0
     reference: int = 0
 
-    def __add__(self, other: Overlap) -> Overlap:
-        return Overlap(
-            self.both + other.both, self.predicted + other.predicted, self.reference + other.reference
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.true_positive + other.true_positive,
+            self.predicted + other.predicted,
+            self.reference + other.reference,
         )
 
     @property
     def dice(self) -> float:
         """Dice coefficient."""
         total = self.predicted + self.reference
-        return 2 * self.both / total if total else 1.0
+        return 2 * self.true_positive / total if total else 1.0
 
     @property
     def iou(self) -> float:
         """Intersection over union."""
-        either = self.predicted + self.reference - self.both
-        return self.both / either if either else 1.0
+        either = self.predicted + self.reference - self.true_positive
+        return self.true_positive / either if either else 1.0
 
     @property
     def precision(self) -> float | None:
         """Share of the prediction that is right; None where nothing is predicted."""
-        return self.both / self.predicted if self.predicted else None
+        return self.true_positive / self.predicted if self.predicted else None
 
     @property
     def recall(self) -> float | None:
         """Share of the reference that was found; None where there is nothing to find."""
-        return self.both / self.reference if self.reference else None
+        return self.true_positive / self.reference if self.reference else None
 
 
 @dataclass(frozen=True)
-class Spread:
+class Statistics:
     """Of one number over volumes; the standard deviation is that of a sample, NaN for a single volume."""
 
     mean: float
@@ -61,14 +63,14 @@ class Spread:
     lowest: float
 
 
-def spread(values: Sequence[float]) -> Spread:
+def statistics(values: Sequence[float]) -> Statistics:
     """Sum up one or more numbers."""
     lower, median, upper = np.percentile(values, (25, 50, 75)).tolist()
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return Spread(float(np.mean(values)), deviation, median, lower, upper, min(values))
+    return Statistics(float(np.mean(values)), deviation, median, lower, upper, min(values))
 
 
-def overlap(prediction: ArrayLike, reference: ArrayLike) -> Overlap:
+def overlap(prediction: ArrayLike, reference: ArrayLike) -> Counts:
     """Count two masks of one shape.
 
     Raises
@@ -81,7 +83,7 @@ def overlap(prediction: ArrayLike, reference: ArrayLike) -> Overlap:
         raise ValueError(f"The masks differ in shape: {p.shape} and {r.shape}.")
     predicted, wanted = int(np.count_nonzero(p)), int(np.count_nonzero(r))
     both = int(np.count_nonzero(np.logical_and(p, r))) if predicted and wanted else 0
-    return Overlap(both, predicted, wanted)
+    return Counts(both, predicted, wanted)
 
 
 def dice(prediction: ArrayLike, reference: ArrayLike) -> float:

@@ -63,7 +63,7 @@ def examples(scores: Sequence[ScanScore]) -> dict[str, ScanScore]:
     """The scans to look at, by the name of their picture."""
     ranked = sorted(scores, key=lambda score: score.volume.dice)
     chosen = {"best": ranked[-1], "median": ranked[len(ranked) // 2], "worst": ranked[0]}
-    missed = [s for s in ranked if s.volume.reference and not s.volume.both]
+    missed = [s for s in ranked if s.volume.reference and not s.volume.true_positive]
     return chosen | {f"missed_{i + 1}": score for i, score in enumerate(missed)}
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, align, masks_of, match_regions
-from napari_tumor_unet.evaluation.overlap import Overlap, overlap
+from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, align, binarise, match_regions
+from napari_tumor_unet.evaluation.overlap import Counts, overlap
 from napari_tumor_unet.io.read import read_labels
 from napari_tumor_unet.scan.grid import Grid, grid_of, spaced
 
@@ -44,7 +44,7 @@ class Score:
     tolerance : float
         Of the surface Dice.
     regions_reference, regions_found, regions_predicted, regions_false : int
-        See :class:`napari_tumor_unet.evaluation.compare.Matches`.
+        See :class:`napari_tumor_unet.evaluation.compare.LesionDetection`.
     notes : tuple of str
         What else must be known to read the numbers.
     """
@@ -75,7 +75,7 @@ class Score:
         """As JSON holds it."""
         return dataclasses.asdict(self) | {"notes": list(self.notes)}
 
-    def lines(self) -> list[tuple[str, str]]:
+    def as_rows(self) -> list[tuple[str, str]]:
         """Names and values as people read them."""
         unit = "mm" if self.unit == "mm" else "voxels"
         tolerance = f"{self.tolerance:g} {self.unit if self.tolerance == 1 else unit}"
@@ -85,14 +85,14 @@ class Score:
             ("difference", self.volume_difference_ml),
         ]
         return [
-            ("Dice", _number(self.dice)),
-            ("IoU", _number(self.iou)),
-            ("precision", _number(self.precision)),
-            ("recall", _number(self.recall)),
-            *((name, _number(volume, "ml")) for name, volume in volumes if volume is not None),
-            ("Hausdorff 95 %", _number(self.hausdorff95, unit)),
-            ("mean surface distance", _number(self.average_surface_distance, unit)),
-            (f"surface Dice, {tolerance}", _number(self.surface_dice)),
+            ("Dice", format_number(self.dice)),
+            ("IoU", format_number(self.iou)),
+            ("precision", format_number(self.precision)),
+            ("recall", format_number(self.recall)),
+            *((name, format_number(volume, "ml")) for name, volume in volumes if volume is not None),
+            ("Hausdorff 95 %", format_number(self.hausdorff95, unit)),
+            ("mean surface distance", format_number(self.average_surface_distance, unit)),
+            (f"surface Dice, {tolerance}", format_number(self.surface_dice)),
             ("regions found", f"{self.regions_found} of {self.regions_reference}"),
             ("false regions", f"{self.regions_false} of {self.regions_predicted}"),
             ("voxels in both", f"{self.voxels_both:,}"),
@@ -141,7 +141,7 @@ def score(
     (0.75, 1.0, 1)
     """
     if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise ComparisonError(f"The tolerance {tolerance:g} is no distance; it must be 0 or more.")
+        raise ComparisonError(f"The tolerance must be 0 or more; {tolerance:g} is not.")
     (p, its_grid), (r, grid) = _labels(prediction), _labels(reference)
     pair = align(p, its_grid, r, grid)
     if spacing is not None:
@@ -153,10 +153,10 @@ def score(
     return score_masks(pair, label, tolerance)
 
 
-def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Overlap | None = None) -> Score:
+def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Counts | None = None) -> Score:
     """Compare two masks on one grid, all labels as one or one label alone; count unless that is done."""
     grid = pair.grid
-    p, r = masks_of(pair, label)
+    p, r = binarise(pair, label)
     counts = counts or overlap(p, r)
     notes = [*pair.notes, *rules_at_work(counts)]
     distances: dict[str, float] = {}
@@ -177,7 +177,7 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Ove
         iou=counts.iou,
         precision=counts.precision,
         recall=counts.recall,
-        voxels_both=counts.both,
+        voxels_both=counts.true_positive,
         voxels_predicted=counts.predicted,
         voxels_reference=counts.reference,
         volume_predicted_ml=None if ml is None else counts.predicted * ml,
@@ -196,7 +196,7 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Ove
     )
 
 
-def rules_at_work(counts: Overlap) -> list[str]:
+def rules_at_work(counts: Counts) -> list[str]:
     """What must be said of empty masks: the rule by which they have a Dice."""
     if counts.predicted and counts.reference:
         return []
@@ -214,7 +214,10 @@ def _labels(source: ArrayLike | str | Path) -> tuple[NDArray[Any], Grid]:
     return labels, spaced(labels.shape, [1.0] * labels.ndim, in_mm=False)
 
 
-def _number(value: float | None, unit: str = "") -> str:
+def format_number(value: float | None, unit: str = "") -> str:
+    """Write a number as people read it: a count whole, a share with four digits, a measure with its unit."""
     if value is None:
         return "undefined"
-    return f"{value:.2f} {unit}" if unit else f"{value:.4f}"
+    if unit:
+        return f"{value:.2f} {unit}"
+    return str(value) if isinstance(value, int) else f"{value:.4f}"

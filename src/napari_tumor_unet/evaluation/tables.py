@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
-from napari_tumor_unet.evaluation.overlap import spread
+from napari_tumor_unet.evaluation.overlap import statistics
 from napari_tumor_unet.evaluation.score import RULES, Score
 from napari_tumor_unet.io.file_names import name_of_masked, scan_name
 from napari_tumor_unet.io.find import find_masks
@@ -23,7 +23,7 @@ _SUFFIX = re.compile(r"_(pred|prediction|reference|gt)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoreRow:
     """A comparison with the names of what was compared, and of the model that predicted, if known."""
 
     prediction: str
@@ -38,7 +38,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Matched:
+class FolderMatch:
     """Masks of two folders with one name, and the names that only one of them has."""
 
     pairs: tuple[tuple[str, Path, Path], ...]
@@ -46,7 +46,7 @@ class Matched:
     only_reference: tuple[str, ...]
 
 
-def match_folders(predictions: Path, references: Path) -> Matched:
+def match_folders(predictions: Path, references: Path) -> FolderMatch:
     """Match the masks in two folders by their names, endings such as ``_mask`` or ``_seg`` aside.
 
     Raises
@@ -60,7 +60,7 @@ def match_folders(predictions: Path, references: Path) -> Matched:
     both = sorted(left.keys() & right.keys())
     if not both:
         raise ComparisonError(f"No mask in {predictions.name} has the name of one in {references.name}.")
-    return Matched(
+    return FolderMatch(
         tuple((name, left[name], right[name]) for name in both),
         tuple(sorted(left.keys() - right.keys())),
         tuple(sorted(right.keys() - left.keys())),
@@ -72,7 +72,7 @@ def summarise_scores(scores: Sequence[Score]) -> dict[str, Any]:
     return {"n": len(scores)} | {name: _summary([getattr(s, name) for s in scores]) for name in SUMMARISED}
 
 
-def as_csv(rows: Iterable[Row]) -> str:
+def as_csv(rows: Iterable[ScoreRow]) -> str:
     """A line a comparison; numbers unrounded, empty where they are undefined."""
     names = [field.name for field in dataclasses.fields(Score)]
     text = io.StringIO()
@@ -87,7 +87,7 @@ def _summary(values: Iterable[float | None]) -> dict[str, Any]:
     known = [value for value in values if value is not None]
     if not known:
         return {"n": 0, "mean": None, "sd": None, "median": None}
-    of = spread(known)
+    of = statistics(known)
     sd = None if math.isnan(of.standard_deviation) else of.standard_deviation
     return {"n": len(known), "mean": of.mean, "sd": sd, "median": of.median}
 

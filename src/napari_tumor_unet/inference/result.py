@@ -6,6 +6,7 @@ import dataclasses
 import math
 import mmap
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +64,10 @@ class Findings:
         return f"Tumour: {self.size}. {NOT_FOR_THE_CLINIC}"
 
 
+_KEYS = {"min_region_weight": "smallest_region"}
+"""Keys in files and layers that are not called as the attributes."""
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where a mask came from; it names no patient and no path."""
@@ -81,8 +86,14 @@ class Provenance:
     def to_json(self) -> dict[str, Any]:
         """Return the entries as files and layers hold them."""
         entries = dataclasses.asdict(self)
-        # The key of older files.
-        return {{"min_region_weight": "smallest_region"}.get(key, key): entries[key] for key in entries}
+        return {_KEYS.get(name, name): value for name, value in entries.items()}
+
+    @classmethod
+    def from_json(cls, entries: Mapping[str, Any]) -> Provenance:
+        """Return what :meth:`to_json` gave; entries that are none of a provenance are passed over."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        keys = {name: _KEYS.get(name, name) for name in names}
+        return cls(**{name: entries[key] for name, key in keys.items() if key in entries})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.io.datasets.snapshot import write_snapshot
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.training.events import Epoch, Estimate
@@ -99,7 +99,7 @@ def segment_folder(
 
 
 def score(
-    ask: Callable[[range | None], Any], counts: Mapping[int | None, Overlap], tolerance: float
+    ask: Callable[[range | None], Any], counts: Mapping[int | None, Counts], tolerance: float
 ) -> Generator[Any, None, None]:
     """Compare two masks that the parent holds, label by label; None stands for all labels as one.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.training.events import Epoch, Scored, Step, Waiting
@@ -250,7 +250,7 @@ def test_what_the_sample_lost_is_told() -> None:
 def change(name: str, gain: float, sample: bool = False) -> Change:
     """Of a Dice of 0.5 by a gain; both masks have 1000 voxels."""
     both = round(1000 * (0.5 + gain))
-    return Change(name, Overlap(500, 1000, 1000), Overlap(both, 1000, 1000), sample)
+    return Change(name, Counts(500, 1000, 1000), Counts(both, 1000, 1000), sample)
 
 
 def test_the_estimate_grows_with_what_is_asked_for(tiny_model: Model) -> None:

@@ -151,7 +151,7 @@ class MaskMetadata(LayerMetadata):
         now: dict[str, Any] = {"threshold": self.threshold}
         if self.min_region_voxels is not None:
             now["fewest_voxels"] = self.min_region_voxels
-        return dataclasses.asdict(self.provenance) | now
+        return self.provenance.to_json() | now
 
     def _read(self, name: str) -> Any:
         return (self.sidecar_provenance() or None) if name == "provenance" else super()._read(name)
@@ -230,8 +230,7 @@ def as_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def provenance_of(values: Mapping[str, Any]) -> tuple[Provenance, int | None]:
     """Split a dict into the provenance and the voxels under which the user had regions dropped."""
-    names = {one.name for one in dataclasses.fields(Provenance)}
-    provenance = Provenance(**{name: value for name, value in as_tuples(values).items() if name in names})
+    provenance = Provenance.from_json(as_tuples(values))
     return provenance, values.get("fewest_voxels")
 
 

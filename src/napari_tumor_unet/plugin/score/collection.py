@@ -17,8 +17,8 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
-from napari_tumor_unet.evaluation.score import RULES
-from napari_tumor_unet.evaluation.tables import Row, as_csv, summarise_scores
+from napari_tumor_unet.evaluation.score import RULES, format_number
+from napari_tumor_unet.evaluation.tables import ScoreRow, as_csv, summarise_scores
 from napari_tumor_unet.plugin.ui.widgets import append, button, row
 
 _COLUMNS = ("prediction", "reference", "label", "Dice", "IoU", "Hausdorff 95 %")
@@ -33,9 +33,9 @@ class RunningTable(Container):
         The rows of the comparison that is shown.
     """
 
-    def __init__(self, current: Callable[[], list[Row]]) -> None:
+    def __init__(self, current: Callable[[], list[ScoreRow]]) -> None:
         self._current = current
-        self.rows: list[Row] = []
+        self.rows: list[ScoreRow] = []
         self.copy = button("Copy", "Copy the numbers as text.", self._copy)
         self.save = button("Save...", "Save the numbers as CSV or JSON.", lambda: self._save(self._current()))
         self.add = button("Add to list", "Add the numbers to the list of several comparisons.", self._add)
@@ -63,7 +63,7 @@ class RunningTable(Container):
             label = "all labels" if shown.score.label is None else f"label {shown.score.label}"
             parts.append(f"prediction\t{shown.prediction}\nreference\t{shown.reference}\nlabels\t{label}")
             parts[-1] += f"\nmodel\t{shown.model}" if shown.model else ""
-            parts += ["\n".join(f"{name}\t{value}" for name, value in shown.score.lines())]
+            parts += ["\n".join(f"{name}\t{value}" for name, value in shown.score.as_rows())]
             parts += list(shown.score.notes)
         QApplication.clipboard().setText("\n".join([*parts, RULES]) + "\n")
 
@@ -79,7 +79,7 @@ class RunningTable(Container):
     def _save_all(self) -> None:
         self._save(self.rows)
 
-    def _save(self, rows: list[Row]) -> None:
+    def _save(self, rows: list[ScoreRow]) -> None:
         name, kind = QFileDialog.getSaveFileName(
             self.native, "Save the numbers", "scores.csv", "Table (*.csv);;JSON (*.json)"
         )
@@ -105,7 +105,10 @@ class RunningTable(Container):
                 shown.prediction,
                 shown.reference,
                 "all" if shown.score.label is None else str(shown.score.label),
-                *(_number(value) for value in (shown.score.dice, shown.score.iou, shown.score.hausdorff95)),
+                *(
+                    format_number(value)
+                    for value in (shown.score.dice, shown.score.iou, shown.score.hausdorff95)
+                ),
             )
             for shown in self.rows
         ]
@@ -113,7 +116,7 @@ class RunningTable(Container):
             summary = summarise_scores([shown.score for shown in self.rows])
             for name, key in (("mean", "mean"), ("SD", "sd"), ("n", "n")):
                 values = (summary[column][key] for column in ("dice", "iou", "hausdorff95"))
-                lines.append((name, "", "", *(_number(value) for value in values)))
+                lines.append((name, "", "", *(format_number(value) for value in values)))
         self.table.setRowCount(len(lines))
         for line, texts in enumerate(lines):
             for column, text in enumerate(texts):
@@ -121,13 +124,7 @@ class RunningTable(Container):
         self.table.scrollToBottom()
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return "undefined"
-    return str(value) if isinstance(value, int) else f"{value:.4f}"
-
-
-def _as_json(rows: list[Row]) -> str:
+def _as_json(rows: list[ScoreRow]) -> str:
     pairs = [shown.to_json() for shown in rows]
     summary = summarise_scores([shown.score for shown in rows])
     return json.dumps({"pairs": pairs, "summary": summary, "rules": RULES}, indent=2) + "\n"

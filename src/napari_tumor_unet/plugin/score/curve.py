@@ -10,7 +10,7 @@ import pyqtgraph as pg
 from napari.utils.theme import get_theme
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.overlap import Counts
 
 _HEIGHT = 130  # pixels
 _LINE = "#ff6a3d"  # that of the mask's first label
@@ -28,7 +28,7 @@ class SliceCurve(QWidget):
     def __init__(self, go: Callable[[int], None]) -> None:
         super().__init__()
         self._go = go
-        self._slices: Sequence[Overlap] = ()
+        self._slices: Sequence[Counts] = ()
         self.plot = pg.PlotWidget()
         self.plot.setFixedHeight(_HEIGHT)
         self.plot.setMenuEnabled(False)
@@ -48,7 +48,7 @@ class SliceCurve(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.plot)
 
-    def show_slices(self, slices: Sequence[Overlap]) -> None:
+    def show_slices(self, slices: Sequence[Counts]) -> None:
         """Draw the curve."""
         self._slices = slices
         shown = [(z, s.dice) for z, s in enumerate(slices) if s.predicted or s.reference]
@@ -79,9 +79,3 @@ class SliceCurve(QWidget):
         if self._slices:
             index = round(self.plot.getViewBox().mapSceneToView(event.scenePos()).x())
             self._go(min(max(index, 0), len(self._slices) - 1))
-
-
-def worst_first(slices: Sequence[Overlap]) -> list[int]:
-    """The slices in which something is wrong, by Dice, then by how many voxels are wrong."""
-    wrong = [(s.dice, s.both * 2 - s.predicted - s.reference, z) for z, s in enumerate(slices)]
-    return [z for dice, _, z in sorted(wrong) if dice < 1]

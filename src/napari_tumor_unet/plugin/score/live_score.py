@@ -20,7 +20,7 @@ from napari_tumor_unet.evaluation.compare import (
     labels_in,
     slice_overlaps,
 )
-from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.plugin.score.mask_pair import Compared
 from napari_tumor_unet.plugin.segment.controller import Session
@@ -54,18 +54,18 @@ class Counted:
     pair : MaskPair
     labels : list of int
         All that there are.
-    slices : dict of int or None to list of Overlap
+    slices : dict of int or None to list of Counts
         Of each label compared, slice by slice.
     """
 
     pair: MaskPair
     labels: list[int]
-    slices: dict[int | None, list[Overlap]]
+    slices: dict[int | None, list[Counts]]
 
     @property
-    def totals(self) -> dict[int | None, Overlap]:
+    def totals(self) -> dict[int | None, Counts]:
         """Counts of each label compared, of all slices together."""
-        return {label: sum(parts, Overlap()) for label, parts in self.slices.items()}
+        return {label: sum(parts, Counts()) for label, parts in self.slices.items()}
 
     @cached_property
     def box(self) -> MaskPair:
@@ -84,7 +84,7 @@ class _Failure:
     details: str | None = None  # of what nobody expected
 
 
-class Comparing(QObject):
+class LiveScore(QObject):
     """Lives as long as its panel.
 
     Attributes
@@ -246,13 +246,13 @@ def _count(request: Request, known: list[int] | None) -> Counted | _Failure:
         return _Failure("The masks could not be read; are their files still there?", traceback.format_exc())
 
 
-def _each(pair: MaskPair, labels: list[int]) -> dict[int | None, list[Overlap]]:
+def _each(pair: MaskPair, labels: list[int]) -> dict[int | None, list[Counts]]:
     if len(labels) > _MOST_LABELS:
         raise ComparisonError(f"There are {len(labels)} labels; compare all as one, or one of them.")
     return {label: slice_overlaps(pair, label) for label in labels}
 
 
-def _voxels(labels: Iterable[list[Overlap]]) -> int:
+def _voxels(labels: Iterable[list[Counts]]) -> int:
     return sum(part.predicted + part.reference for slices in labels for part in slices)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from magicgui.widgets import Container, Label
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
-from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.evaluation.score import RULES, Score, rules_at_work
 from napari_tumor_unet.plugin.ui.widgets import append
 
@@ -42,7 +42,7 @@ class Numbers(Container):
         self.table.setRowCount(0)
         self.table.setColumnCount(0)
 
-    def show_counts(self, totals: Mapping[int | None, Overlap]) -> None:
+    def show_counts(self, totals: Mapping[int | None, Counts]) -> None:
         """Dice and IoU, at once; the other numbers are of before until they come."""
         if not totals:
             self.large.value = "Both masks are empty."
@@ -66,7 +66,7 @@ class Numbers(Container):
         """All numbers of one label."""
         self._scores[score.label] = score
         column = self._columns.index(score.label)
-        lines = score.lines()
+        lines = score.as_rows()
         new = self.table.rowCount() != len(lines)
         self.table.setRowCount(len(lines))
         self.table.setVerticalHeaderLabels([name for name, _ in lines])

@@ -13,10 +13,10 @@ from qtpy.QtWidgets import QSizePolicy
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.score import Score
-from napari_tumor_unet.evaluation.tables import Row
+from napari_tumor_unet.evaluation.tables import ScoreRow
 from napari_tumor_unet.plugin.layers.metadata import is_agreement, is_prediction, model_of
 from napari_tumor_unet.plugin.score.collection import RunningTable
-from napari_tumor_unet.plugin.score.live_score import Comparing, Counted, Request
+from napari_tumor_unet.plugin.score.live_score import Counted, LiveScore, Request
 from napari_tumor_unet.plugin.score.mask_pair import compared
 from napari_tumor_unet.plugin.score.numbers import Numbers
 from napari_tumor_unet.plugin.score.slices import Slices
@@ -41,7 +41,7 @@ class ScorePanel(Container):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._session = Session.of(viewer)
         self._viewer = self._session.viewer
-        self._comparing = Comparing(self._session)
+        self._comparing = LiveScore(self._session)
         self._found_labels: list[int] = []
         self._request: Request | None = None
         self._point: tuple[float, ...] = ()
@@ -246,11 +246,11 @@ class ScorePanel(Container):
     def _show_details(self) -> None:
         show_details(self.said.value, self._comparing.details, self.native)
 
-    def _row(self) -> list[Row]:
+    def _row(self) -> list[ScoreRow]:
         """The comparison that is shown, a row for each label."""
         layers = (self._request.prediction.layer, self._request.reference.layer)
         names = [layer.name for layer in layers]
-        return [Row(*names, score, model_of(layers[0])) for score in self.numbers.scores]
+        return [ScoreRow(*names, score, model_of(layers[0])) for score in self.numbers.scores]
 
     def _let_go(self) -> None:
         """The panel is closed; the viewer goes on."""

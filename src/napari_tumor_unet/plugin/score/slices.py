@@ -14,10 +14,10 @@ from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
 
-from napari_tumor_unet.evaluation.compare import MaskPair, agreement
-from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.compare import MaskPair, agreement, worst_first
+from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_agreement, mask_metadata
-from napari_tumor_unet.plugin.score.curve import SliceCurve, worst_first
+from napari_tumor_unet.plugin.score.curve import SliceCurve
 from napari_tumor_unet.plugin.score.mask_pair import Compared
 from napari_tumor_unet.plugin.ui.widgets import append, button, row
 
@@ -43,7 +43,7 @@ class Slices(Container):
         self._reference: Compared | None = None
         self._pair: MaskPair | None = None
         self._label: int | None = None
-        self._slices: Sequence[Overlap] = ()
+        self._slices: Sequence[Counts] = ()
         self._next = 0
         self.worst = button("Worst slice", "Go to the slice with the lowest Dice.", self._go_to_worst)
         self.next = button("Next", "Go to the next worst slice.", self._go_to_next)
@@ -66,7 +66,7 @@ class Slices(Container):
         self._on_theme()
 
     def show_slices(
-        self, reference: Compared, pair: MaskPair, label: int | None, slices: Sequence[Overlap]
+        self, reference: Compared, pair: MaskPair, label: int | None, slices: Sequence[Counts]
     ) -> None:
         """Show a comparison: of a plane there is no curve."""
         self._reference, self._pair, self._label, self._slices = reference, pair, label, slices

@@ -80,7 +80,7 @@ class KeptResult:
         if fewest:
             drop_small_regions(new, fewest)
         else:
-            share = 0.0 if metadata.provenance is None else metadata.provenance.smallest_region
+            share = 0.0 if metadata.provenance is None else metadata.provenance.min_region_weight
             drop_faint_regions(new, probability, threshold, share)
         for z, plane in enumerate(new):
             untouched = mask[z] == written[z]

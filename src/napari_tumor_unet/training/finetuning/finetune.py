@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from napari_tumor_unet.evaluation.evaluate import ScanScore, score_pair
-from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.io.datasets.pairs import Case, Pair
 from napari_tumor_unet.io.datasets.sample import NAME, sample_mask, sample_scan
 from napari_tumor_unet.model.card import Card
@@ -202,10 +202,10 @@ def _score(
     return scores
 
 
-def _judged(score: ScanScore, case: Case) -> Overlap:
+def _judged(score: ScanScore, case: Case) -> Counts:
     if case.slices is None:
         return score.volume
-    return sum((score.slices[z] for z in case.slices), Overlap())
+    return sum((score.slices[z] for z in case.slices), Counts())
 
 
 def _only(case: Case, slices: tuple[int, ...]) -> Case:

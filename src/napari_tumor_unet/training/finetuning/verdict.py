@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_tumor_unet.evaluation.overlap import Overlap
+from napari_tumor_unet.evaluation.overlap import Counts
 
 _FORGETS = 0.05  # loss of Dice on the sample that is worth a warning
 
@@ -19,15 +19,15 @@ class Change:
     Attributes
     ----------
     name : str
-    before, after : Overlap
+    before, after : Counts
         Of the volume, or of the slices that are judged.
     is_sample : bool
         Whether it is the bundled sample, which shows what was forgotten.
     """
 
     name: str
-    before: Overlap
-    after: Overlap
+    before: Counts
+    after: Counts
     is_sample: bool = False
 
     @property
