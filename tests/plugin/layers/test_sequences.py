@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from napari_tumor_unet import segment
 from napari_tumor_unet.plugin.io.readers import read_layers
-from napari_tumor_unet.plugin.layers.descriptions import description_in, read_said, sequence_said
+from napari_tumor_unet.plugin.layers.descriptions import description_in, read_said, sequence_said, write_said
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.layers.sequence_memory import learn
@@ -242,6 +242,22 @@ def test_a_correction_is_remembered_for_its_layers_and_for_the_description(
     assert filled(panel) == {"flair": "smith_7 T1"}
     assert panel.scan.forget.native.isHidden()
     assert read_said() == {}
+
+
+def test_remembered_descriptions_are_read_again_only_after_they_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_said({"t2fsfl": "flair"})
+    names = ("jones T1", "jones T1", "jones T2FSFL")
+    expected = {"flair": "jones T2FSFL", "pre": "jones T1"}
+    assert guessed(*names) == expected
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", lambda *_, **__: pytest.fail("a file is read in a click"))
+        assert guessed(*names) == expected
+    write_said({"t2fsfl": "post"})  # as another napari does
+    assert guessed(*names) != expected
+    read_said()["t2fsfl"] = "flair"
+    assert read_said() == {"t2fsfl": "post"}
 
 
 @pytest.mark.parametrize(

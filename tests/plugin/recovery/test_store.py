@@ -181,7 +181,7 @@ def test_a_full_disk_leaves_the_one_before_whole(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez_compressed", full)
-    with refused(AutosaveError, "of b cannot be saved on their own (No space left on device)"):
+    with refused(AutosaveError, "Autosave of b failed (No space left on device)"):
         save(make(scan="b"), left)
     assert load(left).scan == "a scan"
     assert list(left.parent.iterdir()) == [left]
@@ -196,6 +196,6 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "file" / "autosave"))
-    with refused(AutosaveError, "cannot be saved on their own"):
+    with refused(AutosaveError, "Autosave failed"):
         store.new_file()
     assert not leftovers()

@@ -307,7 +307,7 @@ def test_one_of_another_version_is_told_and_stays(viewer: napari.Viewer, qtbot: 
     keeper.offered = True
     keeper.restore(Leftover(path, "head", 1, None))
     qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
-    assert told == ["The file with these corrections is none of this version; delete it."]
+    assert told == ["This autosave was written by another version; it can only be deleted."]
     assert path.exists()
     assert not viewer.layers
 
@@ -325,9 +325,7 @@ def test_a_full_disk_is_told_once(
             layer.paint((2, 8, 8), label)
             looked(viewer, qtbot)
         qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
-    sentence = (
-        "Corrections of head cannot be saved on their own (No space left on device); save the mask yourself."
-    )
+    sentence = "Autosave of head failed (No space left on device); save the mask yourself."
     assert told == [sentence]
     layer.paint((2, 8, 8), 4)
     wait_for_autosaves(1, qtbot)

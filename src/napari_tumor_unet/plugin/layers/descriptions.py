@@ -1,4 +1,4 @@
-"""Which sequences descriptions mean, as the user once said: kept in a small file, without patients."""
+"""Remember which sequence a series description means, in a small file without patients."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from platformdirs import user_config_path
 
+from napari_tumor_unet._common import atomic_write
 from napari_tumor_unet.scan import SEQUENCES, Sequence
 from napari_tumor_unet.scan.sequence_names import speaks_of_sequence, words_of
 
@@ -54,24 +57,34 @@ def sequence_said(name: str, said: Said) -> Sequence | None:
 
 
 def read_said() -> dict[str, Sequence]:
-    """All that the user said; nothing, where the file is missing or damaged."""
+    """Return all that the user said; nothing, where the file is missing or damaged.
+
+    The file is read once, and again only after it has changed: the window's thread asks often.
+    """
+    path = _file()
     try:
-        kept = json.loads(_file().read_text(encoding="utf-8"))
-        return {str(description): said for description, said in kept.items() if said in SEQUENCES}
-    except (OSError, ValueError, AttributeError, TypeError):
+        state = path.stat()
+    except OSError:
         return {}
+    return dict(_read(path, (state.st_mtime_ns, state.st_size, state.st_ino)))
 
 
 def write_said(said: Said) -> None:
-    """Keep them; where that cannot be, they are known until napari is closed."""
+    """Write what the user said; a folder that cannot be written to is no error."""
     path = _file()
-    fresh = path.with_suffix(".new")
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(json.dumps(dict(said), indent=1, ensure_ascii=False), encoding="utf-8")
-        fresh.replace(path)
-    except OSError:
-        return
+        with atomic_write(path) as partial:
+            partial.write_text(json.dumps(dict(said), indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, _state: tuple[int, int, int]) -> dict[str, Sequence]:
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return {str(description): said for description, said in kept.items() if said in SEQUENCES}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
 
 
 def _file() -> Path:

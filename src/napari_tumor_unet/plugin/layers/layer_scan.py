@@ -206,7 +206,7 @@ def _volume(part: Part, image: Image, place: Place, point: Positions[float], tit
     if not alike:
         own = axes_of(part.image)
     fixed = dict(zip(own.leading, seen.at, strict=True))
-    if part.channel is not None:
+    if part.channel is not None and own.channel is not None:
         fixed[own.channel] = part.channel
     volume = Volume(voxels_of(part.image), own.spatial, fixed, seen.turn)
     if part.image is image:

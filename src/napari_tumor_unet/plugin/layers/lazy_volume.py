@@ -139,7 +139,7 @@ class Place:
 
     def stored(self, data: NDArray[Any]) -> NDArray[Any]:
         """The scan's part of a layer's data, three axes as they are stored: a view."""
-        part = data[self.at]
+        part: NDArray[Any] = data[self.at]
         return part[None] if part.ndim == 2 else part
 
     def volume(self, data: NDArray[Any]) -> NDArray[Any]:

@@ -65,9 +65,9 @@ def common_grids(one: Image, other: Image) -> tuple[Grid, Grid]:
     That is the patient, where both files say it and the layers were not moved; as napari's world lacks
     the rotation of an oblique scan. Else it is napari's.
     """
-    grids = _in_patient(one), _in_patient(other)
-    if grids[0] is not None and grids[1] is not None:
-        return grids
+    first, second = _in_patient(one), _in_patient(other)
+    if first is not None and second is not None:
+        return first, second
     return _in_world(one), _in_world(other)
 
 

@@ -1,4 +1,4 @@
-"""Corrections that are kept on their own while the user paints: one file a layer, one folder a process."""
+"""Autosave: one file per labels layer, in a locked folder per process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from platformdirs import user_data_path
+
+from napari_tumor_unet._common import TumourUnetError, atomic_write, user_folder
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -30,7 +31,7 @@ _FORMAT = "napari-tumor-unet corrections 1"
 _VOLUMES = ("mask", "written", "probability")
 
 
-class AutosaveError(RuntimeError):
+class AutosaveError(TumourUnetError, RuntimeError):
     """An autosave that cannot be written or used; the message is one sentence."""
 
 
@@ -120,13 +121,12 @@ def edited_slices(mask: NDArray[Any], written: NDArray[Any]) -> int:
 
 def autosave_folder() -> Path:
     """Where autosaves are; it may not be there yet."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named) if named else user_data_path("napari-tumor-unet", appauthor=False) / "autosave"
+    return user_folder("autosave", FOLDER_VARIABLE)
 
 
 def new_file() -> Path:
     """A name for an autosave, in the folder that this process holds."""
-    with _told_of("Corrections cannot be saved on their own ({reason}); save masks yourself"):
+    with _as_autosave_error("Autosave failed ({reason}); save masks yourself"):
         return _own_folder(autosave_folder()) / f"{uuid.uuid4().hex}{ENDING}"
 
 
@@ -146,19 +146,13 @@ def save(autosave: Autosave, path: Path) -> None:
         "shapes": {name: part.shape for name, part in parts.items()},
     }
     arrays = {f"{name}_{kind}": getattr(parts[name], kind) for name in _VOLUMES for kind in ("at", "planes")}
-    said = f"Corrections of {autosave.scan} cannot be saved on their own ({{reason}}); save the mask yourself"
-    partial = path.with_name(f".partial-{path.name}")
-    with _told_of(said):
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open(partial, "wb", opener=_private) as file:
-                np.savez_compressed(file, told=_as_bytes(told), **arrays)
-                file.flush()
-                os.fsync(file.fileno())  # before it replaces the last good one
-            partial.replace(path)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+    said = f"Autosave of {autosave.scan} failed ({{reason}}); save the mask yourself"
+    with _as_autosave_error(said):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with atomic_write(path) as partial, open(partial, "wb", opener=_private) as file:
+            np.savez_compressed(file, told=_as_bytes(told), **arrays)
+            file.flush()
+            os.fsync(file.fileno())  # before it replaces the last good one
 
 
 def leftovers() -> list[Leftover]:
@@ -201,7 +195,7 @@ def discard(path: Path) -> None:
     AutosaveError
         If it cannot be deleted.
     """
-    with _told_of("Corrections that were saved on their own cannot be deleted ({reason}); try again later"):
+    with _as_autosave_error("The autosave cannot be deleted ({reason}); try again later"):
         path.unlink(missing_ok=True)
 
 
@@ -285,7 +279,7 @@ def _private(path: str, flags: int) -> int:
 
 
 @contextmanager
-def _told_of(sentence: str) -> Iterator[None]:
+def _as_autosave_error(sentence: str) -> Iterator[None]:
     try:
         yield
     except (OSError, NotImplementedError) as error:  # as above

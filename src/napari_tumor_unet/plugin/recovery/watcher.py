@@ -1,4 +1,4 @@
-"""Keeps the corrections that a user makes in a viewer, and offers those of a session that ended."""
+"""Keep the corrections that a user makes in a viewer, and offer those of a session that ended."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Autosaving(QObject):
         for layer in viewer.layers:
             self._watch(layer)
         viewer.window._qt_window.installEventFilter(self)
-        self.destroyed.connect(partial(Autosaving._let_go, self))
+        self.destroyed.connect(partial(Autosaving._disconnect, self))
         self._do(store.leftovers, self._on_leftovers)
 
     def keep_now(self) -> None:
@@ -175,7 +175,9 @@ class Autosaving(QObject):
         try:
             layer = add_layer(self._viewer, restored)
         except Exception:  # of what a file lacks that others wrote
-            self._on_deleted(leftover, "The file with these corrections is none of this version; delete it.")
+            self._on_deleted(
+                leftover, "This autosave was written by another version; it can only be deleted."
+            )
             return
         self._keep(layer, self._kept[layer], instead_of=leftover)
         self._drop(leftover)
@@ -205,7 +207,7 @@ class Autosaving(QObject):
     def _serve(self, call: Callable[[], None]) -> None:
         call()
 
-    def _let_go(self, *_: Any) -> None:
+    def _disconnect(self, *_: Any) -> None:
         self._viewer.layers.events.inserted.disconnect(self._on_inserted)
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._thread.shutdown(wait=False)
