@@ -61,5 +61,5 @@ def open_scan(viewer: napari.viewer.Viewer) -> None:
         f"MRI scans ({_PATTERNS});;All files, also DICOM without an ending (*)",
     )
     if paths:
-        session.warm_up()
+        session.context.warm_up()
         open_paths(session.viewer, paths)
