@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from napari_tumor_unet.inference.regions import (
+    count_regions,
     drop_faint_regions,
     drop_small_regions,
     find_regions,

@@ -85,8 +85,8 @@ def _child() -> Iterator[Worker]:
 def _one_child(request: pytest.FixtureRequest, _child: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child takes seconds to start: one serves all tests, but for those that are about its life."""
     if not request.node.get_closest_marker("own_child"):
-        for module in ("segment", "finetune"):
-            monkeypatch.setattr(f"napari_tumor_unet.plugin.{module}.controller.Worker", lambda: Lent(_child))
+        for module in ("ui.viewer_context", "finetune.controller"):
+            monkeypatch.setattr(f"napari_tumor_unet.plugin.{module}.Worker", lambda: Lent(_child))
 
 
 @pytest.fixture

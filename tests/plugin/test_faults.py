@@ -97,8 +97,8 @@ def test_a_child_killed_while_it_starts_is_replaced_or_told(
     viewer: napari.Viewer, scan: Image, qtbot: Any, finish: Finish
 ) -> None:
     session = begin(viewer, qtbot, progress=False)
-    qtbot.waitUntil(lambda: session.worker.pid is not None, timeout=PATIENCE)
-    os.kill(session.worker.pid, signal.SIGKILL)
+    qtbot.waitUntil(lambda: session.context.worker.pid is not None, timeout=PATIENCE)
+    os.kill(session.context.worker.pid, signal.SIGKILL)
     if not finish(viewer):
         assert "process was stopped" in session.said
     viewer.layers.selection.active = scan
@@ -113,7 +113,7 @@ def test_a_child_killed_between_runs_is_not_noticed(
 ) -> None:
     session = begin(viewer, qtbot)
     assert finish(viewer)
-    os.kill(session.worker.pid, signal.SIGKILL)
+    os.kill(session.context.worker.pid, signal.SIGKILL)
     begin(viewer, qtbot)
     assert finish(viewer)
 
@@ -243,6 +243,6 @@ def test_no_process_stays_when_the_viewer_is_closed_in_a_run(make_napari_viewer:
     viewer = make_napari_viewer()
     viewer.add_image(make_phantom((120, 64, 64))[0].sequences["flair"])
     session = begin(viewer, qtbot)
-    child = psutil.Process(session.worker.pid)
+    child = psutil.Process(session.context.worker.pid)
     viewer.close()
     qtbot.waitUntil(lambda: not child.is_running() or child.status() == "zombie", timeout=PATIENCE)

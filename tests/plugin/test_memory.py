@@ -55,7 +55,7 @@ def test_a_large_scan_takes_less_than_a_gigabyte_above_itself(
 
     def look(*_: int) -> None:
         nonlocal most
-        child = psutil.Process(session.worker.pid).memory_info().rss
+        child = psutil.Process(session.context.worker.pid).memory_info().rss
         most = max(most, parent.memory_info().rss - before + child)
 
     session.progressed.connect(look)

@@ -8,7 +8,7 @@ from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
 
-from napari_tumor_unet.io.dicom import find
+from napari_tumor_unet.io.dicom import detect
 from napari_tumor_unet.io.file_names import ENDINGS
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
@@ -20,7 +20,7 @@ from napari_tumor_unet.scan import ScanError
 if TYPE_CHECKING:
     import napari
 
-_PATTERNS = " ".join(f"*{ending}" for ending in (*ENDINGS, *find.ENDINGS))
+_PATTERNS = " ".join(f"*{ending}" for ending in (*ENDINGS, *detect.ENDINGS))
 
 
 def segment(viewer: napari.viewer.Viewer) -> None:
@@ -61,5 +61,5 @@ def open_scan(viewer: napari.viewer.Viewer) -> None:
         f"MRI scans ({_PATTERNS});;All files, also DICOM without an ending (*)",
     )
     if paths:
-        session.warm_up()
+        session.context.warm_up()
         open_paths(session.viewer, paths)

@@ -27,6 +27,7 @@ from napari_tumor_unet.plugin.io.readers import mask_layer, read_layers
 from napari_tumor_unet.plugin.io.writers import write_labels
 from napari_tumor_unet.plugin.layers.layer_scan import Choice, LayerScan, scan_of
 from napari_tumor_unet.plugin.recovery.store import autosave_folder
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
 from tests.conftest import is_one_sentence
@@ -314,7 +315,7 @@ def test_what_napari_saves_is_kept_no_longer(viewer: napari.Viewer, qtbot: Any, 
     image = viewer.add_image(np.zeros((4, 6, 5)), name="head")
     layer = segmented(viewer, scan_of(image, viewer.layers, viewer.dims.point))
     layer.paint((1, 2, 3), 2)
-    Session.of(viewer).autosaving.keep_now()
+    Autosaving.of(viewer).keep_now()
     qtbot.waitUntil(lambda: bool(list(autosave_folder().glob("*/[!.]*.npz"))), timeout=PATIENCE)
     layer.save(str(tmp_path / "m.nii.gz"))
     qtbot.waitUntil(lambda: not list(autosave_folder().glob("*/[!.]*.npz")), timeout=PATIENCE)

@@ -16,6 +16,7 @@ from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY, has_result
 from napari_tumor_unet.plugin.recovery import store, watcher
 from napari_tumor_unet.plugin.recovery.store import Leftover, autosave_folder
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.segment.mask_editor import KeptResult
 from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
@@ -67,7 +68,7 @@ def kept() -> list[Path]:
 
 def looked(viewer: napari.Viewer, qtbot: Any) -> None:
     """Wait until all edits so far were looked at."""
-    keeper = Session.of(viewer).autosaving
+    keeper = Autosaving.of(viewer)
     qtbot.waitUntil(lambda: not keeper._unsaved, timeout=PATIENCE)
     keeper._thread.submit(int).result()
 
@@ -197,7 +198,7 @@ def test_of_four_axes_the_time_point_comes_back(viewer: napari.Viewer, qtbot: An
     looked(viewer, qtbot)
     loaded = store.load(path := kept()[0])
     assert loaded.edited == 2
-    Session.of(viewer).autosaving.restore(Leftover(path, "head", 2, None))
+    Autosaving.of(viewer).restore(Leftover(path, "head", 2, None))
     qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
     np.testing.assert_array_equal(viewer.layers[-1].data, result.layer.data)
     assert viewer.layers[-1].metadata[KEY]["place"] == source.place
@@ -226,7 +227,7 @@ def test_edits_after_the_save_began_stay_kept(viewer: napari.Viewer, qtbot: Any)
     layer = segmented(viewer)
     stroke(layer)
     wait_for_autosaves(1, qtbot)
-    saved = Session.of(viewer).autosaving.as_it_is(layer)
+    saved = Autosaving.of(viewer).as_it_is(layer)
     layer.paint((1, 8, 8), 2)
     saved()
     looked(viewer, qtbot)
@@ -255,7 +256,7 @@ def test_a_deletion_is_asked_for_once(
     stroke(layer)
     wait_for_autosaves(1, qtbot)
     crashed()
-    keeper = Session.of(viewer).autosaving
+    keeper = Autosaving.of(viewer)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
     keeper._on_leftovers(store.leftovers())
     answers = [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No]
@@ -277,7 +278,7 @@ def test_without_the_panel_leftovers_are_told_once(
     wait_for_autosaves(1, qtbot)
     crashed()
     for _ in range(2):
-        keeper = Session.of(make_napari_viewer(show=True)).autosaving
+        keeper = Autosaving.of(make_napari_viewer(show=True))
         qtbot.waitUntil(lambda k=keeper: bool(k.leftovers and told), timeout=PATIENCE)
     QApplication.processEvents()
     assert told == ["An earlier session left unsaved corrections; the panel Segment tumour offers them."]
@@ -287,7 +288,7 @@ def test_a_damaged_one_is_told_and_can_be_deleted(viewer: napari.Viewer, qtbot: 
     path = autosave_folder() / ("0" * 32) / "a.npz"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PK")
-    keeper = Session.of(viewer).autosaving
+    keeper = Autosaving.of(viewer)
     looked(viewer, qtbot)
     QApplication.processEvents()
     keeper.offered = True
@@ -303,7 +304,7 @@ def test_a_damaged_one_is_told_and_can_be_deleted(viewer: napari.Viewer, qtbot: 
 def test_one_of_another_version_is_told_and_stays(viewer: napari.Viewer, qtbot: Any, told: list[str]) -> None:
     path = autosave_folder() / ("0" * 32) / "a.npz"
     store.save(make(), path)
-    keeper = Session.of(viewer).autosaving
+    keeper = Autosaving.of(viewer)
     keeper.offered = True
     keeper.restore(Leftover(path, "head", 1, None))
     qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)

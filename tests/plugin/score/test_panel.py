@@ -23,7 +23,7 @@ from superqt import QCollapsible
 from napari_tumor_unet.evaluation.score import score
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.plugin.score.live_score import answer_with_box
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from tests.plugin.conftest import PATIENCE, entries_of, made_by, press
 
 MM = {"scale": (5, 1, 0.5), "units": "mm"}
@@ -308,7 +308,7 @@ def test_a_killed_child_leaves_dice_and_says_so(
 ) -> None:
     set_layers(panel, *layers)
     compare()
-    worker = Session.of(viewer).worker
+    worker = ViewerContext.of(viewer).worker
 
     def die(counted: Any, planes: range | None) -> Any:
         os.kill(worker.pid, signal.SIGKILL)

@@ -26,6 +26,7 @@ from napari_tumor_unet.plugin.layers.layer_scan import data_to_world
 from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.scan import scan_from_volume
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
@@ -302,7 +303,7 @@ def test_a_killed_child_is_one_sentence_and_the_next_click_works(
     first_slices(qtbot, sample)
     session = Session.of(sample)
     with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
-        os.kill(session.worker.pid, signal.SIGKILL)
+        os.kill(session.context.worker.pid, signal.SIGKILL)
     assert ended.args == [False]
     assert len(said) == 1
     assert "process was stopped" in said[0]
@@ -333,7 +334,7 @@ def test_closing_the_viewer_ends_the_child(make_napari_viewer: Any, qtbot: Any) 
     viewer = make_napari_viewer()
     viewer.open_sample("napari-tumor-unet", "brain")
     first_slices(qtbot, viewer)
-    worker = Session.of(viewer).worker
+    worker = ViewerContext.of(viewer).worker
     viewer.close()
     qtbot.waitUntil(lambda: worker.pid is None, timeout=10_000)
 

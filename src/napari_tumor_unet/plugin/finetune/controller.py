@@ -16,9 +16,9 @@ from qtpy.QtCore import QObject, Signal
 from napari_tumor_unet.io.datasets.pairs import Pair
 from napari_tumor_unet.io.datasets.snapshot import Snapshot
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui.errors import tell_failure
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.events import Command, Epoch, Step
 from napari_tumor_unet.training.finetuning.cases import Lesson
@@ -68,9 +68,9 @@ class Tuning(QObject):
     ended = Signal(bool)
     decided = Signal()
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._session = session
+    def __init__(self, context: ViewerContext) -> None:
+        super().__init__(context)
+        self._context = context
         self._worker = Worker()
         self._job: QtJob | None = None
         self._folder: Path | None = None
@@ -83,10 +83,10 @@ class Tuning(QObject):
         self.destroyed.connect(partial(_close, self._worker))
 
     @classmethod
-    def of(cls, session: Session) -> Tuning:
+    def of(cls, context: ViewerContext) -> Tuning:
         """The session's, made when first asked for."""
-        found = session.findChild(cls)
-        return found if found is not None else cls(session)
+        found = context.findChild(cls)
+        return found if found is not None else cls(context)
 
     @property
     def running(self) -> bool:
@@ -182,7 +182,7 @@ class Tuning(QObject):
         """
         registry.add_model(self.report.folder / TUNED, name)
         self._decide(f"The new model is {name.strip()!r}.")
-        self._session.models_changed.emit()
+        self._context.models_changed.emit()
 
     def discard(self) -> None:
         """Leave nothing of the run."""
@@ -228,7 +228,7 @@ class Tuning(QObject):
             self._release()
         else:
             self._forget()
-        self.details = tell_failure(said, error.details, self._session.parent(), names)
+        self.details = tell_failure(said, error.details, self._context.parent(), names)
         self._end(said, ok=False)
 
     def _on_cancelled(self) -> None:

@@ -21,10 +21,11 @@ from napari_tumor_unet.plugin.finetune.curves import TuningCurves
 from napari_tumor_unet.plugin.finetune.report import TuningReport
 from napari_tumor_unet.plugin.finetune.resume_section import InterruptedSection
 from napari_tumor_unet.plugin.finetune.settings_form import SettingsForm
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.device_field import DeviceChoice
 from napari_tumor_unet.plugin.ui.errors import show_details
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import Scrolled, align, append, button, choice, folded, row
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.events import Epoch, Estimate, Reading, Scored, Step, Waiting
@@ -45,16 +46,17 @@ class FineTunePanel(Container):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self._session = Session.of(viewer)
-        self._viewer = self._session.viewer
-        self._tuning = Tuning.of(self._session)
+        self._context = ViewerContext.of(viewer)
+        self._viewer = self._context.viewer
+        Autosaving.of(self._viewer)
+        self._tuning = Tuning.of(self._context)
         self._since = (0.0, 0)  # when the first step of this run ended, and which it was
         self._estimating: QtJob | None = None
         self.interrupted = InterruptedSection(self._resume)
         self.model = choice("model", lambda: list(registry.all_models()), "The model to go on from.")
         self.pairs = PairsSection(self._viewer)
         self.settings = SettingsForm()
-        self._devices = DeviceChoice(self._session)
+        self._devices = DeviceChoice(self._context)
         self.device = self._devices.field
         self.estimate = Label(value="", tooltip="Measured by two steps on noise.")
         self.start = button("Fine-tune", "Begin to learn; you can go on painting.", self._start)
@@ -73,7 +75,7 @@ class FineTunePanel(Container):
         self._on_model()
         self._show_state()
         self.interrupted.look()
-        self._session.warm_up()
+        self._context.warm_up()
 
     def _build(self, how: Container) -> None:
         which = Container(widgets=[self.model])
@@ -109,8 +111,8 @@ class FineTunePanel(Container):
         self._tuning.progressed.connect(self._on_event)
         self._tuning.ended.connect(self._on_ended)
         self._tuning.decided.connect(self._on_decided)
-        self._session.models_changed.connect(self.model.reset_choices)
-        self._session.marked.connect(self.pairs.look_again)
+        self._context.models_changed.connect(self.model.reset_choices)
+        self._context.marked.connect(self.pairs.look_again)
         self.native.destroyed.connect(self._let_go)
         self._wear()
 
@@ -136,10 +138,10 @@ class FineTunePanel(Container):
             path = str(registry.find_model(self.model.value))
         except ModelError:
             return
-        self._estimating = job = QtJob(self._session)
+        self._estimating = job = QtJob(self._context)
         job.finished.connect(self._on_estimate)
         arguments = (path, self.settings.value, self.pairs.slices, self.device.value)
-        job.start(self._session.worker, tasks.estimate, *arguments)
+        job.start(self._context.worker, tasks.estimate, *arguments)
 
     def _on_estimate(self, estimate: Estimate) -> None:
         memory = estimate.memory / 1e9
@@ -256,8 +258,8 @@ class FineTunePanel(Container):
         self._devices.let_go()
         self.pairs.let_go()
         with suppress(RuntimeError):  # with the whole window the session goes first
-            self._session.models_changed.disconnect(self.model.reset_choices)
-            self._session.marked.disconnect(self.pairs.look_again)
+            self._context.models_changed.disconnect(self.model.reset_choices)
+            self._context.marked.disconnect(self.pairs.look_again)
             self._tuning.began.disconnect(self._on_began)
             self._tuning.progressed.disconnect(self._on_event)
             self._tuning.ended.disconnect(self._on_ended)

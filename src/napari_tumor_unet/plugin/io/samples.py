@@ -9,7 +9,8 @@ import napari
 from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
 from napari_tumor_unet.io.read import read_mask
 from napari_tumor_unet.plugin.io.readers import LayerData, mask_layer, read_layers
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 
 _TRUTH = "true mask"
 
@@ -22,7 +23,8 @@ def open_sample() -> list[LayerData]:
     viewer = napari.current_viewer()
     if viewer is None:
         return [*layers, truth]
-    Session.of(viewer).warm_up()
+    Autosaving.of(viewer)
+    ViewerContext.of(viewer).warm_up()
     # napari makes active what it adds last: the scan, not its mask, whose place is on top all the same.
     _put_on_top_after(viewer, last=layers[-1][1]["name"])
     return [truth, *layers]

@@ -13,7 +13,7 @@ from napari_tumor_unet.io.file_names import MASK_ENDINGS
 from napari_tumor_unet.io.write import sidecar_of
 from napari_tumor_unet.plugin.io.mask_export import mask_file, with_ending
 from napari_tumor_unet.plugin.layers.metadata import is_prediction
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.scan import ScanError
 
 _ATTRIBUTES = (
@@ -52,7 +52,7 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         file = mask_file(layer, layers)
         saved = None
         if file.whole and layer in layers and is_prediction(layer):
-            saved = Session.of(viewer).autosaving.as_it_is(layer)
+            saved = Autosaving.of(viewer).as_it_is(layer)
         written = file.write(target)
     except ScanError as error:
         raise OSError(str(error)) from error  # napari takes a ValueError for a missing writer

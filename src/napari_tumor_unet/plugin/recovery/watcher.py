@@ -80,6 +80,14 @@ class Autosaving(QObject):
         self.destroyed.connect(partial(Autosaving._disconnect, self))
         self._do(store.leftovers, self._on_leftovers)
 
+    @classmethod
+    def of(cls, viewer: Viewer) -> Autosaving:
+        """Return the viewer's, made when first asked for; it lives as long as the window."""
+        viewer = getattr(viewer, "__wrapped__", viewer)
+        window = viewer.window._qt_window
+        autosaving = window.findChild(cls)
+        return autosaving if autosaving is not None else cls(viewer, window)
+
     def keep_now(self) -> None:
         """Keep what was edited since it was last kept, without a wait for more."""
         while self._unsaved:

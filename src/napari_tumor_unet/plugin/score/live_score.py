@@ -23,9 +23,9 @@ from napari_tumor_unet.evaluation.compare import (
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.plugin.score.mask_pair import Compared
-from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.worker import JobError
 
@@ -104,9 +104,9 @@ class LiveScore(QObject):
     failed = Signal(str)
     ended = Signal()
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._session = session
+    def __init__(self, context: ViewerContext) -> None:
+        super().__init__(context)
+        self._context = context
         self.details = ""
         self._request: Request | None = None
         self._counted: Counted | None = None
@@ -194,7 +194,7 @@ class LiveScore(QObject):
         job.failed.connect(self._on_failed)
         job.cancelled.connect(partial(self._finish, None))
         arguments = (counted.totals, request.tolerance)
-        job.start(self._session.worker, tasks.score, *arguments, answer=partial(answer_with_box, counted))
+        job.start(self._context.worker, tasks.score, *arguments, answer=partial(answer_with_box, counted))
 
     def _on_score(self, counted: Counted, score: Score) -> None:
         if counted is self._counted:  # else the layers have changed since

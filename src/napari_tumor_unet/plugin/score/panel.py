@@ -15,13 +15,14 @@ from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.evaluation.tables import ScoreRow
 from napari_tumor_unet.plugin.layers.metadata import is_agreement, is_prediction, model_of
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.score.collection import RunningTable
 from napari_tumor_unet.plugin.score.live_score import Counted, LiveScore, Request
 from napari_tumor_unet.plugin.score.mask_pair import compared
 from napari_tumor_unet.plugin.score.numbers import Numbers
 from napari_tumor_unet.plugin.score.slices import Slices
-from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui.errors import show_details
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import Scrolled, align, append, button, choice, folded, row
 
 _WIDTH = 300  # pixels, as the panel beside it
@@ -39,9 +40,10 @@ class ScorePanel(Container):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self._session = Session.of(viewer)
-        self._viewer = self._session.viewer
-        self._comparing = LiveScore(self._session)
+        self._context = ViewerContext.of(viewer)
+        self._viewer = self._context.viewer
+        Autosaving.of(self._viewer)
+        self._comparing = LiveScore(self._context)
         self._found_labels: list[int] = []
         self._request: Request | None = None
         self._point: tuple[float, ...] = ()
@@ -87,7 +89,7 @@ class ScorePanel(Container):
         self._soon.setSingleShot(True)
         self._connect()
         self._guess()
-        self._session.warm_up()
+        self._context.warm_up()
 
     def compare(self) -> None:
         """Compare the two layers chosen."""

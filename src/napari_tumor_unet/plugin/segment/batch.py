@@ -76,7 +76,7 @@ class Several(QObject):
         job.finished.connect(lambda _: self._end())
         job.failed.connect(self._on_failed)
         job.cancelled.connect(lambda: self._end("Cancelled; "))
-        job.start(self._session.worker, tasks.segment_folder, folder, out, path, device, False)
+        job.start(self._session.context.worker, tasks.segment_folder, folder, out, path, device, False)
 
     def cancel(self) -> None:
         """End after what is there already; masks that are done stay."""

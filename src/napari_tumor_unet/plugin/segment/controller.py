@@ -1,4 +1,4 @@
-"""One viewer's segmentation: its worker, the run under way, and what the user is told of it."""
+"""One viewer's segmentation: the run under way, and what the user is told of it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.plugin.ui.errors import tell_failure
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
-from napari_tumor_unet.worker.worker import JobError, Worker
+from napari_tumor_unet.worker.worker import JobError
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -33,20 +34,19 @@ _PATIENCE = 500  # milliseconds before a run has a bar in the activity dock
 
 
 class Session(QObject):
-    """Lives as long as its viewer's window, and takes the child process along when that closes.
+    """Lives as long as its viewer's window.
 
     Attributes
     ----------
+    context : ViewerContext
     viewer : Viewer
-        Itself, not the proxy that napari hands to commands.
+        That of the context.
     started : Signal
         A run has begun.
     warned : Signal
         There are warnings of its scan.
     progressed : Signal
         Slices of it are there; how many, and of how many.
-    models_changed, marked : Signal
-        There is a new model; a slice was marked as checked, or no longer.
     ended : Signal
         It has ended, with ``True`` if it ended well.
     said : str
@@ -61,37 +61,32 @@ class Session(QObject):
         What became of the last scan.
     occupied : bool
         Whether a batch has the worker.
-    autosaving : Autosaving
-        Keeps what the user corrects.
     """
 
     started = Signal()
     warned = Signal()
     progressed = Signal(int, int)
-    models_changed = Signal()
-    marked = Signal()
     ended = Signal(bool)
 
-    def __init__(self, viewer: Viewer) -> None:
-        super().__init__(viewer.window._qt_window)
-        self.viewer = viewer
-        self.worker = Worker()
+    def __init__(self, context: ViewerContext) -> None:
+        super().__init__(context.parent())
+        self.context = context
+        self.viewer = context.viewer
         self.said = ""
         self.about = ""
         self.warnings: tuple[str, ...] = ()
         self.details = ""
         self.outcome: Outcome | None = None
         self.occupied = False
-        self.autosaving = Autosaving(viewer, self)
+        Autosaving.of(context.viewer)
         self._run: _Run | None = None
-        self.destroyed.connect(partial(_close, self.worker))
 
     @classmethod
     def of(cls, viewer: Viewer) -> Session:
         """The viewer's session, made when first asked for."""
-        viewer = getattr(viewer, "__wrapped__", viewer)
-        found = viewer.window._qt_window.findChild(cls)
-        return found if found is not None else cls(viewer)
+        context = ViewerContext.of(viewer)
+        found = context.parent().findChild(cls)
+        return found if found is not None else cls(context)
 
     @property
     def running(self) -> bool:
@@ -102,11 +97,6 @@ class Session(QObject):
     def scan_name(self) -> str:
         """What the scan under way is called."""
         return "" if self._run is None else self._run.source.scan.name
-
-    def warm_up(self) -> None:
-        """Start the child and load the model, before they are needed."""
-        if self.worker.pid is None:
-            self.worker.warm_up(tasks.warm_up, str(find_model()))
 
     def segment(
         self,
@@ -154,7 +144,7 @@ class Session(QObject):
         answer = partial(planes_of, source.scan)
         handle = handle_of(source.scan)
         arguments = (handle, path, None, device or preferred.device, first, only)
-        run.job.start(self.worker, tasks.segment, *arguments, answer=answer)
+        run.job.start(self.context.worker, tasks.segment, *arguments, answer=answer)
         run.result.show()  # it takes napari as long as the child the first slices
         self.started.emit()
 
@@ -300,7 +290,3 @@ class _ActivityDock:
         """Close it, if the run opened it, and the window is still there."""
         with suppress(RuntimeError):
             self._window.statusBar()._toggle_activity_dock(self._was_open)
-
-
-def _close(worker: Worker, *_: Any) -> None:
-    worker.close()

@@ -17,7 +17,7 @@ from napari_tumor_unet.inference.regions import Region
 from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
 from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_ending
 from napari_tumor_unet.plugin.layers.metadata import has_result
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.mask_editor import KeptResult
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row
 from napari_tumor_unet.scan import ScanError
@@ -148,7 +148,7 @@ class ResultSection(Container):
             except ScanError as error:
                 show_error(str(error))
                 return
-            saved = Session.of(self._viewer).autosaving.as_it_is(layer) if file.whole else None
+            saved = Autosaving.of(self._viewer).as_it_is(layer) if file.whole else None
             worker = create_worker(_try_to_save, Path(name), ending_of(proposed), file, _start_thread=False)
             worker.returned.connect(partial(_tell, saved))
             worker.start()

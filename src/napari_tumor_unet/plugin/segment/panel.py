@@ -16,6 +16,7 @@ from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import flair_of, scan_of
 from napari_tumor_unet.plugin.recovery.section import RecoverySection
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.batch import Several
 from napari_tumor_unet.plugin.segment.batch_section import SeveralSection
 from napari_tumor_unet.plugin.segment.controller import Session
@@ -44,7 +45,8 @@ class SegmentPanel(Container):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._session = Session.of(viewer)
-        self._viewer = self._session.viewer
+        self._context = self._session.context
+        self._viewer = self._context.viewer
         self._several = Several(self._session)
         self._first: tuple[float, int] | None = None  # when slices came first, and how many
         self.layer = create_widget(
@@ -53,7 +55,7 @@ class SegmentPanel(Container):
         self.extent = choice("segment", lambda: _EXTENTS, "All slices, or the one on screen alone.")
         self.models = ModelSection()
         self.model = self.models.model
-        self._devices = DeviceChoice(self._session)
+        self._devices = DeviceChoice(self._context)
         self.device = self._devices.field
         self.start = button("Segment", "Segment the scan; the mask is a new labels layer.", self._start)
         self.cancel = button("Cancel", "End the run; the layers stay.", self._cancel)
@@ -63,7 +65,7 @@ class SegmentPanel(Container):
         self.warned = notice()
         self.details = button("Details", "What exactly went wrong.", self._show_details)
         self.scan = ScanSection()
-        self.recovery = RecoverySection(self._session.autosaving)
+        self.recovery = RecoverySection(Autosaving.of(self._viewer))
         self.result = ResultSection(self._viewer)
         self.review = ReviewSection(self._viewer)
         self.several = SeveralSection(self._several, self._chosen)
@@ -91,7 +93,7 @@ class SegmentPanel(Container):
         self._follow()
         if self._session.running:
             self._on_started()
-        self._session.warm_up()
+        self._context.warm_up()
         QTimer.singleShot(DRAWN, self._recall)
 
     def _recall(self) -> None:
@@ -108,8 +110,8 @@ class SegmentPanel(Container):
         self._viewer.layers.selection.events.active.connect(self._follow)
         self._viewer.layers.events.inserted.connect(self._show_scan)
         self._viewer.layers.events.removed.connect(self._show_scan)
-        self._session.models_changed.connect(self.models.refresh)
-        self.review.checked.changed.connect(lambda _: self._session.marked.emit())
+        self._context.models_changed.connect(self.models.refresh)
+        self.review.checked.changed.connect(lambda _: self._context.marked.emit())
         self._session.started.connect(self._on_started)
         self._session.warned.connect(self._show_warnings)
         self._session.progressed.connect(self._on_progressed)
@@ -224,7 +226,7 @@ class SegmentPanel(Container):
         self._devices.let_go()
         self.recovery.let_go()
         with suppress(RuntimeError):  # with the whole window the session goes first
-            self._session.models_changed.disconnect(self.models.refresh)
+            self._context.models_changed.disconnect(self.models.refresh)
             self._session.started.disconnect(self._on_started)
             self._session.warned.disconnect(self._show_warnings)
             self._session.progressed.disconnect(self._on_progressed)

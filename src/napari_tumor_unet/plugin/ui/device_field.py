@@ -7,9 +7,9 @@ from functools import partial
 
 from qtpy.QtCore import QTimer
 
-from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import choice
 from napari_tumor_unet.worker import tasks
 
@@ -19,16 +19,16 @@ class DeviceChoice:
 
     Parameters
     ----------
-    session : Session
+    context : ViewerContext
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, context: ViewerContext) -> None:
         self._names: tuple[str, ...] = ("auto",)
         self.field = choice("device", lambda: self._names, "Where to compute.")
-        self._job = QtJob(session)
+        self._job = QtJob(context)
         self._job.finished.connect(self._on_devices)
         ask = QTimer(self._job, singleShot=True, interval=DRAWN)
-        ask.timeout.connect(partial(self._job.start, session.worker, tasks.devices))
+        ask.timeout.connect(partial(self._job.start, context.worker, tasks.devices))
         ask.start()
 
     def let_go(self) -> None:
