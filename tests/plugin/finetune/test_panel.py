@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from safetensors.numpy import load_file
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import file_hash, read_card
 from napari_tumor_unet.plugin.finetune.panel import FineTunePanel
+from napari_tumor_unet.plugin.layers.lazy_volume import KEY, Place
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
 from napari_tumor_unet.training.finetuning.run_store import FineTuning, interrupted, runs_folder
 from tests.conftest import make_phantom
@@ -402,3 +405,29 @@ def test_what_cannot_begin_is_one_sentence(
 def test_an_estimate_is_shown_before_the_start(panel: FineTunePanel, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: "GB of memory" in panel.estimate.value, timeout=PATIENCE)
     assert panel.estimate.value.startswith("About ")
+
+
+@pytest.mark.usefixtures("model")
+def test_the_file_of_a_model_is_not_read_on_the_windows_thread(
+    scans: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    tiny = file_hash(registry.find_model("tiny"))
+
+    def slow(path: Path) -> str:
+        threads.append(threading.current_thread())
+        if path.name != "tiny.safetensors":
+            time.sleep(0.5)  # comes after that of the model chosen next, and counts no more
+        return file_hash(path)
+
+    monkeypatch.setattr("napari_tumor_unet.plugin.finetune.panel.file_hash", slow)
+    for layer in (layer for layer in scans.layers if isinstance(layer, Labels)):
+        provenance = {"model_hash": tiny}
+        layer.metadata[KEY] = {"place": Place(), "written": layer.data.copy(), "provenance": provenance}
+    panel = with_pairs(open_panel(scans), qtbot)
+    assert panel.model.value == "tiny"
+    qtbot.waitUntil(lambda: "Made by this model" in panel.cases.message.value, timeout=PATIENCE)
+    qtbot.wait(800)
+    assert "Made by this model" in panel.cases.message.value
+    assert len(threads) == 2
+    assert threading.main_thread() not in threads
