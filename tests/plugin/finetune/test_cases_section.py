@@ -15,7 +15,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog
 
 from napari_tumor_unet.io.datasets.pairs import find_pairs
-from napari_tumor_unet.plugin.finetune.cases_section import PairsSection
+from napari_tumor_unet.plugin.finetune.cases_section import CasesSection
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.scan import ScanError
@@ -28,8 +28,8 @@ SCAN, MASK, OUT, CHECK = range(4)
 
 
 @pytest.fixture
-def section(viewer: napari.Viewer) -> PairsSection:
-    section = PairsSection(viewer)
+def section(viewer: napari.Viewer) -> CasesSection:
+    section = CasesSection(viewer)
     viewer.window.add_dock_widget(section)
     return section
 
@@ -48,9 +48,9 @@ def add_scan(
     return image, viewer.add_labels(labels, name=f"{name} tumour", metadata=metadata, **MM)
 
 
-def shown(section: PairsSection, qtbot: Any) -> list[tuple[str, str, bool, str]]:
+def shown(section: CasesSection, qtbot: Any) -> list[tuple[str, str, bool, str]]:
     """The table, when all is said: names in full."""
-    qtbot.waitUntil(lambda: not section._rows.looking, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: all(row.state == "inspected" for row in section.cases), timeout=PATIENCE)
     table = section.table
     return [
         (
@@ -63,13 +63,13 @@ def shown(section: PairsSection, qtbot: Any) -> list[tuple[str, str, bool, str]]
     ]
 
 
-def hold_out(section: PairsSection, n: int, qtbot: Any) -> None:
+def hold_out(section: CasesSection, n: int, qtbot: Any) -> None:
     box = section.table.cellWidget(n, OUT)
-    with qtbot.waitSignal(section.table.used, timeout=PATIENCE):
+    with qtbot.waitSignal(section.table.held_out_changed, timeout=PATIENCE):
         press_box(box, qtbot)
 
 
-def select(section: PairsSection, n: int, qtbot: Any) -> None:
+def select(section: CasesSection, n: int, qtbot: Any) -> None:
     """Press on a row's name."""
     place = section.table.visualItemRect(section.table.item(n, SCAN)).center()
     qtbot.mouseClick(section.table.viewport(), Qt.MouseButton.LeftButton, pos=place)
@@ -81,7 +81,7 @@ def press_box(box: QCheckBox, qtbot: Any) -> None:
 
 
 def test_the_active_mask_is_added_with_its_scan(
-    viewer: napari.Viewer, section: PairsSection, qtbot: Any
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any
 ) -> None:
     _, first = add_scan(viewer, "a")
     add_scan(viewer, "b")
@@ -91,7 +91,7 @@ def test_the_active_mask_is_added_with_its_scan(
     press(section.add_pair, qtbot)
     press(section.add_pair, qtbot)
     assert shown(section, qtbot) == [("a", "a tumour", False, "4 slices of 6 with labels.")]
-    assert section.summed_up.value.startswith("No held-out score: one scan only")
+    assert section.summary.value.startswith("No held-out score: one scan only")
     (lesson,) = section.lessons()
     assert (lesson.name, lesson.patient, lesson.slices, lesson.held_out) == ("a", "a", None, False)
     assert lesson.scan.in_mm
@@ -99,7 +99,7 @@ def test_the_active_mask_is_added_with_its_scan(
 
 
 def test_all_that_match_are_paired_by_shape_place_source_and_name(
-    viewer: napari.Viewer, section: PairsSection, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr("napari_tumor_unet.plugin.finetune.cases_section.show_info", said.append)
@@ -120,11 +120,11 @@ def test_all_that_match_are_paired_by_shape_place_source_and_name(
     ]
     assert moved.name not in dict(rows).values()
     assert said == ["3 added; 2 masks have no scan, or several that fit: add by hand."]
-    assert section.summed_up.value == "2 scans to learn from, 1 held out."
+    assert section.summary.value == "2 scans to learn from, 1 held out."
 
 
 def test_masks_that_cannot_be_used_or_teach_nothing_are_pointed_out(
-    viewer: napari.Viewer, section: PairsSection, qtbot: Any
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any
 ) -> None:
     add_scan(viewer, "mine", model_hash="x")
     add_scan(viewer, "theirs", model_hash="y")
@@ -139,31 +139,31 @@ def test_masks_that_cannot_be_used_or_teach_nothing_are_pointed_out(
     section.scan_layer.value = image
     press(section.add_pair, qtbot)
     scan = scan_of(used_image, viewer.layers).scan
-    section.check_for("x", {content_hash(scan, used.data)})
+    section.cases.check_for("x", {content_hash(scan, used.data)})
     said = {mask: text for _, mask, _, text in shown(section, qtbot)}
     words = ("this model", "another model", "empty", "learned from it already", "(3, 40, 36)", "elsewhere")
     for word, (mask, text) in zip(words, said.items(), strict=True):
         assert word in text, (mask, text)
-    assert section.summed_up.value.endswith("2 left out.")
-    assert section.said.value.startswith("mine: Made by this model")
+    assert section.summary.value.endswith("2 left out.")
+    assert section.message.value.startswith("mine: Made by this model")
     select(section, 3, qtbot)
-    assert section.said.value.startswith("used before: This model has learned")
+    assert section.message.value.startswith("used before: This model has learned")
     with pytest.raises(ScanError, match="shape"):
         section.lessons()
     used_image.data = used_image.data + 1
     qtbot.waitUntil(lambda: "with labels" in shown(section, qtbot)[3][-1], timeout=PATIENCE)
-    section.check_for("z", ())
+    section.cases.check_for("z", ())
     assert "another model" in shown(section, qtbot)[0][-1]
 
 
 def test_only_slices_that_were_edited_or_checked_teach(
-    viewer: napari.Viewer, section: PairsSection, qtbot: Any
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any
 ) -> None:
     _, edited = add_scan(viewer, "a", model_hash="x")
     add_scan(viewer, "b", model_hash="x")
     add_scan(viewer, "c")
     press(section.add_all, qtbot)
-    section.check_for("x", ())
+    section.cases.check_for("x", ())
     press_box(section.only_checked.native, qtbot)
     assert section.only_checked.value
     assert all("left out" in row[-1] for row in shown(section, qtbot)[:2])
@@ -176,16 +176,16 @@ def test_only_slices_that_were_edited_or_checked_teach(
     assert lessons["a"].slices == (2, 5)
     assert lessons["c"].slices == (1, 2, 3, 4)
     assert [lesson.held_out for lesson in lessons.values()].count(True) == 1
-    assert section.summed_up.value == "1 scan to learn from, 1 held out. 1 left out."
+    assert section.summary.value == "1 scan to learn from, 1 held out. 1 left out."
     edited.undo()
     edited.metadata[KEY].checked = set()
-    section.look_again()
+    section.cases.refresh()
     qtbot.waitUntil(lambda: "left out" in shown(section, qtbot)[0][-1])
-    assert section.summed_up.value.startswith("No held-out score: one scan only")
+    assert section.summary.value.startswith("No held-out score: one scan only")
 
 
 def test_what_is_painted_later_is_not_in_the_lessons(
-    viewer: napari.Viewer, section: PairsSection, qtbot: Any
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any
 ) -> None:
     _, labels = add_scan(viewer, "a")
     press(section.add_pair, qtbot)
@@ -196,7 +196,7 @@ def test_what_is_painted_later_is_not_in_the_lessons(
 
 
 def test_rows_go_with_their_layers_and_take_their_new_names(
-    viewer: napari.Viewer, section: PairsSection, qtbot: Any
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any
 ) -> None:
     image, _ = add_scan(viewer, "a")
     add_scan(viewer, "b")
@@ -207,9 +207,9 @@ def test_rows_go_with_their_layers_and_take_their_new_names(
     assert section.lessons()[0].patient == "TCGA_CS_4941"
     viewer.layers.remove(labels)
     assert [row[0] for row in shown(section, qtbot)] == ["TCGA_CS_4941_19960909", "b"]
-    assert not section.drop.enabled
+    assert not section.remove_cases.enabled
     select(section, 0, qtbot)
-    press(section.drop, qtbot)
+    press(section.remove_cases, qtbot)
     assert [row[0] for row in shown(section, qtbot)] == ["b"]
     assert image in viewer.layers
     viewer.layers.clear()
@@ -217,7 +217,7 @@ def test_rows_go_with_their_layers_and_take_their_new_names(
 
 
 def test_the_user_chooses_what_is_held_out_and_a_patient_stays_on_one_side(
-    viewer: napari.Viewer, section: PairsSection, qtbot: Any
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any
 ) -> None:
     for name in ("TCGA_CS_4941_1996", "TCGA_CS_4941_1997", "b"):
         add_scan(viewer, name)
@@ -238,23 +238,23 @@ def test_the_user_chooses_what_is_held_out_and_a_patient_stays_on_one_side(
 
 
 @pytest.fixture
-def folder(section: PairsSection, data: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(section: CasesSection, data: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that the user added, of three pairs; one mask is damaged."""
     (data / "c_mask.tif").write_bytes(b"nothing")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(data))
-    with qtbot.waitSignal(section._rows.found, timeout=PATIENCE):
+    with qtbot.waitSignal(section.cases.folder_added, timeout=PATIENCE):
         press(section.add_folder, qtbot)
     return data
 
 
 def test_a_folder_of_pairs_is_checked_and_held_out_like_layers(
-    viewer: napari.Viewer, section: PairsSection, folder: Path, qtbot: Any
+    viewer: napari.Viewer, section: CasesSection, folder: Path, qtbot: Any
 ) -> None:
     rows = shown(section, qtbot)
     assert [row[:2] for row in rows] == [(name, f"file {name}_mask.tif") for name in "abc"]
     assert "with labels" in rows[0][-1]
     assert "damaged" in rows[2][-1]
-    assert section.summed_up.value == "1 scan to learn from, 1 held out. 1 left out."
+    assert section.summary.value == "1 scan to learn from, 1 held out. 1 left out."
     pairs = find_pairs(folder).pairs[:2]
     assert section.files() == [(pair, row[2]) for pair, row in zip(pairs, rows, strict=False)]
     assert section.lessons() == []
@@ -262,12 +262,12 @@ def test_a_folder_of_pairs_is_checked_and_held_out_like_layers(
     add_scan(viewer, "d")
     press(section.add_pair, qtbot)
     assert len(shown(section, qtbot)) == 4
-    section.check_for("x", {content_hash(*pairs[0].read())})
+    section.cases.check_for("x", {content_hash(*pairs[0].read())})
     assert "learned from it already" in shown(section, qtbot)[0][-1]
 
 
 def test_a_layer_has_the_hash_of_its_file(
-    viewer: napari.Viewer, section: PairsSection, data: Path, qtbot: Any
+    viewer: napari.Viewer, section: CasesSection, data: Path, qtbot: Any
 ) -> None:
     pair = find_pairs(data).pairs[0]
     viewer.open(pair.scan, plugin="napari-tumor-unet")
@@ -279,7 +279,7 @@ def test_a_layer_has_the_hash_of_its_file(
 
 
 def test_a_mask_that_cannot_be_read_is_one_sentence_without_names_in_the_log(
-    viewer: napari.Viewer, section: PairsSection, tmp_path: Path, qtbot: Any
+    viewer: napari.Viewer, section: CasesSection, tmp_path: Path, qtbot: Any
 ) -> None:
     _, labels = add_scan(viewer, "secret")
     labels.metadata[KEY] = {"checked": 3}  # what only another version could mean
@@ -288,23 +288,23 @@ def test_a_mask_that_cannot_be_read_is_one_sentence_without_names_in_the_log(
     with pytest.raises(ScanError, match="could not be read"):
         section.lessons()
     assert "secret" not in (tmp_path / "errors.log").read_text()
-    assert section.summed_up.value == "Nothing to learn from: add scans with their masks. 1 left out."
+    assert section.summary.value == "Nothing to learn from: add scans with their masks. 1 left out."
 
 
 def test_a_folder_without_pairs_is_one_sentence(
-    section: PairsSection, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    section: CasesSection, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
-    with qtbot.waitSignal(section._rows.failed, timeout=PATIENCE) as failed:
+    with qtbot.waitSignal(section.cases.folder_failed, timeout=PATIENCE) as failed:
         press(section.add_folder, qtbot)
     assert "holds no scan with a mask" in failed.args[0]
     assert shown(section, qtbot) == []
 
 
-def test_layers_that_are_gone_are_let_go(viewer: napari.Viewer, section: PairsSection, qtbot: Any) -> None:
+def test_layers_that_are_gone_are_let_go(viewer: napari.Viewer, section: CasesSection, qtbot: Any) -> None:
     gone = weakly_added(viewer)
     press(section.add_all, qtbot)
-    section.check_for("x", {"another"})
+    section.cases.check_for("x", {"another"})
     shown(section, qtbot)
     viewer.layers.clear()
 
@@ -322,8 +322,8 @@ def weakly_added(viewer: napari.Viewer) -> weakref.ref[np.ndarray]:
 
 
 def test_the_section_may_go_while_it_looks(viewer: napari.Viewer, qtbot: Any) -> None:
-    section = PairsSection(viewer)
-    section.native.destroyed.connect(section.let_go)  # as its panel does
+    section = CasesSection(viewer)
+    section.native.destroyed.connect(section.disconnect_viewer)  # as its panel does
     dock = viewer.window.add_dock_widget(section)
     image, labels = add_scan(viewer, "a")
     press(section.add_all, qtbot)

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +23,12 @@ from safetensors.numpy import load_file
 
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import file_hash, read_card
-from napari_tumor_unet.plugin.finetune.controller import Tuning
 from napari_tumor_unet.plugin.finetune.panel import FineTunePanel
+from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
 from napari_tumor_unet.training.finetuning.run_store import FineTuning, interrupted, runs_folder
 from tests.conftest import make_phantom
-from tests.plugin.conftest import PATIENCE, press
+from tests.plugin.conftest import PATIENCE, made_by, press
 
 Answer = Callable[[QMessageBox.StandardButton], list[str]]
 
@@ -67,8 +69,8 @@ def panel(scans: napari.Viewer, model: str, qtbot: Any) -> FineTunePanel:
 
 
 def with_pairs(panel: FineTunePanel, qtbot: Any) -> FineTunePanel:
-    press(panel.pairs.add_all, qtbot)
-    qtbot.waitUntil(lambda: panel.pairs.slices == 12, timeout=PATIENCE)
+    press(panel.cases.add_all, qtbot)
+    qtbot.waitUntil(lambda: panel.cases.slices == 12, timeout=PATIENCE)
     return panel
 
 
@@ -84,13 +86,9 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
     return always
 
 
-def tuning_of(panel: FineTunePanel) -> Tuning:
-    return panel._tuning
-
-
 def run(panel: FineTunePanel, qtbot: Any) -> bool:
     """Fine-tune to the end; whether there is a report."""
-    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
         press(panel.start, qtbot)
     return ended.args[0]
 
@@ -98,7 +96,7 @@ def run(panel: FineTunePanel, qtbot: Any) -> bool:
 def begin(panel: FineTunePanel, qtbot: Any, kind: type = Epoch) -> None:
     """Start a run, and wait for its first epoch or step."""
     with qtbot.waitSignal(
-        tuning_of(panel).progressed, timeout=PATIENCE, check_params_cb=lambda event: isinstance(event, kind)
+        panel.controller.progressed, timeout=PATIENCE, check_params_cb=lambda event: isinstance(event, kind)
     ):
         press(panel.start, qtbot)
 
@@ -123,12 +121,12 @@ def test_a_run_shows_before_and_after_and_its_model_is_kept_by_name(
     answer(QMessageBox.StandardButton.Yes)
     segment_panel = scans.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
     assert run(panel, qtbot)
-    held_out = next(lesson.name for lesson in panel.pairs.lessons() if lesson.held_out)
+    held_out = next(lesson.name for lesson in panel.cases.lessons() if lesson.held_out)
     assert rows(panel) == [held_out, "sample_brain (bundled sample)"]
     assert panel.report.advice.value.startswith("Recommended: ")
     assert panel.curves.epochs == 2
     assert not panel.start.enabled
-    assert all(path.is_file() for path in tuning_of(panel).report.pictures)
+    assert all(path.is_file() for path in panel.controller.report.pictures)
     press(panel.report.pictures, qtbot)
     assert panel.report.called.value == "tiny tuned"
     panel.report.called.value = "ours"
@@ -155,8 +153,8 @@ def test_a_worse_model_is_kept_only_on_the_users_word(
     panel: FineTunePanel, qtbot: Any, answer: Answer
 ) -> None:
     assert run(panel, qtbot)
-    tuning = tuning_of(panel)
-    tuning.report = replace(tuning.report, advice=replace(tuning.report.advice, keep=False))
+    controller = panel.controller
+    controller.report = replace(controller.report, advice=replace(controller.report.advice, keep=False))
     asked = answer(QMessageBox.StandardButton.No)
     press(panel.report.keep, qtbot)
     assert len(asked) == 1
@@ -186,23 +184,23 @@ def test_a_pause_waits_and_goes_on(panel: FineTunePanel, qtbot: Any, kind: type)
     panel.settings.epochs.value = 500
     begin(panel, qtbot, kind)
     press(panel.pause, qtbot)
-    qtbot.waitUntil(lambda: panel.said.value == "Paused.", timeout=PATIENCE)
+    qtbot.waitUntil(lambda: panel.message.value == "Paused.", timeout=PATIENCE)
     assert panel.pause.text == "Go on"
-    with qtbot.waitSignal(tuning_of(panel).progressed, timeout=PATIENCE):
+    with qtbot.waitSignal(panel.controller.progressed, timeout=PATIENCE):
         press(panel.pause, qtbot)
     assert panel.pause.text == "Pause"
-    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE):
-        tuning_of(panel).cancel()
+    with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE):
+        panel.controller.cancel()
 
 
 @pytest.mark.slow
 def test_stop_keeps_the_best_so_far_and_says_so(panel: FineTunePanel, qtbot: Any) -> None:
     panel.settings.epochs.value = 500
     begin(panel, qtbot)
-    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
         press(panel.stop, qtbot)
     assert ended.args == [True]
-    assert 1 <= len(tuning_of(panel).report.history) < 500
+    assert 1 <= len(panel.controller.report.history) < 500
     assert "chosen by the same scans" in panel.report.advice.value
 
 
@@ -212,12 +210,12 @@ def test_cancel_forgets_after_a_question(panel: FineTunePanel, qtbot: Any, answe
     asked = answer(QMessageBox.StandardButton.No)
     press(panel.cancel, qtbot)
     assert len(asked) == 1
-    assert tuning_of(panel).running
+    assert panel.controller.running
     answer(QMessageBox.StandardButton.Yes)
-    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
         press(panel.cancel, qtbot)
     assert ended.args == [False]
-    assert "forgotten" in panel.said.value
+    assert "forgotten" in panel.message.value
     assert not panel.report.visible
     no_run_is_left(qtbot)
 
@@ -234,7 +232,7 @@ def test_what_is_painted_meanwhile_teaches_nothing(
     for layer in (layer for layer in scans.layers if isinstance(layer, Labels)):
         layer.data_setitem((np.array([0, 1, 2]),) * 3, 1)
         layer.data[:] = 1
-    qtbot.waitUntil(lambda: not tuning_of(panel).running, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not panel.controller.running, timeout=PATIENCE)
     press(panel.report.keep, qtbot)
     one, two = weights("tiny tuned"), weights("tiny tuned 2")
     assert all(np.array_equal(weight, two[name]) for name, weight in one.items())
@@ -252,10 +250,10 @@ def test_the_command_makes_the_same_model(
             [data / f"{name}.tif", data / f"{name}_mask.tif"], plugin="napari-tumor-unet", stack=False
         )
     panel = open_panel(viewer)
-    press(panel.pairs.add_all, qtbot)
-    qtbot.waitUntil(lambda: panel.pairs.slices == 12, timeout=PATIENCE)
+    press(panel.cases.add_all, qtbot)
+    qtbot.waitUntil(lambda: panel.cases.slices == 12, timeout=PATIENCE)
     assert run(panel, qtbot)
-    changes = tuning_of(panel).report.changes
+    changes = panel.controller.report.changes
     press(panel.report.keep, qtbot)
     settings = FineTuning(epochs=2, batch_size=4, slices=8)
     result = fine_tune(model, data, out=tmp_path / "command.safetensors", settings=settings)
@@ -271,19 +269,19 @@ def test_a_killed_child_is_one_sentence_and_the_run_is_resumed_with_the_same_wei
     panel: FineTunePanel, qtbot: Any, answer: Answer
 ) -> None:
     answer(QMessageBox.StandardButton.Yes)
-    tuning = tuning_of(panel)
+    controller = panel.controller
     panel.settings.epochs.value = 6
     assert run(panel, qtbot)
     press(panel.report.keep, qtbot)
     begin(panel, qtbot)
-    with qtbot.waitSignal(tuning.ended, timeout=PATIENCE) as ended:
-        os.kill(tuning._worker.pid, signal.SIGKILL)
+    with qtbot.waitSignal(controller.ended, timeout=PATIENCE) as ended:
+        os.kill(controller.child_pid, signal.SIGKILL)
     assert ended.args == [False]
-    assert "process was stopped" in panel.said.value
-    assert "can be resumed" in panel.said.value
+    assert "process was stopped" in panel.message.value
+    assert "can be resumed" in panel.message.value
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
     assert "tiny, 1 scan, " in panel.interrupted.run.current_choice
-    with qtbot.waitSignal(tuning.ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(controller.ended, timeout=PATIENCE) as ended:
         press(panel.interrupted.resume, qtbot)
     assert ended.args == [True]
     assert panel.curves.epochs == 6
@@ -324,7 +322,7 @@ def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resu
     answer(QMessageBox.StandardButton.Yes)
     press(panel.interrupted.delete, qtbot)
     assert len(interrupted()) == 1
-    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
         press(panel.interrupted.resume, qtbot)
     assert ended.args == [True]
     assert rows(panel) == ["c", "sample_brain (bundled sample)"]
@@ -340,10 +338,10 @@ def test_a_damaged_checkpoint_is_one_sentence_and_the_run_can_be_deleted(
     os.truncate(interrupted()[0].folder / "checkpoint.pt", 1000)
     panel = open_panel(viewer)
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
-    with qtbot.waitSignal(tuning_of(panel).ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
         press(panel.interrupted.resume, qtbot)
     assert ended.args == [False]
-    assert panel.said.value.endswith("is damaged; delete it to start anew.")
+    assert panel.message.value.endswith("is damaged; delete it to start anew.")
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
     answer(QMessageBox.StandardButton.Yes)
     press(panel.interrupted.delete, qtbot)
@@ -355,12 +353,12 @@ def test_the_panel_may_be_closed_and_opened_again_during_a_run(
 ) -> None:
     panel.settings.epochs.value = 30
     begin(panel, qtbot, Step)
-    tuning = tuning_of(panel)
+    controller = panel.controller
     scans.window.remove_dock_widget(panel.native)
     again = open_panel(scans)
     assert not again.start.visible or not again.start.enabled
-    with qtbot.waitSignal(tuning.ended, timeout=PATIENCE) as ended:
-        tuning.tell("stop")
+    with qtbot.waitSignal(controller.ended, timeout=PATIENCE) as ended:
+        controller.send_command("stop")
     if ended.args[0]:
         assert again.report.visible
 
@@ -374,12 +372,12 @@ def test_two_viewers_tune_at_once_and_do_not_offer_each_others_runs(
     other.add_image(scan.sequences["flair"], name="c")
     other.add_labels(mask.astype(np.uint8), name="c mask")
     second = open_panel(other)
-    press(second.pairs.add_all, qtbot)
+    press(second.cases.add_all, qtbot)
     begin(panel, qtbot, Step)
     press(second.start, qtbot)
     assert interrupted() == []
     for each in (panel, second):
-        qtbot.waitUntil(lambda each=each: tuning_of(each).report is not None, timeout=PATIENCE)
+        qtbot.waitUntil(lambda each=each: each.controller.report is not None, timeout=PATIENCE)
     assert rows(second)[-1] == "sample_brain (bundled sample)"
     assert "optimistic" not in panel.report.advice.value.lower()
 
@@ -388,7 +386,7 @@ def test_two_viewers_tune_at_once_and_do_not_offer_each_others_runs(
 def test_a_model_that_is_deleted_meanwhile_changes_nothing(panel: FineTunePanel, qtbot: Any) -> None:
     begin(panel, qtbot, Step)
     registry.delete_model("tiny")
-    qtbot.waitUntil(lambda: not tuning_of(panel).running, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not panel.controller.running, timeout=PATIENCE)
     assert panel.report.visible
 
 
@@ -410,12 +408,37 @@ def test_what_cannot_begin_is_one_sentence(
     press(panel.start, qtbot)
     assert len(said) == 1
     assert ("nothing to learn from" if fault == "no pairs" else "No space left") in said[0]
-    assert panel.said.value == said[0]
+    assert panel.message.value == said[0]
     assert panel.start.enabled
-    assert not tuning_of(panel).running
+    assert not panel.controller.running
     no_run_is_left(qtbot)
 
 
 def test_an_estimate_is_shown_before_the_start(panel: FineTunePanel, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: "GB of memory" in panel.estimate.value, timeout=PATIENCE)
     assert panel.estimate.value.startswith("About ")
+
+
+@pytest.mark.usefixtures("model")
+def test_the_file_of_a_model_is_not_read_on_the_windows_thread(
+    scans: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    tiny = file_hash(registry.find_model("tiny"))
+
+    def slow(path: Path) -> str:
+        threads.append(threading.current_thread())
+        if path.name != "tiny.safetensors":
+            time.sleep(0.5)  # comes after that of the model chosen next, and counts no more
+        return file_hash(path)
+
+    monkeypatch.setattr("napari_tumor_unet.plugin.finetune.panel.file_hash", slow)
+    for layer in (layer for layer in scans.layers if isinstance(layer, Labels)):
+        layer.metadata[KEY] = MaskMetadata(written=layer.data.copy(), provenance=made_by("tiny", tiny))
+    panel = with_pairs(open_panel(scans), qtbot)
+    assert panel.model.value == "tiny"
+    qtbot.waitUntil(lambda: "Made by this model" in panel.cases.message.value, timeout=PATIENCE)
+    qtbot.wait(800)
+    assert "Made by this model" in panel.cases.message.value
+    assert len(threads) == 2
+    assert threading.main_thread() not in threads

@@ -1,8 +1,7 @@
-"""The table of what is learned from, a row for each scan with its mask."""
+"""The table of cases, one row per scan with its mask."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,7 +17,7 @@ from qtpy.QtWidgets import (
     QTableWidgetItem,
 )
 
-from napari_tumor_unet.training.finetuning.cases import Check
+from napari_tumor_unet.plugin.finetune.case_list import CaseStatus
 
 _COLUMNS = ("scan", "mask", "hold out", "check")
 _SCAN, _MASK, _OUT, _CHECK = range(len(_COLUMNS))
@@ -31,34 +30,24 @@ _ICONS = {
 }
 
 
-@dataclass(frozen=True)
-class Line:
-    """What a row shows; no check as long as it is under way."""
-
-    scan: str
-    mask: str
-    held_out: bool
-    check: Check | None
-
-
-class PairTable(QTableWidget):
-    """Shows lines, and lets the user choose what each is used for.
+class CaseTable(QTableWidget):
+    """Shows the status of cases, and lets the user choose which are held out.
 
     Attributes
     ----------
-    used : Signal
-        The number of a line, and whether the user holds it out.
+    held_out_changed : Signal
+        The number of a row, and whether the user holds its case out.
     """
 
-    used = Signal(int, bool)
+    held_out_changed = Signal(int, bool)
 
     def __init__(self) -> None:
         super().__init__(0, len(_COLUMNS))
-        self._lines: list[Line] = []
+        self._statuses: list[CaseStatus] = []
         self.setHorizontalHeaderLabels(_COLUMNS)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setItemDelegate(_Shortened(self))
+        self.setItemDelegate(_ElidedMiddle(self))
         self.setIconSize(QSize(14, 14))
         self.verticalHeader().hide()
         header = self.horizontalHeader()
@@ -71,19 +60,19 @@ class PairTable(QTableWidget):
         self.setMinimumHeight(140)
         self.horizontalHeaderItem(_OUT).setToolTip(_OUT_MEANS)
 
-    def show_lines(self, lines: list[Line]) -> None:
-        """Show these, and no others; what is selected stays so as far as it is there."""
-        while self.rowCount() > len(lines):
+    def show_statuses(self, statuses: list[CaseStatus]) -> None:
+        """Show these cases and no others; rows that were selected stay selected."""
+        while self.rowCount() > len(statuses):
             self.removeRow(self.rowCount() - 1)
-        while self.rowCount() < len(lines):
+        while self.rowCount() < len(statuses):
             self._append()
-        for n, line in enumerate(lines):
-            if self._lines[n : n + 1] != [line]:
-                self._fill(n, line)
-        self._lines = lines
+        for n, status in enumerate(statuses):
+            if self._statuses[n : n + 1] != [status]:
+                self._fill(n, status)
+        self._statuses = statuses
 
-    def chosen(self) -> list[int]:
-        """The numbers of the lines that are selected."""
+    def selected_rows(self) -> list[int]:
+        """Return the numbers of the selected rows."""
         return sorted(index.row() for index in self.selectionModel().selectedRows())
 
     def _append(self) -> None:
@@ -96,27 +85,26 @@ class PairTable(QTableWidget):
         box.clicked.connect(partial(self._on_box, box))
         self.setCellWidget(n, _OUT, box)
 
-    def _fill(self, n: int, line: Line) -> None:
-        said = "Checking" if line.check is None else line.check.said
-        texts = {_SCAN: line.scan, _MASK: line.mask, _CHECK: said}
+    def _fill(self, n: int, status: CaseStatus) -> None:
+        check = status.check
+        texts = {_SCAN: status.scan, _MASK: status.mask, _CHECK: check.said if check else "Checking"}
         for column, text in texts.items():
             self.item(n, column).setText(text)
             self.item(n, column).setToolTip(text)
-        # Its scan's name stands beside it.
-        self.item(n, _MASK).setText(line.mask.removeprefix(line.scan).strip(" _-") or line.mask)
-        status = None if line.check is None else line.check.status
-        self.item(n, _CHECK).setIcon(self.style().standardIcon(_ICONS[status]) if status else QIcon())
+        # The name of the scan stands beside that of the mask.
+        self.item(n, _MASK).setText(status.mask.removeprefix(status.scan).strip(" _-") or status.mask)
+        self.item(n, _CHECK).setIcon(self.style().standardIcon(_ICONS[check.status]) if check else QIcon())
         box = self.cellWidget(n, _OUT)
-        box.setChecked(line.held_out)
-        box.setEnabled(line.check is None or line.check.usable)
+        box.setChecked(status.held_out)
+        box.setEnabled(check is None or check.usable)
 
     def _on_box(self, box: QCheckBox, held_out: bool) -> None:
         n = next(n for n in range(self.rowCount()) if self.cellWidget(n, _OUT) is box)
-        self.used.emit(n, held_out)
+        self.held_out_changed.emit(n, held_out)
 
 
-class _Shortened(QStyledItemDelegate):
-    """Names lose their middle where there is no room: masks of one scan differ at their ends."""
+class _ElidedMiddle(QStyledItemDelegate):
+    """Elides names in the middle: masks of one scan differ at their ends."""
 
     def initStyleOption(self, option: Any, index: QModelIndex) -> None:  # noqa: N802
         super().initStyleOption(option, index)

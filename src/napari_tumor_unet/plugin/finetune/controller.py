@@ -1,15 +1,17 @@
-"""One viewer's fine-tuning: the child that computes it, its run on disk, and what is told of it."""
+"""The fine-tuning of one viewer: the child process that computes it, and its run on disk."""
 
 from __future__ import annotations
 
 import shutil
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
@@ -38,32 +40,45 @@ from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
 from napari_tumor_unet.worker.worker import JobError, Worker
 
 
-class Tuning(QObject):
-    """Lives as long as its viewer's window; what runs when that closes can be resumed.
+class BusyError(ScanError):
+    """Refuses an action as long as another one is under way or undecided."""
 
-    It has a child process of its own, so that scans can be segmented and scored meanwhile.
+
+@dataclass
+class _Run:
+    """A run that this window holds, until its model is kept or discarded."""
+
+    folder: Path
+    lock: FileLock
+    plan: RunPlan
+    progressed: bool = False  # in this process: a step at least
+
+
+class FineTuningController(QObject):
+    """Controls the fine-tuning of one viewer; lives as long as the viewer's window.
+
+    A run that is under way when the window closes can be resumed. The controller has a child process of its
+    own, so that scans can be segmented and scored meanwhile.
 
     Attributes
     ----------
     began : Signal
-        A run has begun, or goes on; with the epochs it has done already.
+        A run has begun, or is resumed; with its finished epochs, and the number of all.
     progressed : Signal
-        Anything that the run tells.
+        An event of the run.
     ended : Signal
-        It has ended: with ``True`` if there is a report.
+        The run has ended; with ``True`` if there is a report.
     decided : Signal
-        Its new model was kept, or discarded.
+        The new model was kept or discarded.
     report : Report or None
-        Of the last run, until it is decided.
-    plan : RunPlan or None
-        Of the run, or of the last one.
+        The report of the last run, until its model is kept or discarded.
     paused : bool
-        Whether it was told to pause.
-    said, details : str
-        What the user was told of the end, and the traceback if it was an error.
+        Whether the run was asked to pause.
+    message, details : str
+        The sentence about the end of the run, and the traceback of an error.
     """
 
-    began = Signal(list)
+    began = Signal(list, int)
     progressed = Signal(object)
     ended = Signal(bool)
     decided = Signal()
@@ -73,25 +88,32 @@ class Tuning(QObject):
         self._context = context
         self._worker = Worker()
         self._job: QtJob | None = None
-        self._folder: Path | None = None
-        self._moved = False
-        self._lock: Any = None
+        self._run: _Run  # set as long as a run is under way or undecided
         self.report: tasks.Report | None = None
-        self.plan: RunPlan | None = None
         self.paused = False
-        self.said = self.details = ""
+        self.message = self.details = ""
         self.destroyed.connect(partial(_close, self._worker))
 
     @classmethod
-    def of(cls, context: ViewerContext) -> Tuning:
-        """The session's, made when first asked for."""
-        found = context.findChild(cls)
-        return found if found is not None else cls(context)
+    def of(cls, context: ViewerContext) -> FineTuningController:
+        """Return the controller of a viewer, made when first asked for."""
+        controller: FineTuningController | None = context.findChild(cls)
+        return controller if controller is not None else cls(context)
 
     @property
     def running(self) -> bool:
         """Whether a run is under way, paused or not."""
         return self._job is not None
+
+    @property
+    def parent_name(self) -> str:
+        """Name of the model that the run started from."""
+        return self._run.plan.model
+
+    @property
+    def child_pid(self) -> int | None:
+        """Process that computes, if it has started."""
+        return self._worker.pid
 
     def start(
         self,
@@ -101,118 +123,111 @@ class Tuning(QObject):
         settings: FineTuning,
         device: str,
     ) -> None:
-        """Begin a run.
+        """Start a run.
 
         Parameters
         ----------
         model : str
-            Name of the parent, or its file.
+            Name of the model to start from, or its file.
         lessons : sequence of Lesson
-            Scans and masks as they are now.
+            Layers as they are now.
         files : sequence of (Pair, bool)
-            More of them on disk, and whether each is held out.
+            Cases on disk, each with whether it is held out.
         settings : FineTuning
         device : str
 
         Raises
         ------
+        BusyError
+            If another run is under way or undecided.
         ScanError
-            If another run is under way or undecided, or nothing is there to learn from.
+            If there is nothing to learn from, or the disk refuses the run.
         ModelError
             If there is no such model.
         """
-        self._refuse_a_second()
+        self._check_idle()
         if not any(not lesson.held_out for lesson in lessons) and all(held_out for _, held_out in files):
             raise ScanError("There is no scan to learn from; add one, or hold fewer out.")
         path = registry.find_model(model)
-        try:
-            folder = new_run()
-            self._hold(folder)
-            shutil.copyfile(path, folder / PARENT)
-        except OSError as error:
-            if self._folder is not None:
-                self._forget()
-            raise ScanError(f"The fine-tuning cannot be prepared on disk: {error.strerror}.") from error
+        folder, lock = _new_run_from(path)
         copies = [
             (Snapshot(lesson.name, lesson.patient, folder / f"{i}.npz", lesson.slices), lesson.held_out)
             for i, lesson in enumerate(lessons)
         ]
-        every = (*copies, *files)
+        every: list[tuple[Snapshot | Pair, bool]] = [*copies, *files]
         learned = tuple(case for case, held_out in every if not held_out)
         judged = tuple(case for case, held_out in every if held_out)
-        self.plan = RunPlan(path.name.removesuffix(registry.ENDING), settings, learned, judged)
+        plan = RunPlan(path.name.removesuffix(registry.ENDING), settings, learned, judged)
         handles = tuple(handle_of(lesson.scan) for lesson in lessons)
         answer = partial(_answer, list(lessons))
-        self._begin(tasks.fine_tune, folder, self.plan, handles, device, answer=answer)
+        self._run = _Run(folder, lock, plan)
+        self._begin(tasks.fine_tune, folder, plan, handles, device, answer=answer)
 
     def resume(self, run: Interrupted, device: str) -> None:
-        """Go on with a run that was interrupted.
+        """Resume an interrupted run.
 
         Raises
         ------
+        BusyError
+            If another run is under way or undecided.
         ScanError
-            If another run is under way or undecided, or that one is gone or another window's by now.
+            If the run is gone, or another window holds it.
         """
-        self._refuse_a_second()
+        self._check_idle()
+        lock = lock_of(run.folder)
         try:
-            self._hold(run.folder)
+            lock.acquire()
         except OSError as error:  # Timeout is one
             raise ScanError("That fine-tuning is gone, or another window goes on with it.") from error
-        self.plan = run.plan
+        self._run = _Run(run.folder, lock, run.plan)
         self._begin(tasks.resume_fine_tuning, run.folder, device)
 
-    def tell(self, command: Command) -> None:
+    def send_command(self, command: Command) -> None:
         """Pause, go on or stop."""
         if self._job is not None:
             self._job.tell(command)
             self.paused = command == "pause"
 
     def cancel(self) -> None:
-        """End the run, and forget it."""
+        """End the run, and delete its folder."""
         if self._job is not None:
             self._job.cancel()
 
     def keep(self, name: str) -> None:
-        """Store the new model among the user's.
+        """Store the new model among the user's models.
 
         Raises
         ------
         ModelError
             If the name is taken or impossible, or the model cannot be written.
         """
-        registry.add_model(self.report.folder / TUNED, name)
+        registry.add_model(self._run.folder / TUNED, name)
         self._decide(f"The new model is {name.strip()!r}.")
         self._context.models_changed.emit()
 
     def discard(self) -> None:
-        """Leave nothing of the run."""
+        """Delete the new model and the folder of its run."""
         self._decide("The new model was discarded.")
 
-    def _refuse_a_second(self) -> None:
+    def _check_idle(self) -> None:
         if self.running:
-            raise ScanError("A fine-tuning is under way; wait for it, or stop it.")
+            raise BusyError("A fine-tuning is under way; wait for it, or stop it.")
         if self.report is not None:
-            raise ScanError("Keep or discard the last fine-tuning's model first.")
-
-    def _hold(self, folder: Path) -> None:
-        lock = lock_of(folder)
-        lock.acquire()
-        self._folder, self._lock = folder, lock
+            raise BusyError("Keep or discard the last fine-tuning's model first.")
 
     def _begin(self, task: Any, *arguments: Any, answer: Any = None) -> None:
-        self.said = self.details = ""
+        self.message = self.details = ""
         self.paused = False
         self._job = job = QtJob(self)
-        self._moved = False
         job.progressed.connect(self._on_progressed)
         job.finished.connect(self._on_finished)
         job.failed.connect(self._on_failed)
         job.cancelled.connect(self._on_cancelled)
         job.start(self._worker, task, *arguments, answer=answer)
-        self.began.emit(epochs_of(self._folder))
+        self.began.emit(epochs_of(self._run.folder), self._run.plan.settings.epochs)
 
     def _on_progressed(self, event: object) -> None:
-        self._moved |= isinstance(event, Step | Epoch)
+        self._run.progressed |= isinstance(event, Step | Epoch)
         self.progressed.emit(event)
 
     def _on_finished(self, report: tasks.Report) -> None:
@@ -221,45 +236,61 @@ class Tuning(QObject):
         show_info(f"The fine-tuning has ended. {report.advice.said}")
 
     def _on_failed(self, error: JobError) -> None:
-        names = [case.name for case in (*self.plan.cases, *self.plan.held_out)]
-        said = str(error)
-        if epochs_of(self._folder):
-            said += " What was learned can be resumed." if self._moved else ""
-            self._release()
+        run, message = self._run, str(error)
+        names = [case.name for case in (*run.plan.cases, *run.plan.held_out)]
+        if epochs_of(run.folder):
+            message += " What was learned can be resumed." if run.progressed else ""
+            run.lock.release()
         else:
             self._forget()
-        self.details = tell_failure(said, error.details, self._context.parent(), names)
-        self._end(said, ok=False)
+        self.details = tell_failure(message, error.details, self._context.parent(), names)
+        self._end(message, ok=False)
 
     def _on_cancelled(self) -> None:
         self._forget()
         self._end("Fine-tuning cancelled and forgotten.", ok=False)
 
-    def _end(self, said: str, *, ok: bool) -> None:
-        self.said = said
+    def _end(self, message: str, *, ok: bool) -> None:
+        self.message = message
         job, self._job = self._job, None
-        job.deleteLater()
+        if job is not None:
+            job.deleteLater()
         with suppress(RuntimeError):  # the window may be gone
             self.ended.emit(ok)
 
-    def _decide(self, said: str) -> None:
-        self.report, self.said = None, said
+    def _decide(self, message: str) -> None:
+        self.report, self.message = None, message
         self._forget()
         self.decided.emit()
 
     def _forget(self) -> None:
-        """Delete the run's folder, as soon as the child is done with it."""
-        folder, job = self._folder, self._job
-        self._release()
-        threading.Thread(target=_discard, args=(folder, job and job.handle), daemon=True).start()
+        """Delete the folder of the run, as soon as the child is done with it."""
+        self._run.lock.release()
+        arguments = (self._run.folder, self._job and self._job.handle)
+        threading.Thread(target=_discard, args=arguments, daemon=True).start()
 
-    def _release(self) -> None:
-        self._lock.release()
-        self._folder = self._lock = None
+
+def _new_run_from(model: Path) -> tuple[Path, FileLock]:
+    """Make the folder of a run with a copy of the model, and lock it.
+
+    The copy is made at once, as the user may delete the model next; it takes milliseconds.
+    """
+    with ExitStack() as undo:
+        try:
+            folder = new_run()
+            undo.callback(discard, folder)
+            lock = lock_of(folder)
+            lock.acquire()
+            undo.callback(lock.release)
+            shutil.copyfile(model, folder / PARENT)
+        except OSError as error:
+            raise ScanError(f"The fine-tuning cannot be prepared on disk: {error.strerror}.") from error
+        undo.pop_all()
+    return folder, lock
 
 
 def _answer(lessons: list[Lesson], question: tuple[int, range | None]) -> Any:
-    """Planes of a scan, or its mask: the answer to the child."""
+    """Answer the child with planes of a scan, or with its mask."""
     i, indices = question
     return lessons[i].mask if indices is None else planes_of(lessons[i].scan, indices)
 

@@ -1,4 +1,4 @@
-"""Training loss and held-out Dice as they come."""
+"""Curves of training loss and held-out Dice."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from qtpy.QtWidgets import QHBoxLayout, QWidget
 from napari_tumor_unet.training.events import Epoch, Step
 
 _HEIGHT = 130  # pixels
-_LOSS, _DICE = "#56B4E9", "#E69F00"  # told apart by those who see no red and green
+_LOSS, _DICE = "#56B4E9", "#E69F00"  # distinct for colour-blind readers
 
 
-class TuningCurves(QWidget):
-    """Two plots beside each other; the loss has a point more for the epoch under way."""
+class TrainingCurves(QWidget):
+    """Shows two plots side by side; the loss has one more point, for the epoch under way."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,18 +33,18 @@ class TuningCurves(QWidget):
 
     @property
     def epochs(self) -> int:
-        """How many are shown."""
+        """Number of epochs shown."""
         return len(self._epochs)
 
     def begin(self, epochs: Sequence[Epoch], total: int) -> None:
-        """Show the epochs that a run has done already, of how many."""
+        """Show the epochs that a run has done already, on an axis for all of its epochs."""
         self._epochs, self._running = list(epochs), []
         for plot in (self._loss, self._dice):
             plot.setXRange(0, total)
         self._draw()
 
     def show_event(self, event: Any) -> None:
-        """Follow a run."""
+        """Add the point of a step or of an epoch."""
         if isinstance(event, Step):
             self._running.append(event.loss)
         elif isinstance(event, Epoch):
@@ -54,8 +54,8 @@ class TuningCurves(QWidget):
             return
         self._draw()
 
-    def wear(self, theme: str) -> None:
-        """Take napari's colours."""
+    def apply_theme(self, theme: str) -> None:
+        """Draw in the colours of a theme of napari."""
         colours = get_theme(theme)
         text = colours.text.as_hex()
         for plot in (self._loss, self._dice):

@@ -1,25 +1,26 @@
-"""The panel "Fine-tune": a model learns from corrected masks, and shows whether that helped."""
+"""The panel "Fine-tune": trains a model further on corrected masks, and shows whether that helped."""
 
 from __future__ import annotations
 
 import math
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import napari
 from magicgui.widgets import Container, Label, ProgressBar
+from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMessageBox, QSizePolicy
 
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import ModelError, file_hash, read_card
-from napari_tumor_unet.plugin.finetune.cases_section import PairsSection
-from napari_tumor_unet.plugin.finetune.controller import Tuning
-from napari_tumor_unet.plugin.finetune.curves import TuningCurves
-from napari_tumor_unet.plugin.finetune.report import TuningReport
-from napari_tumor_unet.plugin.finetune.resume_section import InterruptedSection
+from napari_tumor_unet.plugin.finetune.cases_section import CasesSection
+from napari_tumor_unet.plugin.finetune.controller import FineTuningController
+from napari_tumor_unet.plugin.finetune.curves import TrainingCurves
+from napari_tumor_unet.plugin.finetune.report import FineTuningReport
+from napari_tumor_unet.plugin.finetune.resume_section import ResumeSection
 from napari_tumor_unet.plugin.finetune.settings_form import SettingsForm
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.device_field import DeviceChoice
@@ -36,55 +37,66 @@ _WIDTH = 300  # pixels, as the panels beside it
 _PAUSE = 500  # milliseconds without a change before an estimate is made
 
 
-class FineTunePanel(Container):
-    """Choose a model, what it learns from and how, and watch it learn.
+class _ModelRead(NamedTuple):
+    """What the panel checks cases against."""
+
+    name: str
+    hash: str = ""
+    learned_hashes: tuple[str, ...] = ()
+    error: str = ""
+
+
+class FineTunePanel(Container[Any]):
+    """Offers models, cases and settings, and shows the run.
 
     Parameters
     ----------
     viewer : Viewer
-        The one whose dock it is in.
+        The viewer whose dock holds the panel.
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         self._context = ViewerContext.of(viewer)
         self._viewer = self._context.viewer
         Autosaving.of(self._viewer)
-        self._tuning = Tuning.of(self._context)
-        self._since = (0.0, 0)  # when the first step of this run ended, and which it was
+        self.controller = FineTuningController.of(self._context)
+        self._since = (0.0, 0)  # when the first step of this run ended, and its number
         self._estimating: QtJob | None = None
-        self.interrupted = InterruptedSection(self._resume)
+        self.interrupted = ResumeSection(self._resume)
         self.model = choice("model", lambda: list(registry.all_models()), "The model to go on from.")
-        self.pairs = PairsSection(self._viewer)
+        self.cases = CasesSection(self._viewer)
         self.settings = SettingsForm()
         self._devices = DeviceChoice(self._context)
         self.device = self._devices.field
         self.estimate = Label(value="", tooltip="Measured by two steps on noise.")
         self.start = button("Fine-tune", "Begin to learn; you can go on painting.", self._start)
         self.pause = button("Pause", "Wait after this step, or go on.", self._pause)
-        self.stop = button("Stop", "End now, and keep the best so far.", lambda: self._tuning.tell("stop"))
+        self.stop = button("Stop", "End now, and keep the best so far.", self._stop)
         self.cancel = button("Cancel", "End now, and forget what was learned.", self._cancel)
         self.progress = ProgressBar(value=0, max=1)
-        self.said = Label(value="")
+        self.message = Label(value="")
         self.details = button("Details", "What exactly went wrong.", self._show_details)
-        self.curves = TuningCurves()
-        self.report = TuningReport(self._tuning)
-        how = Container(widgets=[self.settings.epochs, self.device])
+        self.curves = TrainingCurves()
+        self.report = FineTuningReport(self.controller)
+        how: Container[Any] = Container(widgets=[self.settings.epochs, self.device])
         self._build(how)
-        self._soon = QTimer(self.native, singleShot=True, interval=_PAUSE)
+        self._estimate_timer = QTimer(self.native)
+        self._estimate_timer.setSingleShot(True)
+        self._estimate_timer.setInterval(_PAUSE)
         self._connect()
         self._on_model()
         self._show_state()
-        self.interrupted.look()
+        self.interrupted.refresh()
         self._context.warm_up()
 
-    def _build(self, how: Container) -> None:
-        which = Container(widgets=[self.model])
-        body = Container(widgets=[self.interrupted, which, self.pairs, how], labels=False)
-        advanced = Container(labels=False)
+    def _build(self, how: Container[Any]) -> None:
+        which: Container[Any] = Container(widgets=[self.model])
+        body: Container[Any] = Container(widgets=[self.interrupted, which, self.cases, how], labels=False)
+        advanced: Container[Any] = Container(labels=False)
         append(advanced, folded("Advanced", self.settings.advanced))
         running = row(self.pause, self.stop, self.cancel)
-        body.extend([advanced, self.estimate, self.start, running, self.progress, self.said, self.details])
-        curves = Container(labels=False)
+        body.extend([advanced, self.estimate, self.start, running, self.progress, self.message, self.details])
+        curves: Container[Any] = Container(labels=False)
         append(curves, self.curves)
         body.extend([curves, self.report])
         body.native.layout().addStretch()
@@ -93,43 +105,50 @@ class FineTunePanel(Container):
         append(self, scrolled)
         for part in (self, which, how, advanced, curves):
             part.margins = (0, 0, 0, 0)
-        for label in (self.said, self.estimate):
+        for label in (self.message, self.estimate):
             label.native.setWordWrap(True)
             label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        align(which, self.pairs.fields, how, self.report.fields)
+        align(which, self.cases.fields, how, self.report.fields)
         align(self.settings.advanced)
         self._running, self._curves, self._scrolled = running, curves, scrolled
 
     def _connect(self) -> None:
         self.model.changed.connect(self._on_model)
-        self.pairs.changed_pairs.connect(self._look_again)
+        self.cases.cases.changed.connect(self._estimate_soon)
         for field in (*self.settings.fields.values(), self.device):
-            field.changed.connect(self._look_again)
-        self._soon.timeout.connect(self._estimate)
-        self._viewer.events.theme.connect(self._wear)
-        self._tuning.began.connect(self._on_began)
-        self._tuning.progressed.connect(self._on_event)
-        self._tuning.ended.connect(self._on_ended)
-        self._tuning.decided.connect(self._on_decided)
+            field.changed.connect(self._estimate_soon)
+        self._estimate_timer.timeout.connect(self._estimate)
+        self._viewer.events.theme.connect(self._apply_theme)
+        self.controller.began.connect(self._on_began)
+        self.controller.progressed.connect(self._on_event)
+        self.controller.ended.connect(self._on_ended)
+        self.controller.decided.connect(self._on_decided)
         self._context.models_changed.connect(self.model.reset_choices)
-        self._context.marked.connect(self.pairs.look_again)
-        self.native.destroyed.connect(self._let_go)
-        self._wear()
+        self._context.marked.connect(self.cases.cases.refresh)
+        self.native.destroyed.connect(self._disconnect)
+        self._apply_theme()
 
     def _on_model(self, *_: object) -> None:
-        try:
-            path = registry.find_model(self.model.value)
-            self.pairs.check_for(file_hash(path), read_card(path).data)
-        except (ModelError, OSError) as error:
-            self.said.value = str(error)
-        self._soon.start()
+        worker = create_worker(_read_model, self.model.value, _start_thread=False)
+        worker.returned.connect(self._on_model_read)
+        worker.start()
+        self._estimate_timer.start()
 
-    def _look_again(self, *_: object) -> None:
-        self._soon.start()
+    def _on_model_read(self, model: _ModelRead) -> None:
+        with suppress(RuntimeError):  # the panel may be gone
+            if model.name != self.model.value:
+                return  # another model was chosen meanwhile
+            if model.error:
+                self.message.value = model.error
+            else:
+                self.cases.cases.check_for(model.hash, model.learned_hashes)
+
+    def _estimate_soon(self, *_: object) -> None:
+        self._estimate_timer.start()
 
     def _estimate(self) -> None:
-        """How long it will take, and how much memory, if nothing is under way."""
-        if self._tuning.running or not self.pairs.slices:
+        """Estimate time and memory, unless a run is under way."""
+        if self.controller.running or not self.cases.slices:
             self.estimate.value = ""
             return
         if self._estimating is not None:
@@ -140,7 +159,7 @@ class FineTunePanel(Container):
             return
         self._estimating = job = QtJob(self._context)
         job.finished.connect(self._on_estimate)
-        arguments = (path, self.settings.value, self.pairs.slices, self.device.value)
+        arguments = (path, self.settings.value, self.cases.slices, self.device.value)
         job.start(self._context.worker, tasks.estimate, *arguments)
 
     def _on_estimate(self, estimate: Estimate) -> None:
@@ -149,27 +168,30 @@ class FineTunePanel(Container):
 
     def _start(self) -> None:
         try:
-            self._tuning.start(
+            self.controller.start(
                 str(self.model.value),
-                self.pairs.lessons(),
-                self.pairs.files(),
+                self.cases.lessons(),
+                self.cases.files(),
                 self.settings.value,
                 self.device.value,
             )
         except (ScanError, ModelError) as error:
-            self.said.value = str(error)
+            self.message.value = str(error)
             show_error(str(error))
 
     def _resume(self, run: Interrupted) -> None:
         try:
-            self._tuning.resume(run, self.device.value)
+            self.controller.resume(run, self.device.value)
         except ScanError as error:
             show_error(str(error))
-        self.interrupted.look()
+        self.interrupted.refresh()
 
     def _pause(self) -> None:
-        self._tuning.tell("go on" if self._tuning.paused else "pause")
+        self.controller.send_command("go on" if self.controller.paused else "pause")
         self._show_state()
+
+    def _stop(self) -> None:
+        self.controller.send_command("stop")
 
     def _cancel(self) -> None:
         done = self.curves.epochs
@@ -179,28 +201,28 @@ class FineTunePanel(Container):
             )
             if answer != QMessageBox.StandardButton.Yes:
                 return
-        self._tuning.cancel()
+        self.controller.cancel()
 
     def _show_details(self) -> None:
-        show_details(self._tuning.said, self._tuning.details, self.native)
+        show_details(self.controller.message, self.controller.details, self.native)
 
-    def _on_began(self, epochs: list[Epoch]) -> None:
+    def _on_began(self, epochs: list[Epoch], total: int) -> None:
         self._since = (0.0, 0)
-        self.curves.begin(epochs, self._tuning.plan.settings.epochs)
+        self.curves.begin(epochs, total)
         self.progress.value, self.progress.max = 0, 1
-        self.said.value = "Copying the scans"
+        self.message.value = "Copying the scans"
         self._show_state()
         QTimer.singleShot(0, self._scroll)
 
     def _on_event(self, event: Any) -> None:
         self.curves.show_event(event)
         if isinstance(event, Waiting):
-            self.said.value = "Paused."
+            self.message.value = "Paused."
         elif isinstance(event, Reading):
-            self.said.value = f"Reading scan {event.scan} of {event.scans}"
+            self.message.value = f"Reading scan {event.scan} of {event.scans}"
         elif isinstance(event, Scored):
             when = "after" if event.after else "before"
-            self.said.value = f"Scoring {when}: scan {event.scan} of {event.scans}"
+            self.message.value = f"Scoring {when}: scan {event.scan} of {event.scans}"
         elif isinstance(event, Step):
             self._show_step(event)
 
@@ -211,65 +233,74 @@ class FineTunePanel(Container):
         self.progress.max, self.progress.value = total, done
         began, first = self._since
         left = (time.monotonic() - began) / max(1, done - first) * (total - done)
-        said = f", {_duration(left)} left" if done > first else ""
-        self.said.value = f"Epoch {step.epoch} of {step.epochs}{said}"
+        remaining = f", {_duration(left)} left" if done > first else ""
+        self.message.value = f"Epoch {step.epoch} of {step.epochs}{remaining}"
 
     def _on_ended(self, _: bool) -> None:
-        self.report.show_report(self._tuning.report)
+        self.report.show_report(self.controller.report)
         self._show_state()
         QTimer.singleShot(0, self._scroll)
-        if not self._tuning.report:
-            self.interrupted.look()
+        if not self.controller.report:
+            self.interrupted.refresh()
 
     def _on_decided(self) -> None:
         self.report.show_report(None)
         self._show_state()
 
     def _show_state(self) -> None:
-        """Show what can be done now."""
-        running, undecided = self._tuning.running, self._tuning.report is not None
+        """Show the widgets that fit the state of the run."""
+        running, undecided = self.controller.running, self.controller.report is not None
         ready = not running and not undecided
         self.start.enabled = ready
         self.start.visible = not running
         self._running.visible = self.progress.visible = running
         self.estimate.visible = ready
         self._curves.visible = running or undecided
-        self.pause.text = "Go on" if self._tuning.paused else "Pause"
-        self.details.visible = bool(self._tuning.details) and not running
+        self.pause.text = "Go on" if self.controller.paused else "Pause"
+        self.details.visible = bool(self.controller.details) and not running
         self.model.enabled = self.device.enabled = self.interrupted.enabled = ready
         self.settings.enable(ready)
         if not running:
-            self.said.value = "" if undecided else self._tuning.said
+            self.message.value = "" if undecided else self.controller.message
         if undecided and not self.report.visible:  # the panel was opened since
-            self.report.show_report(self._tuning.report)
+            self.report.show_report(self.controller.report)
 
     def _scroll(self) -> None:
-        """Show what is new, which is at the end."""
+        """Scroll to the end, where new parts of the panel are."""
         with suppress(RuntimeError):  # the panel may be gone
             bar = self._scrolled.verticalScrollBar()
             bar.setValue(bar.maximum())
 
-    def _wear(self, *_: object) -> None:
-        self.curves.wear(self._viewer.theme)
+    def _apply_theme(self, *_: object) -> None:
+        self.curves.apply_theme(self._viewer.theme)
 
-    def _let_go(self) -> None:
-        """The panel is closed; the viewer, and what runs, go on."""
-        self._viewer.events.theme.disconnect(self._wear)
+    def _disconnect(self) -> None:
+        """Stop following the viewer and the run, as the panel is closed; both go on."""
+        self._viewer.events.theme.disconnect(self._apply_theme)
         self._devices.let_go()
-        self.pairs.let_go()
+        self.cases.disconnect_viewer()
         with suppress(RuntimeError):  # with the whole window the session goes first
             self._context.models_changed.disconnect(self.model.reset_choices)
-            self._context.marked.disconnect(self.pairs.look_again)
-            self._tuning.began.disconnect(self._on_began)
-            self._tuning.progressed.disconnect(self._on_event)
-            self._tuning.ended.disconnect(self._on_ended)
-            self._tuning.decided.disconnect(self._on_decided)
+            self._context.marked.disconnect(self.cases.cases.refresh)
+            self.controller.began.disconnect(self._on_began)
+            self.controller.progressed.disconnect(self._on_event)
+            self.controller.ended.disconnect(self._on_ended)
+            self.controller.decided.disconnect(self._on_decided)
             if self._estimating is not None:
                 self._estimating.cancel()
 
 
+def _read_model(name: str) -> _ModelRead:
+    """Hash a model's file and read its card, in a thread: the file may be large, or its disk slow."""
+    try:
+        path = registry.find_model(name)
+        return _ModelRead(name, file_hash(path), tuple(read_card(path).data))
+    except (ModelError, OSError) as error:
+        return _ModelRead(name, error=str(error))
+
+
 def _duration(seconds: float) -> str:
-    """In words, no finer than it is known."""
+    """Write a duration in words, rounded up."""
     if seconds < 90:
         return f"{max(1, math.ceil(seconds))} s"
     minutes = math.ceil(seconds / 60)

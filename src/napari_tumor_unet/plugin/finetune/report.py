@@ -1,6 +1,8 @@
-"""The part of the panel Fine-tune for what a run gave: before and after, and whether to keep the model."""
+"""The part of the panel "Fine-tune" for scores before and after, and whether to keep the new model."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from magicgui.widgets import Container, Label, LineEdit
 from napari.utils.notifications import show_error, show_info
@@ -21,7 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.registry import new_name
-from napari_tumor_unet.plugin.finetune.controller import Tuning
+from napari_tumor_unet.plugin.finetune.controller import FineTuningController
 from napari_tumor_unet.plugin.ui.widgets import button, row
 from napari_tumor_unet.worker.tasks import Report
 
@@ -30,16 +32,16 @@ _HEIGHT = 120  # pixels
 _PICTURES = 620, 640  # pixels of the window with pictures
 
 
-class TuningReport(Container):
-    """Is seen while a run is undecided.
+class FineTuningReport(Container[Any]):
+    """Shows the report of a run until its model is kept or discarded.
 
     Parameters
     ----------
-    tuning : Tuning
+    controller : FineTuningController
     """
 
-    def __init__(self, tuning: Tuning) -> None:
-        self._tuning = tuning
+    def __init__(self, controller: FineTuningController) -> None:
+        self._controller = controller
         self.advice = Label(value="")
         self.pictures = button(
             "Pictures...", "Truth, and what was found before and after, of each scan.", self._show_pictures
@@ -67,7 +69,7 @@ class TuningReport(Container):
         self.show_report(None)
 
     def show_report(self, report: Report | None) -> None:
-        """Show a report, or nothing."""
+        """Show a report, or hide the section."""
         self.visible = report is not None
         self.table.setRowCount(0)
         if report is None:
@@ -84,11 +86,11 @@ class TuningReport(Container):
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.table.setItem(n, column, item)
         self.advice.value = report.advice.said
-        self.called.value = new_name(f"{self._tuning.plan.model} tuned")
+        self.called.value = new_name(f"{self._controller.parent_name} tuned")
 
     def _keep(self) -> None:
-        report = self._tuning.report
-        if not report.advice.keep:
+        report = self._controller.report
+        if report is not None and not report.advice.keep:
             answer = QMessageBox.question(
                 self.native,
                 "Keep the model",
@@ -99,23 +101,26 @@ class TuningReport(Container):
             if answer != QMessageBox.StandardButton.Yes:
                 return
         try:
-            self._tuning.keep(self.called.value)
+            self._controller.keep(self.called.value)
         except ModelError as error:
             show_error(str(error))
             return
-        show_info(self._tuning.said)
+        show_info(self._controller.message)
 
     def _discard(self) -> None:
-        self._tuning.discard()
+        self._controller.discard()
 
     def _show_pictures(self) -> None:
+        report = self._controller.report
+        if report is None:
+            return
         window = QScrollArea(self.native)
         window.setWindowFlag(Qt.WindowType.Window)
         window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         window.setWindowTitle("Before and after")
         content = QWidget()
         layout = QVBoxLayout(content)
-        for path in self._tuning.report.pictures:
+        for path in report.pictures:
             label = QLabel()
             label.setPixmap(
                 QPixmap(str(path)).scaledToWidth(_PICTURES[0], Qt.TransformationMode.SmoothTransformation)

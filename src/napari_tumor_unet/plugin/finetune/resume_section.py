@@ -1,9 +1,10 @@
-"""The part of the panel Fine-tune for runs that a crash, or the window's end, interrupted."""
+"""The part of the panel "Fine-tune" for runs that a crash, or closing the window, interrupted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from magicgui.widgets import Container, Label
 from napari.qt.threading import create_worker
@@ -13,29 +14,28 @@ from napari_tumor_unet.plugin.ui.widgets import button, choice, row
 from napari_tumor_unet.training.finetuning.run_store import Interrupted, discard, interrupted
 
 
-class InterruptedSection(Container):
-    """Is seen where there are any.
+class ResumeSection(Container[Any]):
+    """Offers interrupted runs; hidden where there are none.
 
     Parameters
     ----------
     resume : callable
-        Gets the run to go on with.
+        Called with the run to resume.
     """
 
     def __init__(self, resume: Callable[[Interrupted], None]) -> None:
         self._runs: list[Interrupted] = []
         title = Label(value="An interrupted fine-tuning can be resumed:")
         self.run = choice("", lambda: [(str(run), run) for run in self._runs], "The latest first.")
-        self.resume = button(
-            "Resume", "Go on from the last whole epoch.", lambda: self.run.value and resume(self.run.value)
-        )
+        self._on_resume = resume
+        self.resume = button("Resume", "Go on from the last whole epoch.", self._resume)
         self.delete = button("Delete", "Forget it, and delete the copies of scans in it.", self._delete)
         super().__init__(widgets=[title, self.run, row(self.resume, self.delete)], labels=False)
         self.margins = (0, 0, 0, 0)
         self.visible = False
 
-    def look(self) -> None:
-        """Find out which there are."""
+    def refresh(self) -> None:
+        """Look for interrupted runs in a thread, and offer them."""
         worker = create_worker(interrupted, _start_thread=False)
         worker.returned.connect(self._show)
         worker.start()
@@ -45,6 +45,10 @@ class InterruptedSection(Container):
             self._runs = runs
             self.run.reset_choices()
             self.visible = bool(runs)
+
+    def _resume(self) -> None:
+        if self.run.value is not None:
+            self._on_resume(self.run.value)
 
     def _delete(self) -> None:
         run = self.run.value

@@ -1,0 +1,133 @@
+"""Inspects a training case (image and mask, as layers or files) in a background thread."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_tumor_unet.io.datasets.pairs import Dataset, Pair, find_pairs, patient_of
+from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
+from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
+from napari_tumor_unet.plugin.layers.metadata import image_metadata
+from napari_tumor_unet.plugin.ui.error_log import note_error
+from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.training.finetuning.cases import Marks, marks_of, pair_hash, scan_hash
+
+
+@dataclass(frozen=True)
+class CaseInspection:
+    """Result of reading a case.
+
+    Attributes
+    ----------
+    marks : Marks or None
+        Annotation status of the slices; None where the case cannot be used.
+    error : str
+        Why it cannot be used.
+    scan_hash, case_hash : str
+        Hashes of the scan, and of the scan with its mask, if they were asked for.
+    """
+
+    marks: Marks | None = None
+    error: str = ""
+    scan_hash: str = ""
+    case_hash: str = ""
+
+
+@dataclass(eq=False)
+class CaseRow:
+    """A case in the list.
+
+    Attributes
+    ----------
+    pair : LayerPair or Pair
+        The scan and its mask, as two layers or as files.
+    inspection : CaseInspection or None
+        The latest result.
+    state : {"stale", "inspecting", "inspected"}
+        Whether the result is of the case as it is now.
+    """
+
+    pair: LayerPair | Pair
+    inspection: CaseInspection | None = None
+    state: Literal["stale", "inspecting", "inspected"] = "stale"
+
+    @property
+    def layers(self) -> tuple[Any, ...]:
+        """The image and the labels layer; nothing for files."""
+        return (self.pair.image, self.pair.labels) if isinstance(self.pair, LayerPair) else ()
+
+    @property
+    def scan_label(self) -> str:
+        """Text of the scan in the table."""
+        return str(self.pair.image.name) if isinstance(self.pair, LayerPair) else self.pair.name
+
+    @property
+    def mask_label(self) -> str:
+        """Text of the mask in the table."""
+        if isinstance(self.pair, LayerPair):
+            return str(self.pair.labels.name)
+        return "its _mask files" if self.pair.mask == self.pair.scan else f"file {self.pair.mask.name}"
+
+    @property
+    def name(self) -> str:
+        """Name of the scan, as in its file, whatever its layer is called."""
+        if isinstance(self.pair, LayerPair):
+            return image_metadata(self.pair.image).scan or str(self.pair.image.name)
+        return self.pair.name
+
+    @property
+    def patient(self) -> str:
+        """The patient, whose cases a split must keep on one side."""
+        return patient_of(self.name) if isinstance(self.pair, LayerPair) else self.pair.patient
+
+
+# Generators, as napari keeps what plain functions were given as long as the window lives.
+
+
+def inspect_layers(
+    pair: LayerPair, source: LayerScan, hashed: bool, known_scan_hash: str
+) -> Generator[None, None, CaseInspection]:
+    """Inspect the mask of two layers; hashing it is quick if the hash of the scan is known."""
+    yield
+    try:
+        mask = pair.mask(source)
+        marks = marks_of(mask, pair.written(source), pair.checked)
+        voxels = known_scan_hash or (scan_hash(source.scan) if hashed else "")
+        return CaseInspection(marks, scan_hash=voxels, case_hash=pair_hash(voxels, mask) if hashed else "")
+    except Exception:  # whatever a layer's array, lazy or not, may raise
+        return inspection_of_unreadable(pair.labels.name)
+
+
+def inspect_files(pair: Pair, hashed: bool) -> Generator[None, None, CaseInspection]:
+    """Read a pair of files and inspect the mask."""
+    yield
+    try:
+        scan, mask = pair.read()
+        voxels = scan_hash(scan) if hashed else ""
+        return CaseInspection(
+            marks_of(mask), scan_hash=voxels, case_hash=pair_hash(voxels, mask) if hashed else ""
+        )
+    except ScanError as error:
+        return CaseInspection(error=str(error))
+    except Exception:
+        return inspection_of_unreadable(pair.name)
+
+
+def find_pairs_in(folder: Path) -> Generator[None, None, Dataset | str]:
+    """Find the pairs of a folder, or say why there are none."""
+    yield
+    try:
+        return find_pairs(folder)
+    except ScanError as error:
+        return str(error)
+
+
+def inspection_of_unreadable(name: str) -> CaseInspection:
+    """Log the unexpected error that is being handled, and return an inspection that says so."""
+    message = f"{name} or its scan could not be read; are their files still there?"
+    note_error(message, traceback.format_exc(), [name])
+    return CaseInspection(error=message)
