@@ -494,5 +494,5 @@ def test_a_scan_of_no_file_gives_a_nifti_mask_of_its_spacing(tmp_path: Path) -> 
 
 
 def test_a_mask_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ScanError, match=r"^m\.nii\.gz cannot be written; [^.]*\?$"):
+    with pytest.raises(ScanError, match=r"^m\.nii\.gz cannot be written: [^.]*\?$"):
         write_mask(tmp_path / "gone" / "m.nii.gz", STACK, scan_from_volume(STACK))

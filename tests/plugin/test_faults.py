@@ -175,7 +175,7 @@ def test_two_viewers_work_at_once(make_napari_viewer: Any, qtbot: Any) -> None:
         for viewer, session in zip(viewers, sessions, strict=True):
             session.segment(scan_of(viewer.add_image(voxels), viewer.layers))
         assert all(session.running for session in sessions)
-    assert sessions[0].worker.pid != sessions[1].worker.pid
+    assert sessions[0].context.worker.pid != sessions[1].context.worker.pid
     masks = [mask_of(viewer).data for viewer in viewers]
     np.testing.assert_array_equal(*masks)
 

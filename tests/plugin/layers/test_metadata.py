@@ -52,7 +52,7 @@ def of_the_version_before(**changes: Any) -> dict[str, Any]:
         "checked": {1},
         "visited": {1, 2},
         "findings": dataclasses.asdict(find(mask(), 0.002)),
-        "provenance": dataclasses.asdict(made_by("default", "a hash")),
+        "provenance": made_by("default", "a hash").to_json(),
         "warnings": ("It is dark.",),
         **changes,
     }
