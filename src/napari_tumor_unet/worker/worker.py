@@ -1,4 +1,4 @@
-"""Runs a generator of the core in a process of its own: progress, cancel, plain callbacks.
+"""Run a generator of the core in a process of its own: progress, cancel, plain callbacks.
 
 A window that computes freezes, and a computation that dies takes its process with it. So there is one
 child process for each :class:`Worker`; it stays between jobs, with its imports and models warm.
@@ -11,8 +11,7 @@ import signal
 import threading
 import time
 import traceback
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,22 +21,12 @@ from typing import Any
 from loky.backend import get_context
 
 from napari_tumor_unet._common import PATIENT_THREADS
-from napari_tumor_unet.training.events import Listening, Waiting
+from napari_tumor_unet.worker.child import CancelledError, JobError, Task, serve_jobs
 
 # loky's processes start like multiprocessing's "spawn", but never run the user's main script again.
 _CONTEXT = get_context("loky")
 _GRACE = 0.25  # seconds in which a cancelled job may end by itself
 _POLL = 0.05  # seconds between looks at whether a job was cancelled
-
-Task = Callable[..., Generator[Any, None, Any]]
-
-
-class JobError(RuntimeError):
-    """A job that ended without a result; the message is one sentence, ``details`` the traceback if any."""
-
-    def __init__(self, message: str, details: str = "") -> None:
-        super().__init__(message)
-        self.details = details
 
 
 @dataclass(frozen=True)
@@ -133,7 +122,7 @@ class Worker:
             with self._turn(job):
                 result = self._converse(job, task, args, callbacks, answer)
             end = partial(callbacks.finished, result)
-        except _CancelledError:
+        except CancelledError:
             end = callbacks.cancelled
         except JobError as error:
             end = partial(callbacks.failed, error)
@@ -149,7 +138,7 @@ class Worker:
         """The child's attention, when the job before has ended."""
         while not self._lock.acquire(timeout=_POLL):
             if job._cancelled.is_set():
-                raise _CancelledError
+                raise CancelledError
         try:
             yield
         finally:
@@ -160,7 +149,7 @@ class Worker:
     ) -> Any:
         """Send a task to the child and pass on what it says until it ends."""
         if job._cancelled.is_set() or self._closed:
-            raise _CancelledError
+            raise CancelledError
         may_be_dead = self.pid is not None  # it may have died since the last job, unnoticed
         try:
             connection = self._child()
@@ -180,7 +169,7 @@ class Worker:
         except (EOFError, OSError) as error:
             self._kill()
             if self._closed or job._cancelled.is_set():
-                raise _CancelledError from error
+                raise CancelledError from error
             if may_be_dead:
                 return self._converse(job, task, args, callbacks, answer)
             raise JobError(
@@ -198,7 +187,7 @@ class Worker:
                     asked = time.monotonic()
                 elif time.monotonic() - asked > _GRACE:
                     self._kill()
-                    raise _CancelledError
+                    raise CancelledError
             while not job._words.empty():
                 connection.send(("told", job._words.get()))
             if connection.poll(_POLL):
@@ -206,7 +195,7 @@ class Worker:
                 if not job._cancelled.is_set():
                     yield kind, content
                 elif kind in ("finished", "failed", "cancelled"):
-                    raise _CancelledError
+                    raise CancelledError
 
     def _child(self) -> Any:
         """The connection to a living child."""
@@ -214,7 +203,7 @@ class Worker:
             if self.pid is None:
                 ours, theirs = _CONTEXT.Pipe(duplex=True)
                 self._process = _CONTEXT.Process(
-                    target=_serve_jobs, args=(theirs,), daemon=True, env=dict(PATIENT_THREADS)
+                    target=serve_jobs, args=(theirs,), daemon=True, env=dict(PATIENT_THREADS)
                 )
                 self._process.start()
                 theirs.close()  # so that the child's end of the pipe ends with the child
@@ -242,75 +231,3 @@ def _attempt(answer: Callable[[Any], Any], question: Any) -> tuple[str, Any]:
         return "answer", answer(question)
     except Exception as error:
         return "no answer", (str(error) or type(error).__name__, traceback.format_exc())
-
-
-class _CancelledError(Exception):
-    """A job was cancelled."""
-
-
-def _serve_jobs(connection: Any) -> None:
-    """The child: run the tasks that come, until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the parent
-    try:
-        while True:
-            message = connection.recv()
-            if message != "cancel" and message[0] != "told":  # these came too late
-                _run_task(connection, *message)
-    except (EOFError, OSError):
-        os._exit(0)
-
-
-def _run_task(connection: Any, task: Task, args: tuple[Any, ...], asks: bool) -> None:
-    connection.send(("started", None))
-    words: deque[Any] = deque()
-    steps = task(*((partial(_ask, connection, words), *args) if asks else args))
-    word = None
-    while True:
-        message: tuple[str, Any]
-        try:
-            message = "event", steps.send(word)
-        except StopIteration as end:
-            message = "finished", end.value
-        except _CancelledError:
-            message = "cancelled", None
-        except MemoryError:
-            message = "failed", ("There is not enough memory for this scan.", traceback.format_exc())
-        except JobError as error:
-            message = "failed", (str(error), error.details)
-        except Exception as error:
-            message = "failed", (str(error) or type(error).__name__, traceback.format_exc())
-        connection.send(message)
-        if message[0] != "event":
-            return
-        try:
-            word = _listen(connection, words, message[1])
-        except _CancelledError:
-            steps.close()
-            connection.send(("cancelled", None))
-            return
-
-
-def _listen(connection: Any, words: deque[Any], event: Any) -> Any:
-    """The next word that the task is told, if any has come and it listens."""
-    while connection.poll() or (isinstance(event, Waiting) and not words):
-        words.append(_receive(connection)[1])
-    return words.popleft() if words and isinstance(event, Listening) else None
-
-
-def _ask(connection: Any, words: deque[Any], question: Any) -> Any:
-    """Ask the parent, in the middle of a task."""
-    connection.send(("asked", question))
-    while (answer := _receive(connection))[0] == "told":
-        words.append(answer[1])
-    kind, content = answer
-    if kind == "no answer":
-        raise JobError(*content)
-    return content
-
-
-def _receive(connection: Any) -> tuple[str, Any]:
-    message = connection.recv()
-    if message == "cancel":
-        raise _CancelledError
-    kind, content = message
-    return kind, content

@@ -36,8 +36,9 @@ from napari_tumor_unet.training.finetuning.run_store import (
     new_run,
 )
 from napari_tumor_unet.worker import tasks
+from napari_tumor_unet.worker.child import JobError
 from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
-from napari_tumor_unet.worker.worker import JobError, Worker
+from napari_tumor_unet.worker.worker import Worker
 
 
 class BusyError(ScanError):

@@ -27,7 +27,7 @@ from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.worker import tasks
-from napari_tumor_unet.worker.worker import JobError
+from napari_tumor_unet.worker.child import JobError
 
 _AT_ONCE = 10**8  # bytes that are counted within 20 ms
 _MOST_LABELS = 50  # that a table shows

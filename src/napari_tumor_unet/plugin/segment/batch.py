@@ -20,7 +20,7 @@ from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.worker import tasks
-from napari_tumor_unet.worker.worker import JobError
+from napari_tumor_unet.worker.child import JobError
 
 
 class Several(QObject):

@@ -24,8 +24,8 @@ from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.worker import tasks
+from napari_tumor_unet.worker.child import JobError
 from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
-from napari_tumor_unet.worker.worker import JobError
 
 if TYPE_CHECKING:
     from napari import Viewer
