@@ -140,9 +140,11 @@ def with_ending(path: Path, ending: str) -> Path:
 def _as_shown(grid: Grid, name: str) -> tuple[Geometry, str, str]:
     """The geometry of a layer of no known file, by its place in napari, and what is lost of it."""
     if len(grid.shape) == 2:
-        plane = Geometry((1.0, *grid.spacing), stored_orientation="", stored_axes=2, oriented=False)
+        height, width = grid.spacing
+        plane = Geometry((1.0, height, width), stored_orientation="", stored_axes=2, oriented=False)
         return (plane, _NO_SPACING, "") if grid.in_mm else (plane, "", _NO_UNIT)
-    plain = Geometry(grid.spacing, stored_orientation="", oriented=False)
+    z, y, x = grid.spacing
+    plain = Geometry((z, y, x), stored_orientation="", oriented=False)
     if not grid.in_mm:
         return plain, "", _NO_UNIT
     if np.array_equal(grid.matrix, np.diag(grid.spacing)) and not grid.offset.any():

@@ -22,7 +22,7 @@ from napari_tumor_unet.io.read import is_dicom, read_scan
 from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
-from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
+from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence
 from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -137,7 +137,8 @@ def take(one: LayerData | str, opened: Opened) -> None:
 
 def scan_layers(scan: Scan) -> list[LayerData]:
     """One image layer for each sequence, FLAIR last: it is what one looks at."""
-    order = [s for s in SEQUENCES if s in scan.sequences and s != "flair"] + ["flair"]
+    order: list[Sequence] = [s for s in SEQUENCES if s in scan.sequences and s != "flair"]
+    order.append("flair")
     scan_id = uuid4().hex
     layers = []
     for sequence in order:
@@ -162,7 +163,9 @@ def scan_layers(scan: Scan) -> list[LayerData]:
 
 def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
     """A labels layer, in the place of the scan layer that it belongs to, on the grid of the same file."""
-    place = {k: beside[1][k] for k in ("scale", "translate", "units", "axis_labels") if k in beside[1]}
+    place: dict[str, Any] = {
+        k: beside[1][k] for k in ("scale", "translate", "units", "axis_labels") if k in beside[1]
+    }
     image: ImageMetadata = beside[1]["metadata"][KEY]
     shared = ("scan", "scan_id", "geometry", "shape", "ending")
     metadata = MaskMetadata(**{name: getattr(image, name) for name in shared})

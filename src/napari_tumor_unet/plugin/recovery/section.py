@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from magicgui.widgets import Container, Label
 from qtpy.QtWidgets import QMessageBox, QSizePolicy
@@ -14,7 +15,7 @@ from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.widgets import append, button, row
 
 
-class RecoverySection(Container):
+class RecoverySection(Container[Any]):
     """A line for each layer with corrections that can be brought back; without any it is not to be seen.
 
     Parameters
@@ -45,7 +46,7 @@ class RecoverySection(Container):
         for leftover in leftovers:
             self.append(self._line(leftover))
 
-    def _line(self, leftover: Leftover) -> Container:
+    def _line(self, leftover: Leftover) -> Container[Any]:
         restore = button("Restore", "Add the mask with these corrections.", lambda: act(self._restore))
         delete = button("Delete", "Delete these corrections.", lambda: act(self._delete))
         for narrow in (restore, delete):
@@ -67,13 +68,13 @@ class RecoverySection(Container):
         answer = QMessageBox.question(self.native, "Delete corrections", question)
         if answer == QMessageBox.StandardButton.Yes:
             self._autosaving.delete(leftover)
-        return answer == QMessageBox.StandardButton.Yes
+        return bool(answer == QMessageBox.StandardButton.Yes)
 
 
-def _description(leftover: Leftover) -> Container:
+def _description(leftover: Leftover) -> Container[Any]:
     """Scan, time and extent in two lines, however long the name is."""
     when, n = leftover.when, leftover.edited
-    made = Container(labels=False)
+    made: Container[Any] = Container(labels=False)
     made.margins = (0, 0, 0, 0)
     made.native.layout().setSpacing(0)
     for text in (leftover.scan, f"{when.day} {when:%b %H:%M}, {n} slice{'s' if n > 1 else ''} edited"):

@@ -112,7 +112,7 @@ class Autosaving(QObject):
         """Keep what is there when the window closes; Python ends only after it is written."""
         if event.type() == QEvent.Type.Close:
             self.keep_now()
-        return super().eventFilter(watched, event)
+        return bool(super().eventFilter(watched, event))
 
     def _watch(self, layer: Any) -> None:
         if is_prediction(layer):

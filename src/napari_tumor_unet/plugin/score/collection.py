@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from magicgui.widgets import Container
 from napari.utils.notifications import show_error, show_info
@@ -24,7 +25,7 @@ from napari_tumor_unet.plugin.ui.widgets import append, button, row
 _COLUMNS = ("prediction", "reference", "label", "Dice", "IoU", "Hausdorff 95 %")
 
 
-class RunningTable(Container):
+class RunningTable(Container[Any]):
     """Copies or saves the comparison that is shown, and keeps a list of several.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from magicgui.widgets import Container, Label
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
@@ -14,7 +15,7 @@ from napari_tumor_unet.plugin.ui.widgets import append
 _BAR = 16  # pixels, for more labels than are wide
 
 
-class Numbers(Container):
+class Numbers(Container[Any]):
     """One column a label; Dice and IoU above the table are those of the first."""
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import napari
 from magicgui.widgets import CheckBox, Container, FloatSpinBox, Label
@@ -30,7 +31,7 @@ _NAME = 17  # letters that have room, in large fonts too
 _ALL, _EACH = "all as one", "each by itself"
 
 
-class ScorePanel(Container):
+class ScorePanel(Container[Any]):
     """Choose two labels layers and compare them.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from magicgui.widgets import Container, Label
@@ -30,7 +31,7 @@ _COLOURS = {
 _LEGEND = "<br>".join(f"<span style='color: {colour}'>■</span> {name}" for name, colour in _COLOURS.items())
 
 
-class Slices(Container):
+class Slices(Container[Any]):
     """A curve of Dice by slice, the way to the worst slices, and a layer of agreement.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from magicgui.widgets import Container
 from napari.layers import Image
@@ -18,7 +19,7 @@ from napari_tumor_unet.plugin.ui.widgets import append, button, row
 _COLUMNS = ("scan", "found", "warnings, or what went wrong")
 
 
-class SeveralSection(Container):
+class SeveralSection(Container[Any]):
     """Starts a batch and fills the table as its scans come in.
 
     Parameters

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, FloatSlider, FloatSpinBox, Label, Select
 from napari.qt.threading import create_worker
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MM3, _VOXELS = "mm³", "voxels"
 
 
-class ResultSection(Container):
+class ResultSection(Container[Any]):
     """Acts on the active labels layer, if a segmentation made it; else it is not to be seen.
 
     Parameters

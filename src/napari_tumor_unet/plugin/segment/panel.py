@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from typing import Any
 
 import napari
 from magicgui.widgets import Container, Label, ProgressBar, create_widget
@@ -34,7 +35,7 @@ _WIDTH = 300  # pixels; a sentence in fewer is a column of words
 _EXTENTS = [("whole scan", False), ("this slice", True)]
 
 
-class SegmentPanel(Container):
+class SegmentPanel(Container[Any]):
     """Choose a scan, a model and a device, and segment.
 
     Parameters

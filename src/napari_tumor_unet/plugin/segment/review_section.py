@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, Container, Label
 from qtpy.QtGui import QKeySequence, QShortcut
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NEXT, _CHECK = "Ctrl+Shift+D", "Ctrl+Shift+K"  # napari has no such shortcuts
 
 
-class ReviewSection(Container):
+class ReviewSection(Container[Any]):
     """Walks through the active layer's doubtful slices, if a segmentation made it; else it is not to be seen.
 
     Parameters

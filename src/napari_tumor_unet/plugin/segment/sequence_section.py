@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from magicgui.widgets import Container, Label
 from napari.layers import Image
@@ -24,7 +25,7 @@ _MEANINGS = {
 _FRONTS = {"up": 0, "right": 1, "down": 2, "left": 3}  # quarter turns that bring it up
 
 
-class ScanSection(Container):
+class ScanSection(Container[Any]):
     """Filled in with what layers and names tell; the user may know better, and that is remembered.
 
     Attributes

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QLabel, QScrollArea, QSizePolicy, QWidget
 from superqt import QCollapsible
 
 
-def folded(title: str, content: Container) -> QCollapsible:
+def folded(title: str, content: Container[Any]) -> QCollapsible:
     """A part of a panel that is shown when its title is clicked."""
     fold = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
     fold.setDuration(0)
@@ -34,7 +34,7 @@ class Scrolled(QScrollArea):
         The least, in pixels.
     """
 
-    def __init__(self, content: Container, width: int) -> None:
+    def __init__(self, content: Container[Any], width: int) -> None:
         super().__init__()
         self._width = width
         self.setWidgetResizable(True)
@@ -50,12 +50,12 @@ class Scrolled(QScrollArea):
         """Follow the content as it grows."""
         if event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
-        return super().eventFilter(watched, event)
+        return bool(super().eventFilter(watched, event))
 
 
-def row(*widgets: Any, label: str = "") -> Container:
+def row(*widgets: Any, label: str = "") -> Container[Any]:
     """Widgets beside each other."""
-    made = Container(layout="horizontal", widgets=list(widgets), labels=False, label=label)
+    made: Container[Any] = Container(layout="horizontal", widgets=list(widgets), labels=False, label=label)
     made.margins = (0, 0, 0, 0)
     return made
 
@@ -81,17 +81,17 @@ def choice(label: str, choices: Callable[[], Any], tooltip: str, **options: Any)
     return ComboBox(label=label, choices=lambda _: choices(), tooltip=tooltip, **options)
 
 
-def append(panel: Container, widget: QWidget) -> None:
+def append(panel: Container[Any], widget: QWidget) -> None:
     """Put a Qt widget under the others of a panel."""
     panel.native.layout().addWidget(widget)
 
 
-def align(*containers: Container) -> None:
+def align(*containers: Container[Any]) -> None:
     """Let all fields begin in one line, as soon as the window's font is known."""
     QTimer.singleShot(0, partial(_align, containers))
 
 
-def _align(containers: tuple[Container, ...]) -> None:
+def _align(containers: tuple[Container[Any], ...]) -> None:
     with suppress(RuntimeError):  # the panel may be gone
         labels = [
             label
