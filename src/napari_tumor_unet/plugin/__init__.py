@@ -1,1 +1,1 @@
-"""The only rooms that know napari and Qt; the network runs in the child process, thresholds and counts here."""
+"""The only rooms that know napari and Qt; the network runs in a child process, thresholds and counts here."""
