@@ -74,7 +74,7 @@ UNTRUSTED: dict[str, tuple[Callable[[Volume], Volume], str]] = {
     "constant": (np.ones_like, "No head"),
     "a head without a brain": (
         lambda v: 80 * head_of(v) + RNG.normal(0, 1, v.shape),
-        "Nothing is to be seen",
+        "almost no contrast",
     ),
     "turned left": (lambda v: np.rot90(v, 1, (1, 2)), "wider than long"),
     "turned right": (lambda v: np.rot90(v, -1, (1, 2)), "wider than long"),

@@ -61,7 +61,7 @@ def _appearance(looks: Looks, *, oriented: bool) -> tuple[str, ...]:
     if not _HEAD[0] < looks.filled < _HEAD[1]:
         return ("No head stands out from dark air; is this an MRI of a whole head?",)
     if looks.contrast < _LEAST_CONTRAST:
-        return ("Nothing is to be seen in the head; is this an MRI?",)
+        return ("The head shows almost no contrast; is this an MRI?",)
     found = []
     lies = "" if oriented else _lies(looks)  # a file that knows has been turned already
     if lies:

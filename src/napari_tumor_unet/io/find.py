@@ -190,7 +190,7 @@ def _with_others(flair: Path, t1: list[Path], flairs: list[Path]) -> ScanFiles:
             return ScanFiles(
                 flair,
                 problem=f"Which T1 belongs to {flair.name} cannot be told, as {other.name} lies beside it; "
-                "say it with --flair, --pre and --post.",
+                "give FLAIR and the T1 by themselves.",
             )
     told = find_sequences(by_name, flair=scan_name(flair))
     others = {sequence: by_name[name] for sequence, name in told.names.items() if name in by_name}

@@ -71,8 +71,8 @@ def enough_memory(device: str) -> Iterator[None]:
         if not isinstance(error, kinds) and "DefaultCPUAllocator" not in str(error):
             raise
         raise DeviceError(
-            f"The memory of {device} is not enough; close what else uses it, or take another device or, in "
-            "training, a recipe with a smaller batch_size."
+            f"The memory of {device} is not enough; close what else uses it, take another device, or train "
+            "with smaller batches."
         ) from error
 
 

@@ -258,7 +258,7 @@ def writing(name: str) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise TrainingError(f"{name} cannot be saved ({reason}); mend that and resume.") from error
+        raise TrainingError(f"{name} cannot be saved ({reason}); fix this, then resume.") from error
 
 
 def _card(

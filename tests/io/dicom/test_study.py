@@ -70,7 +70,7 @@ def test_series_that_cannot_be_told_apart_are_listed_and_can_be_chosen(
 ) -> None:
     series(tmp_path, names[0], 1)
     series(tmp_path, names[1], 2, STACK + 1)
-    with refused(ScanError, f"1 ({names[0]}), 2 ({names[1]})", "series="):
+    with refused(ScanError, f"1 ({names[0]}), 2 ({names[1]})", "by number or name"):
         read_scan(tmp_path)
     with refused(ScanError, "no series T3"):
         read_scan(tmp_path, series="T3")

@@ -125,7 +125,7 @@ def _say_which(openable: list[Series]) -> str:
     names = [f"{i} ({series.name})" for i, series in enumerate(openable, start=1)]
     more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
     listed = ", ".join(names[:_NAMED] + more)
-    return f"say which with series=, by number or name, or give one of its files: {listed}"
+    return f"choose one by number or name, or give one of its files: {listed}"
 
 
 def _t1_beside(flair: Series, found: Iterable[Series], sequence: Sequence) -> Series | None:
