@@ -54,10 +54,10 @@ def plural(n: int, noun: str) -> str:
 
     Examples
     --------
-    >>> plural(1, "slice"), plural(1200, "voxel")
-    ('1 slice', '1,200 voxels')
+    >>> plural(1, "slice"), plural(2, "slice")
+    ('1 slice', '2 slices')
     """
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def user_folder(name: str, variable: str) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.inference.regions import count_regions
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 
@@ -56,7 +57,7 @@ class Findings:
     def size(self) -> str:
         """Volume, slices and regions in words."""
         volume = f"{self.voxels:,} voxels" if self.volume_ml is None else f"{self.volume_ml:.1f} ml"
-        return f"{volume}, {_count(self.slices, 'slice')}, {_count(self.regions, 'region')}"
+        return f"{volume}, {plural(self.slices, 'slice')}, {plural(self.regions, 'region')}"
 
     def __str__(self) -> str:
         if not self.voxels:
@@ -165,7 +166,3 @@ def update(plane: NDArray[np.uint8], new: NDArray[np.uint8]) -> None:
     """Overwrite a slice (Y, X) where it differs: what stays as it was takes no memory in a blank volume."""
     rows = np.flatnonzero((plane != new).any(axis=1))
     plane[rows] = new[rows]
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.scan import Scan
 
 _NONE_HELD_OUT = "No held-out score: "
@@ -140,8 +141,8 @@ def check(
     if not marks.labelled:
         return Check("warning", f"The mask is empty: it {does} that there is no tumour.")
     if not only_checked:
-        return Check("ok", f"{_count(len(marks.labelled), 'slice')} of {marks.total} with labels.")
-    n = _count(len(marks.looked_after), "slice")
+        return Check("ok", f"{plural(len(marks.labelled), 'slice')} of {marks.total} with labels.")
+    n = plural(len(marks.looked_after), "slice")
     if marks.edited is None:
         return Check("ok", f"No record of edits: {n} of {marks.total} with labels or checked count.")
     return Check("ok", f"{n} of {marks.total} edited or checked.")
@@ -180,7 +181,7 @@ def summary(learned: Sequence[str], held_out: Sequence[str], left_out: int = 0) 
     left_out : int
         How many scans are neither.
     """
-    scans = f"{_count(len(learned), 'scan')} to learn from"
+    scans = f"{plural(len(learned), 'scan')} to learn from"
     others = f" {left_out} left out." if left_out else ""
     if not learned:
         why = "all scans are held out" if held_out else "add scans with their masks"
@@ -197,7 +198,3 @@ def summary(learned: Sequence[str], held_out: Sequence[str], left_out: int = 0) 
 
 def _bytes(plane: NDArray[Any]) -> bytes:
     return plane.astype(plane.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
