@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_tumor_unet.evaluation.evaluate import evaluate
     from napari_tumor_unet.evaluation.overlap import dice, iou
     from napari_tumor_unet.evaluation.score import Score, score
     from napari_tumor_unet.inference.result import Segmentation
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from napari_tumor_unet.scan import Scan
     from napari_tumor_unet.training.finetuning.finetune_files import fine_tune
     from napari_tumor_unet.training.finetuning.run_store import FineTuning
-    from napari_tumor_unet.training.train import evaluate, train
+    from napari_tumor_unet.training.train import train
 
 _MODULE_OF = {
     "FineTuning": "training.finetuning.run_store",
@@ -24,7 +25,7 @@ _MODULE_OF = {
     "Score": "evaluation.score",
     "Segmentation": "inference.result",
     "dice": "evaluation.overlap",
-    "evaluate": "training.train",
+    "evaluate": "evaluation.evaluate",
     "fine_tune": "training.finetuning.finetune_files",
     "iou": "evaluation.overlap",
     "load_model": "model.model_file",

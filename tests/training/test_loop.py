@@ -11,14 +11,14 @@ import pytest
 import tifffile
 import torch
 
-from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
+from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
 from napari_tumor_unet.model.preprocessing import Preparation
 from napari_tumor_unet.model.unet import UNet, UNetConfig
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.augmentation import Augmentation
 from napari_tumor_unet.training.checkpoint import CheckpointError
-from napari_tumor_unet.training.events import Epoch, Reading, Step
-from napari_tumor_unet.training.loop import TrainingError, train
+from napari_tumor_unet.training.events import Epoch, Reading, Step, TrainingError
+from napari_tumor_unet.training.loop import train
 from napari_tumor_unet.training.optimisation import LOSSES, Learner
 from napari_tumor_unet.training.recipe import Optimisation, Recipe, Sampling, Schedule
 from tests.conftest import Refused
@@ -34,7 +34,7 @@ RECIPE = Recipe(
 
 
 @pytest.fixture
-def pairs(data: Path) -> list[Pair]:
+def pairs(data: Path) -> list[Case]:
     return list(find_pairs(data).pairs)
 
 
@@ -57,7 +57,7 @@ def same(one: UNet, other: UNet) -> bool:
     return all(torch.equal(weight, weights[name]) for name, weight in one.state_dict().items())
 
 
-def test_scans_steps_and_epochs_are_told_in_order(pairs: list[Pair], tmp_path: Path) -> None:
+def test_scans_steps_and_epochs_are_told_in_order(pairs: list[Case], tmp_path: Path) -> None:
     events = list(train(pairs[:2], pairs[2:], RECIPE, tmp_path / "run"))
     assert events[:3] == [Reading(1, 3), Reading(2, 3), Reading(3, 3)]
     kinds = [type(event) for event in events[3:]]
@@ -72,7 +72,7 @@ def test_scans_steps_and_epochs_are_told_in_order(pairs: list[Pair], tmp_path: P
 
 @pytest.mark.parametrize("averaging", [0.0, 0.5])
 def test_an_interrupted_training_ends_with_the_same_weights(
-    pairs: list[Pair], tmp_path: Path, averaging: float
+    pairs: list[Case], tmp_path: Path, averaging: float
 ) -> None:
     recipe = replace(RECIPE, schedule=replace(SCHEDULE, averaging=averaging))
     through, history = finish(pairs[:2], pairs[2:], recipe, tmp_path / "through")
@@ -87,7 +87,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
     assert [epoch.loss for epoch in again] == [epoch.loss for epoch in history]
 
 
-def test_a_finished_training_gives_its_network_at_once(pairs: list[Pair], tmp_path: Path) -> None:
+def test_a_finished_training_gives_its_network_at_once(pairs: list[Case], tmp_path: Path) -> None:
     network, _ = finish(pairs, [], RECIPE, tmp_path / "run")
     steps = train(pairs, [], RECIPE, tmp_path / "run")
     with pytest.raises(StopIteration) as end:
@@ -95,14 +95,14 @@ def test_a_finished_training_gives_its_network_at_once(pairs: list[Pair], tmp_pa
     assert same(network, end.value.value[0])
 
 
-def test_an_average_is_kept_where_the_recipe_averages(pairs: list[Pair], tmp_path: Path) -> None:
+def test_an_average_is_kept_where_the_recipe_averages(pairs: list[Case], tmp_path: Path) -> None:
     finish(pairs, [], RECIPE, tmp_path / "run")
     kept = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     weight = "head.weight"
     assert not torch.equal(kept["net"][weight], kept["average"][f"module.{weight}"])
 
 
-def test_the_seed_decides(pairs: list[Pair], tmp_path: Path) -> None:
+def test_the_seed_decides(pairs: list[Case], tmp_path: Path) -> None:
     recipe = replace(RECIPE, schedule=replace(SCHEDULE, epochs=1))
     other = replace(recipe, schedule=replace(recipe.schedule, seed=2))
     one, again, different = (
@@ -115,7 +115,7 @@ def test_the_seed_decides(pairs: list[Pair], tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("optimiser", ["adam", "adamw"])
-def test_a_phantoms_tumour_is_learned(pairs: list[Pair], tmp_path: Path, loss: Any, optimiser: Any) -> None:
+def test_a_phantoms_tumour_is_learned(pairs: list[Case], tmp_path: Path, loss: Any, optimiser: Any) -> None:
     flips_alone = Augmentation(**dict.fromkeys(Augmentation.__dataclass_fields__, 0.0) | {"flip": 0.5})
     recipe = Recipe(
         Preparation(size=32),
@@ -129,7 +129,7 @@ def test_a_phantoms_tumour_is_learned(pairs: list[Pair], tmp_path: Path, loss: A
     assert last.held_out_dice > 0.8
 
 
-def test_the_learning_rate_rises_and_falls_in_each_cycle(pairs: list[Pair], tmp_path: Path) -> None:
+def test_the_learning_rate_rises_and_falls_in_each_cycle(pairs: list[Case], tmp_path: Path) -> None:
     schedule = Schedule(epochs=8, warm_up=2, cycles=2, averaging=0)
     history = list(epochs(pairs, [], replace(RECIPE, schedule=schedule), tmp_path / "run"))
     rates = [epoch.learning_rate / RECIPE.optimisation.learning_rate for epoch in history]
@@ -138,18 +138,18 @@ def test_the_learning_rate_rises_and_falls_in_each_cycle(pairs: list[Pair], tmp_
     assert rates[:4] == rates[4:]
 
 
-def test_without_decay_the_learning_rate_stays(pairs: list[Pair], tmp_path: Path) -> None:
+def test_without_decay_the_learning_rate_stays(pairs: list[Case], tmp_path: Path) -> None:
     schedule = Schedule(epochs=3, warm_up=0, decay="none", averaging=0)
     history = epochs(pairs, [], replace(RECIPE, schedule=schedule), tmp_path / "run")
     assert {epoch.learning_rate for epoch in history} == {RECIPE.optimisation.learning_rate}
 
 
-def test_without_held_out_scans_there_is_no_score(pairs: list[Pair], tmp_path: Path) -> None:
+def test_without_held_out_scans_there_is_no_score(pairs: list[Case], tmp_path: Path) -> None:
     assert math.isnan(next(epochs(pairs, [], RECIPE, tmp_path / "run")).held_out_dice)
 
 
 def test_a_patient_on_both_sides_is_refused_before_anything_is_done(
-    pairs: list[Pair], tmp_path: Path, refused: Refused
+    pairs: list[Case], tmp_path: Path, refused: Refused
 ) -> None:
     again = replace(pairs[0], name="a, a year later")
     with refused(TrainingError, "both sides", "a"):
@@ -158,7 +158,7 @@ def test_a_patient_on_both_sides_is_refused_before_anything_is_done(
 
 
 def test_one_scan_under_two_names_on_both_sides_is_refused(
-    pairs: list[Pair], tmp_path: Path, refused: Refused
+    pairs: list[Case], tmp_path: Path, refused: Refused
 ) -> None:
     twin = replace(pairs[0], name="z", patient="z")
     with refused(TrainingError, "z and a are one scan"):
@@ -167,7 +167,7 @@ def test_one_scan_under_two_names_on_both_sides_is_refused(
 
 @pytest.mark.parametrize("change", ["recipe", "data"])
 def test_a_checkpoint_of_another_training_is_refused_and_kept(
-    pairs: list[Pair], tmp_path: Path, refused: Refused, change: str
+    pairs: list[Case], tmp_path: Path, refused: Refused, change: str
 ) -> None:
     next(epochs(pairs, [], RECIPE, tmp_path / "run"))
     before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
@@ -177,19 +177,19 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
 
 
-def test_masks_without_tumour_are_refused(pairs: list[Pair], tmp_path: Path, refused: Refused) -> None:
+def test_masks_without_tumour_are_refused(pairs: list[Case], tmp_path: Path, refused: Refused) -> None:
     for pair in pairs:
         tifffile.imwrite(pair.mask, np.zeros((4, 40, 36), np.uint8), photometric="minisblack")
     with refused(TrainingError, "No training mask"):
         list(train(pairs, [], RECIPE, tmp_path / "run"))
 
 
-def test_nothing_to_learn_from_is_refused(pairs: list[Pair], tmp_path: Path, refused: Refused) -> None:
+def test_nothing_to_learn_from_is_refused(pairs: list[Case], tmp_path: Path, refused: Refused) -> None:
     with refused(TrainingError, "no scan to learn from"):
         next(train([], pairs, RECIPE, tmp_path / "run"))
 
 
-def test_a_file_that_cannot_be_used_is_named(pairs: list[Pair], tmp_path: Path, refused: Refused) -> None:
+def test_a_file_that_cannot_be_used_is_named(pairs: list[Case], tmp_path: Path, refused: Refused) -> None:
     pairs[1].scan.write_bytes(b"")
     with refused(ScanError, "b.tif"):
         list(train(pairs, [], RECIPE, tmp_path / "run"))
@@ -200,7 +200,7 @@ def test_a_file_that_cannot_be_used_is_named(pairs: list[Pair], tmp_path: Path, 
 
 @pytest.mark.parametrize("what", ["loss", "weights"])
 def test_what_is_no_number_ends_the_training_and_the_last_checkpoint_stays(
-    pairs: list[Pair], tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, what: str
+    pairs: list[Case], tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     learn, steps = Learner.learn, 0
 
@@ -221,7 +221,7 @@ def test_what_is_no_number_ends_the_training_and_the_last_checkpoint_stays(
 
 
 def test_a_learning_rate_that_is_too_high_ends_the_training(
-    pairs: list[Pair], tmp_path: Path, refused: Refused
+    pairs: list[Case], tmp_path: Path, refused: Refused
 ) -> None:
     steep = replace(RECIPE, optimisation=replace(RECIPE.optimisation, learning_rate=1e30))
     with refused(TrainingError, "no longer", "learning rate"):

@@ -14,8 +14,8 @@ from rich.table import Table
 from napari_tumor_unet.cli.console import Device, command, err, fail, out
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.evaluation.evaluate import ScanScore, Summary
     from napari_tumor_unet.evaluation.overlap import Statistics
+    from napari_tumor_unet.evaluation.scan_score import ScanScore, Summary
 
 _DEFINITIONS = """\
 per volume: Dice and IoU of each scan's whole volume, on its own grid.
@@ -45,7 +45,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Segment scans whose masks are known, and print Dice and IoU with their spread."""
-    from napari_tumor_unet.training import train
+    from napari_tumor_unet.evaluation import evaluate as evaluation
 
     done = count(1)
 
@@ -55,7 +55,7 @@ def evaluate(
         err.print(line, highlight=False)
 
     try:
-        result = train.evaluate(
+        result = evaluation.evaluate(
             data,
             model=model,
             split=split,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -13,10 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from napari_tumor_unet.cli.console import Device, command, complain, err, out
+from napari_tumor_unet.io.datasets.split import Plan, plan_training
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
-
-if TYPE_CHECKING:
-    from napari_tumor_unet.training.train import Plan
 
 
 @command
@@ -45,7 +43,7 @@ def train(
     from napari_tumor_unet.training import train
 
     try:
-        plan = train.plan_training(data, split, fold)
+        plan = plan_training(data, split, fold)
         print_plan(plan, out)
         with Bars(out) as bars:
             trained = train.train(

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from napari_tumor_unet.evaluation.evaluate import ScanScore
+from napari_tumor_unet.evaluation.scan_score import ScanScore
 
 # Told apart by those who see no red and green (Okabe and Ito, 2008).
 _PREDICTION, _REFERENCE = "#E69F00", "#56B4E9"

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,19 @@ def write_metrics(folder: Path, history: list[Epoch]) -> None:
         _write(folder / METRICS, table.getvalue().encode())
 
 
-def load_checkpoint(folder: Path, identity: str, parts: dict[str, Any]) -> list[Epoch]:
-    """Restore a checkpoint into ``parts``; the epochs that it had done, none without a checkpoint.
+def load_checkpoint(
+    folder: Path, identity: str, parts: dict[str, Any], earlier: Callable[[], str] | None = None
+) -> list[Epoch]:
+    """Restore a checkpoint into ``parts``, and return the epochs that it had done, none without a checkpoint.
+
+    Parameters
+    ----------
+    folder : Path
+    identity : str
+        What the training is of, as for :func:`save_checkpoint`.
+    parts : mapping of str to objects with ``load_state_dict``
+    earlier : callable, optional
+        Gives the identity that an earlier version would have written.
 
     Raises
     ------
@@ -82,10 +94,10 @@ def load_checkpoint(folder: Path, identity: str, parts: dict[str, Any]) -> list[
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         history = [Epoch(**row) for row in content["history"]]
-        same = content["identity"] == identity
+        identity_there = content["identity"]
     except Exception as error:  # torch and pickle raise many kinds for damaged files
         raise CheckpointError(f"{path.name} in {folder.name} is damaged; delete it to start anew.") from error
-    if not same:
+    if identity_there != identity and (earlier is None or identity_there != earlier()):
         raise CheckpointError(
             f"{folder.name} holds a training with another recipe or other data; choose another name."
         )

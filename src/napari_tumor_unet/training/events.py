@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from napari_tumor_unet._common import TumourUnetError
+
 METRICS = "metrics.csv"
 """In the folder of a training."""
 
 Command = Literal["pause", "go on", "stop"]
 """What a training may be told after a step; it waits after the first, and ends early after the last."""
+
+
+class TrainingError(TumourUnetError, RuntimeError):
+    """A training that cannot start or go on; the message is one sentence that says why."""
 
 
 class Listening:

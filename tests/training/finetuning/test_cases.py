@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from napari_tumor_unet.io.datasets.fingerprint import fingerprint
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.io.datasets.split import holding_out
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.training.finetuning.cases import Marks, check, content_hash, marks_of, summary
+from napari_tumor_unet.training.finetuning.cases import Marks, check, marks_of, summary
 from tests.conftest import is_one_sentence
 
 SHAPES = st.tuples(*[st.integers(1, 6)] * 3)

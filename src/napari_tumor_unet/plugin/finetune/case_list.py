@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from napari.layers import Image, Labels
-from napari.qt.threading import create_worker
 from napari.viewer import Viewer
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_tumor_unet.io.datasets.pairs import Dataset, Pair
+from napari_tumor_unet.io.datasets.pairs import Case, Dataset, find_pairs
 from napari_tumor_unet.io.datasets.split import holding_out
 from napari_tumor_unet.plugin.finetune.case_inspection import (
     CaseInspection,
     CaseRow,
-    find_pairs_in,
     inspect_files,
     inspect_layers,
     inspection_of_unreadable,
 )
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
-from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.finetuning.cases import Check, Lesson, check, marks_of
+from napari_tumor_unet.plugin.ui.threads import in_thread
+from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.training.finetuning.cases import Check, check, marks_of
+from napari_tumor_unet.worker.child import JobError
 
 _PAUSE = 300  # ms without a stroke, before a mask is inspected again
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
 _WATCHED = {Image: ("data", *_PLACE), Labels: ("labels_update", "set_data", "data", *_PLACE)}
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A scan with its mask in layers, as they are now.
+
+    Attributes
+    ----------
+    name, patient : str
+        As of :class:`napari_tumor_unet.io.datasets.pairs.Case`.
+    scan : Scan
+        The sequences may be lazy; slices are read when they are asked for.
+    mask : array of bool
+        (Z, Y, X), a copy, on the scan's grid.
+    slices : tuple of int or None
+        Slices that teach and count; None for all.
+    """
+
+    name: str
+    patient: str
+    scan: Scan
+    mask: NDArray[np.bool_]
+    slices: tuple[int, ...] | None
+
+    def copied_to(self, path: Path) -> Case:
+        """Return the case that a snapshot in this file will be."""
+        return Case(self.name, self.patient, path, path, slices=self.slices)
 
 
 @dataclass(frozen=True)
@@ -104,9 +133,7 @@ class CaseList(QObject):
 
     def add_folder(self, folder: Path) -> None:
         """Find the pairs of a folder in a thread, and add them."""
-        worker = create_worker(find_pairs_in, folder, _start_thread=False)
-        worker.returned.connect(self._on_folder)
-        worker.start()
+        in_thread(find_pairs, folder, returned=self._on_folder, failed=self._on_folder_failed)
 
     def remove(self, rows: Collection[CaseRow]) -> None:
         """Remove cases; their layers and files stay."""
@@ -129,7 +156,7 @@ class CaseList(QObject):
         """Check all cases for a model, given the hashes of the cases that it has learned from."""
         self._model_hash, self._learned_hashes = model_hash, frozenset(learned_hashes)
         for row in self._rows:
-            if self._learned_hashes and not (row.inspection and row.inspection.case_hash):
+            if self._learned_hashes and not (row.inspection and row.inspection.fingerprint):
                 row.state = "stale"
         self.changed.emit()
         self._inspect_next()
@@ -167,34 +194,26 @@ class CaseList(QObject):
             statuses.append(CaseStatus(row, row.scan_label, row.mask_label, out, self._check(row, out)))
         return statuses
 
-    def lessons(self) -> list[Lesson]:
-        """Return the layers that count, as they are now.
+    def collect(self) -> list[tuple[Case | LayerCase, bool]]:
+        """Return the cases that count, layers as they are now, each with whether it is held out.
 
         Raises
         ------
         ScanError
-            If one cannot be used.
+            If layers cannot be used.
         """
-        held_out, lessons = self.held_out(), []
+        held_out, used = self.held_out(), self.used()
+        cases: list[tuple[Case | LayerCase, bool]] = []
         for row in self._rows:
-            if not isinstance(pair := row.pair, LayerPair):
+            if isinstance(row.pair, LayerPair):
+                case: Case | LayerCase = self._layer_case(row, row.pair)
+            elif row in used:
+                case = row.pair
+            else:
                 continue
-            source = pair.source(self._viewer.layers)
-            try:
-                labels = pair.mask(source)
-                marks = marks_of(labels, pair.written(source), pair.checked)
-            except Exception as error:  # whatever a layer's array, lazy or not, may raise
-                raise ScanError(inspection_of_unreadable(row.mask_label).error) from error
-            slices = marks.looked_after if self._only_checked else None
-            if slices != ():
-                out = row.patient in held_out
-                lessons.append(Lesson(row.name, row.patient, source.scan, labels != 0, slices, out))
-        return lessons
-
-    def files(self) -> list[tuple[Pair, bool]]:
-        """Return the pairs of files that can be used, each with whether it is held out."""
-        held_out = self.held_out()
-        return [(row.pair, row.patient in held_out) for row in self.used() if isinstance(row.pair, Pair)]
+            if case.slices != ():
+                cases.append((case, row.patient in held_out))
+        return cases
 
     def disconnect_viewer(self) -> None:
         """Stop following the viewer, as the section is closed."""
@@ -203,18 +222,29 @@ class CaseList(QObject):
             self._unwatch(layer)
         self._rows = []
 
+    def _layer_case(self, row: CaseRow, pair: LayerPair) -> LayerCase:
+        source = pair.source(self._viewer.layers)
+        try:
+            labels = pair.mask(source)
+            marks = marks_of(labels, pair.written(source), pair.checked)
+        except Exception as error:  # whatever a layer's array, lazy or not, may raise
+            raise ScanError(inspection_of_unreadable(row.mask_label).error) from error
+        slices = marks.looked_after if self._only_checked else None
+        return LayerCase(row.name, row.patient, source.scan, labels != 0, slices)
+
     def _check(self, row: CaseRow, held_out: bool) -> Check | None:
         if row.inspection is None:
             return None
         if row.inspection.marks is None:
             return Check("error", row.inspection.error)
+        prints = row.inspection.fingerprint
         return check(
             row.inspection.marks,
             only_checked=self._only_checked and bool(row.layers),
             held_out=held_out,
             made_by=row.pair.made_by if isinstance(row.pair, LayerPair) else "",
             model_hash=self._model_hash,
-            learned=row.inspection.case_hash in self._learned_hashes,
+            learned=prints is not None and prints.case in self._learned_hashes,
         )
 
     def _extend(self, new: list[CaseRow]) -> None:
@@ -223,10 +253,10 @@ class CaseList(QObject):
             self.changed.emit()
             self._inspect_next()
 
-    def _on_folder(self, dataset: Dataset | str) -> None:
-        if isinstance(dataset, str):
-            self.folder_failed.emit(dataset)
-            return
+    def _on_folder_failed(self, error: JobError) -> None:
+        self.folder_failed.emit(str(error))
+
+    def _on_folder(self, dataset: Dataset) -> None:
         listed = [row.pair for row in self._rows]
         self._extend([CaseRow(pair) for pair in dataset.pairs if pair not in listed])
         self.folder_added.emit(dataset)
@@ -240,17 +270,20 @@ class CaseList(QObject):
         hashed = bool(self._learned_hashes)
         try:
             if isinstance(row.pair, LayerPair):
-                known = row.inspection.scan_hash if row.inspection else ""
-                arguments = (row.pair, row.pair.source(self._viewer.layers), hashed, known)
-                worker = create_worker(inspect_layers, *arguments, _start_thread=False)
+                source = row.pair.source(self._viewer.layers)
+                prints = row.inspection and row.inspection.fingerprint
+                arguments: tuple[Any, ...] = (row.pair, source, hashed, prints.scan if prints else "")
+                inspect: Callable[..., CaseInspection] = inspect_layers
             else:
-                worker = create_worker(inspect_files, row.pair, hashed, _start_thread=False)
+                arguments, inspect = (row.pair, hashed), inspect_files
         except ScanError as error:
-            self._on_inspected(CaseInspection(error=str(error)))
+            self._on_failed(error)
             return
-        # Connected without the row: napari keeps workers, and with them layers.
-        worker.returned.connect(self._on_inspected)
-        worker.start()
+        # Called back without the row: napari keeps callbacks, and with them layers.
+        in_thread(inspect, *arguments, returned=self._on_inspected, failed=self._on_failed)
+
+    def _on_failed(self, error: Exception) -> None:
+        self._on_inspected(CaseInspection(error=str(error)))
 
     def _on_inspected(self, inspection: CaseInspection) -> None:
         row, self._inspected = self._inspected, None
@@ -266,7 +299,7 @@ class CaseList(QObject):
         for row in (row for row in self._rows if event.source in row.layers):
             row.state = "stale"
             if isinstance(event.source, Image) and row.inspection:
-                row.inspection = replace(row.inspection, scan_hash="")
+                row.inspection = replace(row.inspection, fingerprint=None)
         self._timer.start()
 
     def _on_renamed(self, *_: object) -> None:

@@ -11,14 +11,14 @@ from napari.utils.notifications import show_error, show_info
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
-from napari_tumor_unet.io.datasets.pairs import Dataset, Pair
-from napari_tumor_unet.plugin.finetune.case_list import CaseList
+from napari_tumor_unet.io.datasets.pairs import Case, Dataset
+from napari_tumor_unet.plugin.finetune.case_list import CaseList, LayerCase
 from napari_tumor_unet.plugin.finetune.case_table import CaseTable
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, matches
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
 from napari_tumor_unet.plugin.ui.widgets import align, append, button, choice, row
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.finetuning.cases import Lesson, summary
+from napari_tumor_unet.training.finetuning.cases import summary
 
 
 class CasesSection(Container[Any]):
@@ -80,27 +80,22 @@ class CasesSection(Container[Any]):
         self._on_layers()
         self._show()
 
-    def lessons(self) -> list[Lesson]:
-        """Return the layers as they are now: what is painted later changes nothing.
+    def collect(self) -> list[tuple[Case | LayerCase, bool]]:
+        """Return the cases, each with whether it is held out; what is painted later changes nothing.
 
         Raises
         ------
         ScanError
-            If a case cannot be used, or there is nothing to learn from, neither layers nor files.
+            If a case cannot be used, or there is nothing to learn from.
         """
-        lessons = self.cases.lessons()
-        held_out = [lesson.held_out for lesson in lessons] + [out for _, out in self.files()]
-        if not all(held_out):
-            return lessons
-        if held_out:
+        cases = self.cases.collect()
+        if not all(held_out for _, held_out in cases):
+            return cases
+        if cases:
             raise ScanError("There is nothing to learn from: all scans are held out.")
         if len(self.cases):
             raise ScanError("There is nothing to learn from: the table says of each row why it is left out.")
         raise ScanError("There is nothing to learn from; add a scan with its mask, or a folder of them.")
-
-    def files(self) -> list[tuple[Pair, bool]]:
-        """Return the pairs of files that can be used, each with whether it is held out."""
-        return self.cases.files()
 
     @property
     def slices(self) -> int:

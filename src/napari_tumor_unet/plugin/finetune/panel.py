@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import math
-import time
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import napari
-from magicgui.widgets import Container, Label, ProgressBar
-from napari.qt.threading import create_worker
+from magicgui.widgets import Container, Label
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QMessageBox, QSizePolicy
+from qtpy.QtWidgets import QSizePolicy
 
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.model.card import ModelError, file_hash, read_card
+from napari_tumor_unet.model.card import file_hash, read_card
 from napari_tumor_unet.plugin.finetune.cases_section import CasesSection
 from napari_tumor_unet.plugin.finetune.controller import FineTuningController
-from napari_tumor_unet.plugin.finetune.curves import TrainingCurves
 from napari_tumor_unet.plugin.finetune.report import FineTuningReport
 from napari_tumor_unet.plugin.finetune.resume_section import ResumeSection
+from napari_tumor_unet.plugin.finetune.run_section import RunSection, in_words
 from napari_tumor_unet.plugin.finetune.settings_form import SettingsForm
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.device_field import DeviceChoice
-from napari_tumor_unet.plugin.ui.errors import show_details
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
+from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
-from napari_tumor_unet.plugin.ui.widgets import Scrolled, align, append, button, choice, folded, row
+from napari_tumor_unet.plugin.ui.widgets import Scrolled, align, append, button, choice, folded
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.events import Epoch, Estimate, Reading, Scored, Step, Waiting
+from napari_tumor_unet.training.events import Estimate
 from napari_tumor_unet.training.finetuning.run_store import Interrupted
 from napari_tumor_unet.worker import tasks
+from napari_tumor_unet.worker.child import JobError
 
 _WIDTH = 300  # pixels, as the panels beside it
 _PAUSE = 500  # milliseconds without a change before an estimate is made
@@ -41,9 +39,8 @@ class _ModelRead(NamedTuple):
     """What the panel checks cases against."""
 
     name: str
-    hash: str = ""
-    learned_hashes: tuple[str, ...] = ()
-    error: str = ""
+    hash: str
+    learned_hashes: tuple[str, ...]
 
 
 class FineTunePanel(Container[Any]):
@@ -60,7 +57,6 @@ class FineTunePanel(Container[Any]):
         self._viewer = self._context.viewer
         Autosaving.of(self._viewer)
         self.controller = FineTuningController.of(self._context)
-        self._since = (0.0, 0)  # when the first step of this run ended, and its number
         self._estimating: QtJob | None = None
         self.interrupted = ResumeSection(self._resume)
         self.model = choice("model", lambda: list(registry.all_models()), "The model to go on from.")
@@ -70,13 +66,7 @@ class FineTunePanel(Container[Any]):
         self.device = self._devices.field
         self.estimate = Label(value="", tooltip="Measured by two steps on noise.")
         self.start = button("Fine-tune", "Begin to learn; you can go on painting.", self._start)
-        self.pause = button("Pause", "Wait after this step, or go on.", self._pause)
-        self.stop = button("Stop", "End now, and keep the best so far.", self._stop)
-        self.cancel = button("Cancel", "End now, and forget what was learned.", self._cancel)
-        self.progress = ProgressBar(value=0, max=1)
-        self.message = Label(value="")
-        self.details = button("Details", "What exactly went wrong.", self._show_details)
-        self.curves = TrainingCurves()
+        self.run = RunSection(self.controller)
         self.report = FineTuningReport(self.controller)
         how: Container[Any] = Container(widgets=[self.settings.epochs, self.device])
         self._build(how)
@@ -94,23 +84,18 @@ class FineTunePanel(Container[Any]):
         body: Container[Any] = Container(widgets=[self.interrupted, which, self.cases, how], labels=False)
         advanced: Container[Any] = Container(labels=False)
         append(advanced, folded("Advanced", self.settings.advanced))
-        running = row(self.pause, self.stop, self.cancel)
-        body.extend([advanced, self.estimate, self.start, running, self.progress, self.message, self.details])
-        curves: Container[Any] = Container(labels=False)
-        append(curves, self.curves)
-        body.extend([curves, self.report])
+        body.extend([advanced, self.estimate, self.start, self.run, self.report])
         body.native.layout().addStretch()
         super().__init__(labels=False)
         scrolled = Scrolled(body, _WIDTH)
         append(self, scrolled)
-        for part in (self, which, how, advanced, curves):
+        for part in (self, which, how, advanced):
             part.margins = (0, 0, 0, 0)
-        for label in (self.message, self.estimate):
-            label.native.setWordWrap(True)
-            label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        self.estimate.native.setWordWrap(True)
+        self.estimate.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         align(which, self.cases.fields, how, self.report.fields)
         align(self.settings.advanced)
-        self._running, self._curves, self._scrolled = running, curves, scrolled
+        self._scrolled = scrolled
 
     def _connect(self) -> None:
         self.model.changed.connect(self._on_model)
@@ -120,7 +105,7 @@ class FineTunePanel(Container[Any]):
         self._estimate_timer.timeout.connect(self._estimate)
         self._viewer.events.theme.connect(self._apply_theme)
         self.controller.began.connect(self._on_began)
-        self.controller.progressed.connect(self._on_event)
+        self.controller.opened.connect(self._on_opened)
         self.controller.ended.connect(self._on_ended)
         self.controller.decided.connect(self._on_decided)
         self._context.models_changed.connect(self.model.reset_choices)
@@ -129,19 +114,19 @@ class FineTunePanel(Container[Any]):
         self._apply_theme()
 
     def _on_model(self, *_: object) -> None:
-        worker = create_worker(_read_model, self.model.value, _start_thread=False)
-        worker.returned.connect(self._on_model_read)
-        worker.start()
+        if self.model.value is not None:
+            name = str(self.model.value)
+            in_thread(_read_model, name, returned=self._on_model_read, failed=self._on_model_unread)
         self._estimate_timer.start()
 
     def _on_model_read(self, model: _ModelRead) -> None:
         with suppress(RuntimeError):  # the panel may be gone
-            if model.name != self.model.value:
-                return  # another model was chosen meanwhile
-            if model.error:
-                self.message.value = model.error
-            else:
+            if model.name == self.model.value:  # no other was chosen meanwhile
                 self.cases.cases.check_for(model.hash, model.learned_hashes)
+
+    def _on_model_unread(self, error: JobError) -> None:
+        with suppress(RuntimeError):  # the panel may be gone
+            self.run.message.value = str(error)
 
     def _estimate_soon(self, *_: object) -> None:
         self._estimate_timer.start()
@@ -153,30 +138,25 @@ class FineTunePanel(Container[Any]):
             return
         if self._estimating is not None:
             self._estimating.cancel()
-        try:
-            path = str(registry.find_model(self.model.value))
-        except ModelError:
-            return
         self._estimating = job = QtJob(self._context)
         job.finished.connect(self._on_estimate)
-        arguments = (path, self.settings.value, self.cases.slices, self.device.value)
+        arguments = (str(self.model.value), self.settings.value, self.cases.slices, self.device.value)
         job.start(self._context.worker, tasks.estimate, *arguments)
 
     def _on_estimate(self, estimate: Estimate) -> None:
         memory = estimate.memory / 1e9
-        self.estimate.value = f"About {_duration(estimate.seconds)} and {memory:.1f} GB of memory."
+        self.estimate.value = f"About {in_words(estimate.seconds)} and {memory:.1f} GB of memory."
 
     def _start(self) -> None:
         try:
             self.controller.start(
                 str(self.model.value),
-                self.cases.lessons(),
-                self.cases.files(),
+                self.cases.collect(),
                 self.settings.value,
                 self.device.value,
             )
-        except (ScanError, ModelError) as error:
-            self.message.value = str(error)
+        except ScanError as error:
+            self.run.message.value = str(error)
             show_error(str(error))
 
     def _resume(self, run: Interrupted) -> None:
@@ -184,57 +164,13 @@ class FineTunePanel(Container[Any]):
             self.controller.resume(run, self.device.value)
         except ScanError as error:
             show_error(str(error))
-        self.interrupted.refresh()
 
-    def _pause(self) -> None:
-        self.controller.send_command("go on" if self.controller.paused else "pause")
-        self._show_state()
-
-    def _stop(self) -> None:
-        self.controller.send_command("stop")
-
-    def _cancel(self) -> None:
-        done = self.curves.epochs
-        if done:
-            answer = QMessageBox.question(
-                self.native, "Cancel", f"Forget what was learned in {done} epochs? Stop keeps the best of it."
-            )
-            if answer != QMessageBox.StandardButton.Yes:
-                return
-        self.controller.cancel()
-
-    def _show_details(self) -> None:
-        show_details(self.controller.message, self.controller.details, self.native)
-
-    def _on_began(self, epochs: list[Epoch], total: int) -> None:
-        self._since = (0.0, 0)
-        self.curves.begin(epochs, total)
-        self.progress.value, self.progress.max = 0, 1
-        self.message.value = "Copying the scans"
+    def _on_began(self) -> None:
         self._show_state()
         QTimer.singleShot(0, self._scroll)
 
-    def _on_event(self, event: Any) -> None:
-        self.curves.show_event(event)
-        if isinstance(event, Waiting):
-            self.message.value = "Paused."
-        elif isinstance(event, Reading):
-            self.message.value = f"Reading scan {event.scan} of {event.scans}"
-        elif isinstance(event, Scored):
-            when = "after" if event.after else "before"
-            self.message.value = f"Scoring {when}: scan {event.scan} of {event.scans}"
-        elif isinstance(event, Step):
-            self._show_step(event)
-
-    def _show_step(self, step: Step) -> None:
-        done, total = (step.epoch - 1) * step.steps + step.step, step.epochs * step.steps
-        if not self._since[1]:
-            self._since = (time.monotonic(), done)
-        self.progress.max, self.progress.value = total, done
-        began, first = self._since
-        left = (time.monotonic() - began) / max(1, done - first) * (total - done)
-        remaining = f", {_duration(left)} left" if done > first else ""
-        self.message.value = f"Epoch {step.epoch} of {step.epochs}{remaining}"
+    def _on_opened(self, *_: object) -> None:
+        self.interrupted.refresh()
 
     def _on_ended(self, _: bool) -> None:
         self.report.show_report(self.controller.report)
@@ -253,15 +189,10 @@ class FineTunePanel(Container[Any]):
         ready = not running and not undecided
         self.start.enabled = ready
         self.start.visible = not running
-        self._running.visible = self.progress.visible = running
+        self.run.show_state()
         self.estimate.visible = ready
-        self._curves.visible = running or undecided
-        self.pause.text = "Go on" if self.controller.paused else "Pause"
-        self.details.visible = bool(self.controller.details) and not running
         self.model.enabled = self.device.enabled = self.interrupted.enabled = ready
         self.settings.enable(ready)
-        if not running:
-            self.message.value = "" if undecided else self.controller.message
         if undecided and not self.report.visible:  # the panel was opened since
             self.report.show_report(self.controller.report)
 
@@ -272,7 +203,7 @@ class FineTunePanel(Container[Any]):
             bar.setValue(bar.maximum())
 
     def _apply_theme(self, *_: object) -> None:
-        self.curves.apply_theme(self._viewer.theme)
+        self.run.curves.apply_theme(self._viewer.theme)
 
     def _disconnect(self) -> None:
         """Stop following the viewer and the run, as the panel is closed; both go on."""
@@ -283,7 +214,8 @@ class FineTunePanel(Container[Any]):
             self._context.models_changed.disconnect(self.model.reset_choices)
             self._context.marked.disconnect(self.cases.cases.refresh)
             self.controller.began.disconnect(self._on_began)
-            self.controller.progressed.disconnect(self._on_event)
+            self.controller.opened.disconnect(self._on_opened)
+            self.run.disconnect_controller()
             self.controller.ended.disconnect(self._on_ended)
             self.controller.decided.disconnect(self._on_decided)
             if self._estimating is not None:
@@ -291,17 +223,6 @@ class FineTunePanel(Container[Any]):
 
 
 def _read_model(name: str) -> _ModelRead:
-    """Hash a model's file and read its card, in a thread: the file may be large, or its disk slow."""
-    try:
-        path = registry.find_model(name)
-        return _ModelRead(name, file_hash(path), tuple(read_card(path).data))
-    except (ModelError, OSError) as error:
-        return _ModelRead(name, error=str(error))
-
-
-def _duration(seconds: float) -> str:
-    """Write a duration in words, rounded up."""
-    if seconds < 90:
-        return f"{max(1, math.ceil(seconds))} s"
-    minutes = math.ceil(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+    """Hash a model's file and read its card."""
+    path = registry.find_model(name)
+    return _ModelRead(name, file_hash(path), tuple(read_card(path).data))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import Container, Label, LineEdit
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QPixmap
+from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -21,11 +23,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.registry import new_name
 from napari_tumor_unet.plugin.finetune.controller import FineTuningController
+from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, row
-from napari_tumor_unet.worker.tasks import Report
+from napari_tumor_unet.training.finetuning.verdict import FineTuned
 
 _COLUMNS = ("scan", "Dice before", "after", "change")
 _HEIGHT = 120  # pixels
@@ -66,11 +68,13 @@ class FineTuningReport(Container[Any]):
         self.native.layout().insertWidget(0, self.table)
         self.advice.native.setWordWrap(True)
         self.advice.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        controller.keeping_failed.connect(self._on_keeping_failed)
         self.show_report(None)
 
-    def show_report(self, report: Report | None) -> None:
+    def show_report(self, report: FineTuned | None) -> None:
         """Show a report, or hide the section."""
         self.visible = report is not None
+        self._let_decide(True)
         self.table.setRowCount(0)
         if report is None:
             return
@@ -100,12 +104,15 @@ class FineTuningReport(Container[Any]):
             )
             if answer != QMessageBox.StandardButton.Yes:
                 return
-        try:
-            self._controller.keep(self.called.value)
-        except ModelError as error:
-            show_error(str(error))
-            return
-        show_info(self._controller.message)
+        self._let_decide(False)
+        self._controller.keep(self.called.value)
+
+    def _on_keeping_failed(self, error: str) -> None:
+        self._let_decide(True)
+        show_error(error)
+
+    def _let_decide(self, ready: bool) -> None:
+        self.keep.enabled = self.discard.enabled = ready
 
     def _discard(self) -> None:
         self._controller.discard()
@@ -114,18 +121,28 @@ class FineTuningReport(Container[Any]):
         report = self._controller.report
         if report is None:
             return
+        in_thread(_read_pictures, report.pictures, returned=self._on_pictures, failed=_show_error)
+
+    def _on_pictures(self, pictures: list[QImage]) -> None:
         window = QScrollArea(self.native)
         window.setWindowFlag(Qt.WindowType.Window)
         window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         window.setWindowTitle("Before and after")
         content = QWidget()
         layout = QVBoxLayout(content)
-        for path in report.pictures:
+        for picture in pictures:
             label = QLabel()
-            label.setPixmap(
-                QPixmap(str(path)).scaledToWidth(_PICTURES[0], Qt.TransformationMode.SmoothTransformation)
-            )
+            label.setPixmap(QPixmap.fromImage(picture))
             layout.addWidget(label)
         window.setWidget(content)
         window.resize(_PICTURES[0] + 60, min(_PICTURES[1], content.sizeHint().height() + 10))
         window.show()
+
+
+def _read_pictures(paths: Sequence[Path]) -> list[QImage]:
+    smooth = Qt.TransformationMode.SmoothTransformation
+    return [QImage(str(path)).scaledToWidth(_PICTURES[0], smooth) for path in paths]
+
+
+def _show_error(error: Exception) -> None:
+    show_error(str(error))

@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import Any
 
 from magicgui.widgets import Container, Label
-from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QMessageBox
 
+from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row
 from napari_tumor_unet.training.finetuning.run_store import Interrupted, discard, interrupted
 
@@ -36,9 +37,7 @@ class ResumeSection(Container[Any]):
 
     def refresh(self) -> None:
         """Look for interrupted runs in a thread, and offer them."""
-        worker = create_worker(interrupted, _start_thread=False)
-        worker.returned.connect(self._show)
-        worker.start()
+        in_thread(interrupted, returned=self._show, failed=_show_error)
 
     def _show(self, runs: list[Interrupted]) -> None:
         with suppress(RuntimeError):  # the panel may be gone
@@ -58,5 +57,13 @@ class ResumeSection(Container[Any]):
             f"Delete what was learned in {run}? It cannot be brought back.",
         )
         if answer == QMessageBox.StandardButton.Yes:
-            discard(run.folder)
+            in_thread(discard, run.folder, returned=_ignore, failed=_show_error)
             self._show([other for other in self._runs if other is not run])
+
+
+def _show_error(error: Exception) -> None:
+    show_error(str(error))
+
+
+def _ignore(_: object) -> None:
+    pass

@@ -2,46 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_tumor_unet._common import plural
-from napari_tumor_unet.scan import Scan
 
 _NONE_HELD_OUT = "No held-out score: "
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """A scan with its mask as it is now: what a fine-tuning learns from, or is judged by.
-
-    Attributes
-    ----------
-    name : str
-        What it is called in tables.
-    patient : str
-        What a split must keep on one side.
-    scan : Scan
-        Its sequences may be lazy; slices are read when they are asked for.
-    mask : array of bool
-        (Z, Y, X), a copy, on the scan's grid.
-    slices : tuple of int or None
-        Those alone that teach and count; None for all.
-    held_out : bool
-        Whether it judges the model instead of teaching it.
-    """
-
-    name: str
-    patient: str
-    scan: Scan
-    mask: NDArray[np.bool_]
-    slices: tuple[int, ...] | None
-    held_out: bool
 
 
 @dataclass(frozen=True)
@@ -148,29 +117,6 @@ def check(
     return Check("ok", f"{n} of {marks.total} edited or checked.")
 
 
-def scan_hash(scan: Scan) -> str:
-    """SHA-256 of the voxels of all sequences, their types and shape; neither name nor place matters."""
-    digest = hashlib.sha256(repr(scan.shape).encode())
-    for sequence, array in sorted(scan.sequences.items()):
-        digest.update(f"{sequence} {np.dtype(array.dtype).newbyteorder('<').str}".encode())
-        for z in range(scan.shape[0]):
-            digest.update(_bytes(np.asarray(array[z])))
-    return digest.hexdigest()
-
-
-def pair_hash(scan: str, mask: Any) -> str:
-    """SHA-256 of a scan, given by its :func:`scan_hash`, with a mask (Z, Y, X): where it is not 0."""
-    digest = hashlib.sha256(f"{scan} {tuple(mask.shape)}".encode())
-    for z in range(mask.shape[0]):
-        digest.update(_bytes(np.asarray(mask[z]) != 0))
-    return digest.hexdigest()
-
-
-def content_hash(scan: Scan, mask: Any) -> str:
-    """SHA-256 of what a model sees of a scan and its mask: the same for layers and for their files."""
-    return pair_hash(scan_hash(scan), mask)
-
-
 def summary(learned: Sequence[str], held_out: Sequence[str], left_out: int = 0) -> str:
     """What there is to learn from and what the model is judged by, in words.
 
@@ -194,7 +140,3 @@ def summary(learned: Sequence[str], held_out: Sequence[str], left_out: int = 0) 
     one = len(set(learned)) == 1
     why = "all scans are of one patient" if one else "all scans are learned from; hold one out to have it"
     return f"{scans}. {_NONE_HELD_OUT}{why}.{others}"
-
-
-def _bytes(plane: NDArray[Any]) -> bytes:
-    return plane.astype(plane.dtype.newbyteorder("<"), copy=False).tobytes()
