@@ -14,6 +14,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QMessageBox, QSizePolicy
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import ModelError, file_hash, read_card
 from napari_tumor_unet.plugin.finetune.cases_section import CasesSection
@@ -28,7 +29,6 @@ from napari_tumor_unet.plugin.ui.errors import show_details
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import Scrolled, align, append, button, choice, folded, row
-from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.events import Epoch, Estimate, Reading, Scored, Step, Waiting
 from napari_tumor_unet.training.finetuning.run_store import Interrupted
 from napari_tumor_unet.worker import tasks
@@ -175,14 +175,14 @@ class FineTunePanel(Container[Any]):
                 self.settings.value,
                 self.device.value,
             )
-        except (ScanError, ModelError) as error:
+        except TumourUnetError as error:
             self.message.value = str(error)
             show_error(str(error))
 
     def _resume(self, run: Interrupted) -> None:
         try:
             self.controller.resume(run, self.device.value)
-        except ScanError as error:
+        except TumourUnetError as error:
             show_error(str(error))
         self.interrupted.refresh()
 
