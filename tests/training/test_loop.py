@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,12 +12,13 @@ import pytest
 import tifffile
 import torch
 
+from napari_tumor_unet._common import drain
 from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
 from napari_tumor_unet.model.preprocessing import Preparation
 from napari_tumor_unet.model.unet import UNet, UNetConfig
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.augmentation import Augmentation
-from napari_tumor_unet.training.checkpoint import CheckpointError
+from napari_tumor_unet.training.checkpoint import CheckpointError, identity_of
 from napari_tumor_unet.training.events import Epoch, Reading, Step, TrainingError
 from napari_tumor_unet.training.loop import train
 from napari_tumor_unet.training.optimisation import LOSSES, Learner
@@ -44,12 +46,7 @@ def epochs(*arguments: Any) -> Iterator[Epoch]:
 
 
 def finish(*arguments: Any) -> tuple[UNet, list[Epoch]]:
-    steps = train(*arguments)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return drain(train(*arguments))
 
 
 def same(one: UNet, other: UNet) -> bool:
@@ -87,12 +84,12 @@ def test_an_interrupted_training_ends_with_the_same_weights(
     assert [epoch.loss for epoch in again] == [epoch.loss for epoch in history]
 
 
-def test_a_finished_training_gives_its_network_at_once(pairs: list[Case], tmp_path: Path) -> None:
+def test_a_finished_training_gives_its_network_without_a_step(pairs: list[Case], tmp_path: Path) -> None:
     network, _ = finish(pairs, [], RECIPE, tmp_path / "run")
-    steps = train(pairs, [], RECIPE, tmp_path / "run")
-    with pytest.raises(StopIteration) as end:
-        next(steps)
-    assert same(network, end.value.value[0])
+    events: list[Any] = []
+    again, _ = drain(train(pairs, [], RECIPE, tmp_path / "run"), events.append)
+    assert {type(event) for event in events} == {Reading}
+    assert same(network, again)
 
 
 def test_an_average_is_kept_where_the_recipe_averages(pairs: list[Case], tmp_path: Path) -> None:
@@ -162,7 +159,8 @@ def test_one_scan_under_two_names_on_both_sides_is_refused(
 ) -> None:
     twin = replace(pairs[0], name="z", patient="z")
     with refused(TrainingError, "z and a are one scan"):
-        next(train(pairs, [twin], RECIPE, tmp_path / "run"))
+        finish(pairs, [twin], RECIPE, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("change", ["recipe", "data"])
@@ -173,8 +171,29 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(
     before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
     recipe = replace(RECIPE, sampling=Sampling(4)) if change == "recipe" else RECIPE
     with refused(CheckpointError, "run", "another recipe or other data"):
-        next(train(pairs[:2] if change == "data" else pairs, [], recipe, tmp_path / "run"))
+        finish(pairs[:2] if change == "data" else pairs, [], recipe, tmp_path / "run")
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_checkpoint_of_the_version_before_is_resumed(
+    pairs: list[Case], tmp_path: Path, refused: Refused
+) -> None:
+    through, _ = finish(pairs[:2], pairs[2:], RECIPE, tmp_path / "through")
+    next(epochs(pairs[:2], pairs[2:], RECIPE, tmp_path / "run"))
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    files = [
+        (case.name, None, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (case.scan, case.mask)))
+        for case in pairs
+    ]
+    content = torch.load(checkpoint, weights_only=True)
+    content["identity"] = identity_of(RECIPE, [files[:2], files[2:]])
+    torch.save(content, checkpoint)
+    with refused(CheckpointError, "other data"):
+        finish(pairs[1:2], pairs[2:], RECIPE, tmp_path / "run")
+    resumed, history = finish(pairs[:2], pairs[2:], RECIPE, tmp_path / "run")
+    assert [epoch.epoch for epoch in history] == [1, 2]
+    assert same(through, resumed)
+    assert torch.load(checkpoint, weights_only=True)["identity"] != content["identity"]
 
 
 def test_masks_without_tumour_are_refused(pairs: list[Case], tmp_path: Path, refused: Refused) -> None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,10 +20,10 @@ from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model.device import autocast
 from napari_tumor_unet.model.model_file import channels_last
 from napari_tumor_unet.model.unet import UNet
-from napari_tumor_unet.training.checkpoint import load_checkpoint, make_folder, save_checkpoint
+from napari_tumor_unet.training.checkpoint import identity_of, load_checkpoint, make_folder, save_checkpoint
 from napari_tumor_unet.training.events import Command, Epoch, Reading, Scored, Step, TrainingError, Waiting
 from napari_tumor_unet.training.optimisation import Learner, relative_rate
-from napari_tumor_unet.training.reading import Look, check_patients, earlier_identity, identity_of, read_cases
+from napari_tumor_unet.training.reading import Look, check_patients, earlier_fingerprints, read_cases
 from napari_tumor_unet.training.recipe import Recipe
 from napari_tumor_unet.training.sampling import PreparedScan, Sampler
 
@@ -92,7 +91,8 @@ def train(
         sampler = Sampler(read.learned, read.stripped, recipe)
     except ValueError as error:
         raise TrainingError(str(error)) from error
-    identity = identity_of(read.fingerprints, recipe, start)
+    weights = () if start is None else tuple(start.state_dict().values())
+    identity = identity_of(recipe, read.fingerprints, weights)
     schedule = recipe.schedule
     torch.manual_seed(schedule.seed)
     net = channels_last(UNet(recipe.network) if start is None else copy.deepcopy(start)).to(device)
@@ -101,8 +101,12 @@ def train(
     average = AveragedModel(net, multi_avg_fn=decay, use_buffers=True)
     best = _Best()
     parts = {"net": net, "average": average, "optimiser": learner.optimiser, "scaler": learner.scaler}
-    earlier = partial(earlier_identity, cases, held_out, recipe, start)
-    history = load_checkpoint(folder, identity, parts | {"best": best}, earlier)
+    history = load_checkpoint(
+        folder,
+        identity,
+        parts | {"best": best},
+        earlier=lambda: identity_of(recipe, earlier_fingerprints(cases, held_out), weights),
+    )
     if len(history) < schedule.epochs:
         make_folder(folder)
     for epoch in range(len(history) + 1, schedule.epochs + 1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.io.datasets.fingerprint import Fingerprint, earlier_fingerprint, fingerprint
 from napari_tumor_unet.io.datasets.pairs import Case
-from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.training.events import Command, Reading, Scored, TrainingError
 from napari_tumor_unet.training.recipe import Recipe
@@ -98,22 +96,11 @@ def check_patients(cases: Sequence[Case], held_out: Sequence[Case]) -> None:
         raise TrainingError(f"Patients on both sides of the split: {', '.join(sorted(both))}.")
 
 
-def identity_of(fingerprints: Any, recipe: Recipe, start: UNet | None) -> str:
-    """Return what a checkpoint can be resumed for: the recipe, the cases, and the network at the start."""
-    digest = hashlib.sha256(repr((recipe, fingerprints)).encode())
-    for weight in () if start is None else start.state_dict().values():
-        digest.update(weight.cpu().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def earlier_identity(
-    cases: Sequence[Case], held_out: Sequence[Case], recipe: Recipe, start: UNet | None
-) -> str:
-    """Return the identity that earlier versions wrote into a checkpoint."""
-    sides = [
+def earlier_fingerprints(cases: Sequence[Case], held_out: Sequence[Case]) -> list[list[Any]]:
+    """Return what identified cases in a checkpoint of an earlier version, instead of their fingerprints."""
+    return [
         [(case.name, case.slices, *earlier_fingerprint(case)) for case in side] for side in (cases, held_out)
     ]
-    return identity_of(sides, recipe, start)
 
 
 def _shares(a: Case, b: Case) -> bool:

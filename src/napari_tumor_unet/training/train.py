@@ -102,8 +102,8 @@ def train(
         write_metrics(folder, history)
         draw_curves(history, folder / CURVES)
         card = _card(path.stem, name, settings, plan, history, task.device)
-        save_model(Model(network, settings.preparation, card), path)
-    return Trained(path, folder, tuple(history))
+        model = save_model(Model(network, settings.preparation, card), path)
+    return Trained(path=path, folder=folder, history=tuple(history), in_memory=model)
 
 
 def begin(

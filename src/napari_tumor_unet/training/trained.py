@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from napari_tumor_unet.model.model_file import Model
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trained:
     """A training that ended.
 
@@ -28,18 +27,21 @@ class Trained:
     folder : Path
         Folder with the checkpoint, the metrics and pictures.
     history : tuple of Epoch
+    in_memory : Model or None
+        The model, in the process that trained it.
     """
 
     path: Path
     folder: Path
     history: tuple[Epoch, ...]
+    in_memory: Model | None = field(default=None, repr=False)
 
-    @cached_property
+    @property
     def model(self) -> Model:
-        """The model, loaded when first asked for."""
+        """The model, from its file where another process trained it."""
         from napari_tumor_unet.model.model_file import load_model
 
-        return load_model(self.path)
+        return self.in_memory or load_model(self.path)
 
 
 @contextmanager

@@ -163,7 +163,8 @@ def resume_fine_tuning(folder: Path, device: str) -> Generator[Any, Any, FineTun
         steps = fine_tune(
             plan.cases, plan.held_out, parent, plan.settings, folder, out=folder / TUNED, device=chosen
         )
-        return (yield from steps)
+        tuned = yield from steps
+    return dataclasses.replace(tuned, in_memory=None)  # the window has no torch
 
 
 def _asking_for(ask: Callable[[tuple[int, range]], Planes], scan: int) -> Callable[[range], Planes]:

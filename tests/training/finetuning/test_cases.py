@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from napari_tumor_unet.io.datasets.fingerprint import fingerprint
-from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.io.datasets.split import holding_out
-from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.training.finetuning.cases import Marks, check, marks_of, summary
 from tests.conftest import is_one_sentence
 
 SHAPES = st.tuples(*[st.integers(1, 6)] * 3)
 MASKS = SHAPES.flatmap(lambda shape: arrays.arrays(np.uint8, shape, elements=st.integers(0, 3)))
-
-
-@given(mask=MASKS, dtype=st.sampled_from(["u1", "<i2", ">u2", "<f4", ">f8"]))
-def test_the_hash_sees_voxels_and_neither_name_nor_place_nor_how_they_are_stored(
-    mask: np.ndarray, dtype: str
-) -> None:
-    voxels = np.arange(mask.size).reshape(mask.shape).astype(dtype)
-    swapped = {"flair": np.asfortranarray(voxels).astype(np.dtype(dtype).newbyteorder())}
-    one = content_hash(Scan("a", {"flair": voxels}), mask)
-    assert one == content_hash(Scan("b", swapped, (5.0, 1.0, 1.0), in_mm=True), mask != 0)
-
-
-@given(mask=MASKS)
-def test_the_hash_sees_each_change_of_scan_and_mask(mask: np.ndarray) -> None:
-    voxels = np.arange(mask.size, dtype=np.int16).reshape(mask.shape)
-    scans = {"flair": voxels}, {"flair": voxels + 1}, {"flair": voxels, "post": voxels}
-    flat = {"flair": voxels.reshape(1, 1, -1)}
-    other = mask.copy()
-    other[-1, -1, -1] = other[-1, -1, -1] == 0
-    hashes = [content_hash(Scan("a", sequences), mask) for sequences in scans]
-    hashes += [content_hash(Scan("a", scans[0]), other)]
-    hashes += [content_hash(Scan("a", {"flair": voxels.astype(np.int32)}), mask)]
-    if mask.shape[:2] != (1, 1):
-        hashes += [content_hash(Scan("a", flat), mask.reshape(1, 1, -1))]
-    assert len(set(hashes)) == len(hashes)
 
 
 @given(patients=st.sets(st.text(min_size=1), max_size=40))
@@ -131,9 +101,3 @@ def test_the_sum_says_plainly_whether_there_will_be_a_held_out_score(
     learned: str, held_out: str, left_out: int, said: str
 ) -> None:
     assert summary(learned, held_out, left_out) == said
-
-
-def test_a_file_read_twice_has_one_hash_and_another_file_another(data: Path) -> None:
-    hashes = [content_hash(*pair.read()) for pair in find_pairs(data).pairs for _ in range(2)]
-    assert hashes[0::2] == hashes[1::2]
-    assert len(set(hashes)) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,34 @@ def test_too_few_slices_give_no_score_and_say_so(
     tuned, _ = finish([replace(pairs[0], slices=(1, 2))], [], tiny_model, SETTINGS, tmp_path / "run")
     assert [change.is_sample for change in tuned.changes] == [True]
     assert "No held-out score: one scan only" in tuned.advice.said
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each case was read."""
+    counts: Counter[str] = Counter()
+    read = Case.read
+
+    def counted(case: Case) -> Any:
+        counts[case.name] += 1
+        return read(case)
+
+    monkeypatch.setattr(Case, "read", counted)
+    return counts
+
+
+def test_a_case_is_read_once_and_once_more_if_it_is_held_out(
+    pairs: list[Case], tiny_model: Model, tmp_path: Path, reads: Counter[str]
+) -> None:
+    finish(pairs[:2], pairs[2:], tiny_model, SETTINGS, tmp_path / "run")
+    assert reads == {"a": 1, "b": 1, "c": 2, "sample_brain": 2}
+
+
+def test_a_single_scan_is_read_once(
+    pairs: list[Case], tiny_model: Model, tmp_path: Path, reads: Counter[str]
+) -> None:
+    finish(pairs[:1], [], tiny_model, SETTINGS, tmp_path / "run")
+    assert reads["a"] == 1
 
 
 def test_one_patient_on_both_sides_is_refused(

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_tumor_unet.io.datasets.fingerprint import Fingerprint, fingerprint
 from napari_tumor_unet.io.datasets.pairs import Case, patient_of
@@ -12,8 +16,35 @@ from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.layers.metadata import image_metadata
 from napari_tumor_unet.plugin.ui.error_log import note_error
-from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.training.finetuning.cases import Marks, marks_of
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A scan with its mask in layers, as they are now.
+
+    Attributes
+    ----------
+    name, patient : str
+        As of :class:`napari_tumor_unet.io.datasets.pairs.Case`.
+    scan : Scan
+        The sequences may be lazy; slices are read when they are asked for.
+    mask : array of bool
+        (Z, Y, X), a copy, on the scan's grid.
+    slices : tuple of int or None
+        Slices that teach and count; None for all.
+    """
+
+    name: str
+    patient: str
+    scan: Scan
+    mask: NDArray[np.bool_]
+    slices: tuple[int, ...] | None
+
+    def copied_to(self, path: Path) -> Case:
+        """Return the case that a snapshot in this file will be."""
+        return Case(self.name, self.patient, path, path, slices=self.slices)
 
 
 @dataclass(frozen=True)

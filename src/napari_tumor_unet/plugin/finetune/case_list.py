@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet.io.datasets.pairs import Case, Dataset, find_pairs
@@ -18,46 +16,20 @@ from napari_tumor_unet.io.datasets.split import holding_out
 from napari_tumor_unet.plugin.finetune.case_inspection import (
     CaseInspection,
     CaseRow,
+    LayerCase,
     inspect_files,
     inspect_layers,
     inspection_of_unreadable,
 )
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
 from napari_tumor_unet.plugin.ui.threads import in_thread
-from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.finetuning.cases import Check, check, marks_of
 from napari_tumor_unet.worker.child import JobError
 
 _PAUSE = 300  # ms without a stroke, before a mask is inspected again
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
 _WATCHED = {Image: ("data", *_PLACE), Labels: ("labels_update", "set_data", "data", *_PLACE)}
-
-
-@dataclass(frozen=True)
-class LayerCase:
-    """A scan with its mask in layers, as they are now.
-
-    Attributes
-    ----------
-    name, patient : str
-        As of :class:`napari_tumor_unet.io.datasets.pairs.Case`.
-    scan : Scan
-        The sequences may be lazy; slices are read when they are asked for.
-    mask : array of bool
-        (Z, Y, X), a copy, on the scan's grid.
-    slices : tuple of int or None
-        Slices that teach and count; None for all.
-    """
-
-    name: str
-    patient: str
-    scan: Scan
-    mask: NDArray[np.bool_]
-    slices: tuple[int, ...] | None
-
-    def copied_to(self, path: Path) -> Case:
-        """Return the case that a snapshot in this file will be."""
-        return Case(self.name, self.patient, path, path, slices=self.slices)
 
 
 @dataclass(frozen=True)

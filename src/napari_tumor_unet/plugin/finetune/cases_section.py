@@ -12,7 +12,8 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
 from napari_tumor_unet.io.datasets.pairs import Case, Dataset
-from napari_tumor_unet.plugin.finetune.case_list import CaseList, LayerCase
+from napari_tumor_unet.plugin.finetune.case_inspection import LayerCase
+from napari_tumor_unet.plugin.finetune.case_list import CaseList
 from napari_tumor_unet.plugin.finetune.case_table import CaseTable
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, matches
 from napari_tumor_unet.plugin.layers.metadata import is_agreement

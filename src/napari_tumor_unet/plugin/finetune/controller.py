@@ -5,33 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.plugin.finetune.case_list import LayerCase
-from napari_tumor_unet.plugin.finetune.run import Run, open_run, prepare_run
-from napari_tumor_unet.plugin.ui.errors import tell_failure
+from napari_tumor_unet.plugin.finetune.case_inspection import LayerCase
+from napari_tumor_unet.plugin.finetune.run import Run, answer, open_run, prepare_run
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.threads import in_thread
-from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
-from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.plugin.ui.viewer_context import BusyError, Message, ViewerContext
 from napari_tumor_unet.training.events import Command, Epoch, Step
 from napari_tumor_unet.training.finetuning.run_store import TUNED, FineTuning, Interrupted
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError
-from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
+from napari_tumor_unet.worker.remote_scan import handle_of
 from napari_tumor_unet.worker.worker import Worker
 
-_Compute = Callable[[QtJob, Run], None]
-
-
-class BusyError(ScanError):
-    """Refuses an action as long as another one is under way or undecided."""
+_Compute = Callable[[QtJob, Path], None]
 
 
 class FineTuningController(QObject):
@@ -60,8 +54,8 @@ class FineTuningController(QObject):
         What the last run gave, until its model is kept or discarded.
     paused : bool
         Whether the run was asked to pause.
-    message, details : str
-        The sentence about the end of the run, and the traceback of an error.
+    message : Message
+        How the run ended, or what became of its model.
     """
 
     began = Signal()
@@ -79,11 +73,11 @@ class FineTuningController(QObject):
         self._run: Run | None = None  # as long as a run on disk is under way or undecided
         self._names: list[str] = []  # of the scans, which the log must not hold
         self._compute: _Compute | None = None  # as long as a run is being prepared
-        self._runs = 0  # prepared so far
+        self._begun = 0  # runs so far
         self.running = False
         self.report: FineTuned | None = None
         self.paused = False
-        self.message = self.details = ""
+        self.message = Message()
         self.destroyed.connect(partial(_close, self._worker))
 
     @classmethod
@@ -103,11 +97,7 @@ class FineTuningController(QObject):
         return self._worker.pid
 
     def start(
-        self,
-        model: str,
-        cases: Sequence[tuple[Case | LayerCase, bool]],
-        settings: FineTuning,
-        device: str,
+        self, model: str, cases: Sequence[tuple[Case | LayerCase, bool]], settings: FineTuning, device: str
     ) -> None:
         """Start a run; what is wrong with the model or the disk comes with :attr:`ended`.
 
@@ -127,12 +117,13 @@ class FineTuningController(QObject):
         """
         layers = [case for case, _ in cases if isinstance(case, LayerCase)]
         handles = tuple(handle_of(case.scan) for case in layers)
-
-        def compute(job: QtJob, run: Run) -> None:
-            arguments = (run.folder, handles, device)
-            job.start(self._worker, tasks.fine_tune, *arguments, answer=partial(_answer, layers))
-
-        self._prepare([case.name for case, _ in cases], compute, prepare_run, model, cases, settings)
+        self._prepare(
+            partial(prepare_run, model, cases, settings),
+            lambda job, folder: job.start(
+                self._worker, tasks.fine_tune, folder, handles, device, answer=partial(answer, layers)
+            ),
+            [case.name for case, _ in cases],
+        )
 
     def resume(self, run: Interrupted, device: str) -> None:
         """Resume an interrupted run; that it is gone, or another window holds it, comes with :attr:`ended`.
@@ -142,12 +133,11 @@ class FineTuningController(QObject):
         BusyError
             If another run is under way or undecided.
         """
-
-        def compute(job: QtJob, run: Run) -> None:
-            job.start(self._worker, tasks.resume_fine_tuning, run.folder, device)
-
-        names = [case.name for case in (*run.plan.cases, *run.plan.held_out)]
-        self._prepare(names, compute, open_run, run)
+        self._prepare(
+            partial(open_run, run),
+            lambda job, folder: job.start(self._worker, tasks.resume_fine_tuning, folder, device),
+            [case.name for case in (*run.plan.cases, *run.plan.held_out)],
+        )
 
     def send_command(self, command: Command) -> None:
         """Pause, go on or stop."""
@@ -175,43 +165,36 @@ class FineTuningController(QObject):
 
     def discard(self) -> None:
         """Delete the new model and the folder of its run."""
-        self._decide("The new model was discarded.")
+        self._decide(Message("The new model was discarded."))
 
-    def _prepare(
-        self, names: list[str], compute: _Compute, prepare: Callable[..., Run], *arguments: Any
-    ) -> None:
-        """Prepare a run on disk in a thread, and then compute it."""
+    def _prepare(self, prepare: Callable[[], Run], compute: _Compute, names: list[str]) -> None:
+        """Prepare a run on disk in a thread, and then compute it in the child."""
         if self.running:
             raise BusyError("A fine-tuning is under way; wait for it, or stop it.")
         if self.report is not None:
             raise BusyError("Keep or discard the last fine-tuning's model first.")
-        self.message = self.details = ""
-        self.paused, self.running, self._names, self._compute = False, True, names, compute
-        self._runs += 1
-        in_thread(
-            prepare,
-            *arguments,
-            returned=partial(self._on_prepared, self._runs),
-            failed=partial(self._on_refused, self._runs),
-        )
+        self.message, self.paused, self.running = Message(), False, True
+        self._names, self._compute = names, compute
+        self._begun += 1
+        returned, failed = partial(self._on_prepared, self._begun), partial(self._on_refused, self._begun)
+        in_thread(prepare, returned=returned, failed=failed)
         self.began.emit()
 
     def _on_prepared(self, number: int, run: Run) -> None:
-        compute, self._compute = self._compute, None
-        if number != self._runs or compute is None:  # cancelled meanwhile
-            run.delete(None)
+        if self._compute is None or number != self._begun:  # cancelled meanwhile
+            run.let_go()
             return
-        self._run = run
+        compute, self._compute, self._run = self._compute, None, run
         self._job = job = QtJob(self)
         job.progressed.connect(self._on_progressed)
         job.finished.connect(self._on_finished)
         job.failed.connect(self._on_failed)
         job.cancelled.connect(self._on_cancelled)
-        compute(job, run)
+        compute(job, run.folder)
         self.opened.emit(run.epochs, run.plan.settings.epochs)
 
     def _on_refused(self, number: int, error: JobError) -> None:
-        if number == self._runs and self._compute is not None:  # not cancelled meanwhile
+        if self._compute is not None and number == self._begun:  # not cancelled meanwhile
             self._on_failed(error)
 
     def _on_progressed(self, event: object) -> None:
@@ -223,30 +206,27 @@ class FineTuningController(QObject):
 
     def _on_finished(self, report: FineTuned) -> None:
         self.report = report
-        self._end(report.advice.said, ok=True)
-        show_info(f"The fine-tuning has ended. {report.advice.said}")
+        self._end(Message(report.advice.said), ok=True)
+        self._context.notify(Message(f"The fine-tuning has ended. {report.advice.said}"))
 
     def _on_failed(self, error: JobError) -> None:
-        run, message = self._run, str(error)
-        if run is not None and run.epochs:
-            message += " What was learned can be resumed." if run.progressed else ""
-            run.lock.release()
-            self._run = None
-        else:
-            self._forget()
-        self.details = tell_failure(message, error.details, self._context.parent(), self._names)
+        run, text = self._run, str(error)
+        if run is not None:
+            text += " What was learned can be resumed." if run.epochs and run.progressed else ""
+            run.let_go(self._job and self._job.handle)
+        message = self._context.notify(Message(text, "error", error.details), self._names)
+        self._run = None
         self._end(message, ok=False)
 
     def _on_cancelled(self) -> None:
         self._forget()
-        self._end("Fine-tuning cancelled and forgotten.", ok=False)
+        self._end(Message("Fine-tuning cancelled and forgotten."), ok=False)
 
     def _on_kept(self, name: str) -> None:
-        self._decide(f"The new model is {name!r}.")
-        show_info(self.message)
+        self._decide(self._context.notify(Message(f"The new model is {name!r}.")))
         self._context.models_changed.emit()
 
-    def _end(self, message: str, *, ok: bool) -> None:
+    def _end(self, message: Message, *, ok: bool) -> None:
         self.message, self.running, self._compute = message, False, None
         job, self._job = self._job, None
         if job is not None:
@@ -254,7 +234,7 @@ class FineTuningController(QObject):
         with suppress(RuntimeError):  # the window may be gone
             self.ended.emit(ok)
 
-    def _decide(self, message: str) -> None:
+    def _decide(self, message: Message) -> None:
         self.report, self.message = None, message
         self._forget()
         self.decided.emit()
@@ -263,12 +243,6 @@ class FineTuningController(QObject):
         run, self._run = self._run, None
         if run is not None:
             run.delete(self._job and self._job.handle)
-
-
-def _answer(layers: list[LayerCase], question: tuple[int, range | None]) -> Any:
-    """Answer the child with planes of a scan, or with its mask."""
-    i, indices = question
-    return layers[i].mask if indices is None else planes_of(layers[i].scan, indices)
 
 
 def _close(worker: Worker, *_: Any) -> None:

@@ -11,6 +11,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import file_hash, read_card
 from napari_tumor_unet.plugin.finetune.cases_section import CasesSection
@@ -25,7 +26,6 @@ from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import Scrolled, align, append, button, choice, folded
-from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.events import Estimate
 from napari_tumor_unet.training.finetuning.run_store import Interrupted
 from napari_tumor_unet.worker import tasks
@@ -108,6 +108,7 @@ class FineTunePanel(Container[Any]):
         self.controller.opened.connect(self._on_opened)
         self.controller.ended.connect(self._on_ended)
         self.controller.decided.connect(self._on_decided)
+        self.controller.keeping_failed.connect(self.report.show_refusal)
         self._context.models_changed.connect(self.model.reset_choices)
         self._context.marked.connect(self.cases.cases.refresh)
         self.native.destroyed.connect(self._disconnect)
@@ -120,13 +121,11 @@ class FineTunePanel(Container[Any]):
         self._estimate_timer.start()
 
     def _on_model_read(self, model: _ModelRead) -> None:
-        with suppress(RuntimeError):  # the panel may be gone
-            if model.name == self.model.value:  # no other was chosen meanwhile
-                self.cases.cases.check_for(model.hash, model.learned_hashes)
+        if model.name == self.model.value:  # no other was chosen meanwhile
+            self.cases.cases.check_for(model.hash, model.learned_hashes)
 
     def _on_model_unread(self, error: JobError) -> None:
-        with suppress(RuntimeError):  # the panel may be gone
-            self.run.message.value = str(error)
+        self.run.message.value = str(error)
 
     def _estimate_soon(self, *_: object) -> None:
         self._estimate_timer.start()
@@ -155,14 +154,14 @@ class FineTunePanel(Container[Any]):
                 self.settings.value,
                 self.device.value,
             )
-        except ScanError as error:
+        except TumourUnetError as error:
             self.run.message.value = str(error)
             show_error(str(error))
 
     def _resume(self, run: Interrupted) -> None:
         try:
             self.controller.resume(run, self.device.value)
-        except ScanError as error:
+        except TumourUnetError as error:
             show_error(str(error))
 
     def _on_began(self) -> None:
@@ -218,6 +217,7 @@ class FineTunePanel(Container[Any]):
             self.run.disconnect_controller()
             self.controller.ended.disconnect(self._on_ended)
             self.controller.decided.disconnect(self._on_decided)
+            self.controller.keeping_failed.disconnect(self.report.show_refusal)
             if self._estimating is not None:
                 self._estimating.cancel()
 

@@ -68,7 +68,6 @@ class FineTuningReport(Container[Any]):
         self.native.layout().insertWidget(0, self.table)
         self.advice.native.setWordWrap(True)
         self.advice.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        controller.keeping_failed.connect(self._on_keeping_failed)
         self.show_report(None)
 
     def show_report(self, report: FineTuned | None) -> None:
@@ -92,6 +91,11 @@ class FineTuningReport(Container[Any]):
         self.advice.value = report.advice.said
         self.called.value = new_name(f"{self._controller.parent_name} tuned")
 
+    def show_refusal(self, error: str) -> None:
+        """Show why the model was not kept, and let the user decide once more."""
+        self._let_decide(True)
+        show_error(error)
+
     def _keep(self) -> None:
         report = self._controller.report
         if report is not None and not report.advice.keep:
@@ -107,10 +111,6 @@ class FineTuningReport(Container[Any]):
         self._let_decide(False)
         self._controller.keep(self.called.value)
 
-    def _on_keeping_failed(self, error: str) -> None:
-        self._let_decide(True)
-        show_error(error)
-
     def _let_decide(self, ready: bool) -> None:
         self.keep.enabled = self.discard.enabled = ready
 
@@ -121,7 +121,7 @@ class FineTuningReport(Container[Any]):
         report = self._controller.report
         if report is None:
             return
-        in_thread(_read_pictures, report.pictures, returned=self._on_pictures, failed=_show_error)
+        in_thread(_read_pictures, report.pictures, returned=self._on_pictures)
 
     def _on_pictures(self, pictures: list[QImage]) -> None:
         window = QScrollArea(self.native)
@@ -142,7 +142,3 @@ class FineTuningReport(Container[Any]):
 def _read_pictures(paths: Sequence[Path]) -> list[QImage]:
     smooth = Qt.TransformationMode.SmoothTransformation
     return [QImage(str(path)).scaledToWidth(_PICTURES[0], smooth) for path in paths]
-
-
-def _show_error(error: Exception) -> None:
-    show_error(str(error))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from magicgui.widgets import Container, Label
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QMessageBox
 
 from napari_tumor_unet.plugin.ui.threads import in_thread
@@ -37,13 +35,12 @@ class ResumeSection(Container[Any]):
 
     def refresh(self) -> None:
         """Look for interrupted runs in a thread, and offer them."""
-        in_thread(interrupted, returned=self._show, failed=_show_error)
+        in_thread(interrupted, returned=self._show)
 
     def _show(self, runs: list[Interrupted]) -> None:
-        with suppress(RuntimeError):  # the panel may be gone
-            self._runs = runs
-            self.run.reset_choices()
-            self.visible = bool(runs)
+        self._runs = runs
+        self.run.reset_choices()
+        self.visible = bool(runs)
 
     def _resume(self) -> None:
         if self.run.value is not None:
@@ -57,13 +54,5 @@ class ResumeSection(Container[Any]):
             f"Delete what was learned in {run}? It cannot be brought back.",
         )
         if answer == QMessageBox.StandardButton.Yes:
-            in_thread(discard, run.folder, returned=_ignore, failed=_show_error)
+            in_thread(discard, run.folder)
             self._show([other for other in self._runs if other is not run])
-
-
-def _show_error(error: Exception) -> None:
-    show_error(str(error))
-
-
-def _ignore(_: object) -> None:
-    pass

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.snapshot import snapshot_in
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.plugin.finetune.case_list import LayerCase
+from napari_tumor_unet.plugin.finetune.case_inspection import LayerCase
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.events import Epoch
 from napari_tumor_unet.training.finetuning.run_store import (
@@ -28,6 +29,7 @@ from napari_tumor_unet.training.finetuning.run_store import (
     lock_of,
     new_run,
 )
+from napari_tumor_unet.worker.remote_scan import planes_of
 from napari_tumor_unet.worker.worker import Job
 
 _GRACE = 1.0  # seconds in which another thread may look at a run
@@ -55,7 +57,14 @@ class Run:
     epochs: list[Epoch]
     progressed: bool = False
 
-    def delete(self, job: Job | None) -> None:
+    def let_go(self, job: Job | None = None) -> None:
+        """Let other windows resume the run; delete it if there is nothing to resume."""
+        if self.epochs:
+            self.lock.release()
+        else:
+            self.delete(job)
+
+    def delete(self, job: Job | None = None) -> None:
         """Delete the folder in a thread, as soon as the child is done with it."""
         self.lock.release()
         threading.Thread(target=_delete, args=(self.folder, job), daemon=True).start()
@@ -102,6 +111,12 @@ def open_run(run: Interrupted) -> Run:
     except OSError as error:  # Timeout is one
         raise ScanError("That fine-tuning is gone, or another window goes on with it.") from error
     return Run(run.folder, lock, run.plan, epochs_of(run.folder))
+
+
+def answer(layers: list[LayerCase], question: tuple[int, range | None]) -> Any:
+    """Answer the child with planes of a scan, or with its mask."""
+    i, indices = question
+    return layers[i].mask if indices is None else planes_of(layers[i].scan, indices)
 
 
 def _plan_of(

@@ -50,9 +50,9 @@ class RunSection(Container[Any]):
         self._buttons.visible = self.progress.visible = running
         self.curves.setVisible(running or undecided)
         self.pause.text = "Go on" if self._controller.paused else "Pause"
-        self.details.visible = bool(self._controller.details) and not running
+        self.details.visible = bool(self._controller.message.details) and not running
         if not running:
-            self.message.value = "" if undecided else self._controller.message
+            self.message.value = "" if undecided else self._controller.message.text
 
     def disconnect_controller(self) -> None:
         """Stop following the run, as the section is closed."""
@@ -78,7 +78,8 @@ class RunSection(Container[Any]):
         self._controller.cancel()
 
     def _show_details(self) -> None:
-        show_details(self._controller.message, self._controller.details, self.native)
+        message = self._controller.message
+        show_details(message.text, message.details, self.native)
 
     def _on_began(self) -> None:
         self._since = (0.0, 0)

@@ -9,11 +9,10 @@ from typing import Any
 import napari
 from magicgui.widgets import Container, Label, ProgressBar, create_widget
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QSizePolicy
 
-from napari_tumor_unet.model.card import ModelError
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import flair_of, scan_of
 from napari_tumor_unet.plugin.recovery.section import RecoverySection
@@ -28,8 +27,8 @@ from napari_tumor_unet.plugin.segment.sequence_section import ScanSection
 from napari_tumor_unet.plugin.ui.device_field import DeviceChoice
 from napari_tumor_unet.plugin.ui.errors import show_details
 from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
+from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import Scrolled, align, append, button, choice, folded, notice, row
-from napari_tumor_unet.scan import ScanError
 
 _WIDTH = 300  # pixels; a sentence in fewer is a column of words
 _EXTENTS = [("whole scan", False), ("this slice", True)]
@@ -92,7 +91,8 @@ class SegmentPanel(Container[Any]):
         self._connect()
         self._show_scan()
         self._follow()
-        if self._session.running:
+        self._show_busy(self._context.busy)
+        if self._context.busy:
             self._on_started()
         self._context.warm_up()
         QTimer.singleShot(DRAWN, self._recall)
@@ -117,6 +117,7 @@ class SegmentPanel(Container[Any]):
         self._session.warned.connect(self._show_warnings)
         self._session.progressed.connect(self._on_progressed)
         self._session.ended.connect(self._on_ended)
+        self._context.busy_changed.connect(self._show_busy)
         self._several.began.connect(self._on_started)
         self._several.progressed.connect(self._on_scan_progressed)
         self._several.ended.connect(self._on_several_ended)
@@ -141,9 +142,8 @@ class SegmentPanel(Container[Any]):
     def _on_scan(self, *_: object) -> None:
         """Another scan: what was said of the last one is not said of it."""
         self._show_scan()
-        if not self._session.running:
-            self.said.value = self._session.said if self._is_told_of() else ""
-            self.details.visible = bool(self._session.details) and self._is_told_of()
+        if not self._context.busy:
+            self._show_message(self._session.message if self._is_told_of() else Message())
             self._show_warnings()
 
     def _is_told_of(self) -> bool:
@@ -160,29 +160,34 @@ class SegmentPanel(Container[Any]):
             layers, point = self._viewer.layers, self._viewer.dims.point
             source = scan_of(self.layer.value, layers, point, self.scan.choice)
             self._session.segment(source, only=self.extent.value, **self._chosen())
-        except (ScanError, ModelError) as error:
-            self.said.value = str(error)
-            show_error(str(error))
+        except TumourUnetError as error:
+            self._show_message(self._context.notify(Message(str(error), "error")))
 
     def _cancel(self) -> None:
         self._several.cancel()
         self._session.cancel()
 
     def _show_details(self) -> None:
-        show_details(self._session.said, self._session.details, self.native)
+        message = self._session.message
+        show_details(message.text, message.details, self.native)
 
     def _on_started(self) -> None:
         self._first = None
-        self.start.enabled, self.cancel.enabled = False, True
-        self.progress.value, self.progress.visible = 0, True
-        self.details.visible = False
-        self.several.enable(False)
-        self.said.value = "Reading the scan"
+        self.progress.value = 0
+        self._show_message(Message("Reading the scan"))
         self._show_warnings()
 
+    def _show_busy(self, busy: bool) -> None:
+        """Offer what can be done while a run is under way, or else."""
+        self.start.enabled = not busy
+        self.cancel.enabled = self.progress.visible = busy
+
+    def _show_message(self, message: Message) -> None:
+        self.said.value, self.details.visible = message.text, bool(message.details)
+
     def _show_warnings(self) -> None:
-        # Of several scans the table tells each one's.
-        warnings = self._session.warnings if self._is_told_of() and not self._several.running else ()
+        of_batch = self._context.owner is self._several  # whose table tells each scan's
+        warnings = self._session.warnings if self._is_told_of() and not of_batch else ()
         self.warned.value = "\n".join(warnings)
         self.warned.visible = bool(warnings)
 
@@ -203,19 +208,12 @@ class SegmentPanel(Container[Any]):
 
     def _on_ended(self, _: bool) -> None:
         self._show_result()
-        if not self._several.running:
-            self._stop(self._session.said)
-            self.details.visible = bool(self._session.details)
+        if not self._context.busy:
+            self._show_message(self._session.message)
 
     def _on_several_ended(self, said: str) -> None:
-        self._stop(said)
+        self._show_message(Message(said))
         self._show_result()
-
-    def _stop(self, said: str) -> None:
-        self.start.enabled, self.cancel.enabled = True, False
-        self.several.enable(True)
-        self.progress.visible = False
-        self.said.value = said
 
     def _let_go(self) -> None:
         """The panel is closed; the viewer goes on."""
@@ -228,6 +226,7 @@ class SegmentPanel(Container[Any]):
         self.recovery.let_go()
         with suppress(RuntimeError):  # with the whole window the session goes first
             self._context.models_changed.disconnect(self.models.refresh)
+            self._context.busy_changed.disconnect(self._show_busy)
             self._session.started.disconnect(self._on_started)
             self._session.warned.disconnect(self._show_warnings)
             self._session.progressed.disconnect(self._on_progressed)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.worker.child import JobError
@@ -16,12 +18,13 @@ from napari_tumor_unet.worker.child import JobError
 def in_thread(
     function: Callable[..., Any],
     *arguments: Any,
-    returned: Callable[[Any], object],
-    failed: Callable[[JobError], object],
+    returned: Callable[[Any], object] | None = None,
+    failed: Callable[[JobError], object] | None = None,
 ) -> None:
     """Call a function in a thread, and then ``returned`` or ``failed`` on the window's own.
 
-    Neither may hold a layer: napari keeps them as long as the window lives.
+    Without ``failed`` an error is shown as a notification. Neither may hold a layer: napari keeps them as
+    long as the window lives.
     """
     worker = create_worker(_steps, function, arguments, _start_thread=False)
     worker.returned.connect(partial(_pass_on, returned, failed))
@@ -39,5 +42,14 @@ def _steps(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Generato
         return JobError(str(error) or type(error).__name__, traceback.format_exc())
 
 
-def _pass_on(returned: Callable[[Any], object], failed: Callable[[JobError], object], result: object) -> None:
-    (failed if isinstance(result, JobError) else returned)(result)  # type: ignore[arg-type]
+def _pass_on(
+    returned: Callable[[Any], object] | None, failed: Callable[[JobError], object] | None, result: object
+) -> None:
+    with suppress(RuntimeError):  # the window may be gone
+        if not isinstance(result, JobError):
+            if returned is not None:
+                returned(result)
+        elif failed is not None:
+            failed(result)
+        else:
+            show_error(str(result))

@@ -118,7 +118,7 @@ def check(
 
 
 def summary(learned: Sequence[str], held_out: Sequence[str], left_out: int = 0) -> str:
-    """What there is to learn from and what the model is judged by, in words.
+    """Describe what there is to learn from and what the model is judged by.
 
     Parameters
     ----------

@@ -140,9 +140,17 @@ def fine_tune(
     with saving(out.stem):
         for path, (_, old, new) in zip(pictures, scores, strict=True):
             draw_change(old, new, path)
-        save_model(replace(tuned, card=card), out)
+        tuned = save_model(replace(tuned, card=card), out)
     advice = advise(changes, block=of_one_scan, stopped=len(history) < settings.epochs)
-    return FineTuned(out, folder, tuple(history), changes, advice, pictures)
+    return FineTuned(
+        path=out,
+        folder=folder,
+        history=tuple(history),
+        in_memory=tuned,
+        changes=changes,
+        advice=advice,
+        pictures=pictures,
+    )
 
 
 def _judged(score: ScanScore, case: Case) -> Counts:

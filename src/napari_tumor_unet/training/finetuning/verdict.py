@@ -46,7 +46,7 @@ class Advice:
     said: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FineTuned(Trained):
     """A fine-tuning that ended.
 
