@@ -62,7 +62,7 @@ def read_volume(path: Path, name: str) -> Scan:
         image = image[..., 0]
     voxels, geometry = to_axial(sitk.JoinSeries(image) if image.GetDimension() == 2 else image)
     geometry = replace(geometry, stored_axes=stored.axes, oriented=stored.oriented)
-    return Scan(name, {"flair": voxels}, geometry.spacing, in_mm=stored.in_mm, geometry=geometry)
+    return Scan(name, {"flair": voxels}, in_mm=stored.in_mm, geometry=geometry)
 
 
 def write_volume_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:

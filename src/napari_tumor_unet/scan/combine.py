@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.scan.grid import Grid, grid_of
+from napari_tumor_unet.scan.grid import Grid
 from napari_tumor_unet.scan.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.sequence_names import TITLES
 
@@ -115,7 +115,7 @@ def _brought(other: Scan, sequence: Sequence, flair: Scan) -> Any:
     """A sequence's volume on FLAIR's grid."""
     volume = other.sequences.get(sequence, other.sequences["flair"])
     names = (f"{TITLES[sequence]} ({other.name})", f"FLAIR ({flair.name})")
-    return bring(volume, grid_of(other), grid_of(flair), names)
+    return bring(volume, other.grid, flair.grid, names)
 
 
 def relation(grid: Grid, onto: Grid) -> Literal["same", "other", "apart", "unknown"]:

@@ -10,9 +10,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.scan.scan import Geometry, Scan, ScanError
-
 _SAME = 1e-3  # of a voxel: as far as two grids may be apart and still be one
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a voxel array lies in the patient; world coordinates are LPS millimetres.
+
+    Attributes
+    ----------
+    spacing : tuple of float
+        Distance between voxel centres along the array axes (z, y, x), in mm.
+    origin : tuple of float
+        World position (x, y, z) of the centre of voxel (0, 0, 0), in mm.
+    direction : tuple of float
+        3x3 matrix, row by row, whose columns are the world directions of the array's x, y and z axes.
+    stored_orientation : str
+        Orientation of the file's own axes, as the three letters towards which x, y and z run ("LPS",
+        "RAS", ...). Writing turns a mask back to it; empty where the array lies as a file's would.
+    stored_axes : int
+        How many axes the file has: 2 for a single slice, 4 with a last one of length 1.
+    oriented : bool
+        Whether the file says how it lies; else it is taken as axial.
+    """
+
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    stored_orientation: str = "LPS"
+    stored_axes: int = 3
+    oriented: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,13 +131,6 @@ class Grid:
         return int(np.count_nonzero(~inside))
 
 
-def grid_of(scan: Scan) -> Grid:
-    """Where a scan's voxels lie, in LPS mm, as far as its file says."""
-    if scan.geometry is None:
-        return spaced(scan.shape, scan.spacing, scan.in_mm)
-    return placed(scan.shape, scan.geometry, scan.in_mm)
-
-
 def placed(shape: tuple[int, ...], geometry: Geometry, in_mm: bool = True) -> Grid:
     """The grid of a geometry, in LPS mm."""
     spacing = np.asarray(geometry.spacing)[::-1]
@@ -124,13 +144,13 @@ def geometry_of(grid: Grid) -> Geometry:
 
     Raises
     ------
-    ScanError
+    ValueError
         If the axes are not at right angles: no file that is written here can say so.
     """
     spacing = np.asarray(grid.spacing)
     direction = (grid.matrix / spacing)[:, ::-1]  # columns for x, y, z
     if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
-        raise ScanError("Its axes are not at right angles.")
+        raise ValueError("The axes of the grid are not at right angles.")
     return Geometry(
         (float(spacing[0]), float(spacing[1]), float(spacing[2])),
         (float(grid.offset[0]), float(grid.offset[1]), float(grid.offset[2])),

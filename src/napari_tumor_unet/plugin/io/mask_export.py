@@ -112,7 +112,6 @@ def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
     scan = Scan(
         metadata.scan or layer.name,
         {"flair": np.broadcast_to(np.uint8(0), mask.shape)},
-        geometry.spacing,
         in_mm=grid.in_mm and len(grid.shape) == 3,  # a plane has no thickness
         geometry=geometry,
     )
@@ -152,7 +151,7 @@ def _as_shown(grid: Grid, name: str) -> tuple[Geometry, str, str]:
     try:
         lps = replace(grid, matrix=grid.matrix[::-1], offset=grid.offset[::-1])  # napari's world is (z, y, x)
         return geometry_of(lps), _SPACING_ALONE, _AS_SHOWN
-    except ScanError as error:
+    except ValueError as error:
         raise ScanError(
-            f"{name} is sheared, which no mask's file can say; transform its voxels first."
+            f"{name} is sheared; mask formats cannot store that, so transform its voxels first."
         ) from error
