@@ -9,7 +9,7 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.io.dicom import detect
-from napari_tumor_unet.io.file_names import ENDINGS
+from napari_tumor_unet.io.file_names import FORMATS
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
@@ -20,7 +20,7 @@ from napari_tumor_unet.scan import ScanError
 if TYPE_CHECKING:
     import napari
 
-_PATTERNS = " ".join(f"*{ending}" for ending in (*ENDINGS, *detect.ENDINGS))
+_PATTERNS = " ".join(f"*{ending}" for ending in (*FORMATS, *detect.ENDINGS))
 
 
 def segment(viewer: napari.viewer.Viewer) -> None:

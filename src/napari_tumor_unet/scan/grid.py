@@ -1,4 +1,4 @@
-"""Where the voxels of a mask lie in the world, and masks taken from one grid to another."""
+"""Grids: where the voxels of a scan or mask lie, and masks resampled from one grid onto another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SAME = 1e-3  # of a voxel: as far as two grids may be apart and still be one
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where a voxel array lies in the patient; world coordinates are LPS millimetres.
+    """Geometry of a file's voxels in the patient; world coordinates are LPS millimetres.
 
     Attributes
     ----------
@@ -44,14 +44,14 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the voxels of a mask lie: ``matrix @ index + offset``, with indices in the array's order.
+    """Grid of voxels at ``matrix @ index + offset``, with indices in the array's order.
 
     Attributes
     ----------
     shape : tuple of int
         (Y, X) or (Z, Y, X).
     matrix : array
-        One column an axis.
+        One column per axis.
     offset : array
     in_mm : bool
         Whether the world is measured in mm; in voxels else.
@@ -73,11 +73,12 @@ class Grid:
     @property
     def voxel_ml(self) -> float | None:
         """Volume of a voxel; None in a plane, or where the unit is unknown."""
-        known = self.in_mm and len(self.shape) == 3
-        return abs(float(np.linalg.det(self.matrix))) / 1000 if known else None
+        if not self.in_mm or len(self.shape) != 3:
+            return None
+        return abs(float(np.linalg.det(self.matrix))) / 1000
 
     def is_same(self, other: Grid) -> bool:
-        """Whether each voxel lies where the other grid has it."""
+        """Tell whether each voxel lies where the other grid has it."""
         if self.shape != other.shape or self.in_mm != other.in_mm:
             return False
         matrix, offset = self.seen_from(other)
@@ -86,14 +87,12 @@ class Grid:
         return all(np.abs(matrix @ index + offset - index).max() < _SAME for index in there)
 
     def seen_from(self, other: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Matrix and offset from the other grid's indices to this one's."""
-        return (
-            np.linalg.solve(self.matrix, other.matrix),
-            np.linalg.solve(self.matrix, other.offset - self.offset),
-        )
+        """Return the matrix and offset from the other grid's indices to those of this grid."""
+        matrix = np.linalg.solve(self.matrix, other.matrix)
+        return matrix, np.linalg.solve(self.matrix, other.offset - self.offset)
 
     def touches(self, other: Grid) -> bool:
-        """Whether the boxes around both grids, along the other one's axes, have space in common."""
+        """Tell whether the boxes around both grids, along the other one's axes, have space in common."""
         matrix, offset = other.seen_from(self)
         ends = [(-0.5, n - 0.5) for n in self.shape]
         corners = np.array([matrix @ corner + offset for corner in product(*ends)])
@@ -101,9 +100,9 @@ class Grid:
         return bool(((low < np.asarray(other.shape) - 0.5) & (high > -0.5)).all())
 
     def turned(self, across: int, turns: int) -> Grid:
-        """The same place of an array whose axis ``across`` comes first and whose planes are then turned.
+        """Turn the grid as ``np.rot90(np.moveaxis(array, across, 0), turns, axes=(1, 2))`` turns an array.
 
-        As ``np.rot90(np.moveaxis(array, across, 0), turns, axes=(1, 2))`` does it.
+        Each voxel stays at its place in the world.
         """
         order = [across, *(axis for axis in range(3) if axis != across)]
         shape, matrix, offset = [self.shape[axis] for axis in order], self.matrix[:, order], self.offset
@@ -114,7 +113,7 @@ class Grid:
         return replace(self, shape=tuple(shape), matrix=matrix, offset=offset)
 
     def resample(self, mask: NDArray[Any], onto: Grid) -> NDArray[Any]:
-        """A mask of this grid on another one, by nearest neighbour; 0 outside."""
+        """Resample a mask of this grid onto another one, by nearest neighbour; 0 outside."""
         from scipy import ndimage
 
         matrix, offset = self.seen_from(onto)
@@ -124,7 +123,7 @@ class Grid:
         return moved
 
     def outside(self, mask: NDArray[Any], of: Grid) -> int:
-        """How many voxels of a mask lie outside another grid."""
+        """Count the voxels of a mask on this grid that lie outside another grid."""
         matrix, offset = of.seen_from(self)
         there = np.argwhere(mask) @ matrix.T + offset
         inside = ((there > -0.5) & (there < np.asarray(of.shape) - 0.5)).all(axis=1)
@@ -132,7 +131,7 @@ class Grid:
 
 
 def placed(shape: tuple[int, ...], geometry: Geometry, in_mm: bool = True) -> Grid:
-    """The grid of a geometry, in LPS mm."""
+    """Make the grid of a geometry, in LPS mm."""
     spacing = np.asarray(geometry.spacing)[::-1]
     direction = np.asarray(geometry.direction).reshape(3, 3)
     matrix = (direction * spacing)[:, ::-1]  # columns for z, y, x
@@ -140,7 +139,7 @@ def placed(shape: tuple[int, ...], geometry: Geometry, in_mm: bool = True) -> Gr
 
 
 def geometry_of(grid: Grid) -> Geometry:
-    """The place in the patient of what lies on a grid in LPS mm, its axes as they are.
+    """Make the geometry of a grid in LPS mm, its axes as they are.
 
     Raises
     ------
@@ -161,5 +160,5 @@ def geometry_of(grid: Grid) -> Geometry:
 
 
 def spaced(shape: tuple[int, ...], spacing: Sequence[float], in_mm: bool) -> Grid:
-    """A grid of which the spacing alone is known."""
+    """Make a grid of which the spacing alone is known."""
     return Grid(shape, np.diag(np.asarray(spacing, float)), np.zeros(len(shape)), in_mm, placed=False)

@@ -20,12 +20,12 @@ SEQUENCES: tuple[Sequence, ...] = ("pre", "flair", "post")
 
 @dataclass(frozen=True)
 class Scan:
-    """One scan of one patient: axial slices, front of the head up, the patient's right on the left.
+    """Scan of one patient: axial slices, front of the head up, the patient's right on the left.
 
     Attributes
     ----------
     name : str
-        What to call it; a file or folder name, never a path.
+        A file or folder name, never a path.
     sequences : mapping of {"pre", "flair", "post"} to array
         Each (Z, Y, X), all of one shape, of any real type. Arrays may be lazy: they are read slice by
         slice. FLAIR must be there.
@@ -35,9 +35,9 @@ class Scan:
     in_mm : bool
         Whether the spacing is in mm. Files without geometry have unit spacing and say so here.
     geometry : Geometry, optional
-        The place in the patient, for scans read from files that know it.
+        Where the voxels lie in the patient, if the scan's file says so.
     modality : str
-        As DICOM files give it: "MR", "CT", ...; empty where it is not known.
+        As in DICOM: "MR", "CT", ...; empty where unknown.
     """
 
     name: str
@@ -84,10 +84,10 @@ class Scan:
         return replace(self, spacing=spacing, in_mm=True, geometry=geometry)
 
     def slice(self, sequence: Sequence, index: int) -> NDArray[np.float32]:
-        """One slice (Y, X) as float32, the only way in which voxels are read.
+        """Read a slice (Y, X) as float32.
 
-        A sequence that is missing is replaced by FLAIR, as in the LGG data set; what is not a number
-        becomes the slice's lowest value.
+        A missing sequence is replaced by FLAIR, as in the LGG data set; values that are not finite become the
+        slice's lowest value.
         """
         array = self.sequences.get(sequence, self.sequences["flair"])
         pixels = np.asarray(array[index])
@@ -102,7 +102,7 @@ class Scan:
 
 
 class ScanError(TumourUnetError, ValueError):
-    """A scan that cannot be used; the message is one sentence that says why."""
+    """Error of a scan that cannot be used; the message is one sentence that says why."""
 
 
 def scan_from_volume(
@@ -120,16 +120,15 @@ def scan_from_volume(
         (Y, X), (Z, Y, X), or with a channel axis of ``len(sequences)`` second or last: (Z, C, Y, X),
         (Z, Y, X, C). Without a channel axis it is taken as FLAIR.
     name : str
-        What to call the scan.
     spacing : tuple of float, optional
         Distance between voxels (z, y, x) in mm.
     sequences : tuple of {"pre", "flair", "post"}
-        What the channels are.
+        The sequence of each channel.
 
     Raises
     ------
     ScanError
-        If the shape fits none of these.
+        If the volume has another shape.
     """
     shape = tuple(volume.shape)
     if len(shape) == 2:

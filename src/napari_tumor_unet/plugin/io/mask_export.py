@@ -11,7 +11,7 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io.file_names import MASK_ENDINGS, TIFF_ENDINGS, ending_of
+from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of
 from napari_tumor_unet.io.write import sidecar_of, tells_nothing_else, write_mask, write_result
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
@@ -80,7 +80,7 @@ class MaskFile:
 
     def lost(self, path: Path) -> str:
         """What such a file does not tell of the mask, in a sentence; empty where nothing is lost."""
-        return self.lost_in_tiff if ending_of(path) in TIFF_ENDINGS else self.lost_else
+        return self.lost_in_tiff if FORMATS.get(ending_of(path)) == "TIFF" else self.lost_else
 
 
 def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
