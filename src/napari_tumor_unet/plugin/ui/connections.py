@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QMetaObject, QObject, QTimer
 
 
 class Connections:
@@ -25,11 +25,12 @@ class Connections:
         self._undo: list[Callable[[], object]] = []
         owner.destroyed.connect(self.close)
 
-    def add(self, signal: Any, *callbacks: Callable[..., object]) -> None:
-        """Connect callbacks to a signal or event."""
-        for callback in callbacks:
-            signal.connect(callback)
-            self._undo.append(partial(signal.disconnect, callback))
+    def add(self, signal: Any, callback: Callable[..., object]) -> None:
+        """Connect a callback to a signal or event."""
+        made = signal.connect(callback)
+        # To disconnect from a signal of Qt whose sender is gone crashes the interpreter; a connection does not.
+        is_qt = isinstance(made, QMetaObject.Connection)
+        self._undo.append(partial(QObject.disconnect, made) if is_qt else partial(signal.disconnect, callback))
 
     def at_close(self, act: Callable[[], object]) -> None:
         """Call a function when the connections are undone, after those made before."""
@@ -39,7 +40,7 @@ class Connections:
         """Undo all connections."""
         undo, self._undo = self._undo, []
         for act in undo:
-            with suppress(RuntimeError):  # with the whole window, what sends the signals goes first
+            with suppress(RuntimeError):  # with the whole window, what is acted on may go first
                 act()
 
 
