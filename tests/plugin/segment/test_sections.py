@@ -26,7 +26,7 @@ from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.controller import Session
-from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.plugin.ui.viewer_context import BusyError
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, press
 
@@ -411,7 +411,7 @@ def test_during_a_run_no_other_can_be_started(viewer: napari.Viewer, panel: Any,
     press(panel.start, qtbot)
     assert not panel.several.layers.enabled
     assert not panel.several.folder.enabled
-    with pytest.raises(ScanError, match="under way"):
+    with pytest.raises(BusyError, match="under way"):
         session.segment(scan_of(image, viewer.layers))
     with qtbot.waitSignal(session.ended, timeout=PATIENCE):
         press(panel.cancel, qtbot)
@@ -427,7 +427,7 @@ def test_cancel_ends_several_at_once(viewer: napari.Viewer, panel: Any, qtbot: A
     with qtbot.waitSignal(several.ended, timeout=PATIENCE):
         press(panel.cancel, qtbot)
     assert len(several.outcomes) == 1
-    assert not Session.of(viewer).running
+    assert not Session.of(viewer).context.busy
 
 
 def test_details_of_an_error_are_one_click_away_and_name_no_patient(

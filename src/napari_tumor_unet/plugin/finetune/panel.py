@@ -13,6 +13,7 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QMessageBox
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import ModelError, file_hash, read_card
 from napari_tumor_unet.plugin.finetune.cases_section import CasesSection
@@ -26,8 +27,8 @@ from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.device_field import DeviceField
 from napari_tumor_unet.plugin.ui.panel import Panel
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
+from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, row, text_label, wrap
-from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.events import Epoch, Estimate, Reading, Scored, Step, Waiting
 from napari_tumor_unet.training.finetuning.run_store import Interrupted
 from napari_tumor_unet.worker import tasks
@@ -170,14 +171,14 @@ class FineTunePanel(Panel):
                 self.settings.value,
                 self.device.value,
             )
-        except (ScanError, ModelError) as error:
-            self.show_message(str(error))
+        except TumourUnetError as error:
+            self.show_message(Message(str(error), "error"))
             show_error(str(error))
 
     def _resume(self, run: Interrupted) -> None:
         try:
             self.controller.resume(run, self.device.value)
-        except ScanError as error:
+        except TumourUnetError as error:
             show_error(str(error))
         self.interrupted.refresh()
 
@@ -202,7 +203,7 @@ class FineTunePanel(Panel):
         self._since = (0.0, 0)
         self.curves.begin(epochs, total)
         self.progress.value, self.progress.max = 0, 1
-        self.show_message("Copying the scans")
+        self.show_message(Message("Copying the scans"))
         self._show_state()
         self._scroll_timer.start()
 
@@ -252,7 +253,8 @@ class FineTunePanel(Panel):
         self.model.enabled = self.device.enabled = self.interrupted.enabled = ready
         self.settings.enable(ready)
         if not running:
-            self.show_message("" if undecided else self.controller.message, self.controller.details)
+            text = "" if undecided else self.controller.message
+            self.show_message(Message(text, details=self.controller.details))
         if undecided and not self.report.visible:  # the panel was opened since
             self.report.show_report(self.controller.report)
 

@@ -21,6 +21,7 @@ from napari_tumor_unet.plugin.score.numbers import Numbers
 from napari_tumor_unet.plugin.score.slices import Slices
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.panel import Panel
+from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, row
 
 _NAME = 17  # letters that have room, in large fonts too
@@ -98,7 +99,7 @@ class ScorePanel(Panel):
         which = self.which.value
         label = None if which in (_ALL, _EACH) else which
         self._request = Request(*parts, label, which == _EACH, self.tolerance.value)
-        self.show_message("Comparing")
+        self.show_message(Message("Comparing"))
         self._comparing.start(self._request)
         self._watch(self._request)
 
@@ -159,7 +160,7 @@ class ScorePanel(Panel):
         again = self._request is not None
         self._forget()
         self._show_results(visible=False)
-        self.show_message("")
+        self.show_message(Message())
         if again and self.prediction.value is not None and self.reference.value is not None:
             self.compare()
 
@@ -224,7 +225,7 @@ class ScorePanel(Panel):
 
     def _on_failed(self, said: str) -> None:
         self._edits.close()
-        self.show_message(said, self._comparing.details)
+        self.show_message(Message(said, "error", self._comparing.details))
         show_error(said)
 
     def _show_results(self, *, visible: bool) -> None:

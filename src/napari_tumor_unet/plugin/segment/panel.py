@@ -7,9 +7,8 @@ import time
 import napari
 from magicgui.widgets import Container, ProgressBar, create_widget
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_error
 
-from napari_tumor_unet.model.card import ModelError
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import flair_of, scan_of
 from napari_tumor_unet.plugin.recovery.section import RecoverySection
@@ -25,8 +24,8 @@ from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.device_field import DeviceField
 from napari_tumor_unet.plugin.ui.panel import Panel
 from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
+from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, row, warning_label
-from napari_tumor_unet.scan import ScanError
 
 _EXTENTS = [("whole scan", False), ("this slice", True)]
 
@@ -85,7 +84,8 @@ class SegmentPanel(Panel):
         self._connect()
         self._show_scan()
         self._follow()
-        if self._session.running:
+        self._show_busy(self._context.busy)
+        if self._context.busy:
             self._on_started()
         self._context.warm_up()
         timer(self.native, DRAWN, self._recall).start()
@@ -110,6 +110,7 @@ class SegmentPanel(Panel):
         connect(session.warned, self._show_warnings)
         connect(session.progressed, self._on_progressed)
         connect(session.ended, self._on_ended)
+        connect(self._context.busy_changed, self._show_busy)
         self._several.began.connect(self._on_started)
         self._several.progressed.connect(self._on_scan_progressed)
         self._several.ended.connect(self._on_several_ended)
@@ -135,8 +136,8 @@ class SegmentPanel(Panel):
     def _on_scan(self, *_: object) -> None:
         """Another scan: what was said of the last one is not said of it."""
         self._show_scan()
-        if not self._session.running:
-            self.show_message(*(self._session.said, self._session.details) if self._is_told_of() else ("",))
+        if not self._context.busy:
+            self.show_message(self._session.message if self._is_told_of() else Message())
             self._show_warnings()
 
     def _is_told_of(self) -> bool:
@@ -153,9 +154,8 @@ class SegmentPanel(Panel):
             layers, point = self._viewer.layers, self._viewer.dims.point
             source = scan_of(self.layer.value, layers, point, self.scan.choice)
             self._session.segment(source, only=self.extent.value, **self._chosen())
-        except (ScanError, ModelError) as error:
-            self.show_message(str(error))
-            show_error(str(error))
+        except TumourUnetError as error:
+            self.show_message(self._context.notify(Message(str(error), "error")))
 
     def _cancel(self) -> None:
         self._several.cancel()
@@ -163,15 +163,18 @@ class SegmentPanel(Panel):
 
     def _on_started(self) -> None:
         self._first = None
-        self.start.enabled, self.cancel.enabled = False, True
-        self.progress.value, self.progress.visible = 0, True
-        self.several.enable(False)
-        self.show_message("Reading the scan")
+        self.progress.value = 0
+        self.show_message(Message("Reading the scan"))
         self._show_warnings()
 
+    def _show_busy(self, busy: bool) -> None:
+        """Offer what can be done while a run is under way, or else."""
+        self.start.enabled = not busy
+        self.cancel.enabled = self.progress.visible = busy
+
     def _show_warnings(self) -> None:
-        # Of several scans the table tells each one's.
-        warnings = self._session.warnings if self._is_told_of() and not self._several.running else ()
+        of_batch = self._context.owner is self._several  # whose table tells each scan's
+        warnings = self._session.warnings if self._is_told_of() and not of_batch else ()
         self.warned.value = "\n".join(warnings)
         self.warned.visible = bool(warnings)
 
@@ -192,15 +195,9 @@ class SegmentPanel(Panel):
 
     def _on_ended(self, _: bool) -> None:
         self._show_result()
-        if not self._several.running:
-            self._stop(self._session.said, self._session.details)
+        if not self._context.busy:
+            self.show_message(self._session.message)
 
     def _on_several_ended(self, said: str) -> None:
-        self._stop(said)
+        self.show_message(Message(said))
         self._show_result()
-
-    def _stop(self, message: str, details: str = "") -> None:
-        self.start.enabled, self.cancel.enabled = True, False
-        self.several.enable(True)
-        self.progress.visible = False
-        self.show_message(message, details)

@@ -28,9 +28,11 @@ class Connections:
     def add(self, signal: Any, callback: Callable[..., object]) -> None:
         """Connect a callback to a signal or event."""
         made = signal.connect(callback)
-        # To disconnect from a signal of Qt whose sender is gone crashes the interpreter; a connection does not.
+        # To disconnect a signal of Qt whose sender is gone crashes the interpreter; a connection can be undone.
         is_qt = isinstance(made, QMetaObject.Connection)
-        self._undo.append(partial(QObject.disconnect, made) if is_qt else partial(signal.disconnect, callback))
+        self._undo.append(
+            partial(QObject.disconnect, made) if is_qt else partial(signal.disconnect, callback)
+        )
 
     def at_close(self, act: Callable[[], object]) -> None:
         """Call a function when the connections are undone, after those made before."""

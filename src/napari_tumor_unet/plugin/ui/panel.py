@@ -10,7 +10,7 @@ from napari import Viewer
 
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.errors import show_details
-from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
+from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import Scrolled, button, text_label, wrap
 
 _WIDTH = 300  # pixels; a sentence in fewer is a column of words
@@ -50,13 +50,13 @@ class Panel(Container[Any]):
         body.native.layout().addStretch()
         scrolled = Scrolled(body, _WIDTH)
         self.append(wrap(scrolled))
-        self.show_message("")
+        self.show_message(Message())
         return scrolled
 
-    def show_message(self, message: str, details: str = "") -> None:
+    def show_message(self, message: Message) -> None:
         """Show a message, with a button for its details if there are any."""
-        self.message.value, self._details = message, details
-        self.details.visible = bool(details)
+        self.message.value, self._details = message.text, message.details
+        self.details.visible = bool(message.details)
 
     def _show_details(self) -> None:
         show_details(self.message.value, self._details, self.native)
