@@ -28,7 +28,7 @@ class Connections:
     def add(self, signal: Any, callback: Callable[..., object]) -> None:
         """Connect a callback to a signal or event."""
         made = signal.connect(callback)
-        # To disconnect a signal of Qt whose sender is gone crashes the interpreter; a connection can be undone.
+        # To disconnect a signal of Qt whose sender is gone crashes; a connection can be undone.
         is_qt = isinstance(made, QMetaObject.Connection)
         self._undo.append(
             partial(QObject.disconnect, made) if is_qt else partial(signal.disconnect, callback)
