@@ -50,7 +50,7 @@ def test_a_panel_opened_late_takes_the_scan_on_screen(viewer: napari.Viewer, qtb
 @pytest.mark.usefixtures("head")
 def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     session, seen = Session.of(viewer), []
-    session.progressed.connect(lambda *_: seen.append((panel.said.value, panel.cancel.enabled)))
+    session.progressed.connect(lambda *_: seen.append((panel.message.value, panel.cancel.enabled)))
     with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
         press(panel.start, qtbot)
         assert not panel.start.enabled
@@ -58,7 +58,7 @@ def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel
     assert seen[0][0] == "1 of 6 slices"
     assert re.fullmatch(r"5 of 6 slices, \d+ s left", seen[1][0])
     assert seen[0][1]
-    assert panel.said.value.startswith("Tumour: ")
+    assert panel.message.value.startswith("Tumour: ")
     assert panel.start.enabled
     assert not panel.cancel.enabled
     assert viewer.layers[-1].data.any()
@@ -80,10 +80,10 @@ def test_an_inverted_scan_is_warned_of_and_no_other(
     assert told[0].startswith(panel.warned.value)
     viewer.layers.selection.active = scan
     assert not panel.warned.visible
-    assert panel.said.value == ""
+    assert panel.message.value == ""
     viewer.layers.selection.active = inverted
     assert panel.warned.visible
-    assert panel.said.value.endswith("clinical use.")
+    assert panel.message.value.endswith("clinical use.")
     viewer.layers.selection.active = scan
     assert click(viewer)
     assert not panel.warned.visible
@@ -95,14 +95,14 @@ def test_cancel_ends_the_run_and_says_so(viewer: napari.Viewer, panel: Any, head
     with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
         press(panel.cancel, qtbot)
     assert ended.args == [False]
-    assert "cancelled" in panel.said.value
+    assert "cancelled" in panel.message.value
     assert list(viewer.layers) == [head]
     assert panel.start.enabled
 
 
 def test_without_a_scan_the_panel_says_what_to_do(panel: Any, qtbot: Any) -> None:
     press(panel.start, qtbot)
-    assert panel.said.value == "There is no image to segment; open an MRI scan first."
+    assert panel.message.value == "There is no image to segment; open an MRI scan first."
 
 
 @pytest.mark.usefixtures("head")

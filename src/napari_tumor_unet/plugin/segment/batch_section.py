@@ -15,7 +15,8 @@ from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTableWi
 from napari_tumor_unet.inference.batch import Outcome, as_csv
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.plugin.segment.batch import Several
-from napari_tumor_unet.plugin.ui.widgets import append, button, row
+from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
 _COLUMNS = ("scan", "found", "warnings, or what went wrong")
 
@@ -50,9 +51,10 @@ class SeveralSection(Container[Any]):
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.horizontalHeader().setStretchLastSection(True)
         self.table.setMinimumHeight(120)
-        append(self, self.table)
+        self.append(wrap(self.table))
         context = several.parent().context
-        context.busy_changed.connect(self._show_busy)
+        self._connections = Connections(self.native)
+        self._connections.add(context.busy_changed, self._show_busy)
         self._show_busy(context.busy)
         several.began.connect(self._on_began)
         several.outcome.connect(self._on_outcome)
