@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from napari_tumor_unet.io.truncation import Stored, opened
+from napari_tumor_unet.io.truncation import StoredVoxels, opened
 from napari_tumor_unet.scan import ScanError
 
 _LONGEST_HEADER = 1 << 20
@@ -24,7 +24,7 @@ _LONGEST_FIELD = 500  # of NRRD, as its library writes its errors into buffers t
 _NRRD_OTHERS = re.compile(r"[^:]+:=")  # pairs that are no fields
 
 
-def read_header(path: Path, kind: str) -> Stored:
+def read_header(path: Path, kind: str) -> StoredVoxels:
     """Read a header of a kind of file, "NRRD" or "MetaImage".
 
     Raises
@@ -69,7 +69,7 @@ def check_spacing(name: str, spacing: Iterable[float]) -> None:
         raise ScanError(f"{name} has an impossible voxel spacing: {', '.join(map(str, spacing))}.")
 
 
-def _nrrd(path: Path, file: BinaryIO) -> Stored:
+def _nrrd(path: Path, file: BinaryIO) -> StoredVoxels:
     if not file.readline(80).startswith(b"NRRD000"):
         raise ValueError
     fields: dict[str, str] = {}
@@ -89,7 +89,7 @@ def _nrrd(path: Path, file: BinaryIO) -> Stored:
         raise ScanError(f"{path.name} has its voxels encoded as {encoding[:20]}; save it as raw or gzip.")
     data = fields.get("datafile")
     skip = int(fields.get("byteskip", 0))
-    stored = Stored(
+    stored = StoredVoxels(
         path if data is None else _beside(path, data),
         file.tell() if data is None else 0,
         max(skip, 0),
@@ -101,7 +101,7 @@ def _nrrd(path: Path, file: BinaryIO) -> Stored:
     return stored if skip >= 0 else replace(stored, start=None)
 
 
-def _metaimage(path: Path, file: BinaryIO) -> Stored:
+def _metaimage(path: Path, file: BinaryIO) -> StoredVoxels:
     fields: dict[str, str] = {}
     for line in _lines(file):
         key, value = re.split("[=:]", line, maxsplit=1)
@@ -125,7 +125,7 @@ def _metaimage(path: Path, file: BinaryIO) -> Stored:
     local = data.lower() == "local"
     start = int(fields.get("HeaderSize", 0)) or (file.tell() if local else 0)
     packed = fields.get("CompressedDataSize")
-    stored = Stored(
+    stored = StoredVoxels(
         path if local else _beside(path, data),
         start,
         compressed=fields.get("CompressedData", "False")[:1] in "Tt1",

@@ -154,7 +154,7 @@ def _guess_by_name(image: Image, images: list[Image]) -> Guess:
     }
     if own != "flair" and image.name not in kin:  # it lies elsewhere
         return Guess({"flair": Part(image)})
-    found = find_sequences(kin, flair=flair.name, known=known)
+    found = find_sequences(kin, flair=flair.name, given=known)
     parts = {sequence: Part(kin[name]) for sequence, name in found.names.items() if name in kin}
     return Guess({"flair": Part(flair), **parts}, found.unclear)
 
