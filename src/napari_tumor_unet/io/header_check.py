@@ -12,7 +12,6 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -89,16 +88,15 @@ def _nrrd(path: Path, file: BinaryIO) -> StoredVoxels:
         raise ScanError(f"{path.name} has its voxels encoded as {encoding[:20]}; save it as raw or gzip.")
     data = fields.get("datafile")
     skip = int(fields.get("byteskip", 0))
-    stored = StoredVoxels(
+    return StoredVoxels(
         path if data is None else _beside(path, data),
-        file.tell() if data is None else 0,
+        None if skip < 0 else file.tell() if data is None else 0,
         max(skip, 0),
         encoding != "raw",
         axes=int(fields["dimension"]),
         in_mm=not fields.keys().isdisjoint(("spacings", "spacedirections")),
         oriented="spacedirections" in fields,
     )
-    return stored if skip >= 0 else replace(stored, start=None)
 
 
 def _metaimage(path: Path, file: BinaryIO) -> StoredVoxels:
@@ -125,16 +123,15 @@ def _metaimage(path: Path, file: BinaryIO) -> StoredVoxels:
     local = data.lower() == "local"
     start = int(fields.get("HeaderSize", 0)) or (file.tell() if local else 0)
     packed = fields.get("CompressedDataSize")
-    stored = StoredVoxels(
+    return StoredVoxels(
         path if local else _beside(path, data),
-        start,
+        None if start < 0 else start,
         compressed=fields.get("CompressedData", "False")[:1] in "Tt1",
         packed=None if packed is None else int(packed),
         axes=axes,
         in_mm=spacing is not None,
         oriented=not fields.keys().isdisjoint(("TransformMatrix", "Rotation", "Orientation")),
     )
-    return stored if start >= 0 else replace(stored, start=None)
 
 
 _COUNTS = {
