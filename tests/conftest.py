@@ -111,8 +111,8 @@ def tiny_model() -> Model:
 
     from napari_tumor_unet.model.card import Card
     from napari_tumor_unet.model.model_file import Model
-    from napari_tumor_unet.model.preprocessing import Preparation
-    from napari_tumor_unet.model.unet import UNet, UNetConfig
+    from napari_tumor_unet.model.settings import Preparation, UNetConfig
+    from napari_tumor_unet.model.unet import UNet
 
     with torch.random.fork_rng():
         torch.manual_seed(0)

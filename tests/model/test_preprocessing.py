@@ -9,7 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from napari_tumor_unet.evaluation.overlap import dice
-from napari_tumor_unet.model.preprocessing import Frame, Preparation, find_frame, prepare, restore
+from napari_tumor_unet.model.preprocessing import Frame, find_frame, prepare, restore
+from napari_tumor_unet.model.settings import Preparation
 from napari_tumor_unet.scan import Scan, scan_from_volume
 from napari_tumor_unet.scan.head import find_head
 from tests.conftest import Phantom

@@ -12,11 +12,11 @@ import tifffile
 import torch
 
 from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
-from napari_tumor_unet.model.preprocessing import Preparation
-from napari_tumor_unet.model.unet import UNet, UNetConfig
+from napari_tumor_unet.model.settings import Preparation, UNetConfig
+from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.augmentation import Augmentation
-from napari_tumor_unet.training.checkpoint import CheckpointError
+from napari_tumor_unet.training.checkpoint import CheckpointError, identities_of
 from napari_tumor_unet.training.events import Epoch, Reading, Step
 from napari_tumor_unet.training.loop import TrainingError, train
 from napari_tumor_unet.training.optimisation import LOSSES, Learner
@@ -175,6 +175,20 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(
     with refused(CheckpointError, "run", "another recipe or other data"):
         next(train(pairs[:2] if change == "data" else pairs, [], recipe, tmp_path / "run"))
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_checkpoint_of_the_version_before_is_resumed(pairs: list[Pair], tmp_path: Path) -> None:
+    through, _ = finish(pairs, [], RECIPE, tmp_path / "through")
+    next(epochs(pairs, [], RECIPE, tmp_path / "run"))
+    path = tmp_path / "run" / "checkpoint.pt"
+    files = [[(pair.name, None, *pair.fingerprint()) for pair in pairs], []]
+    content = torch.load(path, weights_only=True)
+    now, before = identities_of(RECIPE, files)
+    assert content["identity"] == now
+    torch.save(content | {"identity": before}, path)
+    resumed, history = finish(pairs, [], RECIPE, tmp_path / "run")
+    assert same(through, resumed)
+    assert len(history) == 2
 
 
 def test_masks_without_tumour_are_refused(pairs: list[Pair], tmp_path: Path, refused: Refused) -> None:

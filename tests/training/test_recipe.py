@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_tumor_unet.model.unet import UNetConfig
+from napari_tumor_unet.model.settings import UNetConfig
 from napari_tumor_unet.training.recipe import Recipe, RecipeError, read_recipe
 from tests.conftest import Refused
 

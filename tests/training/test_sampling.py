@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_tumor_unet.model.preprocessing import Preparation, find_frame, prepare
-from napari_tumor_unet.model.unet import UNetConfig
+from napari_tumor_unet.model.preprocessing import find_frame, prepare
+from napari_tumor_unet.model.settings import Preparation, UNetConfig
 from napari_tumor_unet.scan import SEQUENCES
 from napari_tumor_unet.training.augmentation import Augmentation
 from napari_tumor_unet.training.recipe import Optimisation, Recipe, Sampling

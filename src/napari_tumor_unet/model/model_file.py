@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from napari_tumor_unet._common import atomic_write
-from napari_tumor_unet.model.card import FORMAT, Card, ModelError, card_text, file_hash, read_header
-from napari_tumor_unet.model.preprocessing import Preparation
+from napari_tumor_unet.model.card import Card, ModelError, ModelHeader, file_hash, read_header
 from napari_tumor_unet.model.registry import find_model
-from napari_tumor_unet.model.unet import UNet, UNetConfig
+from napari_tumor_unet.model.settings import Preparation
+from napari_tumor_unet.model.unet import UNet
 
 
 @dataclass(frozen=True)
@@ -43,20 +41,12 @@ def load_model(name_or_path: str | Path | None = None) -> Model:
     """
     path = find_model(name_or_path)
     header = read_header(path)
-    cannot_build = f"{path.name} describes no network that this version can build."
-    try:
-        config = TypeAdapter(UNetConfig).validate_json(header.network, strict=True)
-        preparation = TypeAdapter(Preparation).validate_json(header.preparation, strict=True)
-    except ValidationError as error:
-        raise ModelError(cannot_build) from error
-    if config.in_channels != preparation.channels:
-        raise ModelError(cannot_build)
-    network = UNet(config)
+    network = UNet(header.network)
     try:
         network.load_state_dict({name: weight.float() for name, weight in load_file(path).items()})
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(f"The weights in {path.name} do not fit its network.") from error
-    return Model(network.eval(), preparation, header.card, file_hash(path))
+    return Model(network.eval(), header.preparation, header.card, file_hash(path))
 
 
 def save_model(model: Model, path: Path) -> Model:
@@ -71,12 +61,7 @@ def save_model(model: Model, path: Path) -> Model:
         name: weight.half() if weight.ndim > 1 else weight
         for name, weight in model.network.state_dict().items()
     }
-    texts = {
-        "format": FORMAT,
-        "network": json.dumps(dataclasses.asdict(model.network.config)),
-        "preparation": json.dumps(dataclasses.asdict(model.preparation)),
-        "card": card_text(model.card),
-    }
+    texts = ModelHeader(model.network.config, model.preparation, model.card).texts()
     with atomic_write(path) as partial:
         save_file({name: weight.contiguous() for name, weight in weights.items()}, partial, texts)
     return dataclasses.replace(model, hash=file_hash(path))

@@ -8,60 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ConfigDict
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_tumor_unet.model.settings import Preparation
 from napari_tumor_unet.scan import SEQUENCES, Scan, Sequence
 from napari_tumor_unet.scan.head import corners_of, find_head, is_masked
 
 _MOST_SLICES = 48  # that statistics are taken from
 _MOST_PIXELS = 160  # of a slice's side that statistics are taken from
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """How a model's input is made of a scan.
-
-    Attributes
-    ----------
-    size : int
-        Side of the square input, in pixels.
-    field : {"head", "image"}
-        Bring the head, or the whole image, to that size.
-    neighbours : int
-        FLAIR slices above and below that come as further channels.
-    neighbour_mm : float
-        How far apart they are, where the scan's spacing is known; else they are next to each other.
-    """
-
-    # An unknown entry of a model file may change the result.
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    size: int = 192
-    field: Literal["head", "image"] = "head"
-    neighbours: int = 1
-    neighbour_mm: float = 5.0
-
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"size is 1 or more, not {self.size}.")
-        if self.neighbours < 0:
-            raise ValueError(f"neighbours is 0 or more, not {self.neighbours}.")
-        if not self.neighbour_mm > 0:
-            raise ValueError(f"neighbour_mm is more than 0, not {self.neighbour_mm}.")
-        if self.field not in ("head", "image"):
-            raise ValueError(f"field is head or image, not {self.field!r}.")
-
-    @property
-    def channels(self) -> int:
-        """Channels of the input: pre, FLAIR, post, then the neighbours from the lowest to the highest."""
-        return len(SEQUENCES) + 2 * self.neighbours
 
 
 @dataclass(frozen=True)

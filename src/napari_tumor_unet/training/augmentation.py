@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_tumor_unet.model.settings import CONFIG, Real, Share
 from napari_tumor_unet.scan.head import find_head
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Augmentation:
     """How much of each change; probabilities are per slice.
 
@@ -42,26 +45,19 @@ class Augmentation:
         Probability that a tumour gets a dark core, as by necrosis or after surgery.
     """
 
-    flip: float = 0.5
-    rotation: float = 20.0
-    scale: float = 0.2
-    shift: float = 0.06
-    elastic: float = 0.03
-    intensity: float = 1.0
-    low_resolution: float = 0.15
-    flair_alone: float = 0.3
-    one_missing: float = 0.1
-    stripped: float = 0.25
-    other_spacing: float = 0.15
-    implanted: float = 0.0
-    hollow: float = 0.0
-
-    def __post_init__(self) -> None:
-        changes = {f.name: getattr(self, f.name) for f in fields(self)}
-        amounts = {"rotation": 180.0, "intensity": 3.0}  # all others are shares
-        for name, value in changes.items():
-            if not 0 <= value <= amounts.get(name, 1.0):
-                raise ValueError(f"{name} is from 0 to {amounts.get(name, 1.0):g}, not {value}.")
+    flip: Share = 0.5
+    rotation: Annotated[Real, Field(ge=0, le=180)] = 20.0
+    scale: Share = 0.2
+    shift: Share = 0.06
+    elastic: Share = 0.03
+    intensity: Annotated[Real, Field(ge=0, le=3)] = 1.0
+    low_resolution: Share = 0.15
+    flair_alone: Share = 0.3
+    one_missing: Share = 0.1
+    stripped: Share = 0.25
+    other_spacing: Share = 0.15
+    implanted: Share = 0.0
+    hollow: Share = 0.0
 
 
 def augment(

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import hashlib
 import io
+import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -26,12 +27,35 @@ class CheckpointError(TumourUnetError, RuntimeError):
     """A checkpoint that cannot be written or used; the message is one sentence."""
 
 
-def identity_of(recipe: Recipe, data: object, weights: Iterable[Tensor] = ()) -> str:
-    """Return what a checkpoint can be resumed for: a digest of a recipe, of data and of the first weights."""
-    digest = hashlib.sha256(repr((recipe, data)).encode())
+def identities_of(recipe: Recipe, data: Any, weights: Iterable[Tensor] = ()) -> tuple[str, str]:
+    """Return the digests of a training: that of this version, and that which the version before wrote.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How the network learns.
+    data : lists and tuples of str, int and None
+        What the network learns from, and what is held out.
+    weights : iterable of Tensor
+        Those that the training starts with.
+    """
+    content = recipe.content()
+    texts = (json.dumps([content, data], sort_keys=True), f"({_as_before(content)}, {data!r})")
+    digests = tuple(hashlib.sha256(text.encode()) for text in texts)
     for weight in weights:
-        digest.update(weight.cpu().numpy().tobytes())
-    return digest.hexdigest()
+        for digest in digests:
+            digest.update(weight.cpu().numpy().tobytes())
+    now, before = (digest.hexdigest() for digest in digests)
+    return now, before
+
+
+def _as_before(content: dict[str, dict[str, Any]]) -> str:
+    """Write the content of a recipe as the version before did: the repr of its dataclasses."""
+    sections = []
+    for name, entries in content.items():
+        kind = "UNetConfig" if name == "network" else name.capitalize()
+        sections.append(f"{name}={kind}({', '.join(f'{key}={value!r}' for key, value in entries.items())})")
+    return f"Recipe({', '.join(sections)})"
 
 
 def make_folder(folder: Path) -> None:
@@ -80,8 +104,8 @@ def write_metrics(folder: Path, history: list[Epoch]) -> None:
         _write(folder / METRICS, table.getvalue().encode())
 
 
-def load_checkpoint(folder: Path, identity: str, parts: dict[str, Any]) -> list[Epoch]:
-    """Restore a checkpoint into ``parts``; the epochs that it had done, none without a checkpoint.
+def load_checkpoint(folder: Path, identities: tuple[str, ...], parts: dict[str, Any]) -> list[Epoch]:
+    """Restore a checkpoint of one of these identities into ``parts``; return its epochs, none without one.
 
     Raises
     ------
@@ -94,7 +118,7 @@ def load_checkpoint(folder: Path, identity: str, parts: dict[str, Any]) -> list[
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         history = [Epoch(**row) for row in content["history"]]
-        same = content["identity"] == identity
+        same = content["identity"] in identities
     except Exception as error:  # torch and pickle raise many kinds for damaged files
         raise CheckpointError(f"{path.name} in {folder.name} is damaged; delete it to start anew.") from error
     if not same:

@@ -21,7 +21,7 @@ from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model.device import autocast
 from napari_tumor_unet.model.model_file import channels_last
 from napari_tumor_unet.model.unet import UNet
-from napari_tumor_unet.training.checkpoint import identity_of, load_checkpoint, make_folder, save_checkpoint
+from napari_tumor_unet.training.checkpoint import identities_of, load_checkpoint, make_folder, save_checkpoint
 from napari_tumor_unet.training.events import Command, Epoch, Reading, Step, Waiting
 from napari_tumor_unet.training.optimisation import Learner, relative_rate
 from napari_tumor_unet.training.recipe import Recipe
@@ -90,7 +90,7 @@ def train(
         raise TrainingError("There is no scan to learn from.")
     if both := {a.patient for a in cases for b in held_out if _shares(a, b)}:
         raise TrainingError(f"Patients on both sides of the split: {', '.join(sorted(both))}.")
-    identity = _identity(cases, held_out, recipe, start)
+    identities = _identities(cases, held_out, recipe, start)
     schedule = recipe.schedule
     torch.manual_seed(schedule.seed)
     net = channels_last(UNet(recipe.network) if start is None else copy.deepcopy(start)).to(device)
@@ -99,7 +99,7 @@ def train(
     average = AveragedModel(net, multi_avg_fn=decay, use_buffers=True)
     best = _Best()
     parts = {"net": net, "average": average, "optimiser": learner.optimiser, "scaler": learner.scaler}
-    history = load_checkpoint(folder, identity, parts | {"best": best})
+    history = load_checkpoint(folder, identities, parts | {"best": best})
     if len(history) < schedule.epochs:
         make_folder(folder)
         sampler, watched = yield from _read(cases, held_out, recipe)
@@ -141,7 +141,7 @@ def train(
             )
         )
         best.look(history[-1].held_out_dice, average.module)
-        save_checkpoint(folder, identity, parts | {"best": best}, history)
+        save_checkpoint(folder, identities[0], parts | {"best": best}, history)
         yield history[-1]
     net.load_state_dict(average.module.state_dict())
     return net.cpu().eval(), history
@@ -229,8 +229,10 @@ def _shares(a: Case, b: Case) -> bool:
     return a.patient == b.patient and not (a.name == b.name and apart)
 
 
-def _identity(cases: Sequence[Case], held_out: Sequence[Case], recipe: Recipe, start: UNet | None) -> str:
-    """What a checkpoint can be resumed for: the recipe, the scans, and what was there before."""
+def _identities(
+    cases: Sequence[Case], held_out: Sequence[Case], recipe: Recipe, start: UNet | None
+) -> tuple[str, str]:
+    """Return the identities of a checkpoint that can be resumed; refuse a scan that is on both sides."""
     sides = [[(case, *case.fingerprint()) for case in side] for side in (cases, held_out)]
     for case, scan, _ in sides[0]:
         for other, twin, _ in sides[1]:
@@ -238,4 +240,4 @@ def _identity(cases: Sequence[Case], held_out: Sequence[Case], recipe: Recipe, s
                 raise TrainingError(f"{other.name} and {case.name} are one scan on both sides of the split.")
     files = [[(case.name, case.slices, scan, mask) for case, scan, mask in side] for side in sides]
     weights = () if start is None else start.state_dict().values()
-    return identity_of(recipe, files, weights)
+    return identities_of(recipe, files, weights)

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_tumor_unet.model.preprocessing import Preparation, find_frame, prepare
+from napari_tumor_unet.model.preprocessing import find_frame, prepare
+from napari_tumor_unet.model.settings import Preparation
 from napari_tumor_unet.scan import SEQUENCES, Scan
 from napari_tumor_unet.training.augmentation import augment, strip_skull
 from napari_tumor_unet.training.recipe import Recipe

@@ -24,7 +24,14 @@ from napari_tumor_unet.training.finetuning.run_store import FineTuning
 from napari_tumor_unet.training.finetuning.verdict import Advice, Change, advise
 from napari_tumor_unet.training.loop import TrainingError, train
 from napari_tumor_unet.training.optimisation import Learner
-from napari_tumor_unet.training.recipe import Optimisation, Postprocessing, Recipe, Sampling, Schedule
+from napari_tumor_unet.training.recipe import (
+    Optimisation,
+    Postprocessing,
+    Recipe,
+    Sampling,
+    Schedule,
+    reason_of,
+)
 
 
 def recipe_for(model: Model, settings: FineTuning) -> Recipe:
@@ -133,7 +140,7 @@ def fine_tune(
     try:
         recipe = recipe_for(model, settings)
     except ValueError as error:
-        raise TrainingError(str(error)) from error
+        raise TrainingError(reason_of(error)) from error
     judged = [*held_out, Pair(NAME, NAME, sample_scan(), sample_mask())]
     before = yield from _score(judged, model, device, after=False)
     network, history = yield from train(cases, held_out, recipe, folder, device=device, start=model.network)
