@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from napari_tumor_unet._common import TumourUnetError
-from napari_tumor_unet.model.settings import Preparation, UNetConfig
+from napari_tumor_unet.model.settings import Preprocessing, UNetConfig
 
 FORMAT = "napari-tumor-unet/1"
 NOT_FOR_THE_CLINIC = "For research, not for clinical use."
@@ -82,7 +82,7 @@ class ModelHeader:
     """The header of a model file: the settings of its network and of the network's input, and its card."""
 
     network: UNetConfig
-    preparation: Preparation
+    preprocessing: Annotated[Preprocessing, Field(alias="preparation")]
     card: Card
 
     def texts(self) -> dict[str, str]:
@@ -94,7 +94,7 @@ class ModelHeader:
 _HEADER = TypeAdapter(ModelHeader)
 _CARD = TypeAdapter(Card)
 _NETWORK = TypeAdapter(UNetConfig)
-_PREPARATION = TypeAdapter(Preparation)
+_PREPROCESSING = TypeAdapter(Preprocessing)
 
 
 class ModelError(TumourUnetError, ValueError):
@@ -137,12 +137,12 @@ def read_header(path: Path) -> ModelHeader:
         raise ModelError(f"The card of {path.name} is damaged.") from error
     try:
         network = _NETWORK.validate_json(texts["network"])
-        preparation = _PREPARATION.validate_json(texts["preparation"])
-        if network.in_channels != preparation.channels:
+        preprocessing = _PREPROCESSING.validate_json(texts["preparation"])
+        if network.in_channels != preprocessing.channels:
             raise ValueError
     except ValueError as error:
         raise ModelError(f"{path.name} describes no network that this version can build.") from error
-    return ModelHeader(network, preparation, replace(card, name=path.name.removesuffix(".safetensors")))
+    return ModelHeader(network, preprocessing, replace(card, name=path.name.removesuffix(".safetensors")))
 
 
 def file_hash(path: Path) -> str:

@@ -16,7 +16,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 from napari_tumor_unet._common import atomic_write
 from napari_tumor_unet.model.card import Card, ModelError, ModelHeader, file_hash, read_header
 from napari_tumor_unet.model.registry import find_model
-from napari_tumor_unet.model.settings import Preparation
+from napari_tumor_unet.model.settings import Preprocessing
 from napari_tumor_unet.model.unet import UNet
 
 
@@ -25,7 +25,7 @@ class Model:
     """All that a segmentation needs; ``hash`` is that of its file, empty for one never saved."""
 
     network: UNet
-    preparation: Preparation
+    preprocessing: Preprocessing
     card: Card
     hash: str = ""
 
@@ -46,7 +46,7 @@ def load_model(name_or_path: str | Path | None = None) -> Model:
         network.load_state_dict({name: weight.float() for name, weight in load_file(path).items()})
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(f"The weights in {path.name} do not fit its network.") from error
-    return Model(network.eval(), header.preparation, header.card, file_hash(path))
+    return Model(network.eval(), header.preprocessing, header.card, file_hash(path))
 
 
 def save_model(model: Model, path: Path) -> Model:
@@ -61,7 +61,7 @@ def save_model(model: Model, path: Path) -> Model:
         name: weight.half() if weight.ndim > 1 else weight
         for name, weight in model.network.state_dict().items()
     }
-    texts = ModelHeader(model.network.config, model.preparation, model.card).texts()
+    texts = ModelHeader(model.network.config, model.preprocessing, model.card).texts()
     with atomic_write(path) as partial:
         save_file({name: weight.contiguous() for name, weight in weights.items()}, partial, texts)
     return dataclasses.replace(model, hash=file_hash(path))

@@ -51,27 +51,28 @@ class UNetConfig:
 
 
 @dataclass(frozen=True, config=CONFIG)
-class Preparation:
-    """How a model's input is made of a scan.
+class Preprocessing:
+    """How a scan becomes a model's input.
 
     Attributes
     ----------
     size : int
         Side of the square input, in pixels.
-    field : {"head", "image"}
-        Bring the head, or the whole image, to that size.
-    neighbours : int
-        FLAIR slices above and below that come as further channels.
-    neighbour_mm : float
-        How far apart they are, where the scan's spacing is known; else they are next to each other.
+    crop : {"head", "image"}
+        Bring the head, or the whole image, to that size; ``field`` in files.
+    context_slices : int
+        FLAIR slices above and below that come as further channels; ``neighbours`` in files.
+    context_mm : float
+        Distance between them where the scan's spacing is known; else they are next to each other.
+        ``neighbour_mm`` in files.
     """
 
     size: Count = 192
-    field: Literal["head", "image"] = "head"
-    neighbours: CountOrNone = 1
-    neighbour_mm: Annotated[Real, Field(gt=0)] = 5.0
+    crop: Annotated[Literal["head", "image"], Field(alias="field")] = "head"
+    context_slices: Annotated[CountOrNone, Field(alias="neighbours")] = 1
+    context_mm: Annotated[Real, Field(alias="neighbour_mm", gt=0)] = 5.0
 
     @property
     def channels(self) -> int:
-        """Channels of the input: pre, FLAIR, post, then the neighbours from the lowest to the highest."""
-        return len(SEQUENCES) + 2 * self.neighbours
+        """Channels of the input: pre, FLAIR, post, then the FLAIR slices of the context, upwards."""
+        return len(SEQUENCES) + 2 * self.context_slices

@@ -14,11 +14,11 @@ Command = Literal["pause", "go on", "stop"]
 """What a training may be told after a step; it waits after the first, and ends early after the last."""
 
 
-class Listening:
+class AcceptsCommand:
     """What a job yields where it may be told something; a word that comes sooner is kept till then."""
 
 
-class Waiting(Listening):
+class Waiting(AcceptsCommand):
     """What a job yields that goes on only when it is told something."""
 
 
@@ -40,7 +40,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Step(Listening):
+class Step(AcceptsCommand):
     """A batch that was learned from: its number in the epoch, from 1, and its loss."""
 
     epoch: int

@@ -23,9 +23,9 @@ from napari_tumor_unet.model.model_file import channels_last
 from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.training.checkpoint import identities_of, load_checkpoint, make_folder, save_checkpoint
 from napari_tumor_unet.training.events import Command, Epoch, Reading, Step, Waiting
-from napari_tumor_unet.training.optimisation import Learner, relative_rate
+from napari_tumor_unet.training.optimisation import TrainStep, relative_rate
 from napari_tumor_unet.training.recipe import Recipe
-from napari_tumor_unet.training.sampling import PreparedScan, Sampler, prepare_scan, without_skull
+from napari_tumor_unet.training.sampling import PreprocessedCase, Sampler, preprocess_case, without_skull
 
 _BATCH = 8  # slices, where nothing is learned
 T = TypeVar("T")
@@ -94,11 +94,11 @@ def train(
     schedule = recipe.schedule
     torch.manual_seed(schedule.seed)
     net = channels_last(UNet(recipe.network) if start is None else copy.deepcopy(start)).to(device)
-    learner = Learner(net, recipe.optimisation)
-    decay = get_ema_multi_avg_fn(schedule.averaging)  # type: ignore[no-untyped-call]
+    train_step = TrainStep(net, recipe.optimisation)
+    decay = get_ema_multi_avg_fn(schedule.ema_decay)  # type: ignore[no-untyped-call]
     average = AveragedModel(net, multi_avg_fn=decay, use_buffers=True)
     best = _Best()
-    parts = {"net": net, "average": average, "optimiser": learner.optimiser, "scaler": learner.scaler}
+    parts = {"net": net, "average": average, "optimiser": train_step.optimiser, "scaler": train_step.scaler}
     history = load_checkpoint(folder, identities, parts | {"best": best})
     if len(history) < schedule.epochs:
         make_folder(folder)
@@ -113,7 +113,7 @@ def train(
         for images, masks in _ahead(sampler.epoch(generator)):
             done = (epoch - 1) * sampler.steps + len(losses)
             rate = recipe.optimisation.learning_rate * relative_rate(done, sampler.steps, schedule)
-            loss = learner.learn(images.to(device), masks.to(device), rate)
+            loss = train_step.step(images.to(device), masks.to(device), rate)
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"The loss is no longer a number in epoch {epoch}; lower the learning rate."
@@ -129,7 +129,7 @@ def train(
             raise TrainingError(
                 f"The weights are no longer numbers in epoch {epoch}; lower the learning rate."
             )
-        dice = [_dice(average.module, scan, recipe.preparation.neighbours, device) for scan in watched]
+        dice = [_dice(average.module, scan, recipe.preprocessing.context_slices, device) for scan in watched]
         history.append(
             Epoch(
                 epoch,
@@ -174,17 +174,17 @@ class _Best:
 
 def _read(
     cases: Sequence[Case], held_out: Sequence[Case], recipe: Recipe
-) -> Generator[Reading, Command | None, tuple[Sampler, list[PreparedScan]]]:
-    whole: list[PreparedScan] = []
-    stripped: list[PreparedScan] = []
-    watched: list[PreparedScan] = []
+) -> Generator[Reading, Command | None, tuple[Sampler, list[PreprocessedCase]]]:
+    whole: list[PreprocessedCase] = []
+    stripped: list[PreprocessedCase] = []
+    watched: list[PreprocessedCase] = []
     for i, case in enumerate((*cases, *held_out)):
         scan, mask = case.read()
         learned = i < len(cases)
-        prepared = replace(prepare_scan(scan, mask, recipe.preparation), slices=case.slices)
+        prepared = replace(preprocess_case(scan, mask, recipe.preprocessing), slices=case.slices)
         (whole if learned else watched).append(prepared)
-        if learned and recipe.augmentation.stripped:
-            stripped.append(prepare_scan(without_skull(scan, mask), mask, recipe.preparation))
+        if learned and recipe.augmentation.skull_stripped:
+            stripped.append(preprocess_case(without_skull(scan, mask), mask, recipe.preprocessing))
         yield Reading(i + 1, len(cases) + len(held_out))
     try:
         return Sampler(whole, stripped, recipe), watched
@@ -199,7 +199,7 @@ def _train_mode(net: UNet, *, keep_statistics: bool) -> None:
             layer.eval()
 
 
-def _dice(net: nn.Module, scan: PreparedScan, neighbours: int, device: str) -> float:
+def _dice(net: nn.Module, scan: PreprocessedCase, neighbours: int, device: str) -> float:
     """Of the slices that are judged, taken together, in the network's own frame."""
     net.eval()
     both = total = 0

@@ -1,4 +1,7 @@
-"""How to train, read from a small TOML file."""
+"""How to train, read from a small TOML file.
+
+Entries have the names of the attributes; files of earlier versions name some of them by their aliases.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from napari_tumor_unet.model.settings import (
     CONFIG,
     Count,
     CountOrNone,
-    Preparation,
+    Preprocessing,
     Real,
     Share,
     UNetConfig,
@@ -29,16 +32,16 @@ Layers = Literal["all", "decoder"]
 
 @dataclass(frozen=True, config=CONFIG)
 class Optimisation:
-    """What is made small, and how.
+    """Loss and optimiser.
 
     Attributes
     ----------
     loss : {"bce", "dice_ce"}
         Binary cross-entropy, or the sum of it and soft Dice over the batch.
     optimiser : {"adam", "adamw"}
-        By its name in torch.
+        Its name in torch.
     learning_rate : float
-        Its peak; the schedule says how it rises and falls.
+        The peak; the schedule says how the rate rises and falls.
     weight_decay : float
         Of the optimiser.
     batch_size : int
@@ -57,30 +60,30 @@ class Optimisation:
 
 @dataclass(frozen=True, config=CONFIG)
 class Schedule:
-    """How long a model learns, and how fast when.
+    """Epochs and learning-rate schedule.
 
     Attributes
     ----------
     epochs : int
-        How many.
+        Number of epochs.
     warm_up : int
         Steps in which the learning rate rises.
     decay : {"none", "cosine"}
-        How it falls then: not at all, or to zero.
+        How the rate falls then: not at all, or to zero.
     cycles : int
-        How often it rises and falls; ``epochs`` is shared out evenly.
-    averaging : float
+        How often the rate rises and falls; ``epochs`` is shared out evenly.
+    ema_decay : float
         Decay of the exponential moving average of the weights, which is the model that is kept; 0 is
-        none.
+        none. ``averaging`` in files.
     seed : int
-        Of all chance.
+        Of all random numbers.
     """
 
     epochs: Count = 20
     warm_up: CountOrNone = 200
     decay: Literal["none", "cosine"] = "cosine"
     cycles: Count = 1
-    averaging: Annotated[Real, Field(ge=0, lt=1)] = 0.998
+    ema_decay: Annotated[Real, Field(alias="averaging", ge=0, lt=1)] = 0.998
     seed: CountOrNone = 1
 
 
@@ -91,7 +94,7 @@ class Sampling:
     Attributes
     ----------
     slices : int
-        How many, drawn by chance; 0 is every slice with tumour once, and of those without as many as
+        Number of slices, drawn by chance; 0 is every slice with tumour once, and of those without as many as
         ``tumour_share`` asks for.
     tumour_share : float
         Share of slices with tumour.
@@ -109,24 +112,27 @@ class Postprocessing:
     ----------
     threshold : float
         Probability from which a voxel is tumour.
-    smallest_region : float
+    min_region_weight : float
         Weight under which a connected region is dropped, as a share of the heaviest one's; see
-        :func:`napari_tumor_unet.inference.regions.drop_faint_regions`.
-    mirrored : bool
-        Average the probability with that of the mirrored head.
+        :func:`napari_tumor_unet.inference.regions.drop_faint_regions`; ``smallest_region`` in files.
+    tta_flip : bool
+        Average the probability with that of the mirrored head; ``mirrored`` in files.
     """
 
     threshold: Share = 0.5
-    smallest_region: Share = 0.0
-    mirrored: bool = False
+    min_region_weight: Annotated[Share, Field(alias="smallest_region")] = 0.0
+    tta_flip: Annotated[bool, Field(alias="mirrored")] = False
+
+
+_Preprocessing = Annotated[Preprocessing, Field(alias="preparation")]
 
 
 @dataclass(frozen=True, config=CONFIG)
 class Recipe:
     """The whole of a training."""
 
-    preparation: Preparation = field(default_factory=Preparation)
-    network: UNetConfig = field(default_factory=lambda: UNetConfig(Preparation().channels))
+    preprocessing: _Preprocessing = field(default_factory=Preprocessing)
+    network: UNetConfig = field(default_factory=lambda: UNetConfig(Preprocessing().channels))
     optimisation: Optimisation = field(default_factory=Optimisation)
     schedule: Schedule = field(default_factory=Schedule)
     sampling: Sampling = field(default_factory=Sampling)
@@ -136,17 +142,17 @@ class Recipe:
     @field_validator("network", mode="before")
     @classmethod
     def _fit_the_input(cls, network: Any, info: ValidationInfo) -> Any:
-        """Let the network's input follow from the preparation, where a file does not give it."""
-        preparation = info.data.get("preparation")
-        if isinstance(network, dict) and preparation is not None:
-            return {"in_channels": preparation.channels} | network
+        """Let the network's input follow from the preprocessing, where a file does not give it."""
+        preprocessing = info.data.get("preprocessing")
+        if isinstance(network, dict) and preprocessing is not None:
+            return {"in_channels": preprocessing.channels} | network
         return network
 
     def __post_init__(self) -> None:
-        made, taken = self.preparation.channels, self.network.in_channels
+        made, taken = self.preprocessing.channels, self.network.in_channels
         if made != taken:
             raise ValueError(
-                f"The preparation of the recipe makes {made} channels, but its network's in_channels is "
+                f"The preprocessing of the recipe makes {made} channels, but its network's in_channels is "
                 f"{taken}."
             )
 
