@@ -11,7 +11,8 @@ import torch
 from napari_tumor_unet.training.checkpoint import (
     CheckpointError,
     Epoch,
-    identities_of,
+    earlier_identity_of,
+    identity_of,
     load_checkpoint,
     save_checkpoint,
 )
@@ -44,15 +45,16 @@ IDENTITIES = {
 @pytest.mark.parametrize("name", IDENTITIES)
 def test_an_identity_stays_what_it_was(name: str) -> None:
     data = [[("a", None, "scan", "mask")], [("b", (1, 2), "scan", "mask")]]
-    assert identities_of(read_recipe(name), data, [torch.arange(3.0)]) == IDENTITIES[name]
+    given = read_recipe(name), data, [torch.arange(3.0)]
+    assert (identity_of(*given), earlier_identity_of(*given)) == IDENTITIES[name]
 
 
 @pytest.mark.parametrize("changed", ["recipe", "data", "weights"])
 def test_what_a_training_is_of_makes_its_identity(changed: str) -> None:
     given = {"recipe": read_recipe("default"), "data": [["a"], []], "weights": [torch.zeros(2)]}
     other = {"recipe": read_recipe("default").with_epochs(1), "data": [["b"], []], "weights": [torch.ones(2)]}
-    one, two = identities_of(**given), identities_of(**given | {changed: other[changed]})
-    assert not set(one) & set(two)
+    for identity in (identity_of, earlier_identity_of):
+        assert identity(**given) != identity(**given | {changed: other[changed]})
 
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:

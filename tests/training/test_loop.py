@@ -16,7 +16,7 @@ from napari_tumor_unet.model.settings import Preprocessing, UNetConfig
 from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.augmentation import Augmentation
-from napari_tumor_unet.training.checkpoint import CheckpointError, identities_of
+from napari_tumor_unet.training.checkpoint import CheckpointError, earlier_identity_of, identity_of
 from napari_tumor_unet.training.events import Epoch, Reading, Step
 from napari_tumor_unet.training.loop import TrainingError, train
 from napari_tumor_unet.training.optimisation import LOSSES, TrainStep
@@ -183,9 +183,8 @@ def test_a_checkpoint_of_the_version_before_is_resumed(pairs: list[Pair], tmp_pa
     path = tmp_path / "run" / "checkpoint.pt"
     files = [[(pair.name, None, *pair.fingerprint()) for pair in pairs], []]
     content = torch.load(path, weights_only=True)
-    now, before = identities_of(RECIPE, files)
-    assert content["identity"] == now
-    torch.save(content | {"identity": before}, path)
+    assert content["identity"] == identity_of(RECIPE, files)
+    torch.save(content | {"identity": earlier_identity_of(RECIPE, files)}, path)
     resumed, history = finish(pairs, [], RECIPE, tmp_path / "run")
     assert same(through, resumed)
     assert len(history) == 2

@@ -122,7 +122,7 @@ def box_around(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
 
 
 def slice_overlaps(pair: MaskPair, label: int | None) -> list[Counts]:
-    """Counts slice by slice; their sum is that of the whole. A plane is one slice."""
+    """Count slice by slice; the sum of the counts is that of the whole. A plane is one slice."""
     pairs: Iterable[tuple[Any, Any]] = [(pair.prediction, pair.reference)]
     if pair.reference.ndim == 3:
         pairs = zip(pair.prediction, pair.reference, strict=True)
@@ -136,13 +136,13 @@ def worst_first(slices: Sequence[Counts]) -> list[int]:
 
 
 def labels_in(pair: MaskPair) -> list[int]:
-    """All labels of either mask but 0, in order."""
-    found = set(np.unique(pair.prediction).tolist()) | set(np.unique(pair.reference).tolist())
-    return sorted(int(label) for label in found if label)
+    """List all labels of either mask but 0, in order."""
+    labels = set(np.unique(pair.prediction).tolist()) | set(np.unique(pair.reference).tolist())
+    return sorted(int(label) for label in labels if label)
 
 
 def agreement(pair: MaskPair, label: int | None) -> NDArray[np.uint8]:
-    """Where two masks agree: 1 true positive, 2 false positive, 3 false negative, 0 neither."""
+    """Map where two masks agree: 1 true positive, 2 false positive, 3 false negative, 0 neither."""
     p, r = binarise(pair, label)
     return np.select([p & r, p, r], [np.uint8(1), np.uint8(2), np.uint8(3)], np.uint8(0))
 

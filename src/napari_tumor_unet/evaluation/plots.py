@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.evaluation.evaluate import ScanScore
 
-# Told apart by those who see no red and green (Okabe and Ito, 2008).
+# Distinct also for those who see no red and green (Okabe and Ito, 2008).
 _PREDICTION, _REFERENCE = "#E69F00", "#56B4E9"
 
 
 def draw_scan(score: ScanScore, path: Path) -> None:
-    """FLAIR, prediction and truth side by side, in the slice of the score's view, as a PNG file."""
+    """Draw FLAIR, prediction and truth side by side, in the slice of the score's view, as a PNG file."""
     view = score.view
     figure = Figure(figsize=(9, 3.4), dpi=120, layout="constrained", facecolor="black")
     figure.suptitle(
@@ -33,7 +33,7 @@ def draw_scan(score: ScanScore, path: Path) -> None:
 
 
 def draw_change(before: ScanScore, after: ScanScore, path: Path) -> None:
-    """Truth, and what was found before and after, in the slice of the score's view, as a PNG file."""
+    """Draw truth, and the predictions before and after, in the slice of the score's view, as a PNG file."""
     view, new = before.view, after.view
     figure = Figure(figsize=(9, 3.4), dpi=120, layout="constrained", facecolor="black")
     figure.suptitle(
@@ -49,9 +49,9 @@ def draw_change(before: ScanScore, after: ScanScore, path: Path) -> None:
 
 
 def draw_examples(scores: Sequence[ScanScore], folder: Path) -> None:
-    """Pictures of the best, the median and the worst scan by Dice, and of all that were missed entirely.
+    """Draw the best, the median and the worst scan by Dice, and all that were missed entirely.
 
-    They take the place of those of another evaluation.
+    The pictures take the place of those of another evaluation.
     """
     for old in folder.glob("missed_*.png"):
         old.unlink()
@@ -60,7 +60,7 @@ def draw_examples(scores: Sequence[ScanScore], folder: Path) -> None:
 
 
 def examples(scores: Sequence[ScanScore]) -> dict[str, ScanScore]:
-    """The scans to look at, by the name of their picture."""
+    """Choose the scans to look at, by the name of the picture."""
     ranked = sorted(scores, key=lambda score: score.volume.dice)
     chosen = {"best": ranked[-1], "median": ranked[len(ranked) // 2], "worst": ranked[0]}
     missed = [s for s in ranked if s.volume.reference and not s.volume.true_positive]

@@ -72,11 +72,11 @@ class Score:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """Return the score as JSON holds it."""
         return dataclasses.asdict(self) | {"notes": list(self.notes)}
 
     def as_rows(self) -> list[tuple[str, str]]:
-        """Names and values as people read them."""
+        """Return names and values as people read them."""
         unit = "mm" if self.unit == "mm" else "voxels"
         tolerance = f"{self.tolerance:g} {self.unit if self.tolerance == 1 else unit}"
         volumes = [
@@ -163,11 +163,11 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Cou
     if counts.predicted and counts.reference:
         from napari_tumor_unet.evaluation.surface_distance import surface_distances
 
-        found = surface_distances(p, r, grid.spacing, tolerance)
+        surfaces = surface_distances(p, r, grid.spacing, tolerance)
         distances = {
-            "hausdorff95": found.hausdorff95,
-            "average_surface_distance": found.average,
-            "surface_dice": found.dice,
+            "hausdorff95": surfaces.hausdorff95,
+            "average_surface_distance": surfaces.average,
+            "surface_dice": surfaces.dice,
         }
     regions = match_regions(p, r)
     ml = grid.voxel_ml
@@ -197,7 +197,7 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Cou
 
 
 def rules_at_work(counts: Counts) -> list[str]:
-    """What must be said of empty masks: the rule by which they have a Dice."""
+    """Name the rule by which empty masks have a Dice; empty where neither mask is."""
     if counts.predicted and counts.reference:
         return []
     if not (counts.predicted or counts.reference):

@@ -39,7 +39,7 @@ class Dropped(NamedTuple):
 
 
 def threshold_mask(probability: NDArray[np.uint8], threshold: float) -> NDArray[np.uint8]:
-    """The mask, 0 and 1, of a probability from 0 to 255."""
+    """Make the mask, 0 and 1, of a probability from 0 to 255."""
     return (probability >= _lowest(threshold)).astype(np.uint8)
 
 
@@ -85,7 +85,7 @@ def count_regions(mask: NDArray[np.uint8]) -> int:
 
 
 def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
-    """The regions of a mask (Z, Y, X), the largest first; of very many the largest ``most``."""
+    """Find the regions of a mask (Z, Y, X), the largest first; of very many the largest ``most``."""
     from scipy import ndimage
 
     box = _box(mask)
@@ -99,18 +99,18 @@ def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
 
 
 def voxels_of(mask: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.intp], ...]:
-    """Indices (z, y, x) of a region's voxels; empty if its seed is no longer in the mask."""
+    """Return the indices (z, y, x) of a region's voxels; empty if its seed is no longer in the mask."""
     box = _box(mask)
     labels, _ = _label(mask[box])
     seed = tuple(i - part.start for i, part in zip(region.seed, box, strict=True))
     inside = all(0 <= i < n for i, n in zip(seed, labels.shape, strict=True))
     label = labels[seed] if inside else 0
-    found = np.nonzero(labels == label) if label else tuple(np.zeros(0, np.intp) for _ in range(3))
-    return tuple(i + part.start for i, part in zip(found, box, strict=True))
+    voxels = np.nonzero(labels == label) if label else tuple(np.zeros(0, np.intp) for _ in range(3))
+    return tuple(i + part.start for i, part in zip(voxels, box, strict=True))
 
 
 def _label(mask: NDArray[np.uint8 | np.bool_]) -> tuple[NDArray[np.int32], int]:
-    """The regions of a mask, numbered, and how many."""
+    """Label the regions of a mask by number, and count them."""
     from scipy import ndimage  # importing it takes longer than a panel may take to open
 
     labels, n = ndimage.label(mask, _TOUCHING)
@@ -132,7 +132,7 @@ def _drop(
 
 
 def _lowest(threshold: float) -> int:
-    """The lowest probability, of 255, that a threshold lets in; never 0."""
+    """Return the lowest probability, of 255, that a threshold lets in; never 0."""
     return max(1, round(threshold * 255))
 
 
@@ -149,7 +149,7 @@ def _region(part: NDArray[np.bool_], start: list[int]) -> Region:
 
 
 def _box(mask: NDArray[np.uint8]) -> tuple[slice, slice, slice]:
-    """The smallest box around all of a mask, as labelling air takes time; a voxel where it is empty."""
+    """Find the smallest box around a mask, as labelling air takes time; a voxel where the mask is empty."""
     edges = []
     for axis in range(3):
         there = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))

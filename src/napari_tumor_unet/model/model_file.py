@@ -1,4 +1,4 @@
-"""A model: network, how its input is prepared, and its card, in one .safetensors file."""
+"""A model in one .safetensors file: network, preprocessing and card."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from napari_tumor_unet.model.unet import UNet
 
 @dataclass(frozen=True)
 class Model:
-    """All that a segmentation needs; ``hash`` is that of its file, empty for one never saved."""
+    """Network, preprocessing and card; ``hash`` is that of the model's file, empty for one never saved."""
 
     network: UNet
     preprocessing: Preprocessing
@@ -68,7 +68,7 @@ def save_model(model: Model, path: Path) -> Model:
 
 
 def for_inference(network: UNet) -> UNet:
-    """A copy with its batch normalisations folded into the convolutions, in the layout CPUs like."""
+    """Copy a network, with batch normalisations folded into the convolutions, in the layout CPUs like."""
     network = copy.deepcopy(network).eval()
     for block in (*network.encoder, network.bottleneck, *network.decoder):
         for i, layer in enumerate(block):
@@ -79,6 +79,6 @@ def for_inference(network: UNet) -> UNet:
 
 
 def channels_last(network: UNet) -> UNet:
-    """The same network, its weights in the memory layout that convolutions are fastest in."""
+    """Lay a network's weights out in memory as convolutions are fastest; return the network."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

@@ -1,4 +1,4 @@
-"""The network: a U-Net, whole, with the sizes of the original student project as its defaults."""
+"""The network: a U-Net."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(narrow[0], 1, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Probability of tumour, float32 (N, 1, H, W), for an input (N, C, H, W) of any size."""
+        """Compute the probability of tumour, float32 (N, 1, H, W), for an input (N, C, H, W) of any size."""
         return torch.sigmoid(self.logits(x).float())
 
     def logits(self, x: Tensor) -> Tensor:
-        """The same before the sigmoid, as losses want it."""
+        """Compute what :meth:`forward` does, before the sigmoid, as losses want it."""
         height, width = x.shape[-2:]
         x = _pad_to_multiple(x, 2 ** len(self.encoder))
         skips = []

@@ -1,4 +1,4 @@
-"""What a training leaves in its folder: where to go on from, and how it went."""
+"""The folder of a training: the checkpoint to go on from, and the metrics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet._common import TumourUnetError, atomic_write
 from napari_tumor_unet.training.events import METRICS, Epoch
 from napari_tumor_unet.training.recipe import Recipe
 
@@ -27,35 +27,35 @@ class CheckpointError(TumourUnetError, RuntimeError):
     """A checkpoint that cannot be written or used; the message is one sentence."""
 
 
-def identities_of(recipe: Recipe, data: Any, weights: Iterable[Tensor] = ()) -> tuple[str, str]:
-    """Return the digests of a training: that of this version, and that which the version before wrote.
+def identity_of(recipe: Recipe, data: Any, weights: Iterable[Tensor] = ()) -> str:
+    """Return a digest of what a training is of: only a checkpoint with the same one is resumed.
 
     Parameters
     ----------
     recipe : Recipe
         How the network learns.
-    data : lists and tuples of str, int and None
+    data : lists and tuples of str, numbers and None
         What the network learns from, and what is held out.
     weights : iterable of Tensor
         Those that the training starts with.
     """
-    content = recipe.content()
-    texts = (json.dumps([content, data], sort_keys=True), f"({_as_before(content)}, {data!r})")
-    digests = tuple(hashlib.sha256(text.encode()) for text in texts)
-    for weight in weights:
-        for digest in digests:
-            digest.update(weight.cpu().numpy().tobytes())
-    now, before = (digest.hexdigest() for digest in digests)
-    return now, before
+    return _digest(json.dumps([recipe.content(), data], sort_keys=True), weights)
 
 
-def _as_before(content: dict[str, dict[str, Any]]) -> str:
-    """Write the content of a recipe as the version before did: the repr of its dataclasses."""
+def earlier_identity_of(recipe: Recipe, data: Any, weights: Iterable[Tensor] = ()) -> str:
+    """Return the identity that the version before wrote: it took the repr of its dataclasses."""
     sections = []
-    for name, entries in content.items():
+    for name, entries in recipe.content().items():
         kind = "UNetConfig" if name == "network" else name.capitalize()
         sections.append(f"{name}={kind}({', '.join(f'{key}={value!r}' for key, value in entries.items())})")
-    return f"Recipe({', '.join(sections)})"
+    return _digest(f"(Recipe({', '.join(sections)}), {data!r})", weights)
+
+
+def _digest(text: str, weights: Iterable[Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for weight in weights:
+        digest.update(weight.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def make_folder(folder: Path) -> None:
@@ -66,21 +66,20 @@ def make_folder(folder: Path) -> None:
         raise CheckpointError(f"The folder {folder.name} cannot be made: {error.strerror}.") from error
 
 
-def save_checkpoint(folder: Path, identity: str, parts: dict[str, Any], history: list[Epoch]) -> None:
+def save_checkpoint(folder: Path, identity: str, states: dict[str, Any], history: list[Epoch]) -> None:
     """Write checkpoint and metrics, each whole or not at all; the last good checkpoint stays if that fails.
 
     Parameters
     ----------
     folder : Path
-        Where to.
     identity : str
-        What the training is of: another one's checkpoint is refused.
-    parts : mapping of str to objects with ``state_dict``
-        What changes in training.
+        Digest of what the training is of; see :func:`identity_of`.
+    states : mapping of str to objects with ``state_dict``
+        Network, optimiser and whatever else changes in training.
     history : list of Epoch
-        All so far.
+        All epochs so far.
     """
-    content = {name: part.state_dict() for name, part in parts.items()}
+    content = {name: state.state_dict() for name, state in states.items()}
     buffer = io.BytesIO()
     rows = [dataclasses.asdict(epoch) for epoch in history]
     torch.save(content | {"identity": identity, "history": rows}, buffer)
@@ -104,8 +103,8 @@ def write_metrics(folder: Path, history: list[Epoch]) -> None:
         _write(folder / METRICS, table.getvalue().encode())
 
 
-def load_checkpoint(folder: Path, identities: tuple[str, ...], parts: dict[str, Any]) -> list[Epoch]:
-    """Restore a checkpoint of one of these identities into ``parts``; return its epochs, none without one.
+def load_checkpoint(folder: Path, identities: tuple[str, ...], states: dict[str, Any]) -> list[Epoch]:
+    """Restore a checkpoint of one of the identities into ``states``, and return its epochs, none without one.
 
     Raises
     ------
@@ -125,19 +124,14 @@ def load_checkpoint(folder: Path, identities: tuple[str, ...], parts: dict[str, 
         raise CheckpointError(
             f"{folder.name} holds a training with another recipe or other data; choose another name."
         )
-    for name, part in parts.items():
+    for name, state in states.items():
         if content.get(name):  # that of float16's scaler is empty where there was none
-            part.load_state_dict(content[name])
+            state.load_state_dict(content[name])
     return history
 
 
 def _write(path: Path, content: bytes | memoryview) -> None:
-    partial = path.with_name(f".partial-{path.name}")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # before it replaces the last good one
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(path) as partial, partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # before it replaces the last good one

@@ -21,7 +21,13 @@ from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model.device import autocast
 from napari_tumor_unet.model.model_file import channels_last
 from napari_tumor_unet.model.unet import UNet
-from napari_tumor_unet.training.checkpoint import identities_of, load_checkpoint, make_folder, save_checkpoint
+from napari_tumor_unet.training.checkpoint import (
+    earlier_identity_of,
+    identity_of,
+    load_checkpoint,
+    make_folder,
+    save_checkpoint,
+)
 from napari_tumor_unet.training.events import Command, Epoch, Reading, Step, Waiting
 from napari_tumor_unet.training.optimisation import TrainStep, relative_rate
 from napari_tumor_unet.training.recipe import Recipe
@@ -98,8 +104,8 @@ def train(
     decay = get_ema_multi_avg_fn(schedule.ema_decay)  # type: ignore[no-untyped-call]
     average = AveragedModel(net, multi_avg_fn=decay, use_buffers=True)
     best = _Best()
-    parts = {"net": net, "average": average, "optimiser": train_step.optimiser, "scaler": train_step.scaler}
-    history = load_checkpoint(folder, identities, parts | {"best": best})
+    states = {"net": net, "average": average, "optimiser": train_step.optimiser, "scaler": train_step.scaler}
+    history = load_checkpoint(folder, identities, states | {"best": best})
     if len(history) < schedule.epochs:
         make_folder(folder)
         sampler, watched = yield from _read(cases, held_out, recipe)
@@ -141,7 +147,7 @@ def train(
             )
         )
         best.look(history[-1].held_out_dice, average.module)
-        save_checkpoint(folder, identities[0], parts | {"best": best}, history)
+        save_checkpoint(folder, identities[0], states | {"best": best}, history)
         yield history[-1]
     net.load_state_dict(average.module.state_dict())
     return net.cpu().eval(), history
@@ -199,23 +205,23 @@ def _train_mode(net: UNet, *, keep_statistics: bool) -> None:
             layer.eval()
 
 
-def _dice(net: nn.Module, scan: PreprocessedCase, neighbours: int, device: str) -> float:
-    """Of the slices that are judged, taken together, in the network's own frame."""
+def _dice(net: nn.Module, case: PreprocessedCase, context_slices: int, device: str) -> float:
+    """Measure the Dice of the slices that are judged, taken together, in the network's own frame."""
     net.eval()
     both = total = 0
-    for first in range(0, len(scan.used), _BATCH):
-        indices = scan.used[first : first + _BATCH]
-        truth = scan.mask[indices]
-        images = scan.inputs(indices, neighbours).to(device)
+    for first in range(0, len(case.used), _BATCH):
+        indices = case.used[first : first + _BATCH]
+        truth = case.mask[indices]
+        images = case.inputs(indices, context_slices).to(device)
         with torch.inference_mode(), autocast(device):
-            found = net(images.contiguous(memory_format=torch.channels_last))[:, 0].cpu() > 0.5
-        both += int((found & truth).sum())
-        total += int(found.sum() + truth.sum())
+            predicted = net(images.contiguous(memory_format=torch.channels_last))[:, 0].cpu() > 0.5
+        both += int((predicted & truth).sum())
+        total += int(predicted.sum() + truth.sum())
     return 2 * both / total if total else 1.0
 
 
 def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same, each made in a thread while the one before it is used."""
+    """Make each item in a thread while the one before it is used."""
     with ThreadPoolExecutor(1) as thread:
         following = thread.submit(next, items, None)
         while (item := following.result()) is not None:
@@ -239,5 +245,5 @@ def _identities(
             if scan == twin and case.name != other.name:
                 raise TrainingError(f"{other.name} and {case.name} are one scan on both sides of the split.")
     files = [[(case.name, case.slices, scan, mask) for case, scan, mask in side] for side in sides]
-    weights = () if start is None else start.state_dict().values()
-    return identities_of(recipe, files, weights)
+    weights = () if start is None else [*start.state_dict().values()]
+    return identity_of(recipe, files, weights), earlier_identity_of(recipe, files, weights)

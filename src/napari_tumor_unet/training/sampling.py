@@ -144,7 +144,7 @@ class Sampler:
         return sampling.slices or round(len(self._tumour) / sampling.tumour_share)
 
     def epoch(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches: images (N, C, H, W) and masks (N, 1, H, W), float32; all chance from ``generator``."""
+        """Yield batches: images (N, C, H, W) and masks (N, 1, H, W), float32, all by ``generator``."""
         size = self._recipe.optimisation.batch_size
         draw = self._by_chance if self._recipe.sampling.slices else self._each_tumour_slice
         slices = draw(generator)
