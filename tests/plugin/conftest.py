@@ -11,6 +11,7 @@ from typing import Any
 import napari
 import pytest
 from napari._app_model import get_app_model
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QAction
 
@@ -48,6 +49,14 @@ def _no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     error_log._log.cache_clear()
     yield
     error_log._log.cache_clear()
+
+
+@pytest.fixture
+def notified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Texts of the notifications that napari shows."""
+    texts: list[str] = []
+    monkeypatch.setattr(notification_manager, "dispatch", lambda shown: texts.append(shown.message))
+    return texts
 
 
 def made_by(model: str, model_hash: str = "") -> Provenance:
@@ -101,7 +110,7 @@ def click(qtbot: Any) -> Callable[..., bool]:
     def segment(viewer: napari.Viewer) -> bool:
         with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
             start_segmentation()
-            assert Session.of(viewer).running
+            assert Session.of(viewer).context.busy
         return ended.args[0]
 
     return segment

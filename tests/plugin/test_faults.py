@@ -46,7 +46,7 @@ def finish(qtbot: Any) -> Finish:
 
     def wait(viewer: napari.Viewer) -> bool:
         session = Session.of(viewer)
-        qtbot.waitUntil(lambda: not session.running, timeout=PATIENCE)  # it may have ended by now
+        qtbot.waitUntil(lambda: not session.context.busy, timeout=PATIENCE)  # it may have ended by now
         return session.outcome is not None and not session.outcome.error
 
     return wait
@@ -77,10 +77,10 @@ def test_cancel_at_a_random_moment_fifty_times(
     for _ in range(50):
         start_segmentation()
         qtbot.wait(moments.randrange(0, 120))
-        if session.running:
+        if session.context.busy:
             job = session._run.job._job
             session.cancel()
-            assert not session.running
+            assert not session.context.busy
             assert job.wait(PATIENCE / 1000)
         viewer.layers.selection.active = scan
         for layer in list(viewer.layers):
@@ -100,7 +100,7 @@ def test_a_child_killed_while_it_starts_is_replaced_or_told(
     qtbot.waitUntil(lambda: session.context.worker.pid is not None, timeout=PATIENCE)
     os.kill(session.context.worker.pid, signal.SIGKILL)
     if not finish(viewer):
-        assert "process was stopped" in session.said
+        assert "process was stopped" in session.message.text
     viewer.layers.selection.active = scan
     begin(viewer, qtbot)
     assert finish(viewer)
@@ -174,26 +174,26 @@ def test_two_viewers_work_at_once(make_napari_viewer: Any, qtbot: Any) -> None:
     with qtbot.waitSignals([session.ended for session in sessions], timeout=PATIENCE):
         for viewer, session in zip(viewers, sessions, strict=True):
             session.segment(scan_of(viewer.add_image(voxels), viewer.layers))
-        assert all(session.running for session in sessions)
+        assert all(session.context.busy for session in sessions)
     assert sessions[0].context.worker.pid != sessions[1].context.worker.pid
     masks = [mask_of(viewer).data for viewer in viewers]
     np.testing.assert_array_equal(*masks)
 
 
 @pytest.mark.usefixtures("scan")
-def test_a_model_that_was_deleted_meanwhile_is_one_sentence(viewer: napari.Viewer, qtbot: Any) -> None:
+def test_a_model_that_was_deleted_meanwhile_is_one_sentence(
+    viewer: napari.Viewer, qtbot: Any, notified: list[str]
+) -> None:
     begin(viewer, qtbot)
     session = Session.of(viewer)
     path = registry.find_model("tiny")
     with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
         path.unlink()
     assert ended.args == [True]
-    said: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("napari_tumor_unet.plugin.commands.show_error", said.append)
-        start_segmentation()
-    assert said[0].startswith("There is no model 'tiny'; give a file, or one of: default, seed")
-    assert not session.running
+    notified.clear()
+    start_segmentation()
+    assert notified[0].startswith("There is no model 'tiny'; give a file, or one of: default, seed")
+    assert not session.context.busy
 
 
 @pytest.mark.slow

@@ -5,37 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.io.dicom import detect
-from napari_tumor_unet.io.file_names import ENDINGS
-from napari_tumor_unet.model.card import ModelError
+from napari_tumor_unet.io.file_names import FORMATS
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
 from napari_tumor_unet.plugin.segment.controller import Session
-from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.plugin.ui.viewer_context import BusyError, Message
 
 if TYPE_CHECKING:
     import napari
 
-_PATTERNS = " ".join(f"*{ending}" for ending in (*ENDINGS, *detect.ENDINGS))
+_PATTERNS = " ".join(f"*{ending}" for ending in (*FORMATS, *detect.ENDINGS))
 
 
 def segment(viewer: napari.viewer.Viewer) -> None:
     """Segment the tumour in the active image layer, or in the image that the active mask belongs to."""
     session = Session.of(viewer)
-    if session.running:
-        show_info("A segmentation is under way; wait for it, or cancel it in the activity dock or the panel.")
-        return
     selection = viewer.layers.selection
     chosen = [layer for layer in selection if isinstance(layer, Image)]
     try:
         layer = selection.active or (chosen[0] if len(chosen) == 1 else None)
         session.segment(scan_of(layer, viewer.layers, viewer.dims.point))
-    except (ScanError, ModelError) as error:
-        show_error(str(error))
+    except TumourUnetError as error:
+        session.context.notify(Message(str(error), "info" if isinstance(error, BusyError) else "error"))
 
 
 def score(viewer: napari.viewer.Viewer) -> None:

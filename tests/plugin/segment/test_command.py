@@ -43,18 +43,6 @@ def sample(viewer: napari.Viewer) -> napari.Viewer:
     return viewer
 
 
-@pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the user is told."""
-    sentences: list[str] = []
-    told = ("segment.controller.show_info", "segment.controller.show_warning")
-    for name in (*told, "commands.show_info", "commands.show_error"):
-        monkeypatch.setattr(f"napari_tumor_unet.plugin.{name}", sentences.append)
-    dispatch = "napari_tumor_unet.plugin.ui.errors.notification_manager.dispatch"
-    monkeypatch.setattr(dispatch, lambda notification: sentences.append(notification.message))
-    return sentences
-
-
 def result(viewer: napari.Viewer) -> Labels:
     return next(layer for layer in reversed(viewer.layers) if "written" in layer.metadata.get(KEY, {}))
 
@@ -81,14 +69,14 @@ def test_the_sample_opens_with_its_scan_active_and_its_true_mask(viewer: napari.
 
 @pytest.mark.slow
 def test_one_click_finds_the_tumour_of_the_sample(
-    sample: napari.Viewer, click: Click, said: list[str]
+    sample: napari.Viewer, click: Click, notified: list[str]
 ) -> None:
     assert click(sample)
     assert dice(result(sample).data, sample.layers["true mask"].data) > 0.7
-    assert len(said) == 1
-    assert said[0].startswith("Tumour: ")
-    assert " ml, " in said[0]
-    assert said[0].endswith("For research, not for clinical use.")
+    assert len(notified) == 1
+    assert notified[0].startswith("Tumour: ")
+    assert " ml, " in notified[0]
+    assert notified[0].endswith("For research, not for clinical use.")
 
 
 def test_the_result_says_where_it_came_from(sample: napari.Viewer, click: Click) -> None:
@@ -158,7 +146,7 @@ def test_what_the_user_paints_during_a_run_stays(sample: napari.Viewer, qtbot: A
     first_slices(qtbot, sample)
     mask, session = result(sample), Session.of(sample)
     mask.data[0, 5, 5] = 1
-    qtbot.waitUntil(lambda: not session.running, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not session.context.busy, timeout=PATIENCE)
     assert mask.data[0, 5, 5] == 1
 
 
@@ -169,7 +157,7 @@ def test_the_slice_on_screen_comes_first(sample: napari.Viewer, qtbot: Any) -> N
     with qtbot.waitSignal(session._run.job.progressed, timeout=PATIENCE) as event:
         pass
     assert 3 in event.args[0].indices
-    qtbot.waitUntil(lambda: not session.running, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not session.context.busy, timeout=PATIENCE)
 
 
 def test_where_the_slice_on_screen_has_no_tumour_the_viewer_goes_to_it(
@@ -214,13 +202,13 @@ def test_of_time_points_the_one_on_screen_is_segmented(viewer: napari.Viewer, cl
     np.testing.assert_array_equal(mask.data, first)
 
 
-def test_without_a_scan_the_user_is_told_what_to_do(viewer: napari.Viewer, said: list[str]) -> None:
+def test_without_a_scan_the_user_is_told_what_to_do(viewer: napari.Viewer, notified: list[str]) -> None:
     viewer.add_points(np.zeros((1, 2)))
     start_segmentation()
     viewer.add_image(np.zeros((2, 3, 4, 5)), axis_labels=("c", "z", "y", "x"))
     start_segmentation()
-    assert said[0] == "There is no image to segment; open an MRI scan first."
-    assert "has 2 channels" in said[1]
+    assert notified[0] == "There is no image to segment; open an MRI scan first."
+    assert "has 2 channels" in notified[1]
 
 
 def test_the_menu_lists_the_command_first_and_enables_it_for_a_scan(sample: napari.Viewer) -> None:
@@ -233,7 +221,7 @@ def test_the_menu_lists_the_command_first_and_enables_it_for_a_scan(sample: napa
 
 @pytest.mark.slow
 def test_cancel_in_the_activity_dock_leaves_everything_as_it_was(
-    sample: napari.Viewer, qtbot: Any, click: Click, said: list[str]
+    sample: napari.Viewer, qtbot: Any, click: Click, notified: list[str]
 ) -> None:
     names = [layer.name for layer in sample.layers]
     first_slices(qtbot, sample)
@@ -252,7 +240,7 @@ def test_cancel_in_the_activity_dock_leaves_everything_as_it_was(
     assert ends[0] - start < 1
     assert ended.args == [False]
     assert [layer.name for layer in sample.layers] == names
-    assert "cancelled" in said[0]
+    assert "cancelled" in notified[0]
     assert click(sample)
 
 
@@ -279,7 +267,7 @@ def test_cancel_at_any_moment_ends_the_child_soon(sample: napari.Viewer, qtbot: 
     for _ in range(6):
         start_segmentation()
         qtbot.wait(moments.randrange(0, 900))
-        if not session.running:
+        if not session.context.busy:
             continue
         job = session._run.job._job
         ends: list[float] = []
@@ -298,25 +286,25 @@ def test_cancel_at_any_moment_ends_the_child_soon(sample: napari.Viewer, qtbot: 
 
 @pytest.mark.slow
 def test_a_killed_child_is_one_sentence_and_the_next_click_works(
-    sample: napari.Viewer, qtbot: Any, click: Click, said: list[str]
+    sample: napari.Viewer, qtbot: Any, click: Click, notified: list[str]
 ) -> None:
     first_slices(qtbot, sample)
     session = Session.of(sample)
     with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
         os.kill(session.context.worker.pid, signal.SIGKILL)
     assert ended.args == [False]
-    assert len(said) == 1
-    assert "process was stopped" in said[0]
+    assert len(notified) == 1
+    assert "process was stopped" in notified[0]
     assert click(sample)
 
 
 def test_a_click_during_a_run_says_so_and_changes_nothing(
-    sample: napari.Viewer, qtbot: Any, said: list[str]
+    sample: napari.Viewer, qtbot: Any, notified: list[str]
 ) -> None:
     first_slices(qtbot, sample)
     with qtbot.waitSignal(Session.of(sample).ended, timeout=PATIENCE) as ended:
         start_segmentation()
-    assert "under way" in said[0]
+    assert "under way" in notified[0]
     assert ended.args == [True]
 
 
@@ -355,7 +343,7 @@ def test_the_window_never_stalls_longer_than_for_napari_s_own_layer(
                 lambda: viewer.add_labels(np.zeros(voxels.shape, np.uint8)), qtbot, lambda: True
             )
         viewer.layers.selection.active = viewer.layers[0]
-        over.append(_longest_gap(start_segmentation, qtbot, lambda: not session.running) - own)
+        over.append(_longest_gap(start_segmentation, qtbot, lambda: not session.context.busy) - own)
         if over[-1] < 0.05:
             break
     assert min(over) < 0.05, f"longer than add_labels by {over} s"

@@ -50,7 +50,7 @@ def test_a_panel_opened_late_takes_the_scan_on_screen(viewer: napari.Viewer, qtb
 @pytest.mark.usefixtures("head")
 def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     session, seen = Session.of(viewer), []
-    session.progressed.connect(lambda *_: seen.append((panel.said.value, panel.cancel.enabled)))
+    session.progressed.connect(lambda *_: seen.append((panel.message.value, panel.cancel.enabled)))
     with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
         press(panel.start, qtbot)
         assert not panel.start.enabled
@@ -58,7 +58,7 @@ def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel
     assert seen[0][0] == "1 of 6 slices"
     assert re.fullmatch(r"5 of 6 slices, \d+ s left", seen[1][0])
     assert seen[0][1]
-    assert panel.said.value.startswith("Tumour: ")
+    assert panel.message.value.startswith("Tumour: ")
     assert panel.start.enabled
     assert not panel.cancel.enabled
     assert viewer.layers[-1].data.any()
@@ -66,10 +66,8 @@ def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel
 
 @pytest.mark.slow
 def test_an_inverted_scan_is_warned_of_and_no_other(
-    viewer: napari.Viewer, panel: Any, click: Any, monkeypatch: pytest.MonkeyPatch
+    viewer: napari.Viewer, panel: Any, click: Any, notified: list[str]
 ) -> None:
-    shown: list[str] = []
-    monkeypatch.setattr("napari_tumor_unet.plugin.segment.controller.show_warning", shown.append)
     viewer.open_sample("napari-tumor-unet", "brain")
     scan = viewer.layers.selection.active
     inverted = viewer.add_image(255 - np.asarray(scan.data), name="inverted", scale=scan.scale)
@@ -77,18 +75,19 @@ def test_an_inverted_scan_is_warned_of_and_no_other(
     assert panel.warned.visible
     assert panel.warned.value == viewer.layers[-1].metadata[KEY]["warnings"][0]
     assert panel.warned.value.startswith("The image is inverted")
-    (notification,) = shown
-    assert notification.startswith(panel.warned.value)
+    told = [text for text in notified if text.endswith("clinical use.")]
+    assert len(told) == 1
+    assert told[0].startswith(panel.warned.value)
     viewer.layers.selection.active = scan
     assert not panel.warned.visible
-    assert panel.said.value == ""
+    assert panel.message.value == ""
     viewer.layers.selection.active = inverted
     assert panel.warned.visible
-    assert panel.said.value.endswith("clinical use.")
+    assert panel.message.value.endswith("clinical use.")
     viewer.layers.selection.active = scan
     assert click(viewer)
     assert not panel.warned.visible
-    assert len(shown) == 1
+    assert notified[-1].startswith("Tumour: ")
 
 
 def test_cancel_ends_the_run_and_says_so(viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any) -> None:
@@ -96,14 +95,14 @@ def test_cancel_ends_the_run_and_says_so(viewer: napari.Viewer, panel: Any, head
     with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
         press(panel.cancel, qtbot)
     assert ended.args == [False]
-    assert "cancelled" in panel.said.value
+    assert "cancelled" in panel.message.value
     assert list(viewer.layers) == [head]
     assert panel.start.enabled
 
 
 def test_without_a_scan_the_panel_says_what_to_do(panel: Any, qtbot: Any) -> None:
     press(panel.start, qtbot)
-    assert panel.said.value == "There is no image to segment; open an MRI scan first."
+    assert panel.message.value == "There is no image to segment; open an MRI scan first."
 
 
 @pytest.mark.usefixtures("head")

@@ -26,7 +26,7 @@ from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.controller import Session
-from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.plugin.ui.viewer_context import BusyError
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, press
 
@@ -52,7 +52,7 @@ def run(viewer: napari.Viewer, panel: Any, qtbot: Any) -> Any:
     def segment() -> napari.layers.Labels:
         with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
             press(panel.start, qtbot)
-        assert ended.args == [True], panel.said.value
+        assert ended.args == [True], panel.message.value
         return next(layer for layer in reversed(viewer.layers) if "written" in layer.metadata.get(KEY, {}))
 
     return segment
@@ -105,7 +105,7 @@ def test_of_channels_that_nobody_knows_the_user_says_which_is_flair(
         np.stack([flair()] * 4), axis_labels=("c", "z", "y", "x"), contrast_limits=(0, 200)
     )
     press(panel.start, qtbot)
-    assert panel.said.value.startswith(f"{four.name} has 4 channels")
+    assert panel.message.value.startswith(f"{four.name} has 4 channels")
     panel.scan.sequences["flair"].value = "channel 3"
     assert run().data.shape == (6, 40, 40)
 
@@ -121,7 +121,7 @@ def test_this_slice_alone_leaves_the_others(viewer: napari.Viewer, panel: Any, r
     assert run() is mask
     assert mask.data[4].any()
     assert mask.data[2].any()
-    assert panel.said.value.startswith(f"Tumour: {np.count_nonzero(mask.data):,} voxels, 2 slices")
+    assert panel.message.value.startswith(f"Tumour: {np.count_nonzero(mask.data):,} voxels, 2 slices")
 
 
 @pytest.mark.slow
@@ -366,7 +366,7 @@ def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
     with qtbot.waitSignal(panel.several._several.ended, timeout=PATIENCE):
         press(panel.several.layers, qtbot)
         assert not panel.start.enabled
-    assert panel.said.value == "2 scans segmented, 1 failed."
+    assert panel.message.value == "2 scans segmented, 1 failed."
     assert panel.start.enabled
     masks = [layer.name for layer in viewer.layers if "written" in layer.metadata.get(KEY, {})]
     assert masks == ["a tumour", "c tumour"]
@@ -411,7 +411,7 @@ def test_during_a_run_no_other_can_be_started(viewer: napari.Viewer, panel: Any,
     press(panel.start, qtbot)
     assert not panel.several.layers.enabled
     assert not panel.several.folder.enabled
-    with pytest.raises(ScanError, match="under way"):
+    with pytest.raises(BusyError, match="under way"):
         session.segment(scan_of(image, viewer.layers))
     with qtbot.waitSignal(session.ended, timeout=PATIENCE):
         press(panel.cancel, qtbot)
@@ -427,7 +427,7 @@ def test_cancel_ends_several_at_once(viewer: napari.Viewer, panel: Any, qtbot: A
     with qtbot.waitSignal(several.ended, timeout=PATIENCE):
         press(panel.cancel, qtbot)
     assert len(several.outcomes) == 1
-    assert not Session.of(viewer).running
+    assert not Session.of(viewer).context.busy
 
 
 def test_details_of_an_error_are_one_click_away_and_name_no_patient(

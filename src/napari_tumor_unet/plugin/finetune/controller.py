@@ -20,7 +20,7 @@ from napari_tumor_unet.io.datasets.snapshot import Snapshot
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.ui.errors import tell_failure
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
-from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
+from napari_tumor_unet.plugin.ui.viewer_context import BusyError, ViewerContext
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.events import Command, Epoch, Step
 from napari_tumor_unet.training.finetuning.cases import Lesson
@@ -39,10 +39,6 @@ from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError
 from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
 from napari_tumor_unet.worker.worker import Worker
-
-
-class BusyError(ScanError):
-    """Refuses an action as long as another one is under way or undecided."""
 
 
 @dataclass

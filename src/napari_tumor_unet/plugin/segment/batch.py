@@ -48,7 +48,6 @@ class Several(QObject):
         self._options: dict[str, Any] = {}
         self._job: QtJob | None = None
         self.outcomes: list[Outcome] = []
-        self.running = False
 
     def segment_layers(self, images: Iterable[Image], **options: Any) -> None:
         """Segment image layers, each into a labels layer of its own; options as for ``Session.segment``."""
@@ -85,8 +84,8 @@ class Several(QObject):
             self._job.cancel()
 
     def _begin(self) -> None:
-        self.outcomes, self.running = [], True
-        self._session.occupied = True
+        self._session.context.acquire(self)
+        self.outcomes = []
         self.began.emit()
 
     def _next_layer(self) -> None:
@@ -128,10 +127,9 @@ class Several(QObject):
     def _end(self, said: str = "") -> None:
         if self._job is not None:
             self._job.deleteLater()
-        self._job, self.running = None, False
-        with suppress(RuntimeError):
-            self._session.occupied = False
+        self._job = None
         failed = sum(bool(outcome.error) for outcome in self.outcomes)
         scans = "1 scan" if len(self.outcomes) - failed == 1 else f"{len(self.outcomes) - failed} scans"
         with suppress(RuntimeError):  # the window may be gone
+            self._session.context.release()
             self.ended.emit(f"{said}{scans} segmented, {failed} failed.")

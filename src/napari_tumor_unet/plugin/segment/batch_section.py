@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTableWi
 from napari_tumor_unet.inference.batch import Outcome, as_csv
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.plugin.segment.batch import Several
-from napari_tumor_unet.plugin.ui.widgets import append, button, row
+from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
 _COLUMNS = ("scan", "found", "warnings, or what went wrong")
 
@@ -41,7 +43,6 @@ class SeveralSection(Container[Any]):
             self._start_folder,
         )
         self.save = button("Save table...", "As CSV.", self._save)
-        self.save.enabled = False
         super().__init__(widgets=[row(self.layers, self.folder), self.save], labels=False)
         self.table = QTableWidget(0, len(_COLUMNS))
         self.table.setHorizontalHeaderLabels(_COLUMNS)
@@ -50,7 +51,11 @@ class SeveralSection(Container[Any]):
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.horizontalHeader().setStretchLastSection(True)
         self.table.setMinimumHeight(120)
-        append(self, self.table)
+        self.append(wrap(self.table))
+        context = several.parent().context
+        self._connections = Connections(self.native)
+        self._connections.add(context.busy_changed, self._show_busy)
+        self._show_busy(context.busy)
         several.began.connect(self._on_began)
         several.outcome.connect(self._on_outcome)
 
@@ -87,10 +92,11 @@ class SeveralSection(Container[Any]):
             return
         show_info(f"The table is in {path.name}.")
 
-    def enable(self, ready: bool) -> None:
-        """Whether a batch may be started, and its table saved."""
-        self.layers.enabled = self.folder.enabled = ready
-        self.save.enabled = ready and bool(self._several.outcomes)
+    def _show_busy(self, busy: bool) -> None:
+        """Offer a batch, and to save the table, when no run is under way."""
+        with suppress(RuntimeError):  # the panel may be gone
+            self.layers.enabled = self.folder.enabled = not busy
+            self.save.enabled = not busy and bool(self._several.outcomes)
 
     def _on_began(self) -> None:
         self.table.setRowCount(0)

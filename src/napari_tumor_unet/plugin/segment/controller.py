@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.utils import cancelable_progress
-from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet.inference.batch import Outcome
@@ -18,11 +18,10 @@ from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
 from napari_tumor_unet.plugin.ui.error_log import note_error
-from napari_tumor_unet.plugin.ui.errors import tell_failure
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
-from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
-from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
+from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError
 from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
@@ -49,18 +48,14 @@ class Session(QObject):
         Slices of it are there; how many, and of how many.
     ended : Signal
         It has ended, with ``True`` if it ended well.
-    said : str
-        What the user was told of it.
+    message : Message
+        What the user was told of the last run.
     about : str
         The id of the image that it is, or was, a run of.
     warnings : tuple of str
         Why the result of the last run may not be worth much.
-    details : str
-        The traceback of the last error, if it was one.
     outcome : Outcome or None
         What became of the last scan.
-    occupied : bool
-        Whether a batch has the worker.
     """
 
     started = Signal()
@@ -72,12 +67,10 @@ class Session(QObject):
         super().__init__(context.parent())
         self.context = context
         self.viewer = context.viewer
-        self.said = ""
+        self.message = Message()
         self.about = ""
         self.warnings: tuple[str, ...] = ()
-        self.details = ""
         self.outcome: Outcome | None = None
-        self.occupied = False
         Autosaving.of(context.viewer)
         self._run: _Run | None = None
 
@@ -87,11 +80,6 @@ class Session(QObject):
         context = ViewerContext.of(viewer)
         found = context.parent().findChild(cls)
         return found if found is not None else cls(context)
-
-    @property
-    def running(self) -> bool:
-        """Whether a run is under way, or a batch."""
-        return self._run is not None or self.occupied
 
     @property
     def scan_name(self) -> str:
@@ -119,20 +107,20 @@ class Session(QObject):
         only : bool
             Segment the slice on screen alone.
         quiet : bool
-            Show no notification, as for one scan of several.
+            Show no notification, and leave the worker to the batch whose scan it is.
 
         Raises
         ------
-        ScanError
+        BusyError
             If another run is under way.
         ModelError
             If there is no such model.
         """
-        if self._run is not None:
-            raise ScanError("A segmentation is under way; wait for it, or cancel it.")
         preferred = segmentation_settings()
         path = str(find_model(model or preferred.model))
-        self.warnings, self.details, self.outcome = (), "", None
+        if not quiet:
+            self.context.acquire(self)
+        self.message, self.warnings, self.outcome = Message(), (), None
         self.about = str(source.image.unique_id)
         self._run = run = _Run(self.viewer, source, QtJob(self), only, quiet)
         self.viewer.layers.events.removed.connect(self._on_removed)
@@ -175,42 +163,45 @@ class Session(QObject):
         self.outcome = Outcome(run.source.scan.name, findings, provenance, warnings=self.warnings)
         said = f"{findings} From {run.source.combined}." if run.source.combined else str(findings)
         self.viewer.status = said
-        self._end(said, ok=True)
-        if not run.quiet:
-            show = show_warning if self.warnings else show_info
-            show(" ".join((*self.warnings, said)))  # one line of it is seen at first
+        self._end(Message(said))
+        if not run.quiet:  # one line of it is seen at first
+            text = " ".join((*self.warnings, said))
+            self.context.notify(Message(text, "warning" if self.warnings else "info"))
 
     def _on_failed(self, error: JobError) -> None:
         run, name = self._run, self._run.source.scan.name
         self.outcome = Outcome(name, error=str(error))
+        message = Message(str(error), "error", error.details)
         if run.quiet:
-            self.details = note_error(str(error), error.details, [name])
+            message = replace(message, details=note_error(message.text, message.details, [name]))
         else:
-            self.details = tell_failure(str(error), error.details, self.parent(), [name])
-        self._end(str(error), ok=False)
+            message = self.context.notify(message, [name])
+        self._end(message)
         run.result.forget()
 
     def _on_cancelled(self) -> None:
         run = self._run
         self.outcome = Outcome(run.source.scan.name, error="Cancelled.")
-        self._end("Segmentation cancelled; the layers are as they were.", ok=False)
+        self._end(Message("Segmentation cancelled; the layers are as they were."))
         run.result.forget()
         if not run.quiet:
-            show_info(self.said)
+            self.context.notify(self.message)
 
     def _on_removed(self, event: Any) -> None:
         """Nobody waits for a mask whose layer, or whose image, is gone."""
         if event.value in (self._run.source.image, self._run.result.layer):
             QTimer.singleShot(0, self.cancel)  # no layer may be removed while another one is
 
-    def _end(self, said: str, *, ok: bool) -> None:
+    def _end(self, message: Message) -> None:
         """Before the layer goes: napari takes its time to remove it, and nobody cancels a run for that."""
-        self.said = said
+        self.message = message
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         run, self._run = self._run, None
         run.close()
         with suppress(RuntimeError):  # the window may be gone
-            self.ended.emit(ok)
+            if self.context.owner is self:
+                self.context.release()
+            self.ended.emit(not self.outcome.error)
 
 
 class _Run:

@@ -1,22 +1,42 @@
-"""What is one per viewer: the viewer itself, the child process that computes, and what its panels share."""
+"""State of one viewer that its panels share: the child process, who uses it, and what the user is told."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QObject, Signal
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.registry import find_model
+from napari_tumor_unet.plugin.ui.errors import tell_failure
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.worker import Worker
 
 if TYPE_CHECKING:
     from napari import Viewer
 
+_NOTIFICATIONS = {"info": show_info, "warning": show_warning, "error": show_error}
+
+
+class BusyError(TumourUnetError):
+    """Refuses an action as long as another one is under way or undecided."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """Message to the user: one sentence or a few, and the traceback of an unexpected error."""
+
+    text: str = ""
+    kind: Literal["info", "warning", "error"] = "info"
+    details: str = ""
+
 
 class ViewerContext(QObject):
-    """Lives as long as its viewer's window, and takes the child process along when that closes.
+    """Context of one viewer; lives as long as the viewer's window, and ends the child process with it.
 
     Attributes
     ----------
@@ -24,12 +44,17 @@ class ViewerContext(QObject):
         The viewer itself, not the proxy that napari hands to commands.
     worker : Worker
         The child process that segments and scores.
+    owner : object or None
+        What segments with the worker: a run, or a batch of runs.
+    busy_changed : Signal
+        A run or a batch has begun, with ``True``, or ended.
     models_changed : Signal
         There is a new model.
     marked : Signal
         A slice was marked as checked, or no longer.
     """
 
+    busy_changed = Signal(bool)
     models_changed = Signal()
     marked = Signal()
 
@@ -37,6 +62,7 @@ class ViewerContext(QObject):
         super().__init__(viewer.window._qt_window)
         self.viewer = viewer
         self.worker = Worker()
+        self.owner: object | None = None
         self.destroyed.connect(partial(_close, self.worker))
 
     @classmethod
@@ -45,6 +71,52 @@ class ViewerContext(QObject):
         viewer = getattr(viewer, "__wrapped__", viewer)
         context = viewer.window._qt_window.findChild(cls)
         return context if context is not None else cls(viewer)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run or a batch is under way."""
+        return self.owner is not None
+
+    def acquire(self, owner: object) -> None:
+        """Reserve the worker for a run or a batch, until :meth:`release`.
+
+        Raises
+        ------
+        BusyError
+            If another one is under way.
+        """
+        if self.busy:
+            raise BusyError(
+                "A segmentation is under way; wait for it, or cancel it in the activity dock or the panel."
+            )
+        self.owner = owner
+        self.busy_changed.emit(True)
+
+    def release(self) -> None:
+        """Let the next run or batch begin."""
+        self.owner = None
+        self.busy_changed.emit(False)
+
+    def notify(self, message: Message, private: Iterable[str] = ()) -> Message:
+        """Show a message as a notification; log an error's traceback, and offer it behind a button.
+
+        Parameters
+        ----------
+        message : Message
+        private : iterable of str
+            Names that the log must not hold.
+
+        Returns
+        -------
+        Message
+            The same, its details as they were logged.
+        """
+        if message.details:
+            return replace(
+                message, details=tell_failure(message.text, message.details, self.parent(), private)
+            )
+        _NOTIFICATIONS[message.kind](message.text)
+        return message
 
     def warm_up(self) -> None:
         """Start the child and load the model, before they are needed."""
