@@ -1,8 +1,7 @@
-"""Where a file keeps its voxels, as its header says: NRRD, MetaImage.
+"""Read where NRRD and MetaImage files keep their voxels, and refuse headers that SimpleITK must not see.
 
-SimpleITK believes headers: it fills what is missing with zeros, allocates what a header declares, follows
-an ``.mhd`` to any file of the disk, and dies with the whole process of some that are damaged. So a header
-is looked at here first.
+SimpleITK believes headers: it fills missing voxels with zeros, allocates what a header declares, follows an
+``.mhd`` to any file of the disk, and ends the whole process at some that are damaged.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ def read_header(path: Path, kind: str) -> Stored:
     ScanError
         If the file cannot be read, is of another kind, or keeps its voxels in a way that is not read.
     """
-    with damage_told(path, kind), opened(path) as file:
+    with as_scan_error(path, kind), opened(path) as file:
         return {"NRRD": _nrrd, "MetaImage": _metaimage}[kind](path, file)
 
 
 @contextmanager
-def damage_told(path: Path, kind: str) -> Iterator[None]:
-    """Tell in one sentence what a parser has against a file of a kind."""
+def as_scan_error(path: Path, kind: str) -> Iterator[None]:
+    """Turn a parser's error about a file of a kind into one sentence."""
     try:
         str(path).encode()  # of another name SimpleITK ends the process
         yield
@@ -59,12 +58,12 @@ def sheared(name: str) -> ScanError:
 
 
 def check_spacing(name: str, spacing: Iterable[float]) -> None:
-    """Refuse distances between voxels that cannot be.
+    """Check that the distances between voxels are possible.
 
     Raises
     ------
     ScanError
-        If one is not positive, or no number.
+        If a distance is not positive, or no number.
     """
     if not all(math.isfinite(distance) and distance > 0 for distance in spacing):
         raise ScanError(f"{name} has an impossible voxel spacing: {', '.join(map(str, spacing))}.")
@@ -148,7 +147,7 @@ _COUNTS = {
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:
-    """The lines of a header without their ends, to the end of the file; one that goes on and on is none."""
+    """Yield the lines of a header without their ends; one that goes on and on is no header."""
     while file.tell() < _LONGEST_HEADER:
         line = file.readline(_LONGEST_HEADER)
         if not line:
@@ -168,7 +167,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _beside(path: Path, name: str) -> Path:
-    """The file beside a header that holds its voxels; a header may not name another place of the disk."""
+    """Return the file beside a header that holds its voxels; a header may name no other folder."""
     name = name.removeprefix("./")
     if re.match(r"LIST\b", name) or re.search(r"%\d*d", name):
         raise ScanError(f"{path.name} has its voxels in several files; save it as one.")

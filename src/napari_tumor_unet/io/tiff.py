@@ -1,4 +1,4 @@
-"""TIFF stacks: (Z, Y, X) or with a channel axis of three (pre, FLAIR, post), with ImageJ or OME spacing."""
+"""Read and write TIFF stacks: (Z, Y, X) or with a channel axis (pre, FLAIR, post), in ImageJ or OME style."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_tiff(path: Path, name: str) -> Scan:
 
 
 def write_tiff_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:
-    """Write a mask (Z, Y, X), with the scan's spacing where it is known."""
+    """Write a mask (Z, Y, X), with the scan's spacing if it is in mm."""
     metadata: dict[str, Any] = {"axes": "ZYX"}
     resolution = None
     if scan.in_mm:
@@ -55,7 +55,7 @@ def write_tiff_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Sc
 
 
 def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float, float] | None]:
-    """Voxels, channels moved to the second axis, and spacing (z, y, x) in mm where the file tells it."""
+    """Return voxels, with any channels on the second axis, and the spacing (z, y, x) in mm if it is there."""
     try:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
@@ -79,7 +79,7 @@ def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float, float] |
 
 
 def _misses_pages(file: tifffile.TiffFile) -> bool:
-    """Whether the last page names a next one: tifffile reads what is left of a truncated file."""
+    """Tell whether the last page names a next one: tifffile reads what is left of a truncated file."""
     file.filehandle.seek(file.pages.next_page_offset or 0)
     return any(file.filehandle.read(file.tiff.offsetsize))
 
