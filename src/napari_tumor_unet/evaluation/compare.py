@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.evaluation.overlap import Counts, overlap
+from napari_tumor_unet.inference.regions import box_around
 from napari_tumor_unet.scan.grid import Grid
 
 
@@ -110,15 +111,6 @@ def crop(pair: MaskPair, label: int | None) -> MaskPair:
         reference=reference,
         grid=replace(grid, shape=reference.shape, offset=offset),
     )
-
-
-def box_around(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """Find the smallest box that holds a mask; one voxel where it is empty."""
-    box = []
-    for axis in range(mask.ndim):
-        there = np.flatnonzero(mask.any(axis=tuple(set(range(mask.ndim)) - {axis})))
-        box.append(slice(int(there[0]), int(there[-1]) + 1) if len(there) else slice(0, 1))
-    return tuple(box)
 
 
 def slice_overlaps(pair: MaskPair, label: int | None) -> list[Counts]:

@@ -158,17 +158,11 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Cou
     grid = pair.grid
     p, r = binarise(pair, label)
     counts = counts or overlap(p, r)
-    notes = [*pair.notes, *rules_at_work(counts)]
-    distances: dict[str, float] = {}
+    surfaces = None
     if counts.predicted and counts.reference:
         from napari_tumor_unet.evaluation.surface_distance import surface_distances
 
         surfaces = surface_distances(p, r, grid.spacing, tolerance)
-        distances = {
-            "hausdorff95": surfaces.hausdorff95,
-            "average_surface_distance": surfaces.average,
-            "surface_dice": surfaces.dice,
-        }
     regions = match_regions(p, r)
     ml = grid.voxel_ml
     return Score(
@@ -184,15 +178,15 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Cou
         volume_reference_ml=None if ml is None else counts.reference * ml,
         volume_difference_ml=None if ml is None else (counts.predicted - counts.reference) * ml,
         unit="mm" if grid.in_mm else "voxel",
-        hausdorff95=distances.get("hausdorff95"),
-        average_surface_distance=distances.get("average_surface_distance"),
-        surface_dice=distances.get("surface_dice"),
+        hausdorff95=surfaces.hausdorff95 if surfaces else None,
+        average_surface_distance=surfaces.average if surfaces else None,
+        surface_dice=surfaces.dice if surfaces else None,
         tolerance=tolerance,
         regions_reference=regions.reference,
         regions_found=regions.found,
         regions_predicted=regions.predicted,
         regions_false=regions.false,
-        notes=tuple(notes),
+        notes=(*pair.notes, *rules_at_work(counts)),
     )
 
 

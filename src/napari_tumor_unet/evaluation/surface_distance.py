@@ -11,7 +11,7 @@ import torch
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance, compute_surface_dice
 from numpy.typing import NDArray
 
-from napari_tumor_unet.evaluation.compare import box_around
+from napari_tumor_unet.inference.regions import box_around
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_tumor_unet.inference.regions import box_around
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.scan.head import corners_of, find_head, is_masked
 
@@ -98,23 +99,15 @@ def measure_features(scan: Scan) -> ImageFeatures:
 def _shape(head: NDArray[np.bool_], pixel: tuple[float, float]) -> dict[str, float]:
     numbers = []
     for plane in head:
-        rows, columns = (np.flatnonzero(plane.any(axis)) for axis in (1, 0))
-        box = plane[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        box = plane[box_around(plane)]
         length, width = box.shape
         y, x = np.ogrid[-1 : 1 : length * 1j, -1 : 1 : width * 1j]
         widths = box.sum(axis=1)
         front, behind = (
             widths[int(a * length) : int(a * length) + max(1, length // 10)].mean() for a in (0.2, 0.7)
         )
-        numbers.append(
-            (
-                _dice(box, y**2 + x**2 <= 1),
-                _dice(box, box[:, ::-1]),
-                front / max(behind, 1),
-                length * pixel[0],
-                width * pixel[1],
-            )
-        )
+        roundness, symmetry = _dice(box, y**2 + x**2 <= 1), _dice(box, box[:, ::-1])
+        numbers.append((roundness, symmetry, front / max(behind, 1), length * pixel[0], width * pixel[1]))
     sides = (head[:, 0], head[:, -1], head[:, :, 0], head[:, :, -1])
     names = ("roundness", "symmetry", "anterior_width_ratio", "length_mm", "width_mm")
     return dict(zip(names, np.median(numbers, axis=0).tolist(), strict=True)) | {

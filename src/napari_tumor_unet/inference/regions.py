@@ -64,7 +64,7 @@ def drop_faint_regions(
     -------
     Dropped
     """
-    box = _box(mask)
+    box = box_around(mask)
     regions, n = _label(mask[box])
     inside = regions > 0
     excess = probability[box][inside].astype(np.int64) - (_lowest(threshold) - 1)
@@ -74,21 +74,21 @@ def drop_faint_regions(
 
 def drop_small_regions(mask: NDArray[np.uint8], fewest: int) -> Dropped:
     """Remove regions of fewer voxels from a mask (Z, Y, X), in place."""
-    box = _box(mask)
+    box = box_around(mask)
     regions, n = _label(mask[box])
     return _drop(mask, box, regions, n, np.bincount(regions.ravel()) < fewest)
 
 
 def count_regions(mask: NDArray[np.uint8]) -> int:
     """How many regions a mask (Z, Y, X) has."""
-    return _label(mask[_box(mask)])[1]
+    return _label(mask[box_around(mask)])[1]
 
 
 def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
     """Find the regions of a mask (Z, Y, X), the largest first; of very many the largest ``most``."""
     from scipy import ndimage
 
-    box = _box(mask)
+    box = box_around(mask)
     labels, _ = _label(mask[box])
     sizes = np.bincount(labels.ravel())[1:]
     boxes = ndimage.find_objects(labels)
@@ -100,13 +100,22 @@ def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
 
 def voxels_of(mask: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.intp], ...]:
     """Return the indices (z, y, x) of a region's voxels; empty if its seed is no longer in the mask."""
-    box = _box(mask)
+    box = box_around(mask)
     labels, _ = _label(mask[box])
     seed = tuple(i - part.start for i, part in zip(region.seed, box, strict=True))
     inside = all(0 <= i < n for i, n in zip(seed, labels.shape, strict=True))
     label = labels[seed] if inside else 0
     voxels = np.nonzero(labels == label) if label else tuple(np.zeros(0, np.intp) for _ in range(3))
     return tuple(i + part.start for i, part in zip(voxels, box, strict=True))
+
+
+def box_around(mask: NDArray[np.bool_ | np.uint8]) -> tuple[slice, ...]:
+    """Find the smallest box around a mask, as labelling air takes time; one voxel where the mask is empty."""
+    box = []
+    for axis in range(mask.ndim):
+        there = np.flatnonzero(mask.any(axis=tuple(set(range(mask.ndim)) - {axis})))
+        box.append(slice(int(there[0]), int(there[-1]) + 1) if len(there) else slice(0, 1))
+    return tuple(box)
 
 
 def _label(mask: NDArray[np.uint8 | np.bool_]) -> tuple[NDArray[np.int32], int]:
@@ -119,7 +128,7 @@ def _label(mask: NDArray[np.uint8 | np.bool_]) -> tuple[NDArray[np.int32], int]:
 
 def _drop(
     mask: NDArray[np.uint8],
-    box: tuple[slice, slice, slice],
+    box: tuple[slice, ...],
     regions: NDArray[np.int32],
     n: int,
     unwanted: NDArray[np.bool_],
@@ -146,12 +155,3 @@ def _region(part: NDArray[np.bool_], start: list[int]) -> Region:
         largest_slice=start[0] + z,
         seed=(start[0] + z, start[1] + int(y), start[2] + int(x)),
     )
-
-
-def _box(mask: NDArray[np.uint8]) -> tuple[slice, slice, slice]:
-    """Find the smallest box around a mask, as labelling air takes time; a voxel where the mask is empty."""
-    edges = []
-    for axis in range(3):
-        there = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
-        edges.append(slice(int(there[0]), int(there[-1]) + 1) if len(there) else slice(0, 1))
-    return edges[0], edges[1], edges[2]

@@ -145,17 +145,12 @@ def _random_grid(images: Tensor, settings: Augmentation, generator: torch.Genera
     """Draw the sampling positions (N, H, W, 2) of a random affine and, in half of the slices, elastic map."""
     n = len(images)
     angle = torch.deg2rad(_uniform((n,), -settings.rotation, settings.rotation, generator))
-    stretch = 1 + _uniform((n, 2), -settings.scale, settings.scale, generator)
+    wide, high = (1 + _uniform((n, 2), -settings.scale, settings.scale, generator)).T
     mirror = 1 - 2 * _chance(n, settings.flip, generator).float()
-    shift = _uniform((n, 2), -2 * settings.shift, 2 * settings.shift, generator)
+    right, down = _uniform((n, 2), -2 * settings.shift, 2 * settings.shift, generator).T
     cos, sin = torch.cos(angle), torch.sin(angle)
-    matrix = torch.stack(
-        [
-            torch.stack([cos * stretch[:, 0] * mirror, -sin * stretch[:, 1], shift[:, 0]], dim=1),
-            torch.stack([sin * stretch[:, 0] * mirror, cos * stretch[:, 1], shift[:, 1]], dim=1),
-        ],
-        dim=1,
-    )
+    rows = [cos * wide * mirror, -sin * high, right, sin * wide * mirror, cos * high, down]
+    matrix = torch.stack(rows, dim=1).view(n, 2, 3)
     grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
     if settings.elastic:
         coarse = _uniform((n, 2, 7, 7), -2 * settings.elastic, 2 * settings.elastic, generator)
@@ -178,14 +173,12 @@ def _change_intensities(images: Tensor, strength: float, generator: torch.Genera
     unit = ((images + 2) / span).clamp(min=0)
     images = unit**gamma * span - 2
     images = images * torch.exp(strength * each(-0.25, 0.25)) + strength * each(-0.3, 0.3)
-    field = F.interpolate(
-        _uniform((n, 1, 4, 4), -0.25, 0.25, generator), (height, width), mode="bicubic", align_corners=True
-    )
+    coarse = _uniform((n, 1, 4, 4), -0.25, 0.25, generator)
+    field = F.interpolate(coarse, (height, width), mode="bicubic", align_corners=True)
     field *= _chance(n, 0.4, generator).float()[:, None, None, None]
     images = (images + 2) * torch.exp(strength * field) - 2
-    level = (
-        strength * _uniform((n, 1, 1, 1), 0, 0.2, generator) * _chance(n, 0.3, generator)[:, None, None, None]
-    )
+    level = strength * _uniform((n, 1, 1, 1), 0, 0.2, generator)
+    level = level * _chance(n, 0.3, generator)[:, None, None, None]
     return images + level * torch.randn(images.shape, generator=generator)
 
 
