@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.evaluation.overlap import Counts, overlap
-from napari_tumor_unet.inference.regions import box_around
+from napari_tumor_unet.inference.regions import box_around, label_regions
 from napari_tumor_unet.scan.grid import Grid
 
 
@@ -74,8 +74,8 @@ def align(prediction: NDArray[Any], its_grid: Grid, reference: NDArray[Any], gri
         alike = (its_grid.placed, its_grid.in_mm) == (grid.placed, grid.in_mm)
         alike = alike and np.allclose(its_grid.spacing, grid.spacing)
         note = "The masks were compared voxel by voxel, as they do not both say where they lie."
-        known = its_grid if its_grid.in_mm and not grid.in_mm else grid
-        return MaskPair(prediction, reference, known, () if alike else (note,))
+        in_mm = its_grid if its_grid.in_mm and not grid.in_mm else grid
+        return MaskPair(prediction, reference, in_mm, () if alike else (note,))
     if prediction.ndim != reference.ndim:
         raise ComparisonError("A plane and a volume cannot be compared; choose the slice that is meant.")
     if its_grid.is_same(grid):
@@ -141,10 +141,7 @@ def agreement(pair: MaskPair, label: int | None) -> NDArray[np.uint8]:
 
 def match_regions(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> LesionDetection:
     """Compare two masks region by region: voxels belong together that share a face, an edge or a corner."""
-    from scipy import ndimage  # importing it takes longer than a panel may take to open
-
-    touching = np.ones((3,) * reference.ndim, bool)
-    (predicted, n), (wanted, m) = (ndimage.label(mask, touching) for mask in (prediction, reference))
+    (predicted, n), (wanted, m) = (label_regions(mask) for mask in (prediction, reference))
     both = prediction & reference
-    hit, found = (len(np.unique(labels[both])) for labels in (predicted, wanted))
-    return LesionDetection(reference=int(m), found=found, predicted=int(n), false=int(n) - hit)
+    hit, detected = (len(np.unique(labels[both])) for labels in (predicted, wanted))
+    return LesionDetection(reference=m, found=detected, predicted=n, false=n - hit)

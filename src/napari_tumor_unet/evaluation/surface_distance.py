@@ -1,4 +1,4 @@
-"""How far the surfaces of two masks are apart, by MONAI."""
+"""Distances between the surfaces of two masks, by MONAI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several comparisons together: files matched by name, a table of them, and its summary."""
+"""Tables of scores: files matched by name, rows, and their summary."""
 
 from __future__ import annotations
 

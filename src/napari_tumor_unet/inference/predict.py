@@ -1,4 +1,4 @@
-"""A scan and a model to a segmentation: probability, mask, what was found, and where it came from."""
+"""Segment a scan with a model, slice by slice."""
 
 from __future__ import annotations
 

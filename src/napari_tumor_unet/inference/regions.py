@@ -1,4 +1,4 @@
-"""A probability to a mask, and a mask to its connected regions: faces, edges or corners touching."""
+"""Threshold a probability to a mask; find and drop connected regions, by faces, edges or corners."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_TOUCHING = np.ones((3, 3, 3), bool)
-
 
 @dataclass(frozen=True)
 class Region:
@@ -18,7 +16,7 @@ class Region:
     Attributes
     ----------
     voxels, slices : int
-        How many.
+        Numbers of them in the region.
     largest_slice : int
         Index of the slice with most of it.
     seed : tuple of int
@@ -65,7 +63,7 @@ def drop_faint_regions(
     Dropped
     """
     box = box_around(mask)
-    regions, n = _label(mask[box])
+    regions, n = label_regions(mask[box])
     inside = regions > 0
     excess = probability[box][inside].astype(np.int64) - (_lowest(threshold) - 1)
     weights = np.bincount(regions[inside], excess, minlength=1)
@@ -75,13 +73,13 @@ def drop_faint_regions(
 def drop_small_regions(mask: NDArray[np.uint8], fewest: int) -> Dropped:
     """Remove regions of fewer voxels from a mask (Z, Y, X), in place."""
     box = box_around(mask)
-    regions, n = _label(mask[box])
+    regions, n = label_regions(mask[box])
     return _drop(mask, box, regions, n, np.bincount(regions.ravel()) < fewest)
 
 
 def count_regions(mask: NDArray[np.uint8]) -> int:
-    """How many regions a mask (Z, Y, X) has."""
-    return _label(mask[box_around(mask)])[1]
+    """Count the regions of a mask (Z, Y, X)."""
+    return label_regions(mask[box_around(mask)])[1]
 
 
 def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
@@ -89,7 +87,7 @@ def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
     from scipy import ndimage
 
     box = box_around(mask)
-    labels, _ = _label(mask[box])
+    labels, _ = label_regions(mask[box])
     sizes = np.bincount(labels.ravel())[1:]
     boxes = ndimage.find_objects(labels)
     return [
@@ -101,7 +99,7 @@ def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
 def voxels_of(mask: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.intp], ...]:
     """Return the indices (z, y, x) of a region's voxels; empty if its seed is no longer in the mask."""
     box = box_around(mask)
-    labels, _ = _label(mask[box])
+    labels, _ = label_regions(mask[box])
     seed = tuple(i - part.start for i, part in zip(region.seed, box, strict=True))
     inside = all(0 <= i < n for i, n in zip(seed, labels.shape, strict=True))
     label = labels[seed] if inside else 0
@@ -118,11 +116,11 @@ def box_around(mask: NDArray[np.bool_ | np.uint8]) -> tuple[slice, ...]:
     return tuple(box)
 
 
-def _label(mask: NDArray[np.uint8 | np.bool_]) -> tuple[NDArray[np.int32], int]:
+def label_regions(mask: NDArray[np.uint8 | np.bool_]) -> tuple[NDArray[np.int32], int]:
     """Label the regions of a mask by number, and count them."""
     from scipy import ndimage  # importing it takes longer than a panel may take to open
 
-    labels, n = ndimage.label(mask, _TOUCHING)
+    labels, n = ndimage.label(mask, np.ones((3,) * mask.ndim, bool))
     return labels, int(n)
 
 

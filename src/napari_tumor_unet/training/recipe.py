@@ -201,7 +201,7 @@ def reason_of(error: ValueError) -> str:
         return str(error)
     first = error.errors()[0]
     path = [str(part) for part in first["loc"] if isinstance(part, str)]
-    kind, should, context = first["type"], first["msg"].partition(", not")[0], first.get("ctx", {})
+    kind, should, context = first["type"], first["msg"].partition(" after")[0], first.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
     if kind == "unexpected_keyword_argument":

@@ -1,4 +1,4 @@
-"""Scans of a training as the network sees them, and the batches that are drawn from them."""
+"""Cases of a training as the network sees them, and the batches drawn from them."""
 
 from __future__ import annotations
 
