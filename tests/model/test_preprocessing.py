@@ -33,8 +33,8 @@ def test_restoring_puts_a_blob_back_in_place(
     scan, mask = phantom(shape, spacing)
     preparation = Preparation(size=96, field=field)
     frame = find_frame(scan, preparation)
-    saved_marker = replace(frame, mean={"flair": 0.0}, std={"flair": 1.0})
-    blob = prepare(scan_from_volume(mask), saved_marker, preparation, range(shape[0]))[:, 1]
+    as_it_is = replace(frame, mean={"flair": 0.0}, std={"flair": 1.0})
+    blob = prepare(scan_from_volume(mask), as_it_is, preparation, range(shape[0]))[:, 1]
     restored = restore(blob, frame, shape[1:])
     assert restored.shape == mask.shape
     assert dice(restored > 127, mask) > 0.9

@@ -123,7 +123,7 @@ def test_one_grid_needs_no_resampling() -> None:
     assert (scan.name, scan.geometry, scan.spacing, scan.in_mm) == ("flair", AXIAL, AXIAL.spacing, True)
 
 
-def test_flair_alone_stays_saved_marker() -> None:
+def test_flair_alone_stays_as_it_is() -> None:
     assert combine(placed("flair")) == placed("flair")
 
 

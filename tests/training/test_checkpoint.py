@@ -47,7 +47,7 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     assert (restored["net"].weight == 3).all()
 
 
-def test_a_scaler_that_was_not_needed_is_left_saved_marker(tmp_path: Path) -> None:
+def test_a_scaler_that_was_not_needed_is_left_as_it_is(tmp_path: Path) -> None:
     off, on = torch.amp.GradScaler("cpu", enabled=False), torch.amp.GradScaler("cpu", enabled=True)
     save_checkpoint(tmp_path, "mine", parts() | {"scaler": off}, HISTORY)
     assert load_checkpoint(tmp_path, "mine", parts() | {"scaler": on}) != []

@@ -384,7 +384,7 @@ def test_long_names_are_told_apart_by_their_ends(viewer: napari.Viewer, panel: A
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", ["moved", "other data"])
-def test_a_layer_that_is_changed_is_compared_where_and_saved_marker_now(
+def test_a_layer_that_is_changed_is_compared_where_and_as_it_is_now(
     panel: Any, layers: tuple[Labels, Labels], masks: Masks, compare: Any, qtbot: Any, change: str
 ) -> None:
     set_layers(panel, *layers)
