@@ -7,6 +7,7 @@ from typing import Any
 from magicgui.widgets import Container
 from magicgui.widgets.bases import Widget
 from napari import Viewer
+from qtpy.QtCore import QEvent, QObject
 
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.errors import show_details
@@ -27,7 +28,7 @@ class Panel(Container[Any]):
     Attributes
     ----------
     connections : Connections
-        Undone when the panel is closed; the viewer goes on.
+        Undone when the panel is closed, as those of its sections are; the viewer goes on.
     message : Label
         What the user is told.
     details : PushButton
@@ -40,6 +41,7 @@ class Panel(Container[Any]):
         self._context = ViewerContext.of(viewer)
         self._viewer = self._context.viewer
         self._details = ""
+        self.native.installEventFilter(_Deleter(self.native))
         self.connections = Connections(self.native)
         self.message = text_label()
         self.details = button("Details", "What exactly went wrong.", self._show_details)
@@ -60,3 +62,12 @@ class Panel(Container[Any]):
 
     def _show_details(self) -> None:
         show_details(self.message.value, self._details, self.native)
+
+
+class _Deleter(QObject):
+    """Deletes a panel whose dock was closed; napari leaves that to the garbage collector."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        if event.type() == QEvent.Type.ParentChange and watched.parent() is None:
+            watched.deleteLater()
+        return False
