@@ -39,14 +39,14 @@ class ScorePanel(Panel):
         super().__init__(viewer)
         Autosaving.of(self._viewer)
         self.scoring = LiveScore(self._context)
-        self._labels: list[int] = []
+        self._label_values: list[int] = []
         self._point: tuple[float, ...] = ()
         self.prediction = choice("prediction", self._layers, "The mask to be judged.", nullable=True)
         self.reference = choice("reference", self._layers, "The mask that is taken for true.", nullable=True)
         self.swap = button("Swap", "Take each for the other.", self._swap)
         self.which = choice(
             "labels",
-            lambda: [_ALL, _EACH, *self._labels],
+            lambda: [_ALL, _EACH, *self._label_values],
             "Compare all labels as one, each, or one of them.",
         )
         self.tolerance = FloatSpinBox(
@@ -111,8 +111,9 @@ class ScorePanel(Panel):
         if (request := self.scoring.request) is None:
             return []
         layers = (request.prediction.layer, request.reference.layer)
-        names = [layer.name for layer in layers]
-        return [ScoreRow(*names, score, model_of(layers[0])) for score in self.numbers.scores]
+        prediction, reference = (str(layer.name) for layer in layers)
+        model = model_of(layers[0])
+        return [ScoreRow(prediction, reference, score, model) for score in self.numbers.scores]
 
     def _connect(self) -> None:
         for field in (self.prediction, self.reference, self.which, self.tolerance):
@@ -179,9 +180,8 @@ class ScorePanel(Panel):
         """Compare again after edits."""
         same = request.prediction.grid.is_same(request.reference.grid)
         self.live.enabled = same
-        self.live.tooltip = "Compare again while a mask is painted" + (
-            "." if same else "; on one grid alone."
-        )
+        only = "" if same else "; on one grid alone"
+        self.live.tooltip = f"Compare again while a mask is painted{only}."
         for layer in (request.prediction.layer, request.reference.layer):
             self._edits.add(layer.events.labels_update, self._on_edit)
             self._edits.add(layer.events.data, self._on_edit)
@@ -196,15 +196,15 @@ class ScorePanel(Panel):
         if request is None or not self.live.value:
             return
         before = (request.prediction, request.reference)
-        now = masks_to_compare(*(mask.layer for mask in before), self._point)
+        now = masks_to_compare(before[0].layer, before[1].layer, self._point)
         if not all(a.grid.is_same(b.grid) for a, b in zip(before, now, strict=True)):
             self.compare()  # a layer was moved, or has other data
         elif self.live.enabled:
             self.scoring.recount()
 
     def _on_counted(self, counts: PairCounts) -> None:
-        if self._labels != counts.labels:
-            self._labels = counts.labels
+        if self._label_values != counts.labels:
+            self._label_values = counts.labels
             asked = self.which.value
             with self.which.changed.blocked():
                 self.which.reset_choices()
