@@ -11,11 +11,11 @@ from superqt import QElidingLabel
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.recovery.store import OrphanedAutosave
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.widgets import button, row
 
 
-class RecoverySection(Container[Any]):
+class RecoverySection(Section):
     """A line for each layer with corrections that can be brought back; hidden where there are none.
 
     Parameters
@@ -25,12 +25,11 @@ class RecoverySection(Container[Any]):
 
     def __init__(self, autosaving: Autosaving) -> None:
         self._autosaving = autosaving
-        super().__init__(labels=False)
+        super().__init__()
         self.margins = (0, 0, 0, 8)
         autosaving.offered = True
-        self._connections = Connections(self.native)
-        self._connections.add(autosaving.changed, self._show)
-        self._connections.at_close(lambda: setattr(autosaving, "offered", False))
+        self.connections.add(autosaving.changed, self._show)
+        self.connections.at_close(lambda: setattr(autosaving, "offered", False))
         self._show()
 
     def _show(self) -> None:

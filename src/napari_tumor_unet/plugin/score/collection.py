@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from magicgui.widgets import Container
 from napari.utils.notifications import show_error, show_info
@@ -13,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_tumor_unet.evaluation.score import RULES, format_number
 from napari_tumor_unet.evaluation.tables import ScoreRow, as_csv, summarise_scores
+from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
@@ -20,7 +20,7 @@ _COLUMNS = ("prediction", "reference", "label", "Dice", "IoU", "Hausdorff 95 %")
 _NUMBERS = ("dice", "iou", "hausdorff95")  # the last of them
 
 
-class ScoreCollection(Container[Any]):
+class ScoreCollection(Section):
     """Copies or saves the comparison that is shown, and keeps a list of several.
 
     Parameters
@@ -40,8 +40,7 @@ class ScoreCollection(Container[Any]):
         self.copy = button("Copy", "Copy the numbers as text.", self._copy)
         self.save = button("Save...", "Save the numbers as CSV or JSON.", lambda: self._save(self._current()))
         self.add = button("Add to list", "Add the numbers to the list of several comparisons.", self._add)
-        super().__init__(widgets=[row(self.copy, self.save, self.add)], labels=False)
-        self.margins = (0, 0, 0, 0)
+        super().__init__(row(self.copy, self.save, self.add))
         self.save_all = button(
             "Save list...", "As CSV or JSON, with mean and spread.", lambda: self._save(self.rows)
         )

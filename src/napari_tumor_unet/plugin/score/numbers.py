@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from magicgui.widgets import Container, Label
+from magicgui.widgets import Label
 from qtpy.QtWidgets import QHeaderView, QTableWidgetItem
 
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.evaluation.score import RULES, Score, rules_at_work
+from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.widgets import wrap
 
@@ -17,14 +17,13 @@ _BAR = 16  # pixels, for more labels than are wide
 _LARGE = "<td style='padding-right: 24px'>{}<br><span style='font-size: xx-large'><b>{:.4f}</b></span></td>"
 
 
-class Numbers(Container[Any]):
+class Numbers(Section):
     """One column per label; Dice and IoU above the table are those of the first."""
 
     def __init__(self) -> None:
         self.large = Label(tooltip=RULES)
         self.table = TextTable((), 0)
-        super().__init__(widgets=[self.large, wrap(self.table)], labels=False)
-        self.margins = (0, 0, 0, 0)
+        super().__init__(self.large, wrap(self.table))
         self.table.verticalHeader().show()
         self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.setToolTip(RULES)

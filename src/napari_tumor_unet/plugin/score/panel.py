@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import napari
-from magicgui.widgets import CheckBox, Container, FloatSpinBox
+from magicgui.widgets import CheckBox, FloatSpinBox
 from napari.layers import Labels
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
@@ -20,7 +18,7 @@ from napari_tumor_unet.plugin.score.slices import Slices
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.panel import Panel
 from napari_tumor_unet.plugin.ui.viewer_context import Message
-from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, row
+from napari_tumor_unet.plugin.ui.widgets import align, button, choice, fields, folded, row
 
 _NAME = 17  # letters that have room, in large fonts too
 _ALL, _EACH = "all as one", "each by itself"
@@ -62,8 +60,7 @@ class ScorePanel(Panel):
         self.numbers = Numbers()
         self.slices = Slices(self._viewer)
         self.collection = ScoreCollection(self.rows)
-        choices = Container[Any](widgets=[self.prediction, self.reference, self.which, self.tolerance])
-        choices.margins = (0, 0, 0, 0)
+        choices = fields(self.prediction, self.reference, self.which, self.tolerance)
         self.lay_out(
             choices,
             row(self.start, self.swap, self.live),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
-from magicgui.widgets import Container, Label
+from magicgui.widgets import Label
 from napari import Viewer
 from napari.layers import Labels
 from napari.qt.threading import create_worker
@@ -21,7 +20,7 @@ from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_agree
 from napari_tumor_unet.plugin.score.curve import SliceCurve
 from napari_tumor_unet.plugin.score.live_score import PairCounts
 from napari_tumor_unet.plugin.score.mask_pair import LayerMask
-from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
 # In the order of agreement's codes; told apart by the colour-blind too (Okabe and Ito).
@@ -33,7 +32,7 @@ _COLOURS = {
 _LEGEND = "<br>".join(f"<span style='color: {colour}'>■</span> {name}" for name, colour in _COLOURS.items())
 
 
-class Slices(Container[Any]):
+class Slices(Section):
     """A curve of Dice by slice, the way to the worst slices, and a layer of agreement.
 
     Parameters
@@ -56,14 +55,10 @@ class Slices(Container[Any]):
         self.legend = Label(value=_LEGEND, visible=False)
         self.curve = SliceCurve(viewer, self._go_to)
         self._plot = wrap(self.curve)
-        super().__init__(
-            widgets=[self._plot, row(self.worst, self.next), self.agreement, self.legend], labels=False
-        )
-        self.margins = (0, 0, 0, 0)
+        super().__init__(self._plot, row(self.worst, self.next), self.agreement, self.legend)
         self.legend.visible = False
-        self._connections = Connections(self.native)
-        self._connections.add(viewer.dims.events.point, self._on_point)
-        self._connections.at_close(self.clear)
+        self.connections.add(viewer.dims.events.point, self._on_point)
+        self.connections.at_close(self.clear)
 
     @property
     def _slices(self) -> Sequence[Counts]:

@@ -1,4 +1,4 @@
-"""The frame that all panels share."""
+"""What all panels, and all their sections, share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,22 @@ from napari_tumor_unet.plugin.ui.widgets import Scrolled, button, text_label, wr
 _WIDTH = 300  # pixels; a sentence in fewer is a column of words
 
 
-class Panel(Container[Any]):
+class Section(Container[Any]):
+    """Widgets under each other in a panel, without a margin.
+
+    Attributes
+    ----------
+    connections : Connections
+        Undone when the panel is closed; the viewer goes on.
+    """
+
+    def __init__(self, *widgets: Widget) -> None:
+        super().__init__(widgets=list(widgets), labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.connections = Connections(self.native)
+
+
+class Panel(Section):
     """Widgets under each other in a dock, scrolled where the window is low, with a message among them.
 
     Parameters
@@ -27,8 +42,6 @@ class Panel(Container[Any]):
 
     Attributes
     ----------
-    connections : Connections
-        Undone when the panel is closed, as those of its sections are; the viewer goes on.
     message : Label
         What the user is told.
     details : PushButton
@@ -36,13 +49,11 @@ class Panel(Container[Any]):
     """
 
     def __init__(self, viewer: Viewer) -> None:
-        super().__init__(labels=False)
-        self.margins = (0, 0, 0, 0)
+        super().__init__()
         self._context = ViewerContext.of(viewer)
         self._viewer = self._context.viewer
         self._details = ""
         self.native.installEventFilter(_Deleter(self.native))
-        self.connections = Connections(self.native)
         self.message = text_label()
         self.details = button("Details", "What exactly went wrong.", self._show_details)
 
