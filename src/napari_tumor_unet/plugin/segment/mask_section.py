@@ -148,7 +148,7 @@ class ResultSection(Container[Any]):
             except ScanError as error:
                 show_error(str(error))
                 return
-            saved = Autosaving.of(self._viewer).as_it_is(layer) if file.whole else None
+            saved = Autosaving.of(self._viewer).saved_marker(layer) if file.whole else None
             worker = create_worker(_try_to_save, Path(name), ending_of(proposed), file, _start_thread=False)
             worker.returned.connect(partial(_tell, saved))
             worker.start()
