@@ -17,8 +17,9 @@ from qtpy.QtGui import QAction, QKeySequence, QShortcut
 from napari_tumor_unet.inference.regions import threshold_mask
 from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.plugin.layers.layer_scan import Choice, scan_of
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment
 from napari_tumor_unet.plugin.segment.mask_editor import slices_to_teach
 from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
 from napari_tumor_unet.plugin.segment.review import Review
@@ -49,7 +50,7 @@ def finished(
     viewer: napari.Viewer,
     image: Image,
     slices: np.ndarray,
-    choice: Choice | None = None,
+    choice: SequenceAssignment | None = None,
     computed: Sequence[int] | None = None,
 ) -> Labels:
     """A result as a run leaves it that gave these probabilities."""
@@ -183,7 +184,7 @@ def test_slices_along_another_axis_come_to_the_screen(
     upright = probability()
     stored = np.moveaxis(np.rot90(np.zeros(upright.shape), -turn, axes=(1, 2)), 0, across)
     image = viewer.add_image(stored, contrast_limits=(0, 1), scale=(2, 3, 4), translate=(5, 6, 7))
-    layer = finished(viewer, image, upright, Choice(across=across, turn=turn))
+    layer = finished(viewer, image, upright, SequenceAssignment(across=across, turn=turn))
     panel.review.update()
     section = panel.review
     assert section.said.value.startswith("No slice of this mask is on screen; 0 of 4")

@@ -13,7 +13,7 @@ from napari.layers import Image, Labels, Layer
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, scan_of
 from napari_tumor_unet.plugin.layers.lazy_volume import Place, axes_of, voxels_of
 from napari_tumor_unet.plugin.layers.metadata import MaskMetadata, is_agreement, mask_metadata
-from napari_tumor_unet.plugin.layers.sequences import Choice, is_flair, scan_id
+from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment, is_flair, scan_id
 from napari_tumor_unet.plugin.layers.transforms import data_to_world, mm_in
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.grid import Grid
@@ -44,7 +44,8 @@ class LayerPair:
             If the image is no scan, or the mask has another shape or place.
         """
         place = self._metadata.place
-        source = scan_of(self.image, layers, self._point(place), Choice(across=place.across, turn=place.turn))
+        slices = SequenceAssignment(across=place.across, turn=place.turn)
+        source = scan_of(self.image, layers, self._point(place), slices)
         shape, wanted = voxels_of(self.labels).shape, source.mask_shape()
         if shape != wanted:
             raise ScanError(f"{self.labels.name} has shape {shape}, but its scan {wanted}.")

@@ -14,7 +14,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.registry import find_model
-from napari_tumor_unet.plugin.layers.layer_scan import flair_of, scan_of
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
@@ -52,9 +53,8 @@ class Several(QObject):
     def segment_layers(self, images: Iterable[Image], **options: Any) -> None:
         """Segment image layers, each into a labels layer of its own; options as for ``Session.segment``."""
         self._begin()
-        everything = [layer for layer in self._session.viewer.layers if isinstance(layer, Image)]
-        flairs = [flair_of(image, everything) for image in images]
-        self._images = deque(dict.fromkeys(flairs))
+        sequences = ViewerSequences.of(self._session.viewer.layers)
+        self._images = deque(dict.fromkeys(map(sequences.flair, images)))
         self._options = options
         self._session.progressed.connect(self._on_slices)
         self._session.ended.connect(self._on_layer)

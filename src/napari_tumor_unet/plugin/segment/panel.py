@@ -14,7 +14,8 @@ from qtpy.QtWidgets import QSizePolicy
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
-from napari_tumor_unet.plugin.layers.layer_scan import flair_of, scan_of
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.section import RecoverySection
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.batch import Several
@@ -64,7 +65,8 @@ class SegmentPanel(Container[Any]):
         self.said = Label(value="")
         self.warned = notice()
         self.details = button("Details", "What exactly went wrong.", self._show_details)
-        self.scan = ScanSection()
+        self._sequences = ViewerSequences.of(self._viewer.layers)
+        self.scan = ScanSection(self._sequences)
         self.recovery = RecoverySection(Autosaving.of(self._viewer))
         self.result = ResultSection(self._viewer)
         self.review = ReviewSection(self._viewer)
@@ -137,7 +139,7 @@ class SegmentPanel(Container[Any]):
 
     def _show_scan(self, *_: object) -> None:
         self.layer.reset_choices()
-        self.scan.show(self.layer.value, [layer for layer in self._viewer.layers if isinstance(layer, Image)])
+        self.scan.show(self.layer.value)
 
     def _on_scan(self, *_: object) -> None:
         """Another scan: what was said of the last one is not said of it."""
@@ -149,8 +151,7 @@ class SegmentPanel(Container[Any]):
     def _is_told_of(self) -> bool:
         """Whether the last run was one of the scan that is chosen."""
         image = self.layer.value
-        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
-        return image is not None and str(flair_of(image, images).unique_id) == self._session.about
+        return image is not None and str(self._sequences.flair(image).unique_id) == self._session.about
 
     def _chosen(self) -> dict[str, str]:
         return {"model": str(self.model.value), "device": self.device.value}
@@ -158,7 +159,7 @@ class SegmentPanel(Container[Any]):
     def _start(self) -> None:
         try:
             layers, point = self._viewer.layers, self._viewer.dims.point
-            source = scan_of(self.layer.value, layers, point, self.scan.choice)
+            source = scan_of(self.layer.value, layers, point, self.scan.assignment)
             self._session.segment(source, only=self.extent.value, **self._chosen())
         except TumourUnetError as error:
             self._show_message(self._context.notify(Message(str(error), "error")))
