@@ -23,13 +23,14 @@ class TumourUnetError(Exception):
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, ending: str = "") -> Iterator[Path]:
     """Yield a temporary path beside ``path``, and rename it to ``path`` once the block has ended well.
 
-    The temporary file keeps the ending of ``path``, as writers choose a format by it. Whatever happens, no
-    temporary file is left, and a file that was at ``path`` is replaced whole or not at all.
+    The temporary file ends as ``path`` does, or as told: writers choose a format by it, SimpleITK only in
+    lower case. Whatever happens, no temporary file is left, and a file that was at ``path`` is replaced whole
+    or not at all.
     """
-    partial = path.with_name(f".partial-{path.name}")
+    partial = path.with_name(f".partial-{path.name}{ending}")
     try:
         yield partial
         partial.replace(path)

@@ -126,6 +126,12 @@ def press(button: Any, qtbot: Any) -> None:
     qtbot.mouseClick(button.native, Qt.MouseButton.LeftButton)
 
 
+def choose_model(panel: Any, name: str, qtbot: Any) -> None:
+    """Choose a model in the panel Segment, where models are listed by a thread."""
+    panel.models.choose(name)
+    qtbot.waitUntil(lambda: panel.model.value == name, timeout=PATIENCE)
+
+
 def entries_of(viewer: napari.Viewer, title: str) -> list[QAction]:
     """Of a submenu of the menu Layers, as the user sees them when it opens."""
     viewer.window.layers_menu.aboutToShow.emit()

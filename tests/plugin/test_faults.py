@@ -191,7 +191,9 @@ def test_a_model_that_was_deleted_meanwhile_is_one_sentence(
         path.unlink()
     assert ended.args == [True]
     notified.clear()
-    start_segmentation()
+    with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
+        start_segmentation()
+    assert ended.args == [False]
     assert notified[0].startswith("There is no model 'tiny'; give a file, or one of: default, seed")
     assert not session.context.busy
 

@@ -11,10 +11,12 @@ import torch
 from napari_tumor_unet.training.checkpoint import (
     CheckpointError,
     Epoch,
+    identity_of,
     load_checkpoint,
     save_checkpoint,
 )
 from napari_tumor_unet.training.events import read_metrics
+from napari_tumor_unet.training.recipe import read_recipe
 from tests.conftest import Refused
 
 HISTORY = [Epoch(1, 2, 0.5, 0.25, 1e-3, 2.0), Epoch(2, 2, 0.25, math.nan, 5e-4, 2.5)]
@@ -24,6 +26,18 @@ def parts(value: float = 0.0) -> dict[str, Any]:
     layer = torch.nn.Linear(2, 2)
     torch.nn.init.constant_(layer.weight, value)
     return {"net": layer}
+
+
+IDENTITIES = {
+    "default": "44e66f2a93cadbaaf05fd5e928af41f26ace3e18e3e0d34279c9c16ab45a405b",
+    "seed": "4911d6eab0098f2ca7bd7b4dad2116356d51c938b260f563c1b271229a152333",
+}
+
+
+@pytest.mark.parametrize("name", IDENTITIES)
+def test_an_identity_stays_what_it_was(name: str) -> None:
+    data = [[("a", None, "scan", "mask")], [("b", (1, 2), "scan", "mask")]]
+    assert identity_of(read_recipe(name), data, [torch.arange(3.0)]) == IDENTITIES[name]
 
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, align, binarise, match_regions
 from napari_tumor_unet.evaluation.overlap import Counts, overlap
 from napari_tumor_unet.io.read import read_labels
-from napari_tumor_unet.scan.grid import Grid, grid_of, spaced
+from napari_tumor_unet.scan.grid import Grid, spaced
 
 RULES = (
     "Two empty masks agree: their Dice and IoU count as 1. If one alone is empty, they count as 0. Distances "
@@ -209,7 +209,7 @@ def rules_at_work(counts: Counts) -> list[str]:
 def _labels(source: ArrayLike | str | Path) -> tuple[NDArray[Any], Grid]:
     if isinstance(source, str | Path):
         scan = read_labels(source)
-        return np.asarray(scan.sequences["flair"]), grid_of(scan)
+        return np.asarray(scan.sequences["flair"]), scan.grid
     labels = np.asarray(source)
     return labels, spaced(labels.shape, [1.0] * labels.ndim, in_mm=False)
 

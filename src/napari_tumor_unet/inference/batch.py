@@ -76,9 +76,12 @@ def segment_files(
     Outcome
         At the end of each scan.
     """
+    from napari_tumor_unet.io.file_names import MASK_ENDING_OF
+
     scans = list({files.path.absolute(): files for files in scans}.values())
-    for files, name in zip(scans, output_names([files.path for files in scans]), strict=True):
-        mask_file = out / f"{name}_mask{_ending(files.path, mask_format)}"
+    for files, name in zip(scans, output_names(scans), strict=True):
+        ending = f".{mask_format}" if mask_format else MASK_ENDING_OF[files.format]
+        mask_file = out / f"{name}_mask{ending}"
         try:
             result = yield from _segment_scan(files, name, mask_file, model, device, threshold, overwrite)
             yield Outcome(name, result.findings, result.provenance, warnings=result.warnings)
@@ -87,23 +90,23 @@ def segment_files(
             yield Outcome(name, error=text or type(error).__name__, exists=isinstance(error, FileExistsError))
 
 
-def output_names(scans: list[Path]) -> list[str]:
+def output_names(scans: list[ScanFiles]) -> list[str]:
     """The name of each scan, with its parent folder's in front where it would collide with another's.
 
     Of scans beside each other that differ in the ending alone, the name is the whole file's. DICOM is never
     named after the patient, though its folder may be.
     """
     from napari_tumor_unet.io.dicom.deidentify import study_names
-    from napari_tumor_unet.io.read import is_dicom
 
-    studies = {path: study_names(path) for path in scans if is_dicom(path)}
+    studies = {files.path: study_names(files.path) for files in scans if files.format == "DICOM"}
     short = Counter(name for name, _ in studies.values())
     named = {path: unique if short[name] > 1 else name for path, (name, unique) in studies.items()}
-    files = [path for path in scans if path not in studies]
-    named |= zip(files, _names_of_files(files), strict=True)
+    paths = [files.path for files in scans]
+    others = [path for path in paths if path not in studies]
+    named |= zip(others, _names_of_files(others), strict=True)
     seen: Counter[str] = Counter()
     names = []
-    for path in scans:  # one study may be there twice
+    for path in paths:  # one study may be there twice
         seen[named[path]] += 1
         again = seen[named[path]]
         names.append(f"{named[path]}_{again}" if again > 1 else named[path])
@@ -170,9 +173,3 @@ def _segment_scan(
             break
     write_result(mask_file, result.mask, scan, result.to_json())
     return result
-
-
-def _ending(scan: Path, mask_format: str) -> str:
-    from napari_tumor_unet.io.file_names import ending_of_mask
-
-    return f".{mask_format}" if mask_format else ending_of_mask(scan)

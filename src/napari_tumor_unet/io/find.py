@@ -7,14 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path
 
 from napari_tumor_unet.io import slice_folder
 from napari_tumor_unet.io.dicom.deidentify import study_of
 from napari_tumor_unet.io.dicom.detect import first_image
-from napari_tumor_unet.io.file_names import KNOWN, ending_of, is_mask_name, scan_name
+from napari_tumor_unet.io.file_names import KNOWN, Format, ending_of, format_of, is_mask_name, scan_name
 from napari_tumor_unet.io.labels import is_labels
-from napari_tumor_unet.io.read import is_dicom, read_scan
+from napari_tumor_unet.io.read import read_as, read_scan
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.combine import combine
 from napari_tumor_unet.scan.sequence_names import (
@@ -47,6 +48,11 @@ class ScanFiles:
     problem: str = ""
     alone: bool = False
 
+    @cached_property
+    def format(self) -> Format:
+        """How FLAIR is stored."""
+        return format_of(self.path)
+
     def read(self) -> Scan:
         """Read them as one scan on FLAIR's grid.
 
@@ -57,7 +63,7 @@ class ScanFiles:
         """
         if self.problem:
             raise ScanError(self.problem)
-        scan = read_scan(self.path)
+        scan = read_as(self.path, self.format)
         if self.path.is_file() and is_labels(self.path, scan):
             raise ScanError(f"{self.path.name} holds labels; give the scan that they belong to.")
         if self.alone:
@@ -89,10 +95,11 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
     beside: dict[Path, list[Path]] = defaultdict(list)
     found: list[ScanFiles] = []
     for path in find_scans(folder):
-        if not (path.is_dir() and is_dicom(path)):
+        files = ScanFiles(path, alone=flair_alone)
+        if files.format != "DICOM":
             beside[path.parent].append(path)
         elif _matches(path.relative_to(folder), pattern):
-            found.append(ScanFiles(path, alone=flair_alone))  # its headers tell, not its name
+            found.append(files)  # its headers tell, not its name
     for paths in beside.values():
         named = {path: sequence_named(scan_name(path)) for path in paths}
         flairs = {path for path, sequence in named.items() if sequence == "flair"}

@@ -24,11 +24,6 @@ from napari_tumor_unet.scan import Geometry, Scan, ScanError
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a shell is for the user's results
 
-_KINDS = {
-    **dict.fromkeys((".nii", ".nii.gz"), "NIfTI"),
-    **dict.fromkeys((".nrrd", ".nhdr"), "NRRD"),
-    **dict.fromkeys((".mha", ".mhd"), "MetaImage"),
-}
 _READERS = {"NRRD": "NrrdImageIO", "MetaImage": "MetaImageIO"}
 _TYPES = {
     getattr(sitk, f"sitk{name}"): np.dtype(name.lower())
@@ -47,26 +42,25 @@ _TYPES = {
 }
 
 
-def read_volume(path: Path, name: str) -> Scan:
-    """Read a volume as FLAIR, permuted and flipped to the nearest axial order.
+def read_volume(path: Path, name: str, kind: str) -> Scan:
+    """Read a NIfTI, NRRD or MetaImage file as FLAIR, permuted and flipped to the nearest axial order.
 
     Raises
     ------
     ScanError
         If the file is damaged, of another format than its ending says, or no single volume.
     """
-    kind = _KINDS[ending_of(path)]
     with damage_told(path, kind):
         image, stored = _read_nifti(path) if kind == "NIfTI" else _read(path, kind)
     while image.GetDimension() > 3:
         image = image[..., 0]
     voxels, geometry = to_axial(sitk.JoinSeries(image) if image.GetDimension() == 2 else image)
     geometry = replace(geometry, stored_axes=stored.axes, oriented=stored.oriented)
-    return Scan(name, {"flair": voxels}, geometry.spacing, in_mm=stored.in_mm, geometry=geometry)
+    return Scan(name, {"flair": voxels}, in_mm=stored.in_mm, geometry=geometry)
 
 
-def write_volume_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:
-    """Write a mask on the grid of the file that the scan was read from.
+def write_volume_mask(path: Path, kind: str, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:
+    """Write a mask as a kind of file on the grid of the file that the scan was read from.
 
     Raises
     ------
@@ -79,7 +73,6 @@ def write_volume_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: 
         image = image[:, :, 0]
     while image.GetDimension() < geometry.stored_axes:
         image = sitk.JoinSeries(image)
-    kind = _KINDS[ending_of(path)]
     if kind == "NIfTI" and not geometry.oriented:
         nifti.write_unoriented(path, image)
     else:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet._common import atomic_write
 from napari_tumor_unet.io import itk, tiff
-from napari_tumor_unet.io.file_names import MASK_ENDINGS, MEDICAL_ENDINGS, ending_of, scan_name
+from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of, scan_name
 from napari_tumor_unet.io.labels import as_small_labels
 from napari_tumor_unet.scan import Scan, ScanError
 
@@ -35,23 +36,19 @@ def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
         )
     if mask.shape != scan.shape:
         raise ScanError(f"{path.name} needs a mask of the scan's shape {scan.shape}, not {mask.shape}.")
-    labels = as_small_labels(mask, path.name)
-    if ending not in MEDICAL_ENDINGS and labels.dtype.itemsize > 2:
+    labels, kind = as_small_labels(mask, path.name), FORMATS[ending]
+    if kind == "TIFF" and labels.dtype.itemsize > 2:
         raise ScanError(f"{path.name} cannot hold labels over 65,535; save them as {MASK_ENDINGS[0]}.")
-    # SimpleITK chooses the format by an ending in lower case.
-    partial = path.with_name(f".partial-{scan_name(path)}{ending}")
     try:
-        if ending in MEDICAL_ENDINGS:
-            itk.write_volume_mask(partial, labels, scan)
-        else:
-            tiff.write_tiff_mask(partial, labels, scan)
-        partial.replace(path)
+        with atomic_write(path, ending) as partial:
+            if kind == "TIFF":
+                tiff.write_tiff_mask(partial, labels, scan)
+            else:
+                itk.write_volume_mask(partial, kind, labels, scan)
     except (RuntimeError, ScanError) as error:  # the first is SimpleITK's, for all that can go wrong
         raise ScanError(
-            f"{path.name} cannot be written: is the disk full, or may you not write there?"
+            f"{path.name} cannot be written: is the disk full, or do you lack the permission?"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def sidecar_of(mask_file: Path) -> Path:

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.io.dicom import detect
-from napari_tumor_unet.io.file_names import ENDINGS
+from napari_tumor_unet.io.file_names import FORMATS
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
@@ -20,7 +20,7 @@ from napari_tumor_unet.plugin.ui.viewer_context import BusyError, Message
 if TYPE_CHECKING:
     import napari
 
-_PATTERNS = " ".join(f"*{ending}" for ending in (*ENDINGS, *detect.ENDINGS))
+_PATTERNS = " ".join(f"*{ending}" for ending in (*FORMATS, *detect.ENDINGS))
 
 
 def segment(viewer: napari.viewer.Viewer) -> None:

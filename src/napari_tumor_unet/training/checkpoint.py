@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import io
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.training.events import METRICS, Epoch
+from napari_tumor_unet.training.recipe import Recipe
 
 CHECKPOINT = "checkpoint.pt"
 
 
 class CheckpointError(TumourUnetError, RuntimeError):
     """A checkpoint that cannot be written or used; the message is one sentence."""
+
+
+def identity_of(recipe: Recipe, data: object, weights: Iterable[Tensor] = ()) -> str:
+    """Return what a checkpoint can be resumed for: a digest of a recipe, of data and of the first weights."""
+    digest = hashlib.sha256(repr((recipe, data)).encode())
+    for weight in weights:
+        digest.update(weight.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def make_folder(folder: Path) -> None:

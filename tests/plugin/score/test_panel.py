@@ -181,7 +181,7 @@ def test_layers_in_other_places_are_compared_in_the_world(
     (found,) = compare()
     expected = score(*masks, spacing=(5, 1, 0.5))
     assert (found.dice, found.hausdorff95) == (expected.dice, expected.hausdorff95)
-    assert "reference's grid" in panel.said.value
+    assert "reference's grid" in panel.message.value
     assert not panel.live.enabled
 
 
@@ -193,8 +193,8 @@ def test_what_cannot_be_compared_is_one_sentence(
     other = viewer.add_labels(masks[1], translate=(1000, 0, 0), **MM) if wrong == "elsewhere" else first
     panel.prediction.value, panel.reference.value = first, other
     press(panel.start, qtbot)
-    qtbot.waitUntil(lambda: panel.said.value.endswith("."), timeout=PATIENCE)
-    assert ("no space" if wrong == "elsewhere" else "two labels layers") in panel.said.value
+    qtbot.waitUntil(lambda: panel.message.value.endswith("."), timeout=PATIENCE)
+    assert ("no space" if wrong == "elsewhere" else "two labels layers") in panel.message.value
     assert not panel.numbers.visible
 
 
@@ -243,12 +243,12 @@ def test_the_way_leads_to_the_worst_slices(
     assert viewer.dims.current_step[0] == order[0]
     press(panel.slices.next, qtbot)
     assert viewer.dims.current_step[0] == order[1]
-    plot = panel.slices.curve.plot
+    plot = panel.slices.curve
     qtbot.waitUntil(plot.isVisible, timeout=PATIENCE)
     at = plot.mapFromScene(plot.getViewBox().mapViewToScene(QPointF(4, 0.5)))
     qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert viewer.dims.current_step[0] == 4
-    assert panel.slices.curve._here.value() == 4
+    assert panel.slices.curve.here.value() == 4
 
 
 def test_numbers_are_copied_saved_and_collected(
@@ -293,7 +293,7 @@ def test_empty_masks_are_never_a_silent_one(viewer: napari.Viewer, panel: Any, c
     (found,) = compare()
     assert found.dice == 1
     assert "Both masks are empty" in panel.numbers.large.value
-    assert "Both masks are empty" in panel.said.value
+    assert "Both masks are empty" in panel.message.value
 
 
 @pytest.mark.slow
@@ -317,7 +317,7 @@ def test_a_killed_child_leaves_dice_and_says_so(
     monkeypatch.setattr("napari_tumor_unet.plugin.score.live_score.answer_with_box", die)
     with qtbot.waitSignal(panel._comparing.failed, timeout=PATIENCE):
         press(panel.start, qtbot)
-    assert "process was stopped" in panel.said.value
+    assert "process was stopped" in panel.message.value
     assert panel.numbers.visible
     press(panel.details, qtbot)
     box = panel.native.findChild(QMessageBox)
@@ -400,7 +400,7 @@ def test_a_layer_that_is_changed_is_compared_where_and_as_it_is_now(
     )
     (found,) = panel.numbers.scores
     assert found.dice == score(moved, masks[1]).dice
-    assert "reference's grid" in panel.said.value
+    assert "reference's grid" in panel.message.value
 
 
 def test_a_label_that_is_painted_anew_gets_its_column(
@@ -423,7 +423,7 @@ def test_a_layer_that_cannot_be_read_is_one_sentence_and_the_next_one_works(
     set_layers(panel, lost, layers[1])
     with qtbot.waitSignal(panel._comparing.failed, timeout=PATIENCE):
         press(panel.start, qtbot)
-    assert "could not be read" in panel.said.value
+    assert "could not be read" in panel.message.value
     assert panel.details.visible
     set_layers(panel, *layers)
     assert compare()

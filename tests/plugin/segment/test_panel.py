@@ -50,7 +50,7 @@ def test_a_panel_opened_late_takes_the_scan_on_screen(viewer: napari.Viewer, qtb
 @pytest.mark.usefixtures("head")
 def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     session, seen = Session.of(viewer), []
-    session.progressed.connect(lambda *_: seen.append((panel.said.value, panel.cancel.enabled)))
+    session.progressed.connect(lambda *_: seen.append((panel.message.value, panel.cancel.enabled)))
     with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
         press(panel.start, qtbot)
         assert not panel.start.enabled
@@ -58,7 +58,7 @@ def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel
     assert seen[0][0] == "1 of 6 slices"
     assert re.fullmatch(r"5 of 6 slices, \d+ s left", seen[1][0])
     assert seen[0][1]
-    assert panel.said.value.startswith("Tumour: ")
+    assert panel.message.value.startswith("Tumour: ")
     assert panel.start.enabled
     assert not panel.cancel.enabled
     assert viewer.layers[-1].data.any()
@@ -80,10 +80,10 @@ def test_an_inverted_scan_is_warned_of_and_no_other(
     assert told[0].startswith(panel.warned.value)
     viewer.layers.selection.active = scan
     assert not panel.warned.visible
-    assert panel.said.value == ""
+    assert panel.message.value == ""
     viewer.layers.selection.active = inverted
     assert panel.warned.visible
-    assert panel.said.value.endswith("clinical use.")
+    assert panel.message.value.endswith("clinical use.")
     viewer.layers.selection.active = scan
     assert click(viewer)
     assert not panel.warned.visible
@@ -95,14 +95,14 @@ def test_cancel_ends_the_run_and_says_so(viewer: napari.Viewer, panel: Any, head
     with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
         press(panel.cancel, qtbot)
     assert ended.args == [False]
-    assert "cancelled" in panel.said.value
+    assert "cancelled" in panel.message.value
     assert list(viewer.layers) == [head]
     assert panel.start.enabled
 
 
 def test_without_a_scan_the_panel_says_what_to_do(panel: Any, qtbot: Any) -> None:
     press(panel.start, qtbot)
-    assert panel.said.value == "There is no image to segment; open an MRI scan first."
+    assert panel.message.value == "There is no image to segment; open an MRI scan first."
 
 
 @pytest.mark.usefixtures("head")
@@ -115,26 +115,27 @@ def test_a_model_of_the_users_own_is_used(
 ) -> None:
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tiny_model_file), ""))
     panel.model.value = panel.model.choices[-1]
-    assert panel.model.value == tiny_model_file
+    assert panel.model.value == "default"  # until the file is known to be a model
+    qtbot.waitUntil(lambda: panel.model.value == tiny_model_file, timeout=PATIENCE)
     with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE):
         press(panel.start, qtbot)
     assert viewer.layers[-1].metadata["napari-tumor-unet"]["provenance"]["model"] == "tiny"
 
 
 def test_a_file_that_is_no_model_is_declined_and_the_default_stays(
-    panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any, notified: list[str]
 ) -> None:
     (tmp_path / "no.safetensors").write_text("nothing")
-    said: list[str] = []
-    monkeypatch.setattr("napari_tumor_unet.plugin.segment.model_section.show_error", said.append)
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "no.safetensors"), ""))
     panel.model.value = panel.model.choices[-1]
+    qtbot.waitUntil(lambda: bool(notified), timeout=PATIENCE)
     assert panel.model.value == "default"
-    assert said == ["no.safetensors is damaged or no model file (.safetensors)."]
+    assert notified == ["no.safetensors is damaged or no model file (.safetensors)."]
 
 
 def test_the_card_of_the_model_is_one_click_away(panel: Any, qtbot: Any) -> None:
     press(panel.models.card, qtbot)
+    qtbot.waitUntil(lambda: panel.model.native.findChild(QMessageBox) is not None, timeout=PATIENCE)
     box = panel.model.native.findChild(QMessageBox)
     assert box.isVisible()
     assert "mean Dice" in box.informativeText()
@@ -172,7 +173,9 @@ def test_choices_outlast_layers_that_come_and_go(
 ) -> None:
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tiny_model_file), ""))
     panel.model.value = panel.model.choices[-1]
-    qtbot.waitUntil(lambda: "cpu" in panel.device.choices, timeout=PATIENCE)
+    qtbot.waitUntil(
+        lambda: "cpu" in panel.device.choices and panel.model.value == tiny_model_file, timeout=PATIENCE
+    )
     panel.device.value = "cpu"
     viewer.add_image(np.zeros((3, 8, 8)))
     assert panel.device.value == "cpu"

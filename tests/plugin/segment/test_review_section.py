@@ -23,17 +23,17 @@ from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment
 from napari_tumor_unet.plugin.segment.mask_editor import slices_to_teach
 from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
 from napari_tumor_unet.plugin.segment.review import Review
-from tests.plugin.conftest import PATIENCE, press
+from tests.plugin.conftest import PATIENCE, choose_model, press
 
 DOUBTFUL = (0, 40, 10, 0, 80, 0, 20)  # voxels of each slice with an even chance; slice 1 has a sure tumour
 ORDER = (4, 1, 6, 2)
 
 
 @pytest.fixture
-def panel(viewer: napari.Viewer, tiny_model_file: Path) -> Any:
+def panel(viewer: napari.Viewer, tiny_model_file: Path, qtbot: Any) -> Any:
     registry.import_model(tiny_model_file)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
-    panel.models.choose("tiny")
+    choose_model(panel, "tiny", qtbot)
     return panel
 
 

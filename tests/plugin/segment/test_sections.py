@@ -15,6 +15,7 @@ import pytest
 import SimpleITK as sitk
 import tifffile
 from napari.layers import Layer
+from napari.utils.notifications import Notification, notification_manager
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from superqt import QCollapsible
 
@@ -28,7 +29,7 @@ from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError
 from tests.conftest import make_phantom
-from tests.plugin.conftest import PATIENCE, press
+from tests.plugin.conftest import PATIENCE, choose_model, press
 
 REAL_SETTINGS = getattr(napari.settings, "get_plugin_settings", None)
 
@@ -38,7 +39,7 @@ def panel(viewer: napari.Viewer, tiny_model_file: Path, qtbot: Any) -> Any:
     """The panel, with a model that takes no time."""
     registry.import_model(tiny_model_file)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
-    panel.models.choose("tiny")
+    choose_model(panel, "tiny", qtbot)
     for fold in panel.native.findChildren(QCollapsible):
         fold.expand(animate=False)
     qtbot.waitUntil(panel.several.layers.native.isVisible, timeout=PATIENCE)
@@ -52,7 +53,7 @@ def run(viewer: napari.Viewer, panel: Any, qtbot: Any) -> Any:
     def segment() -> napari.layers.Labels:
         with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
             press(panel.start, qtbot)
-        assert ended.args == [True], panel.said.value
+        assert ended.args == [True], panel.message.value
         return next(layer for layer in reversed(viewer.layers) if "written" in layer.metadata.get(KEY, {}))
 
     return segment
@@ -61,11 +62,14 @@ def run(viewer: napari.Viewer, panel: Any, qtbot: Any) -> Any:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What sections say in notifications."""
-    said: list[str] = []
-    for name in ("mask_section", "model_section", "batch_section"):
-        for kind in ("show_info", "show_error"):
-            monkeypatch.setattr(f"napari_tumor_unet.plugin.segment.{name}.{kind}", said.append)
-    return said
+    texts: list[str] = []
+
+    def keep(shown: Notification) -> None:
+        if not shown.message.endswith("clinical use."):  # of the run before
+            texts.append(shown.message)
+
+    monkeypatch.setattr(notification_manager, "dispatch", keep)
+    return texts
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> None:
@@ -105,7 +109,7 @@ def test_of_channels_that_nobody_knows_the_user_says_which_is_flair(
         np.stack([flair()] * 4), axis_labels=("c", "z", "y", "x"), contrast_limits=(0, 200)
     )
     press(panel.start, qtbot)
-    assert panel.said.value.startswith(f"{four.name} has 4 channels")
+    assert panel.message.value.startswith(f"{four.name} has 4 channels")
     panel.scan.sequences["flair"].value = "channel 3"
     assert run().data.shape == (6, 40, 40)
 
@@ -121,15 +125,15 @@ def test_this_slice_alone_leaves_the_others(viewer: napari.Viewer, panel: Any, r
     assert run() is mask
     assert mask.data[4].any()
     assert mask.data[2].any()
-    assert panel.said.value.startswith(f"Tumour: {np.count_nonzero(mask.data):,} voxels, 2 slices")
+    assert panel.message.value.startswith(f"Tumour: {np.count_nonzero(mask.data):,} voxels, 2 slices")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("axis", "turns", "front"), [(2, 1, "left"), (1, 3, "right"), (0, 2, "down")])
 def test_slices_that_lie_otherwise_give_the_same_mask(
-    viewer: napari.Viewer, panel: Any, run: Any, axis: int, turns: int, front: str
+    viewer: napari.Viewer, panel: Any, run: Any, qtbot: Any, axis: int, turns: int, front: str
 ) -> None:
-    panel.models.choose("default")
+    choose_model(panel, "default", qtbot)
     upright = np.asarray(read_scan(sample_scan()).sequences["flair"])
     image = viewer.add_image(upright)
     expected = run().data.copy()
@@ -314,41 +318,53 @@ def test_a_mask_is_saved_in_two_formats_under_one_name(
 
 
 def test_models_are_imported_renamed_exported_and_deleted(
-    panel: Any, tmp_path: Path, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+    panel: Any,
+    qtbot: Any,
+    tmp_path: Path,
+    tiny_model_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: list[str],
 ) -> None:
     actions = {action.text(): action for action in panel.models.menu.actions()}
+
+    def choose(action: str, expected: str) -> None:
+        actions[action].trigger()
+        qtbot.waitUntil(lambda: panel.model.value == expected, timeout=PATIENCE)
+
+    choose_model(panel, "default", qtbot)
     registry.delete_model("tiny")
     answer(monkeypatch, tiny_model_file, tmp_path / "copy")
-    actions["Import..."].trigger()
-    assert panel.model.value == "tiny"
+    choose("Import...", "tiny")
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("mine", True))
-    actions["Rename..."].trigger()
-    assert panel.model.value == "mine"
+    choose("Rename...", "mine")
     actions["Export..."].trigger()
+    qtbot.waitUntil(lambda: told == ["The model is in copy.safetensors."], timeout=PATIENCE)
     assert (tmp_path / "copy.safetensors").read_bytes() == tiny_model_file.read_bytes()
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
     actions["Delete..."].trigger()
-    assert panel.model.value == "mine"
+    qtbot.wait(50)
+    assert "mine" in registry.user_models()
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
-    actions["Delete..."].trigger()
-    assert panel.model.value == "default"
-    assert told == ["The model is in copy.safetensors."]
+    choose("Delete...", "default")
+    assert "mine" not in registry.user_models()
+    assert len(told) == 1
 
 
 def test_a_bundled_model_offers_neither_renaming_nor_deleting(panel: Any, qtbot: Any) -> None:
     actions = {action.text(): action for action in panel.models.menu.actions()}
     for model, own in (("default", False), ("tiny", True)):
-        panel.models.choose(model)
+        choose_model(panel, model, qtbot)
         press(panel.models.manage, qtbot)
         assert [actions[name].isEnabled() for name in ("Rename...", "Delete...")] == [own, own]
         panel.models.menu.close()
 
 
 def test_a_name_that_is_taken_is_told_and_nothing_changes(
-    panel: Any, monkeypatch: pytest.MonkeyPatch, told: list[str]
+    panel: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("seed", True))
     panel.models._rename()
+    qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     assert "There is a model 'seed' already" in told[0]
     assert panel.model.value == "tiny"
 
@@ -359,6 +375,7 @@ def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
     qtbot: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    told: list[str],
 ) -> None:
     good = [viewer.add_image(flair(), name=name) for name in ("a", "c")]
     bad = viewer.add_image(np.zeros((5, 6, 40, 40)), name="b", axis_labels=("c", "z", "y", "x"))
@@ -366,7 +383,7 @@ def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
     with qtbot.waitSignal(panel.several._several.ended, timeout=PATIENCE):
         press(panel.several.layers, qtbot)
         assert not panel.start.enabled
-    assert panel.said.value == "2 scans segmented, 1 failed."
+    assert panel.message.value == "2 scans segmented, 1 failed."
     assert panel.start.enabled
     masks = [layer.name for layer in viewer.layers if "written" in layer.metadata.get(KEY, {})]
     assert masks == ["a tumour", "c tumour"]
@@ -376,6 +393,7 @@ def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
     assert "5 channels" in rows[2][2]
     answer(monkeypatch, tmp_path / "table")
     press(panel.several.save, qtbot)
+    qtbot.waitUntil(lambda: "The table is in table.csv." in told, timeout=PATIENCE)
     with (tmp_path / "table.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert [line["scan"] for line in lines] == ["a", "c", "b"]
@@ -467,7 +485,7 @@ def test_settings_are_remembered(
         REAL_SETTINGS(path_dir=tmp_path)
         dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
         qtbot.waitUntil(lambda e=expected, p=panel: (p.model.value, p.extent.value) == e, timeout=PATIENCE)
-        panel.models.choose("tiny")
+        choose_model(panel, "tiny", qtbot)
         panel.extent.value = True
         viewer.window.remove_dock_widget(dock)
     assert list(tmp_path.glob("napari-tumor-unet.yaml"))

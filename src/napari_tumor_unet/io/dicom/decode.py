@@ -29,7 +29,7 @@ def read_series(series: Series) -> Scan:
         known = series.spacing is not None
         return Scan(series.name, {"flair": _decoded(series)}, spacing, known, modality=series.modality)
     voxels, geometry = to_axial(as_image(_decoded(series), series.geometry))
-    return Scan(series.name, {"flair": voxels}, geometry.spacing, True, geometry, series.modality)
+    return Scan(series.name, {"flair": voxels}, in_mm=True, geometry=geometry, modality=series.modality)
 
 
 def _decoded(series: Series) -> NDArray[np.generic]:

@@ -10,7 +10,7 @@ from typing import Any
 from napari.layers import Image, Labels
 from napari.qt.threading import create_worker
 from napari.viewer import Viewer
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_tumor_unet.io.datasets.pairs import Dataset, Pair
 from napari_tumor_unet.io.datasets.split import holding_out
@@ -23,6 +23,7 @@ from napari_tumor_unet.plugin.finetune.case_inspection import (
     inspection_of_unreadable,
 )
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
+from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.finetuning.cases import Check, Lesson, check, marks_of
 
@@ -78,11 +79,10 @@ class CaseList(QObject):
         self._model_hash, self._learned_hashes = "", frozenset[str]()
         self._only_checked = False
         self._inspected: CaseRow | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_PAUSE)
-        self._timer.timeout.connect(self._inspect_next)
-        viewer.layers.events.removed.connect(self._on_removed)
+        self._timer = timer(self, _PAUSE, self._inspect_next)
+        self._connections = Connections(self)
+        self._connections.add(viewer.layers.events.removed, self._on_removed)
+        self._watched: dict[Image | Labels, Connections] = {}
 
     def __iter__(self) -> Iterator[CaseRow]:
         return iter(self._rows)
@@ -95,10 +95,11 @@ class CaseList(QObject):
         listed = [row.layers for row in self._rows]
         point = tuple(self._viewer.dims.point)
         new = [CaseRow(LayerPair(*pair, point)) for pair in pairs if pair not in listed]
-        for layer in (layer for row in new for layer in row.layers):
-            layer.events.name.connect(self._on_renamed)
+        for layer in {layer for row in new for layer in row.layers} - set(self._watched):
+            self._watched[layer] = Connections(self)
+            self._watched[layer].add(layer.events.name, self._on_renamed)
             for emitter in _emitters(layer):
-                emitter.connect(self._on_edited)
+                self._watched[layer].add(emitter, self._on_edited)
         self._extend(new)
         return len(new)
 
@@ -112,8 +113,8 @@ class CaseList(QObject):
         """Remove cases; their layers and files stay."""
         self._rows = [row for row in self._rows if row not in rows]
         listed = {layer for row in self._rows for layer in row.layers}
-        for layer in {layer for row in rows for layer in row.layers} - listed:
-            self._unwatch(layer)
+        for layer in set(self._watched) - listed:
+            self._watched.pop(layer).close()
         patients = {row.patient for row in self._rows}
         self._held_out_by_user = {
             patient: out for patient, out in self._held_out_by_user.items() if patient in patients
@@ -196,13 +197,6 @@ class CaseList(QObject):
         held_out = self.held_out()
         return [(row.pair, row.patient in held_out) for row in self.used() if isinstance(row.pair, Pair)]
 
-    def disconnect_viewer(self) -> None:
-        """Stop following the viewer, as the section is closed."""
-        self._viewer.layers.events.removed.disconnect(self._on_removed)
-        for layer in {layer for row in self._rows for layer in row.layers}:
-            self._unwatch(layer)
-        self._rows = []
-
     def _check(self, row: CaseRow, held_out: bool) -> Check | None:
         if row.inspection is None:
             return None
@@ -275,11 +269,6 @@ class CaseList(QObject):
     def _on_removed(self, event: Any) -> None:
         if removed := [row for row in self._rows if event.value in row.layers]:
             self.remove(removed)
-
-    def _unwatch(self, layer: Image | Labels) -> None:
-        layer.events.name.disconnect(self._on_renamed)
-        for emitter in _emitters(layer):
-            emitter.disconnect(self._on_edited)
 
 
 def _emitters(layer: Image | Labels) -> list[Any]:

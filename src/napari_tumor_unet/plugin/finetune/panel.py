@@ -8,11 +8,10 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import napari
-from magicgui.widgets import Container, Label, ProgressBar
+from magicgui.widgets import Container, ProgressBar
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QMessageBox, QSizePolicy
+from qtpy.QtWidgets import QMessageBox
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model import registry
@@ -24,16 +23,16 @@ from napari_tumor_unet.plugin.finetune.report import FineTuningReport
 from napari_tumor_unet.plugin.finetune.resume_section import ResumeSection
 from napari_tumor_unet.plugin.finetune.settings_form import SettingsForm
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.ui.device_field import DeviceChoice
-from napari_tumor_unet.plugin.ui.errors import show_details
+from napari_tumor_unet.plugin.ui.connections import timer
+from napari_tumor_unet.plugin.ui.device_field import DeviceField
+from napari_tumor_unet.plugin.ui.panel import Panel
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
-from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
-from napari_tumor_unet.plugin.ui.widgets import Scrolled, align, append, button, choice, folded, row
+from napari_tumor_unet.plugin.ui.viewer_context import Message
+from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, row, text_label, wrap
 from napari_tumor_unet.training.events import Epoch, Estimate, Reading, Scored, Step, Waiting
 from napari_tumor_unet.training.finetuning.run_store import Interrupted
 from napari_tumor_unet.worker import tasks
 
-_WIDTH = 300  # pixels, as the panels beside it
 _PAUSE = 500  # milliseconds without a change before an estimate is made
 
 
@@ -46,7 +45,7 @@ class _ModelRead(NamedTuple):
     error: str = ""
 
 
-class FineTunePanel(Container[Any]):
+class FineTunePanel(Panel):
     """Offers models, cases and settings, and shows the run.
 
     Parameters
@@ -56,8 +55,7 @@ class FineTunePanel(Container[Any]):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self._context = ViewerContext.of(viewer)
-        self._viewer = self._context.viewer
+        super().__init__(viewer)
         Autosaving.of(self._viewer)
         self.controller = FineTuningController.of(self._context)
         self._since = (0.0, 0)  # when the first step of this run ended, and its number
@@ -66,67 +64,62 @@ class FineTunePanel(Container[Any]):
         self.model = choice("model", lambda: list(registry.all_models()), "The model to go on from.")
         self.cases = CasesSection(self._viewer)
         self.settings = SettingsForm()
-        self._devices = DeviceChoice(self._context)
-        self.device = self._devices.field
-        self.estimate = Label(value="", tooltip="Measured by two steps on noise.")
+        self.device = DeviceField(self._context)
+        self.estimate = text_label(tooltip="Measured by two steps on noise.")
         self.start = button("Fine-tune", "Begin to learn; you can go on painting.", self._start)
         self.pause = button("Pause", "Wait after this step, or go on.", self._pause)
         self.stop = button("Stop", "End now, and keep the best so far.", self._stop)
         self.cancel = button("Cancel", "End now, and forget what was learned.", self._cancel)
         self.progress = ProgressBar(value=0, max=1)
-        self.message = Label(value="")
-        self.details = button("Details", "What exactly went wrong.", self._show_details)
-        self.curves = TrainingCurves()
+        self.curves = TrainingCurves(self._viewer)
         self.report = FineTuningReport(self.controller)
-        how: Container[Any] = Container(widgets=[self.settings.epochs, self.device])
-        self._build(how)
-        self._estimate_timer = QTimer(self.native)
-        self._estimate_timer.setSingleShot(True)
-        self._estimate_timer.setInterval(_PAUSE)
+        self._build()
+        self._estimate_timer = timer(self.native, _PAUSE, self._estimate)
+        self._scroll_timer = timer(self.native, 0, self._scroll)
         self._connect()
         self._on_model()
         self._show_state()
         self.interrupted.refresh()
         self._context.warm_up()
 
-    def _build(self, how: Container[Any]) -> None:
+    def _build(self) -> None:
         which: Container[Any] = Container(widgets=[self.model])
-        body: Container[Any] = Container(widgets=[self.interrupted, which, self.cases, how], labels=False)
-        advanced: Container[Any] = Container(labels=False)
-        append(advanced, folded("Advanced", self.settings.advanced))
-        running = row(self.pause, self.stop, self.cancel)
-        body.extend([advanced, self.estimate, self.start, running, self.progress, self.message, self.details])
-        curves: Container[Any] = Container(labels=False)
-        append(curves, self.curves)
-        body.extend([curves, self.report])
-        body.native.layout().addStretch()
-        super().__init__(labels=False)
-        scrolled = Scrolled(body, _WIDTH)
-        append(self, scrolled)
-        for part in (self, which, how, advanced, curves):
-            part.margins = (0, 0, 0, 0)
-        for label in (self.message, self.estimate):
-            label.native.setWordWrap(True)
-            label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        how: Container[Any] = Container(widgets=[self.settings.epochs, self.device])
+        for fields in (which, how):
+            fields.margins = (0, 0, 0, 0)
+        self._running = row(self.pause, self.stop, self.cancel)
+        self._curves = wrap(self.curves)
+        self._scrolled = self.lay_out(
+            self.interrupted,
+            which,
+            self.cases,
+            how,
+            folded("Advanced", self.settings.advanced),
+            self.estimate,
+            self.start,
+            self._running,
+            self.progress,
+            self.message,
+            self.details,
+            self._curves,
+            self.report,
+        )
         align(which, self.cases.fields, how, self.report.fields)
         align(self.settings.advanced)
-        self._running, self._curves, self._scrolled = running, curves, scrolled
 
     def _connect(self) -> None:
         self.model.changed.connect(self._on_model)
         self.cases.cases.changed.connect(self._estimate_soon)
         for field in (*self.settings.fields.values(), self.device):
             field.changed.connect(self._estimate_soon)
-        self._estimate_timer.timeout.connect(self._estimate)
-        self._viewer.events.theme.connect(self._apply_theme)
-        self.controller.began.connect(self._on_began)
-        self.controller.progressed.connect(self._on_event)
-        self.controller.ended.connect(self._on_ended)
-        self.controller.decided.connect(self._on_decided)
-        self._context.models_changed.connect(self.model.reset_choices)
-        self._context.marked.connect(self.cases.cases.refresh)
-        self.native.destroyed.connect(self._disconnect)
-        self._apply_theme()
+        controller, connect = self.controller, self.connections.add
+        connect(controller.began, self._on_began)
+        connect(controller.progressed, self._on_event)
+        connect(controller.ended, self._on_ended)
+        connect(controller.decided, self._on_decided)
+        connect(self._context.models_changed, self.model.reset_choices)
+        connect(self._context.marked, self.cases.cases.refresh)
+        self.connections.at_close(self._cancel_estimate)
 
     def _on_model(self, *_: object) -> None:
         worker = create_worker(_read_model, self.model.value, _start_thread=False)
@@ -151,8 +144,7 @@ class FineTunePanel(Container[Any]):
         if self.controller.running or not self.cases.slices:
             self.estimate.value = ""
             return
-        if self._estimating is not None:
-            self._estimating.cancel()
+        self._cancel_estimate()
         try:
             path = str(registry.find_model(self.model.value))
         except ModelError:
@@ -161,6 +153,10 @@ class FineTunePanel(Container[Any]):
         job.finished.connect(self._on_estimate)
         arguments = (path, self.settings.value, self.cases.slices, self.device.value)
         job.start(self._context.worker, tasks.estimate, *arguments)
+
+    def _cancel_estimate(self) -> None:
+        if self._estimating is not None:
+            self._estimating.cancel()
 
     def _on_estimate(self, estimate: Estimate) -> None:
         memory = estimate.memory / 1e9
@@ -176,7 +172,7 @@ class FineTunePanel(Container[Any]):
                 self.device.value,
             )
         except TumourUnetError as error:
-            self.message.value = str(error)
+            self.show_message(Message(str(error), "error"))
             show_error(str(error))
 
     def _resume(self, run: Interrupted) -> None:
@@ -203,16 +199,13 @@ class FineTunePanel(Container[Any]):
                 return
         self.controller.cancel()
 
-    def _show_details(self) -> None:
-        show_details(self.controller.message, self.controller.details, self.native)
-
     def _on_began(self, epochs: list[Epoch], total: int) -> None:
         self._since = (0.0, 0)
         self.curves.begin(epochs, total)
         self.progress.value, self.progress.max = 0, 1
-        self.message.value = "Copying the scans"
+        self.show_message(Message("Copying the scans"))
         self._show_state()
-        QTimer.singleShot(0, self._scroll)
+        self._scroll_timer.start()
 
     def _on_event(self, event: Any) -> None:
         self.curves.show_event(event)
@@ -239,7 +232,7 @@ class FineTunePanel(Container[Any]):
     def _on_ended(self, _: bool) -> None:
         self.report.show_report(self.controller.report)
         self._show_state()
-        QTimer.singleShot(0, self._scroll)
+        self._scroll_timer.start()
         if not self.controller.report:
             self.interrupted.refresh()
 
@@ -257,37 +250,18 @@ class FineTunePanel(Container[Any]):
         self.estimate.visible = ready
         self._curves.visible = running or undecided
         self.pause.text = "Go on" if self.controller.paused else "Pause"
-        self.details.visible = bool(self.controller.details) and not running
         self.model.enabled = self.device.enabled = self.interrupted.enabled = ready
         self.settings.enable(ready)
         if not running:
-            self.message.value = "" if undecided else self.controller.message
+            text = "" if undecided else self.controller.message
+            self.show_message(Message(text, details=self.controller.details))
         if undecided and not self.report.visible:  # the panel was opened since
             self.report.show_report(self.controller.report)
 
     def _scroll(self) -> None:
         """Scroll to the end, where new parts of the panel are."""
-        with suppress(RuntimeError):  # the panel may be gone
-            bar = self._scrolled.verticalScrollBar()
-            bar.setValue(bar.maximum())
-
-    def _apply_theme(self, *_: object) -> None:
-        self.curves.apply_theme(self._viewer.theme)
-
-    def _disconnect(self) -> None:
-        """Stop following the viewer and the run, as the panel is closed; both go on."""
-        self._viewer.events.theme.disconnect(self._apply_theme)
-        self._devices.let_go()
-        self.cases.disconnect_viewer()
-        with suppress(RuntimeError):  # with the whole window the session goes first
-            self._context.models_changed.disconnect(self.model.reset_choices)
-            self._context.marked.disconnect(self.cases.cases.refresh)
-            self.controller.began.disconnect(self._on_began)
-            self.controller.progressed.disconnect(self._on_event)
-            self.controller.ended.disconnect(self._on_ended)
-            self.controller.decided.disconnect(self._on_decided)
-            if self._estimating is not None:
-                self._estimating.cancel()
+        bar = self._scrolled.verticalScrollBar()
+        bar.setValue(bar.maximum())
 
 
 def _read_model(name: str) -> _ModelRead:

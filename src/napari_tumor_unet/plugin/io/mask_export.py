@@ -11,7 +11,7 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io.file_names import MASK_ENDINGS, TIFF_ENDINGS, ending_of
+from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of
 from napari_tumor_unet.io.write import sidecar_of, tells_nothing_else, write_mask, write_result
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
@@ -80,7 +80,7 @@ class MaskFile:
 
     def lost(self, path: Path) -> str:
         """What such a file does not tell of the mask, in a sentence; empty where nothing is lost."""
-        return self.lost_in_tiff if ending_of(path) in TIFF_ENDINGS else self.lost_else
+        return self.lost_in_tiff if FORMATS.get(ending_of(path)) == "TIFF" else self.lost_else
 
 
 def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
@@ -112,7 +112,6 @@ def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
     scan = Scan(
         metadata.scan or layer.name,
         {"flair": np.broadcast_to(np.uint8(0), mask.shape)},
-        geometry.spacing,
         in_mm=grid.in_mm and len(grid.shape) == 3,  # a plane has no thickness
         geometry=geometry,
     )
@@ -152,7 +151,7 @@ def _as_shown(grid: Grid, name: str) -> tuple[Geometry, str, str]:
     try:
         lps = replace(grid, matrix=grid.matrix[::-1], offset=grid.offset[::-1])  # napari's world is (z, y, x)
         return geometry_of(lps), _SPACING_ALONE, _AS_SHOWN
-    except ScanError as error:
+    except ValueError as error:
         raise ScanError(
-            f"{name} is sheared, which no mask's file can say; transform its voxels first."
+            f"{name} is sheared; mask formats cannot store that, so transform its voxels first."
         ) from error

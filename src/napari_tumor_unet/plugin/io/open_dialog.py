@@ -14,7 +14,7 @@ from napari.utils.notifications import show_error, show_warning
 
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.study import series_of_study
-from napari_tumor_unet.io.read import is_dicom
+from napari_tumor_unet.io.file_names import format_of
 from napari_tumor_unet.io.slice_folder import folder_of_slice
 from napari_tumor_unet.plugin.io.readers import Opened, openable, read_file, reasons, series_layers, take
 from napari_tumor_unet.plugin.io.series_chooser import SeriesChooser
@@ -65,7 +65,7 @@ def _find(paths: list[Path]) -> Generator[Found]:
     done: set[Path] = set()
     for path in paths:
         try:
-            dicom = is_dicom(path)
+            dicom = format_of(path) == "DICOM"
             place = path if dicom else folder_of_slice(path)
             if place in done:
                 continue

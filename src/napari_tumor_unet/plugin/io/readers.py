@@ -16,9 +16,9 @@ from napari_tumor_unet.io.dicom.detect import looks_like_dicom
 from napari_tumor_unet.io.dicom.find import find_series
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.study import series_of_file
-from napari_tumor_unet.io.file_names import ending_of_mask
+from napari_tumor_unet.io.file_names import MASK_ENDING_OF, format_of
 from napari_tumor_unet.io.labels import as_labels, is_labels
-from napari_tumor_unet.io.read import is_dicom, read_scan
+from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
@@ -64,7 +64,7 @@ def read_layers(path: str | Path) -> list[LayerData]:
         If there is nothing to show.
     """
     path = Path(path)
-    if not is_dicom(path):
+    if format_of(path) != "DICOM":
         return read_file(path)
     found = find_series(path) if path.is_dir() else series_of_file(path)
     opened = Opened(told=reasons(found))
@@ -91,7 +91,7 @@ def read_file(path: Path) -> list[LayerData]:
         return [mask_layer(scan.sequences["flair"], scan_layers(scan)[0], scan.name)]
     layers = scan_layers(scan)
     for _, arguments, _ in layers:
-        arguments["metadata"][KEY].ending = ending_of_mask(path)
+        arguments["metadata"][KEY].ending = MASK_ENDING_OF[format_of(path)]
     if path.is_dir() and (mask := read_folder_mask(path)) is not None:
         layers.append(mask_layer(mask, layers[-1], f"{scan.name} mask"))
     return layers

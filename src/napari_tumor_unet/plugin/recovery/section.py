@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from magicgui.widgets import Container, Label
@@ -12,7 +11,8 @@ from superqt import QElidingLabel
 
 from napari_tumor_unet.plugin.recovery.store import Leftover
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.ui.widgets import append, button, row
+from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.widgets import button, row
 
 
 class RecoverySection(Container[Any]):
@@ -28,14 +28,10 @@ class RecoverySection(Container[Any]):
         super().__init__(labels=False)
         self.margins = (0, 0, 0, 8)
         autosaving.offered = True
-        autosaving.changed.connect(self._show)
+        self._connections = Connections(self.native)
+        self._connections.add(autosaving.changed, self._show)
+        self._connections.at_close(lambda: setattr(autosaving, "offered", False))
         self._show()
-
-    def let_go(self) -> None:
-        """The panel is closed; the viewer goes on."""
-        with suppress(RuntimeError):  # with the whole window the session goes first
-            self._autosaving.changed.disconnect(self._show)
-        self._autosaving.offered = False
 
     def _show(self) -> None:
         leftovers = self._autosaving.leftovers
@@ -81,5 +77,5 @@ def _description(leftover: Leftover) -> Container[Any]:
         label = QElidingLabel(text)
         label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # none cut off below
         label.setToolTip(f"{leftover.scan}\n{when:%x %X}")
-        append(made, label)
+        made.native.layout().addWidget(label)
     return made

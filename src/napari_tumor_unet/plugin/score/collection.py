@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_tumor_unet.evaluation.score import RULES, format_number
 from napari_tumor_unet.evaluation.tables import ScoreRow, as_csv, summarise_scores
-from napari_tumor_unet.plugin.ui.widgets import append, button, row
+from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
 _COLUMNS = ("prediction", "reference", "label", "Dice", "IoU", "Hausdorff 95 %")
 
@@ -51,7 +51,7 @@ class RunningTable(Container[Any]):
         self.table.verticalHeader().hide()
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.setMinimumHeight(140)
-        append(self.list, self.table)
+        self.list.append(wrap(self.table))
         self._show()
 
     def enable(self, ready: bool) -> None:

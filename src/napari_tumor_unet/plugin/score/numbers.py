@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.evaluation.score import RULES, Score, rules_at_work
-from napari_tumor_unet.plugin.ui.widgets import append
+from napari_tumor_unet.plugin.ui.widgets import wrap
 
 _BAR = 16  # pixels, for more labels than are wide
 
@@ -20,14 +20,13 @@ class Numbers(Container[Any]):
 
     def __init__(self) -> None:
         self.large = Label(tooltip=RULES)
-        super().__init__(widgets=[self.large], labels=False)
-        self.margins = (0, 0, 0, 0)
         self.table = QTableWidget()
+        super().__init__(widgets=[self.large, wrap(self.table)], labels=False)
+        self.margins = (0, 0, 0, 0)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.setToolTip(RULES)
-        append(self, self.table)
         self.clear()
 
     @property

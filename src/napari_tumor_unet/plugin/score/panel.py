@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import napari
-from magicgui.widgets import CheckBox, Container, FloatSpinBox, Label
+from magicgui.widgets import CheckBox, Container, FloatSpinBox
 from napari.layers import Labels
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QSizePolicy
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.score import Score
@@ -22,16 +19,16 @@ from napari_tumor_unet.plugin.score.live_score import Counted, LiveScore, Reques
 from napari_tumor_unet.plugin.score.mask_pair import compared
 from napari_tumor_unet.plugin.score.numbers import Numbers
 from napari_tumor_unet.plugin.score.slices import Slices
-from napari_tumor_unet.plugin.ui.errors import show_details
-from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
-from napari_tumor_unet.plugin.ui.widgets import Scrolled, align, append, button, choice, folded, row
+from napari_tumor_unet.plugin.ui.connections import Connections, timer
+from napari_tumor_unet.plugin.ui.panel import Panel
+from napari_tumor_unet.plugin.ui.viewer_context import Message
+from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, row
 
-_WIDTH = 300  # pixels, as the panel beside it
 _NAME = 17  # letters that have room, in large fonts too
 _ALL, _EACH = "all as one", "each by itself"
 
 
-class ScorePanel(Container[Any]):
+class ScorePanel(Panel):
     """Choose two labels layers and compare them.
 
     Parameters
@@ -41,14 +38,12 @@ class ScorePanel(Container[Any]):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self._context = ViewerContext.of(viewer)
-        self._viewer = self._context.viewer
+        super().__init__(viewer)
         Autosaving.of(self._viewer)
         self._comparing = LiveScore(self._context)
         self._found_labels: list[int] = []
         self._request: Request | None = None
         self._point: tuple[float, ...] = ()
-        self._watched: list[Labels] = []
         self.prediction = choice("prediction", self._layers, "The mask to be judged.", nullable=True)
         self.reference = choice("reference", self._layers, "The mask that is taken for true.", nullable=True)
         self.swap = button("Swap", "Take each for the other.", self._swap)
@@ -67,27 +62,26 @@ class ScorePanel(Container[Any]):
         )
         self.live = CheckBox(text="Live", value=True, tooltip="Compare again while a mask is painted.")
         self.start = button("Compare", "Compare the two masks.", self.compare)
-        self.said = Label(value="")
-        self.details = button("Details", "What exactly went wrong.", self._show_details)
         self.numbers = Numbers()
         self.slices = Slices(self._viewer)
         self.table = RunningTable(self._row)
-        choices = Container(widgets=[self.prediction, self.reference, self.which, self.tolerance])
-        shown = [choices, row(self.start, self.swap, self.live), self.said, self.details]
-        body = Container(widgets=[*shown, self.numbers, self.slices, self.table], labels=False)
-        append(body, folded("Several comparisons", self.table.list))
-        body.native.layout().addStretch()
-        super().__init__(labels=False)
-        append(self, Scrolled(body, _WIDTH))
-        for part in (self, choices):
-            part.margins = (0, 0, 0, 0)
+        choices: Container[Any] = Container(
+            widgets=[self.prediction, self.reference, self.which, self.tolerance]
+        )
+        choices.margins = (0, 0, 0, 0)
+        self.lay_out(
+            choices,
+            row(self.start, self.swap, self.live),
+            self.message,
+            self.details,
+            self.numbers,
+            self.slices,
+            self.table,
+            folded("Several comparisons", self.table.list),
+        )
         align(choices)
-        self.said.native.setWordWrap(True)
-        self.said.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self._show_results(visible=False)
-        self.details.visible = False
-        self._soon = QTimer(self.native)
-        self._soon.setSingleShot(True)
+        self._edit_timer = timer(self.native, 0, self._on_edit)
         self._connect()
         self._guess()
         self._context.warm_up()
@@ -105,8 +99,9 @@ class ScorePanel(Container[Any]):
         which = self.which.value
         label = None if which in (_ALL, _EACH) else which
         self._request = Request(*parts, label, which == _EACH, self.tolerance.value)
-        self.said.value = "Comparing"
+        self.show_message(Message("Comparing"))
         self._comparing.start(self._request)
+        self._watch(self._request)
 
     def take(self, layers: list[Labels]) -> None:
         """Choose two layers; the reference is the one that no model made, or else the lower one."""
@@ -127,10 +122,11 @@ class ScorePanel(Container[Any]):
         self._comparing.failed.connect(self._on_failed)
         self._comparing.ended.connect(self._on_ended)
         self.live.changed.connect(self._on_edit)
-        self._soon.timeout.connect(self._on_edit)
-        self._viewer.layers.events.inserted.connect(self._on_layers)
-        self._viewer.layers.events.removed.connect(self._on_layers)
-        self.native.destroyed.connect(self._let_go)
+        self._edits = Connections(self.native)
+        self.connections.add(self._viewer.layers.events.inserted, self._on_layers)
+        self.connections.add(self._viewer.layers.events.removed, self._on_layers)
+        self.connections.at_close(self._forget)
+        self.connections.at_close(self._comparing.deleteLater)
 
     def _layers(self) -> list[tuple[str, Labels]]:
         layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
@@ -148,7 +144,7 @@ class ScorePanel(Container[Any]):
         if len(found) == 2:
             self.take(found)
         else:
-            self.said.value = "Open or paint two masks, a prediction and a reference."
+            self.message.value = "Open or paint two masks, a prediction and a reference."
 
     def _on_layers(self, *_: object) -> None:
         chosen = [self.prediction.value, self.reference.value]
@@ -164,7 +160,7 @@ class ScorePanel(Container[Any]):
         again = self._request is not None
         self._forget()
         self._show_results(visible=False)
-        self.said.value = ""
+        self.show_message(Message())
         if again and self.prediction.value is not None and self.reference.value is not None:
             self.compare()
 
@@ -177,23 +173,23 @@ class ScorePanel(Container[Any]):
     def _forget(self) -> None:
         self._comparing.cancel()
         self._request = None
-        self.details.visible = False
-        for layer in self._watched:
-            layer.events.labels_update.disconnect(self._on_edit)
-            layer.events.data.disconnect(self._on_edit)
-            layer.events.set_data.disconnect(self._on_drawn)
-        self._watched = []
+        self._edits.close()
 
-    def _watch(self, layers: list[Labels]) -> None:
-        self._watched = layers
-        for layer in layers:
-            layer.events.labels_update.connect(self._on_edit)
-            layer.events.data.connect(self._on_edit)
-            layer.events.set_data.connect(self._on_drawn)
+    def _watch(self, request: Request) -> None:
+        """Compare again after edits."""
+        same = request.prediction.grid.is_same(request.reference.grid)
+        self.live.enabled = same
+        self.live.tooltip = "Compare again while a mask is painted" + (
+            "." if same else "; on one grid alone."
+        )
+        for layer in (request.prediction.layer, request.reference.layer):
+            self._edits.add(layer.events.labels_update, self._on_edit)
+            self._edits.add(layer.events.data, self._on_edit)
+            self._edits.add(layer.events.set_data, self._on_drawn)
 
     def _on_drawn(self, *_: object) -> None:
         """Undone, moved, or only scrolled."""
-        self._soon.start()
+        self._edit_timer.start()
 
     def _on_edit(self, *_: object) -> None:
         if self._request is None or not self.live.value:
@@ -218,25 +214,18 @@ class ScorePanel(Container[Any]):
         label, slices = next(iter(counted.slices.items()), (None, []))
         self.numbers.show_counts(counted.totals)
         self.slices.show_slices(self._request.reference, counted.pair, label, slices)
-        self.said.value = "Measuring the distances"
-        if not self._watched:
-            same = self._request.prediction.grid.is_same(self._request.reference.grid)
-            self.live.enabled = same
-            self.live.tooltip = "Compare again while a mask is painted" + (
-                "." if same else "; on one grid alone."
-            )
-            self._watch([self._request.prediction.layer, self._request.reference.layer])
+        self.message.value = "Measuring the distances"
 
     def _on_scored(self, score: Score) -> None:
         self.numbers.show_score(score)
 
     def _on_ended(self) -> None:
-        self.said.value = " ".join(dict.fromkeys(note for s in self.numbers.scores for note in s.notes))
+        self.message.value = " ".join(dict.fromkeys(note for s in self.numbers.scores for note in s.notes))
         self.table.enable(bool(self.numbers.scores))
 
     def _on_failed(self, said: str) -> None:
-        self.said.value = said
-        self.details.visible = bool(self._comparing.details)
+        self._edits.close()
+        self.show_message(Message(said, "error", self._comparing.details))
         show_error(said)
 
     def _show_results(self, *, visible: bool) -> None:
@@ -246,24 +235,11 @@ class ScorePanel(Container[Any]):
         self.numbers.visible = self.slices.visible = visible
         self.table.enable(False)
 
-    def _show_details(self) -> None:
-        show_details(self.said.value, self._comparing.details, self.native)
-
     def _row(self) -> list[ScoreRow]:
         """The comparison that is shown, a row for each label."""
         layers = (self._request.prediction.layer, self._request.reference.layer)
         names = [layer.name for layer in layers]
         return [ScoreRow(*names, score, model_of(layers[0])) for score in self.numbers.scores]
-
-    def _let_go(self) -> None:
-        """The panel is closed; the viewer goes on."""
-        layers = self._viewer.layers
-        layers.events.inserted.disconnect(self._on_layers)
-        layers.events.removed.disconnect(self._on_layers)
-        self.slices.let_go()
-        with suppress(RuntimeError):  # with the whole window the session goes first
-            self._forget()
-            self._comparing.deleteLater()
 
 
 def _short(name: str) -> str:

@@ -20,7 +20,8 @@ from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_agreement, mask_metadata
 from napari_tumor_unet.plugin.score.curve import SliceCurve
 from napari_tumor_unet.plugin.score.mask_pair import Compared
-from napari_tumor_unet.plugin.ui.widgets import append, button, row
+from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
 # In the order of agreement's codes; told apart by the colour-blind too (Okabe and Ito).
 _COLOURS = {
@@ -52,19 +53,16 @@ class Slices(Container[Any]):
             "Show agreement", "Add a layer that shows where the masks agree and where not.", self._show
         )
         self.legend = Label(value=_LEGEND, visible=False)
-        super().__init__(labels=False)
-        self.margins = (0, 0, 0, 0)
-        self.curve = SliceCurve(self._go_to)
-        append(self, self.curve)
-        self._rows = Container(
-            widgets=[row(self.worst, self.next), self.agreement, self.legend], labels=False
+        self.curve = SliceCurve(viewer, self._go_to)
+        self._plot = wrap(self.curve)
+        super().__init__(
+            widgets=[self._plot, row(self.worst, self.next), self.agreement, self.legend], labels=False
         )
-        self._rows.margins = (0, 0, 0, 0)
-        append(self, self._rows.native)
+        self.margins = (0, 0, 0, 0)
         self.legend.visible = False
-        viewer.dims.events.point.connect(self._on_point)
-        viewer.events.theme.connect(self._on_theme)
-        self._on_theme()
+        self._connections = Connections(self.native)
+        self._connections.add(viewer.dims.events.point, self._on_point)
+        self._connections.at_close(self.clear)
 
     def show_slices(
         self, reference: Compared, pair: MaskPair, label: int | None, slices: Sequence[Counts]
@@ -72,7 +70,7 @@ class Slices(Container[Any]):
         """Show a comparison: of a plane there is no curve."""
         self._reference, self._pair, self._label, self._slices = reference, pair, label, slices
         many = len(slices) > 1
-        self.curve.setVisible(many)
+        self._plot.visible = many
         self.curve.show_slices(slices)
         self.worst.enabled = self.next.enabled = many and bool(worst_first(slices))
         self.legend.visible = self._layer() is not None
@@ -82,12 +80,6 @@ class Slices(Container[Any]):
         """Nothing is compared."""
         self._reference = self._pair = None
         self._slices = ()
-
-    def let_go(self) -> None:
-        """The panel is closed."""
-        self.clear()
-        self._viewer.dims.events.point.disconnect(self._on_point)
-        self._viewer.events.theme.disconnect(self._on_theme)
 
     def _go_to(self, z: int) -> None:
         self._viewer.dims.point = self._reference.with_slice(self._viewer.dims.point, z)
@@ -108,9 +100,6 @@ class Slices(Container[Any]):
             and len(self._slices) > 1
         ):
             self.curve.show_here(self._reference.slice_at(self._viewer.dims.point))
-
-    def _on_theme(self, *_: object) -> None:
-        self.curve.wear(self._viewer.theme)
 
     def _show(self) -> None:
         worker = create_worker(agreement, self._pair, self._label, _start_thread=False)

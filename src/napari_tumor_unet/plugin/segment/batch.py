@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.inference.batch import Outcome
-from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.segment.controller import Session
 from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
-from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError
 
@@ -61,21 +61,22 @@ class Several(QObject):
         self._next_layer()
 
     def segment_folder(self, folder: Path, out: Path, *, model: str, device: str) -> None:
-        """Segment all scans of a folder into masks in another.
-
-        Raises
-        ------
-        ModelError
-            If there is no such model.
-        """
-        path = str(find_model(model))
+        """Segment all scans of a folder into masks in another."""
         self._begin()
         self._job = job = QtJob(self)
         job.progressed.connect(self._on_event)
         job.finished.connect(lambda _: self._end())
         job.failed.connect(self._on_failed)
         job.cancelled.connect(lambda: self._end("Cancelled; "))
-        job.start(self._session.context.worker, tasks.segment_folder, folder, out, path, device, False)
+        job.start(
+            self._session.context.worker,
+            tasks.segment_folder,
+            folder,
+            out,
+            partial(find_model, model),
+            device,
+            False,
+        )
 
     def cancel(self) -> None:
         """End after what is there already; masks that are done stay."""
@@ -95,7 +96,7 @@ class Several(QObject):
             try:
                 source = scan_of(image, viewer.layers, viewer.dims.point)
                 self._session.segment(source, quiet=True, **self._options)
-            except (ScanError, ModelError) as error:
+            except TumourUnetError as error:
                 self._add(Outcome(image.name, error=str(error)))
             else:
                 return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTableWidget, QTableWidgetItem
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.inference.batch import Outcome, as_csv
-from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.plugin.segment.batch import Several
-from napari_tumor_unet.plugin.ui.widgets import append, button, row
+from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.threads import in_thread
+from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
 _COLUMNS = ("scan", "found", "warnings, or what went wrong")
 
@@ -50,9 +53,10 @@ class SeveralSection(Container[Any]):
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.table.horizontalHeader().setStretchLastSection(True)
         self.table.setMinimumHeight(120)
-        append(self, self.table)
+        self.append(wrap(self.table))
         context = several.parent().context
-        context.busy_changed.connect(self._show_busy)
+        self._connections = Connections(self.native)
+        self._connections.add(context.busy_changed, self._show_busy)
         self._show_busy(context.busy)
         several.began.connect(self._on_began)
         several.outcome.connect(self._on_outcome)
@@ -73,22 +77,15 @@ class SeveralSection(Container[Any]):
         out = QFileDialog.getExistingDirectory(self.native, "Folder for the masks", folder)
         if not out:
             return
-        try:
-            self._several.segment_folder(Path(folder), Path(out), **self._settings())
-        except ModelError as error:
-            show_error(str(error))
+        self._several.segment_folder(Path(folder), Path(out), **self._settings())
 
     def _save(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self.native, "Save the table", "tumours.csv", "Table (*.csv)")
         if not name:
             return
         path = Path(name if name.lower().endswith(".csv") else f"{name}.csv")
-        try:
-            path.write_text(as_csv(self._several.outcomes), encoding="utf-8")
-        except OSError as error:
-            show_error(f"{path.name} cannot be written: {error.strerror}.")
-            return
-        show_info(f"The table is in {path.name}.")
+        save = partial(_save_table, path, list(self._several.outcomes))
+        in_thread(save, lambda _: show_info(f"The table is in {path.name}."))
 
     def _show_busy(self, busy: bool) -> None:
         """Offer a batch, and to save the table, when no run is under way."""
@@ -108,3 +105,10 @@ class SeveralSection(Container[Any]):
             item.setToolTip(text)
             self.table.setItem(n, column, item)
         self.table.scrollToBottom()
+
+
+def _save_table(path: Path, outcomes: list[Outcome]) -> None:
+    try:
+        path.write_text(as_csv(outcomes), encoding="utf-8")
+    except OSError as error:
+        raise TumourUnetError(f"{path.name} cannot be written: {error.strerror}.") from error

@@ -113,11 +113,9 @@ class Session(QObject):
         ------
         BusyError
             If another run is under way.
-        ModelError
-            If there is no such model.
         """
         preferred = segmentation_settings()
-        path = str(find_model(model or preferred.model))
+        path = partial(find_model, model or preferred.model)
         if not quiet:
             self.context.acquire(self)
         self.message, self.warnings, self.outcome = Message(), (), None

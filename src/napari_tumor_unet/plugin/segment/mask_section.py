@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, FloatSlider, FloatSpinBox, Label, Select
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtWidgets import QFileDialog
 
@@ -19,6 +18,7 @@ from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_en
 from napari_tumor_unet.plugin.layers.metadata import has_result
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.mask_editor import KeptResult
+from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row
 from napari_tumor_unet.scan import ScanError
 
@@ -149,9 +149,7 @@ class ResultSection(Container[Any]):
                 show_error(str(error))
                 return
             saved = Autosaving.of(self._viewer).as_it_is(layer) if file.whole else None
-            worker = create_worker(_try_to_save, Path(name), ending_of(proposed), file, _start_thread=False)
-            worker.returned.connect(partial(_tell, saved))
-            worker.start()
+            in_thread(partial(_save_mask, Path(name), ending_of(proposed), file), partial(_tell, saved))
 
     def _erase(self, *, chosen: bool) -> None:
         picked = self.list.value
@@ -174,21 +172,18 @@ class ResultSection(Container[Any]):
             self.list.value = []
 
 
-def _try_to_save(path: Path, ending: str, file: MaskFile) -> tuple[bool, str, str]:
-    """Whether it was saved, the sentence that says so or why not, and one for what was lost."""
-    try:
-        path = with_ending(path, ending)
-        mask, *beside = file.write(path)
-    except ScanError as error:
-        return False, str(error), ""
+def _save_mask(path: Path, ending: str, file: MaskFile) -> tuple[str, str]:
+    """Save a mask; return a sentence on its files, and one on what they lack."""
+    path = with_ending(path, ending)
+    mask, *beside = file.write(path)
     made = f", and what made it in {beside[0].name}" if beside else ""
-    return True, f"The mask is in {mask.name}{made}.", file.lost(path)
+    return f"The mask is in {mask.name}{made}.", file.lost(path)
 
 
-def _tell(saved: Callable[[], None] | None, outcome: tuple[bool, str, str]) -> None:
-    well, said, lost = outcome
-    if well and saved is not None:
+def _tell(saved: Callable[[], None] | None, sentences: tuple[str, str]) -> None:
+    files, lost = sentences
+    if saved is not None:
         saved()
-    (show_info if well else show_error)(said)
+    show_info(files)
     if lost:
         show_warning(lost)

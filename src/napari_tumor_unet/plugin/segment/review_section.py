@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, Container, Label
+from magicgui.widgets import CheckBox, Container
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QSizePolicy
 
 from napari_tumor_unet.plugin.layers.metadata import has_result
 from napari_tumor_unet.plugin.segment.review import Review
-from napari_tumor_unet.plugin.ui.widgets import button, row
+from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.widgets import button, row, text_label
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -39,28 +39,27 @@ class ReviewSection(Container[Any]):
         self.checked = CheckBox(
             text="checked", tooltip=f"The mask of the slice on screen is right. ({_shown(_CHECK)})"
         )
-        self.said = Label()
+        self.said = text_label()
         super().__init__(widgets=[row(self.next, self.checked), self.said], labels=False)
         self.margins = (0, 0, 0, 0)
-        self.said.native.setWordWrap(True)
-        self.said.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.checked.changed.connect(self._check)
         # They are there as long as the section is to be seen.
         QShortcut(QKeySequence(_NEXT), self.native, self.next.native.click)
         QShortcut(QKeySequence(_CHECK), self.native, self.checked.native.click)
+        self._connections, self._edits = Connections(self.native), Connections(self.native)
         dims = viewer.dims.events
-        self._watched = (dims.point, dims.order, dims.ndisplay)
-        for event in self._watched:
-            event.connect(self.show_slice)
+        for event in (dims.point, dims.order, dims.ndisplay):
+            self._connections.add(event, self.show_slice)
 
     def update(self) -> None:
         """Show the active layer's result, as it is now."""
-        self._leave()
+        self._edits.close()
+        self._review = self._began_again_at = None
         layer = self._viewer.layers.selection.active
         if has_result(layer):
             self._review = Review(self._viewer, layer)
-            layer.events.set_data.connect(self.show_slice)
-            layer.events.paint.connect(self.show_slice)
+            self._edits.add(layer.events.set_data, self.show_slice)
+            self._edits.add(layer.events.paint, self.show_slice)
         self.visible = self._review is not None
         self.show_slice()
 
@@ -76,18 +75,6 @@ class ReviewSection(Container[Any]):
             self.checked.value = z in review.checked
         again = "Again from the most doubtful. " if z is not None and z == self._began_again_at else ""
         self.said.value = f"{again}{_of_slice(review, z)}; {_of_all(review)}."
-
-    def let_go(self) -> None:
-        """The panel is closed."""
-        self._leave()
-        for event in self._watched:
-            event.disconnect(self.show_slice)
-
-    def _leave(self) -> None:
-        if self._review is not None:
-            self._review.layer.events.set_data.disconnect(self.show_slice)
-            self._review.layer.events.paint.disconnect(self.show_slice)
-        self._review = self._began_again_at = None
 
     def _is_there(self) -> bool:
         """Whether the layer is still what it was; the user may have replaced its data, or removed it."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from magicgui.widgets import Container, Label
+from magicgui.widgets import Container
 from napari.layers import Image
-from qtpy.QtWidgets import QSizePolicy
 
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of
 from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment, candidate_channels
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
-from napari_tumor_unet.plugin.ui.widgets import button, choice
+from napari_tumor_unet.plugin.ui.widgets import button, choice, text_label
 from napari_tumor_unet.scan import SEQUENCES
 from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 
@@ -43,8 +42,8 @@ class ScanSection(Container[Any]):
         self._channels: dict[str, Channel] = {}
         self._axes: list[tuple[str, int]] = [("first", 0)]
         self._filling = False
-        self.summary = Label(
-            label="sequences", value="", tooltip="What the model gets; change it under Sequences and slices."
+        self.summary = text_label(
+            label="sequences", tooltip="What the model gets; change it under Sequences and slices."
         )
         self.sequences = {
             sequence: choice(
@@ -58,15 +57,12 @@ class ScanSection(Container[Any]):
         self.front = choice(
             "front of the head", lambda: list(_FRONTS), "Where it is in a slice as it is stored."
         )
-        self.note = Label(value="")
+        self.note = text_label()
         self.forget = button(
             "Forget corrections", "Take again what the layers and their names tell.", self._forget
         )
         self._boxes = [*self.sequences.values(), self.across, self.front]
         super().__init__(widgets=[*self._boxes, self.note, self.forget])
-        for label in (self.summary, self.note):
-            label.native.setWordWrap(True)
-            label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.note.visible = self.forget.visible = False
         for box in self._boxes:
             box.changed.connect(self._on_changed)

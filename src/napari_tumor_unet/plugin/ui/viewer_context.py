@@ -123,7 +123,7 @@ class ViewerContext(QObject):
     def warm_up(self) -> None:
         """Start the child and load the model, before they are needed."""
         if self.worker.pid is None:
-            self.worker.warm_up(tasks.warm_up, str(find_model()))
+            self.worker.warm_up(tasks.warm_up, find_model)
 
 
 def _close(worker: Worker, *_: Any) -> None:
