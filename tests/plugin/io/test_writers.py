@@ -29,8 +29,8 @@ from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, scan_of
 from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment
 from napari_tumor_unet.plugin.recovery.store import autosave_folder
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.segment.controller import Session
-from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from tests.conftest import is_one_sentence
 from tests.plugin.conftest import PATIENCE
 
@@ -225,8 +225,8 @@ def test_nothing_of_the_layer_but_its_mask_is_in_the_file(tmp_path: Path, ending
 
 def segmented(viewer: napari.Viewer, source: LayerScan) -> Labels:
     """A finished result, as a run leaves it."""
-    result = ResultLayer(viewer, source)
-    result.show()
+    result = MaskWriter(viewer, source)
+    result.add_layer()
     mask = np.random.default_rng(2).integers(0, 2, source.scan.shape, np.uint8)
     indices = tuple(range(len(mask)))
     result.write(Slices(indices, 200 * mask, mask, len(indices), len(indices)))
@@ -314,7 +314,7 @@ def test_napari_offers_our_formats_when_it_saves(
 
 
 def test_what_napari_saves_is_kept_no_longer(viewer: napari.Viewer, qtbot: Any, tmp_path: Path) -> None:
-    Session.of(viewer)
+    SegmentationController.of(viewer)
     image = viewer.add_image(np.zeros((4, 6, 5)), name="head")
     layer = segmented(viewer, scan_of(image, viewer.layers, viewer.dims.point))
     layer.paint((1, 2, 3), 2)

@@ -14,7 +14,7 @@ from napari.layers import Image, Labels, Points
 from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.layers.layer_scan import data_to_world, scan_of
-from napari_tumor_unet.plugin.layers.lazy_volume import Axes, Place, axes_of
+from napari_tumor_unet.plugin.layers.lazy_volume import AxisRoles, SliceOrientation, axes_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment, candidate_channels
 from napari_tumor_unet.scan import ScanError
@@ -162,7 +162,7 @@ def test_axes_are_told_by_their_labels_or_their_lengths(
     shape: Any, labels: str | None, channel: int | None, spatial: Any, leading: Any
 ) -> None:
     image = Image(np.zeros(shape), axis_labels=labels and tuple(labels))
-    assert axes_of(image) == Axes(channel, spatial, leading)
+    assert axes_of(image) == AxisRoles(channel, spatial, leading)
 
 
 def test_of_a_scan_with_time_points_the_one_on_screen_is_meant() -> None:
@@ -205,7 +205,7 @@ def test_a_lazy_scan_is_read_slice_by_slice(shape: Any, labels: str) -> None:
 def test_voxels_of_a_turned_scan_are_found_in_the_layer(data: st.DataObject) -> None:
     shape = tuple(data.draw(st.lists(st.integers(1, 6), min_size=2, max_size=4)))
     across = data.draw(st.integers(0, 2)) if len(shape) > 2 else 0
-    place = Place((shape[0] - 1,) if len(shape) == 4 else (), across, data.draw(st.integers(0, 3)))
+    place = SliceOrientation((shape[0] - 1,) if len(shape) == 4 else (), across, data.draw(st.integers(0, 3)))
     layer = np.arange(np.prod(shape)).reshape(shape)
     volume = place.volume(layer)
     voxels = tuple(index.ravel() for index in np.indices(volume.shape))

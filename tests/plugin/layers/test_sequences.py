@@ -34,7 +34,7 @@ from napari_tumor_unet.plugin.layers.sequences import (
     guess_sequences,
 )
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences, learn_descriptions
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.segment.panel import SegmentPanel
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.combine import Resampled
@@ -197,7 +197,9 @@ def test_layers_opened_one_by_one_give_the_mask_of_their_files(
     mask = result(viewer)
     assert mask.data.shape == layers["flair"].data.shape
     assert mask.metadata[KEY]["provenance"]["sequences"] == ("pre", "flair", "post")
-    assert Session.of(viewer).message.text.endswith("From FLAIR + T1 pre + T1 post (resampled).")
+    assert SegmentationController.of(viewer).message.text.endswith(
+        "From FLAIR + T1 pre + T1 post (resampled)."
+    )
     expected = segment(brats)
     assert expected.mask.any()
     np.testing.assert_array_equal(mask.data, expected.mask)
@@ -223,7 +225,7 @@ def open_panel(viewer: napari.Viewer) -> Callable[[], SegmentPanel]:
 
 
 def filled(panel: SegmentPanel) -> dict[str, str]:
-    return {s: box.value for s, box in panel.scan.sequences.items() if box.value != "none"}
+    return {s: box.value for s, box in panel.sequences.boxes.items() if box.value != "none"}
 
 
 def test_a_correction_is_remembered_for_its_layers_and_for_the_description(
@@ -237,8 +239,8 @@ def test_a_correction_is_remembered_for_its_layers_and_for_the_description(
     panel = open_panel()
     viewer.layers.selection.active = t1
     assert filled(panel) == {"flair": "smith_7 T1"}
-    panel.scan.sequences["flair"].value = "smith_7 T2FSFL"
-    panel.scan.sequences["pre"].value = "smith_7 T1"
+    panel.sequences.boxes["flair"].value = "smith_7 T2FSFL"
+    panel.sequences.boxes["pre"].value = "smith_7 T1"
     viewer.layers.selection.active = other
     assert filled(panel) == {"flair": "other"}
     panel = open_panel()
@@ -252,9 +254,9 @@ def test_a_correction_is_remembered_for_its_layers_and_for_the_description(
     assert read_descriptions() == {"t2fsfl": "flair"}
     assert guessed("jones T1", "jones T1", "jones T2FSFL") == {"flair": "jones T2FSFL", "pre": "jones T1"}
     viewer.layers.selection.active = t1
-    panel.scan.forget.native.click()  # it is folded
+    panel.sequences.forget.native.click()  # it is folded
     assert filled(panel) == {"flair": "smith_7 T1"}
-    assert panel.scan.forget.native.isHidden()
+    assert panel.sequences.forget.native.isHidden()
     assert read_descriptions() == {}
 
 

@@ -12,7 +12,13 @@ from napari.layers import Image, Layer
 from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 
-from napari_tumor_unet.plugin.layers.lazy_volume import Axes, Place, Volume, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.lazy_volume import (
+    AxisRoles,
+    LayerVolume,
+    SliceOrientation,
+    axes_of,
+    voxels_of,
+)
 from napari_tumor_unet.plugin.layers.metadata import MaskMetadata, image_metadata, mask_metadata
 from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment, is_flair, scan_id
 from napari_tumor_unet.plugin.layers.transforms import (
@@ -51,9 +57,9 @@ class LayerScan:
     scan : Scan
     image : Image
         The layer whose geometry the mask takes.
-    axes : Axes
+    axes : AxisRoles
         What the layer's axes are.
-    place : Place
+    place : SliceOrientation
         Where the scan lies in the data of a mask's layer.
     assignment : SequenceAssignment
         The layers that its sequences are.
@@ -61,8 +67,8 @@ class LayerScan:
 
     scan: Scan
     image: Image
-    axes: Axes
-    place: Place
+    axes: AxisRoles
+    place: SliceOrientation
     assignment: SequenceAssignment
 
     @property
@@ -92,14 +98,14 @@ class LayerScan:
         return labels | {"affine": affine}
 
     def slice_on_screen(self, point: Iterable[float]) -> int:
-        """The slice (Z) that lies at a point of the world."""
+        """Return the slice (Z) that lies at a point of the world."""
         if len(self.axes.spatial) < 3:
             return 0
         position = self.image.world_to_data(tuple(point)[-self.image.ndim :])
         return _nearest(position[self.axes.spatial[0]], self.scan.shape[0])
 
     def with_slice(self, point: Positions[float], z: int) -> tuple[float, ...]:
-        """The point of the world that lies in slice ``z``, otherwise where ``point`` is."""
+        """Return the point of the world that lies in slice ``z``, otherwise where ``point`` is."""
         n = self.image.ndim
         position = list(self.image.world_to_data(point[-n:]))
         position[self.axes.spatial[0]] = z
@@ -167,7 +173,9 @@ def _from_image(layer: Image, point: Positions[float], assignment: SequenceAssig
         )
     image = channels["flair"].image if "flair" in channels else layer
     axes = axes_of(image, across)
-    place = Place(_position(image, axes.leading, point), across if len(axes.spatial) == 3 else 0, turn)
+    place = SliceOrientation(
+        _position(image, axes.leading, point), across if len(axes.spatial) == 3 else 0, turn
+    )
     spacing, in_mm = _spacing(image, axes.spatial)
     if turn % 2:
         spacing = (spacing[0], spacing[2], spacing[1])
@@ -180,19 +188,21 @@ def _from_image(layer: Image, point: Positions[float], assignment: SequenceAssig
     return LayerScan(scan, image, axes, place, assignment)
 
 
-def _volume(channel: Channel, image: Image, place: Place, point: Positions[float], title: str) -> Any:
-    """A sequence on the grid of FLAIR's layer, of which nothing is read yet."""
+def _volume(
+    channel: Channel, image: Image, place: SliceOrientation, point: Positions[float], title: str
+) -> Any:
+    """Return a sequence on the grid of FLAIR's layer, of which nothing is read yet."""
     axes = axes_of(image, place.across)
     own = axes_of(channel.image, place.across)
     # A layer of another shape has axes of its own.
     alike = _plain_shape(channel.image, own) == _plain_shape(image, axes)
-    seen = place if alike else Place(_position(channel.image, own.leading, point))
+    seen = place if alike else SliceOrientation(_position(channel.image, own.leading, point))
     if not alike:
         own = axes_of(channel.image)
     fixed = dict(zip(own.leading, seen.at, strict=True))
     if channel.index is not None and own.channel is not None:
         fixed[own.channel] = channel.index
-    volume = Volume(voxels_of(channel.image), own.spatial, fixed, seen.turn)
+    volume = LayerVolume(voxels_of(channel.image), own.spatial, fixed, seen.turn)
     if channel.image is image:
         return volume
     grid, onto = common_grids(channel.image, image)
@@ -200,13 +210,13 @@ def _volume(channel: Channel, image: Image, place: Place, point: Positions[float
     return bring(volume, grid.turned(seen.across, seen.turn), onto.turned(place.across, place.turn), names)
 
 
-def _plain_shape(image: Image, axes: Axes) -> tuple[int, ...]:
+def _plain_shape(image: Image, axes: AxisRoles) -> tuple[int, ...]:
     """Its shape without its channels."""
     return tuple(int(voxels_of(image).shape[axis]) for axis in axes.mask)
 
 
 def _position(image: Image, axes: tuple[int, ...], point: Positions[float]) -> tuple[int, ...]:
-    """The index along each of some axes at a point of the world."""
+    """Return the index along each of some axes at a point of the world."""
     if not axes:
         return ()
     position = image.world_to_data(tuple(point)[-image.ndim :]) if point else [0.0] * image.ndim

@@ -23,7 +23,7 @@ _MEANINGS = {
 _FRONTS = {"up": 0, "right": 1, "down": 2, "left": 3}  # quarter turns that bring it up
 
 
-class ScanSection(Container[Any]):
+class SequenceSection(Container[Any]):
     """Form with the viewer's assignment of sequences; what the user changes is kept as a correction.
 
     Parameters
@@ -67,7 +67,7 @@ class ScanSection(Container[Any]):
         for box in self._boxes:
             box.changed.connect(self._on_changed)
 
-    def show(self, image: Image | None) -> None:
+    def fill(self, image: Image | None) -> None:
         """Fill in the sequences of a layer's scan, and how its slices lie."""
         self._image = image
         self._filling = True
@@ -87,7 +87,8 @@ class ScanSection(Container[Any]):
         names = {channel: name for name, channel in self._channels.items()}
         for sequence, box in self.sequences.items():
             box.reset_choices()
-            box.value = names.get(assignment.channels.get(sequence), _NONE)
+            channel = assignment.channels.get(sequence)
+            box.value = _NONE if channel is None else names.get(channel, _NONE)
         self._offer_axes()
         self.across.value = assignment.across
         self.front.value = next(front for front, turn in _FRONTS.items() if turn == assignment.turn)
@@ -123,7 +124,7 @@ class ScanSection(Container[Any]):
     def _forget(self) -> None:
         if self._image is not None:
             self._viewer_sequences.forget(self._image)
-            self.show(self._image)
+            self.fill(self._image)
 
 
 def _axis_name(image: Image, axis: int) -> str:
