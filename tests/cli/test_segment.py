@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from napari_tumor_unet import cli
 from napari_tumor_unet.cli import console
 from napari_tumor_unet.inference.batch import output_names
+from napari_tumor_unet.io.find import ScanFiles
 from napari_tumor_unet.model.card import file_hash
 from napari_tumor_unet.model.registry import bundled_models
 from napari_tumor_unet.scan import SEQUENCES
@@ -161,7 +162,7 @@ def test_scans_of_one_name_get_their_parents_name_in_front(
     ],
 )
 def test_no_two_scans_get_one_name(paths: list[str], names: list[str]) -> None:
-    assert output_names([Path("/w") / path for path in paths]) == names
+    assert output_names([ScanFiles(Path("/w") / path) for path in paths]) == names
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
@@ -169,7 +170,7 @@ def test_links_are_named_by_where_they_lie(tmp_path: Path) -> None:
     for n in "12":
         (tmp_path / f"p{n}").mkdir()
         (tmp_path / f"p{n}" / "flair.tif").symlink_to(tmp_path / "store" / n)
-    found = output_names([tmp_path / "p1" / "flair.tif", tmp_path / "p2" / "flair.tif"])
+    found = output_names([ScanFiles(tmp_path / "p1" / "flair.tif"), ScanFiles(tmp_path / "p2" / "flair.tif")])
     assert found == ["p1_flair", "p2_flair"]
 
 

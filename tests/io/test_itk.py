@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
-from napari_tumor_unet.io.file_names import ending_of_mask
+from napari_tumor_unet.io.file_names import MASK_ENDING_OF, format_of
 from napari_tumor_unet.io.read import read_labels, read_mask, read_scan
 from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.scan import Geometry, ScanError, scan_from_volume
@@ -298,13 +298,12 @@ def test_a_mask_of_an_unknown_format_is_refused(tmp_path: Path, name: str, refus
     ],
 )
 def test_a_mask_has_the_format_of_its_scan(scan: str, ending: str) -> None:
-    assert ending_of_mask(Path(scan)) == ending
+    assert MASK_ENDING_OF[format_of(Path(scan))] == ending
 
 
 def test_the_mask_of_a_folder_of_slices_is_a_tiff(tmp_path: Path) -> None:
-    assert ending_of_mask(tmp_path) == ".nii.gz"
     (tmp_path / "a_1.tif").touch()
-    assert ending_of_mask(tmp_path) == ".tif"
+    assert MASK_ENDING_OF[format_of(tmp_path)] == ".tif"
 
 
 # Privacy

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
 from napari_tumor_unet.scan.combine import Resampled, combine
-from napari_tumor_unet.scan.grid import Grid, grid_of
+from napari_tumor_unet.scan.grid import Grid
 from tests.conftest import Refused
 
 ANGLES = st.integers(-180, 180).map(np.deg2rad)
@@ -80,15 +80,15 @@ def test_a_turned_and_shifted_head_comes_to_flairs_grid(
     there = Geometry(spacing, tuple(np.array(shift) - centre), tuple(direction.ravel()))
     flair = placed("flair", Geometry((10.0, 4.0, 4.0), (-44, -50, -45)), np.zeros((10, 26, 23)))
     pre = placed("t1", there, np.zeros(shape))
-    pre = replace(pre, sequences={"flair": head(world_of(grid_of(pre))).astype(np.float32)})
+    pre = replace(pre, sequences={"flair": head(world_of(pre.grid)).astype(np.float32)})
     moved = np.asarray(combine(flair, pre).sequences["pre"])
-    error = np.abs(moved - head(world_of(grid_of(flair))))
+    error = np.abs(moved - head(world_of(flair.grid)))
     assert error.max() < 3
     assert error.mean() < 0.3
 
 
 def test_a_slice_is_that_of_the_whole_and_computed_when_read() -> None:
-    grid, onto = grid_of(placed("a")), grid_of(placed("b", replace(AXIAL, origin=(-18.3, -29.0, 44.0))))
+    grid, onto = placed("a").grid, placed("b", replace(AXIAL, origin=(-18.3, -29.0, 44.0))).grid
     whole, lazy = resampled(VOLUME, grid, onto), Resampled(VOLUME, grid, onto)
     assert (lazy.shape, lazy.ndim, lazy.dtype) == (whole.shape, 3, np.float32)
     for z in (0, 3, -1):
@@ -100,7 +100,7 @@ def test_a_slice_is_that_of_the_whole_and_computed_when_read() -> None:
 @pytest.mark.parametrize("dtype", ["bool", "u1", ">i2", "f2", ">f4", "f8", "i8"])
 def test_voxels_of_all_real_types_are_resampled(dtype: str) -> None:
     volume = (VOLUME % 2).astype(dtype)
-    grid = grid_of(placed("a"))
+    grid = placed("a").grid
     moved = resampled(volume, grid, replace(grid, offset=grid.offset + grid.matrix @ [1, 2, 0]))
     np.testing.assert_allclose(moved[:-1, :-2], volume[1:, 2:].astype(np.float32), atol=1e-6)
     assert (moved[-1] == 0).all()

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_tumor_unet.io.read import read_labels
-from napari_tumor_unet.scan import Scan, ScanError
-from napari_tumor_unet.scan.grid import Grid, geometry_of, grid_of, spaced
+from napari_tumor_unet.scan import Scan
+from napari_tumor_unet.scan.grid import Grid, geometry_of, spaced
 
 RANDOM = np.random.default_rng(3)
 LABELS = RANDOM.integers(0, 4, (4, 5, 6), dtype=np.uint8)
@@ -153,7 +153,7 @@ def test_a_files_voxels_lie_where_nibabel_has_them(tmp_path: Path, axes: str, tu
     )
     nib.save(image.as_reoriented(order), tmp_path / "a.nii")
     scan = read_labels(tmp_path / "a.nii")
-    grid = grid_of(scan)
+    grid = scan.grid
     ras_to_lps = np.diag([-1, -1, 1])
     for index in zip(*np.nonzero(LABELS == 3), strict=True):
         world = ras_to_lps @ nib.affines.apply_affine(affine, index[::-1])
@@ -165,12 +165,27 @@ def test_a_files_voxels_lie_where_nibabel_has_them(tmp_path: Path, axes: str, tu
 @given(grid=grids())
 def test_the_geometry_of_a_grid_is_where_it_lies(grid: Grid) -> None:
     geometry = geometry_of(grid)
-    scan = Scan("a", {"flair": np.zeros(grid.shape)}, geometry.spacing, in_mm=True, geometry=geometry)
-    np.testing.assert_allclose(grid_of(scan).matrix, grid.matrix, atol=1e-12)
-    np.testing.assert_array_equal(grid_of(scan).offset, grid.offset)
+    scan = Scan("a", {"flair": np.zeros(grid.shape)}, in_mm=True, geometry=geometry)
+    np.testing.assert_allclose(scan.grid.matrix, grid.matrix, atol=1e-12)
+    np.testing.assert_array_equal(scan.grid.offset, grid.offset)
+
+
+@given(grid=grids(), other=st.tuples(*[st.floats(0.5, 3)] * 3))
+def test_a_scan_and_its_grid_agree_whatever_it_was_made_with(
+    grid: Grid, other: tuple[float, float, float]
+) -> None:
+    voxels, geometry = np.zeros(grid.shape), geometry_of(grid)
+    made = Scan("a", {"flair": voxels}, other, in_mm=True, geometry=geometry)
+    moved = replace(made, geometry=replace(geometry, spacing=other))
+    for scan in (made, moved, made.with_spacing(other), replace(made, geometry=None, spacing=other)):
+        assert scan.grid.spacing == pytest.approx(scan.spacing, rel=1e-12)
+        assert scan.grid.shape == scan.shape
+        assert scan.geometry is None or scan.geometry.spacing == scan.spacing
+        assert scan.voxel_ml == pytest.approx(np.prod(scan.spacing) / 1000)
+    assert made.spacing == geometry.spacing
 
 
 def test_a_sheared_grid_has_no_geometry() -> None:
     sheared = GRID.matrix + np.array([[0, 0, 0], [0, 0, 0.3], [0, 0, 0]])
-    with pytest.raises(ScanError, match="right angles"):
+    with pytest.raises(ValueError, match="right angles"):
         geometry_of(replace(GRID, matrix=sheared))

@@ -1,27 +1,37 @@
-"""What the name of a file says: its format, whose scan it is, and whether it holds labels."""
+"""The format of a file or folder, and what its name says: whose scan it is, and whether it holds labels."""
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
+from napari_tumor_unet.io.dicom.detect import looks_like_dicom
 from napari_tumor_unet.io.slice_folder import looks_like_slices
 
-MEDICAL_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
-TIFF_ENDINGS = (".tiff", ".tif")
-ENDINGS = MEDICAL_ENDINGS + TIFF_ENDINGS
-"""Of files that are read as a scan or as labels."""
+Format = Literal["NIfTI", "NRRD", "MetaImage", "TIFF", "slices", "DICOM", ""]
+"""How a scan is stored; "slices" is a folder of them, and "" no known format."""
+FORMATS: dict[str, Format] = {
+    **dict.fromkeys((".nii.gz", ".nii"), "NIfTI"),
+    **dict.fromkeys((".nrrd", ".nhdr"), "NRRD"),
+    **dict.fromkeys((".mha", ".mhd"), "MetaImage"),
+    **dict.fromkeys((".tiff", ".tif"), "TIFF"),
+}
+"""The formats of files that are read as a scan or as labels, by ending."""
 MASK_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".tif", ".tiff")
 """Of files that masks are written in; the first is the usual one."""
 KNOWN = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), TIFF (.tif, .tiff)"
 """The formats of single files, for messages."""
 
-_OF_MASK = {
-    **dict.fromkeys((".nii.gz", ".nii"), ".nii.gz"),
-    **dict.fromkeys((".nrrd", ".nhdr"), ".nrrd"),
-    **dict.fromkeys((".mha", ".mhd"), ".mha"),
-    **dict.fromkeys(TIFF_ENDINGS, ".tif"),
+MASK_ENDING_OF: dict[Format, str] = {
+    **dict.fromkeys(("NIfTI", "DICOM", ""), ".nii.gz"),
+    **dict.fromkeys(("TIFF", "slices"), ".tif"),
+    "NRRD": ".nrrd",
+    "MetaImage": ".mha",
 }
+"""The ending of a mask's file beside a scan of a format: the scan's own format, where masks have it."""
+
 # "brainmask" and "dseg" are such words; "masked" and "segmented" are scans with something done to them.
 _MASK_WORD = r"(?:[a-z]*(?<!un)mask|[a-z]?seg|label)s?\d*|segmentations?|labelmaps?"
 _WORDS = re.compile(rf"(?:^|.*[\W_])(?:{_MASK_WORD})(?:[\W_].*)?", re.IGNORECASE)
@@ -29,19 +39,27 @@ _LAST_WORD = re.compile(rf"[\W_]+(?:{_MASK_WORD})$", re.IGNORECASE)
 _DENIED = re.compile(r"(?:^|.*[\W_])(?:un|non?|not|without|applied)(?:[\W_].*)?", re.IGNORECASE)
 
 
+def format_of(path: Path) -> Format:
+    """Decide the format of a file or folder by names and first bytes; quick, whatever it holds."""
+    with suppress(OSError):  # reading reports it
+        if path.is_dir():
+            return "DICOM" if not looks_like_slices(path) and looks_like_dicom(path) else "slices"
+    return FORMATS.get(ending_of(path)) or ("DICOM" if looks_like_dicom(path) else "")
+
+
 def ending_of(path: Path) -> str:
-    """The known ending of a file's name, in lower case; empty if it has none."""
-    return next((ending for ending in ENDINGS if path.name.lower().endswith(ending)), "")
+    """Return the known ending of a file's name, in lower case; empty if it has none."""
+    return next((ending for ending in FORMATS if path.name.lower().endswith(ending)), "")
 
 
 def scan_name(path: Path) -> str:
-    """The name of a scan: its file's name without the ending, or its folder's name."""
+    """Name a scan after its file, without the ending, or its folder."""
     ending = ending_of(path)
     return path.name[: -len(ending)] if ending else path.resolve().name
 
 
 def is_mask_name(path: Path) -> bool:
-    """Whether a file says by a word of its name that it holds labels and no scan.
+    """Tell whether a file says by a word of its name that it holds labels and no scan.
 
     Examples
     --------
@@ -55,12 +73,5 @@ def is_mask_name(path: Path) -> bool:
 
 
 def name_of_masked(path: Path) -> str:
-    """The name of the scan that a mask belongs to: without the last word, if this says that it is a mask."""
+    """Name the scan that a mask belongs to: without the last word, if this says that the file is a mask."""
     return _LAST_WORD.sub("", scan_name(path))
-
-
-def ending_of_mask(scan: Path) -> str:
-    """The ending of a mask's file beside its scan's: the scan's own format; NIfTI for DICOM."""
-    if scan.is_dir() and looks_like_slices(scan):
-        return ".tif"
-    return _OF_MASK.get(ending_of(scan), MASK_ENDINGS[0])

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io import itk, slice_folder, tiff
-from napari_tumor_unet.io.dicom.detect import looks_like_dicom
 from napari_tumor_unet.io.dicom.study import read_study
-from napari_tumor_unet.io.file_names import KNOWN, MEDICAL_ENDINGS, ending_of, scan_name
+from napari_tumor_unet.io.file_names import KNOWN, Format, format_of, scan_name
 from napari_tumor_unet.io.labels import as_labels
 from napari_tumor_unet.scan import Scan, ScanError
 
@@ -26,21 +25,25 @@ def read_scan(path: str | Path, series: str | int | None = None) -> Scan:
         DICOM folder: its FLAIR, with T1 before and after contrast of the same study brought to FLAIR's grid.
         A single DICOM file stands for its series alone.
     series : str or int, optional
-        Which series of a DICOM folder, by name or number, where this cannot be told.
+        The series of a DICOM folder, by name or number, where it is unclear.
 
     Raises
     ------
     ScanError
-        If there is nothing, nothing known, something damaged, or more than one scan.
+        If there is no such path, no known format, a damaged file, or more than one scan.
     """
-    path = _existing(path)
-    if is_dicom(path):
+    path = Path(path).expanduser()
+    return read_as(path, format_of(path), series)
+
+
+def read_as(path: Path, stored: Format, series: str | int | None = None) -> Scan:
+    """Read a scan that is stored in a format, as :func:`read_scan` does."""
+    _check_exists(path)
+    if stored == "DICOM":
         return read_study(path, series)
     if series is not None:
         raise ScanError(f"{path.name} is no DICOM folder, so it has no series to choose from.")
-    if path.is_dir():
-        return slice_folder.read_folder(path)
-    return _read_file(path)
+    return slice_folder.read_folder(path) if stored == "slices" else _read_file(path, stored)
 
 
 def read_mask(path: str | Path) -> NDArray[np.integer]:
@@ -57,42 +60,35 @@ def read_mask(path: str | Path) -> NDArray[np.integer]:
 
 
 def read_labels(path: str | Path) -> Scan:
-    """Read labels as :func:`read_mask` does, as FLAIR, with what the file says of where they lie.
+    """Read labels as :func:`read_mask` does, as a scan with their geometry.
 
     Raises
     ------
     ScanError
         As :func:`read_mask`.
     """
-    path = _existing(path)
+    path = Path(path).expanduser()
+    _check_exists(path)
     if path.is_dir():
         mask = slice_folder.read_folder_mask(path)
         if mask is None:
             raise ScanError(f"{path.name} holds no _mask files.")
         return Scan(scan_name(path), {"flair": mask})
-    return as_labels(_read_file(path), path.name)
+    return as_labels(_read_file(path, format_of(path)), path.name)
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file or folder is read as DICOM; quick, whatever it holds."""
-    if ending_of(path) and path.is_file():
-        return False
-    return not (path.is_dir() and slice_folder.looks_like_slices(path)) and looks_like_dicom(path)
+def _read_file(path: Path, stored: Format) -> Scan:
+    if stored in ("NIfTI", "NRRD", "MetaImage"):
+        return itk.read_volume(path, scan_name(path), stored)
+    if stored == "TIFF":
+        return tiff.read_tiff(path, scan_name(path))
+    raise ScanError(f"{path.name} is none of {KNOWN}, DICOM or a folder of slices.")
 
 
-def _read_file(path: Path) -> Scan:
-    ending = ending_of(path)
-    if not ending:
-        raise ScanError(f"{path.name} is none of {KNOWN}, DICOM or a folder of slices.")
-    read = itk.read_volume if ending in MEDICAL_ENDINGS else tiff.read_tiff
-    return read(path, scan_name(path))
-
-
-def _existing(path: str | Path) -> Path:
-    path = Path(path).expanduser()
+def _check_exists(path: Path) -> None:
     try:
         if path.exists():
-            return path
+            return
     except OSError as error:
         raise ScanError(f"{path.name} cannot be read: {error.strerror}.") from error
     raise ScanError(f"{path.name} does not exist.")

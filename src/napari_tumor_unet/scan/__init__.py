@@ -1,5 +1,6 @@
-"""What a scan is: voxels, their place in the patient, and which of them is which MRI sequence."""
+"""Scans, the grids that their voxels lie on, and their MRI sequences."""
 
-from napari_tumor_unet.scan.scan import SEQUENCES, Geometry, Scan, ScanError, Sequence, scan_from_volume
+from napari_tumor_unet.scan.grid import Geometry
+from napari_tumor_unet.scan.scan import SEQUENCES, Scan, ScanError, Sequence, scan_from_volume
 
 __all__ = ["SEQUENCES", "Geometry", "Scan", "ScanError", "Sequence", "scan_from_volume"]

@@ -1,4 +1,4 @@
-"""Separate sequences of one patient, each on a grid of its own, to one scan on FLAIR's."""
+"""Combine separate sequences of one patient, each on its own grid, to one scan on FLAIR's grid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.scan.grid import Grid, grid_of
+from napari_tumor_unet.scan.grid import Grid
 from napari_tumor_unet.scan.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.sequence_names import TITLES
 
@@ -20,18 +20,18 @@ _KINDS = frozenset(("u1", "u2", "u4", "i1", "i2", "i4", "f4", "f8"))  # that Sim
 
 
 class Resampled:
-    """A volume (Z, Y, X) on another grid: read with the first slice asked for, each slice computed by itself.
+    """Volume (Z, Y, X) on another grid, read with the first slice asked for and computed slice by slice.
 
-    It is interpolated linearly; what lies outside of the volume has its lowest value.
+    Interpolation is linear; voxels outside of the volume have the volume's lowest value.
 
     Parameters
     ----------
     volume : array
         (Z, Y, X), of any real type; a copy is kept.
     grid : Grid
-        Where its voxels lie; any invertible matrix will do.
+        The volume's grid; any invertible matrix will do.
     onto : Grid
-        Where voxels are wanted, in the same world.
+        The grid to resample onto, in the same world.
     """
 
     dtype = np.dtype(np.float32)
@@ -44,7 +44,7 @@ class Resampled:
         self._matrix, self._offset = grid.seen_from(onto)
 
     def __getitem__(self, index: int) -> NDArray[np.float32]:
-        """A slice (Y, X)."""
+        """Return a slice (Y, X)."""
         plane: NDArray[np.float32] = self._planes(range(self.shape[0])[index], 1)[0]
         return plane
 
@@ -54,7 +54,7 @@ class Resampled:
 
     @cached_property
     def _source(self) -> tuple[sitk.Image, float]:
-        """The volume as SimpleITK has it, and its lowest value."""
+        """The volume as a SimpleITK image, and its lowest value."""
         import SimpleITK as sitk
 
         voxels = np.asarray(self._volume)
@@ -88,41 +88,36 @@ class Resampled:
 
 
 def combine(flair: Scan, pre: Scan | None = None, post: Scan | None = None) -> Scan:
-    """One scan of separate ones, on FLAIR's grid and with its geometry and name.
+    """Combine separate scans to one with the grid, geometry and name of FLAIR.
 
-    What lies on FLAIR's grid stays as it is; the rest is resampled, slice by slice when it is read.
+    Sequences on FLAIR's grid stay as they are; others are resampled, slice by slice when they are read.
 
     Parameters
     ----------
     flair : Scan
     pre, post : Scan, optional
-        T1 before and after contrast. Of a scan of several sequences the one meant is taken.
+        T1 before and after contrast. A scan of several sequences gives the one that is asked for.
 
     Raises
     ------
     ScanError
-        If one lies elsewhere than FLAIR, or does not say where and has another shape.
+        If a sequence lies elsewhere than FLAIR, or has another shape and an unknown place.
     """
     sequences = dict(flair.sequences)
     others: dict[Sequence, Scan | None] = {"pre": pre, "post": post}
     for sequence, other in others.items():
         if other is not None:
-            sequences[sequence] = _brought(other, sequence, flair)
+            volume = other.sequences.get(sequence, other.sequences["flair"])
+            names = (f"{TITLES[sequence]} ({other.name})", f"FLAIR ({flair.name})")
+            sequences[sequence] = bring(volume, other.grid, flair.grid, names)
     return replace(flair, sequences=sequences)
 
 
-def _brought(other: Scan, sequence: Sequence, flair: Scan) -> Any:
-    """A sequence's volume on FLAIR's grid."""
-    volume = other.sequences.get(sequence, other.sequences["flair"])
-    names = (f"{TITLES[sequence]} ({other.name})", f"FLAIR ({flair.name})")
-    return bring(volume, grid_of(other), grid_of(flair), names)
-
-
 def relation(grid: Grid, onto: Grid) -> Literal["same", "other", "apart", "unknown"]:
-    """Whether a grid is FLAIR's, another one that can be resampled, elsewhere, or it cannot be told."""
+    """Compare a grid with FLAIR's: the same, another at the same place, apart, or not comparable."""
     if not (grid.placed and onto.placed) or grid.in_mm != onto.in_mm:
-        known = grid.in_mm and onto.in_mm
-        alike = grid.shape == onto.shape and (not known or np.allclose(grid.spacing, onto.spacing, rtol=0.01))
+        in_mm = grid.in_mm and onto.in_mm
+        alike = grid.shape == onto.shape and (not in_mm or np.allclose(grid.spacing, onto.spacing, rtol=0.01))
         return "same" if alike else "unknown"
     if grid.is_same(onto):
         return "same"
@@ -130,32 +125,32 @@ def relation(grid: Grid, onto: Grid) -> Literal["same", "other", "apart", "unkno
 
 
 def bring(volume: Any, grid: Grid, onto: Grid, names: tuple[str, str]) -> Any:
-    """A volume (Z, Y, X) on FLAIR's grid: itself, if it lies there, else :class:`Resampled`.
+    """Bring a volume (Z, Y, X) to FLAIR's grid, as :class:`Resampled` unless it lies there already.
 
     Parameters
     ----------
     volume : array
     grid, onto : Grid
-        Its own, and FLAIR's.
+        The volume's grid, and FLAIR's.
     names : tuple of str
-        What to call both in an error.
+        Names of both for error messages.
 
     Raises
     ------
     ScanError
-        If it lies elsewhere, or does not say where and has another shape.
+        If the volume lies elsewhere than FLAIR, or has another shape and an unknown place.
     """
-    found, (one, flair) = relation(grid, onto), names
-    if found == "unknown":
+    related, (one, flair) = relation(grid, onto), names
+    if related == "unknown":
         raise ScanError(
             f"{one} differs from {flair} in shape or spacing, and {flair if grid.placed else one} does not "
             "say where it lies; give files that do, such as NIfTI."
         )
-    if found == "apart":
+    if related == "apart":
         raise ScanError(
             f"{one} and {flair} lie in different places; are they of one patient and one session?"
         )
-    return volume if found == "same" else Resampled(volume, grid, onto)
+    return volume if related == "same" else Resampled(volume, grid, onto)
 
 
 def _lowest(voxels: NDArray[Any]) -> float:

@@ -1,4 +1,4 @@
-"""Where the voxels of a mask lie in the world, and masks taken from one grid to another."""
+"""Grids: where the voxels of a scan or mask lie, and masks resampled from one grid onto another."""
 
 from __future__ import annotations
 
@@ -10,21 +10,48 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.scan.scan import Geometry, Scan, ScanError
-
 _SAME = 1e-3  # of a voxel: as far as two grids may be apart and still be one
 
 
 @dataclass(frozen=True)
+class Geometry:
+    """Geometry of a file's voxels in the patient; world coordinates are LPS millimetres.
+
+    Attributes
+    ----------
+    spacing : tuple of float
+        Distance between voxel centres along the array axes (z, y, x), in mm.
+    origin : tuple of float
+        World position (x, y, z) of the centre of voxel (0, 0, 0), in mm.
+    direction : tuple of float
+        3x3 matrix, row by row, whose columns are the world directions of the array's x, y and z axes.
+    stored_orientation : str
+        Orientation of the file's own axes, as the three letters towards which x, y and z run ("LPS",
+        "RAS", ...). Writing turns a mask back to it; empty where the array lies as a file's would.
+    stored_axes : int
+        How many axes the file has: 2 for a single slice, 4 with a last one of length 1.
+    oriented : bool
+        Whether the file says how it lies; else it is taken as axial.
+    """
+
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    stored_orientation: str = "LPS"
+    stored_axes: int = 3
+    oriented: bool = True
+
+
+@dataclass(frozen=True)
 class Grid:
-    """Where the voxels of a mask lie: ``matrix @ index + offset``, with indices in the array's order.
+    """Grid of voxels at ``matrix @ index + offset``, with indices in the array's order.
 
     Attributes
     ----------
     shape : tuple of int
         (Y, X) or (Z, Y, X).
     matrix : array
-        One column an axis.
+        One column per axis.
     offset : array
     in_mm : bool
         Whether the world is measured in mm; in voxels else.
@@ -46,11 +73,12 @@ class Grid:
     @property
     def voxel_ml(self) -> float | None:
         """Volume of a voxel; None in a plane, or where the unit is unknown."""
-        known = self.in_mm and len(self.shape) == 3
-        return abs(float(np.linalg.det(self.matrix))) / 1000 if known else None
+        if not self.in_mm or len(self.shape) != 3:
+            return None
+        return abs(float(np.linalg.det(self.matrix))) / 1000
 
     def is_same(self, other: Grid) -> bool:
-        """Whether each voxel lies where the other grid has it."""
+        """Tell whether each voxel lies where the other grid has it."""
         if self.shape != other.shape or self.in_mm != other.in_mm:
             return False
         matrix, offset = self.seen_from(other)
@@ -59,14 +87,12 @@ class Grid:
         return all(np.abs(matrix @ index + offset - index).max() < _SAME for index in there)
 
     def seen_from(self, other: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Matrix and offset from the other grid's indices to this one's."""
-        return (
-            np.linalg.solve(self.matrix, other.matrix),
-            np.linalg.solve(self.matrix, other.offset - self.offset),
-        )
+        """Return the matrix and offset from the other grid's indices to those of this grid."""
+        matrix = np.linalg.solve(self.matrix, other.matrix)
+        return matrix, np.linalg.solve(self.matrix, other.offset - self.offset)
 
     def touches(self, other: Grid) -> bool:
-        """Whether the boxes around both grids, along the other one's axes, have space in common."""
+        """Tell whether the boxes around both grids, along the other one's axes, have space in common."""
         matrix, offset = other.seen_from(self)
         ends = [(-0.5, n - 0.5) for n in self.shape]
         corners = np.array([matrix @ corner + offset for corner in product(*ends)])
@@ -74,9 +100,9 @@ class Grid:
         return bool(((low < np.asarray(other.shape) - 0.5) & (high > -0.5)).all())
 
     def turned(self, across: int, turns: int) -> Grid:
-        """The same place of an array whose axis ``across`` comes first and whose planes are then turned.
+        """Turn the grid as ``np.rot90(np.moveaxis(array, across, 0), turns, axes=(1, 2))`` turns an array.
 
-        As ``np.rot90(np.moveaxis(array, across, 0), turns, axes=(1, 2))`` does it.
+        Each voxel stays at its place in the world.
         """
         order = [across, *(axis for axis in range(3) if axis != across)]
         shape, matrix, offset = [self.shape[axis] for axis in order], self.matrix[:, order], self.offset
@@ -87,7 +113,7 @@ class Grid:
         return replace(self, shape=tuple(shape), matrix=matrix, offset=offset)
 
     def resample(self, mask: NDArray[Any], onto: Grid) -> NDArray[Any]:
-        """A mask of this grid on another one, by nearest neighbour; 0 outside."""
+        """Resample a mask of this grid onto another one, by nearest neighbour; 0 outside."""
         from scipy import ndimage
 
         matrix, offset = self.seen_from(onto)
@@ -97,22 +123,15 @@ class Grid:
         return moved
 
     def outside(self, mask: NDArray[Any], of: Grid) -> int:
-        """How many voxels of a mask lie outside another grid."""
+        """Count the voxels of a mask on this grid that lie outside another grid."""
         matrix, offset = of.seen_from(self)
         there = np.argwhere(mask) @ matrix.T + offset
         inside = ((there > -0.5) & (there < np.asarray(of.shape) - 0.5)).all(axis=1)
         return int(np.count_nonzero(~inside))
 
 
-def grid_of(scan: Scan) -> Grid:
-    """Where a scan's voxels lie, in LPS mm, as far as its file says."""
-    if scan.geometry is None:
-        return spaced(scan.shape, scan.spacing, scan.in_mm)
-    return placed(scan.shape, scan.geometry, scan.in_mm)
-
-
 def placed(shape: tuple[int, ...], geometry: Geometry, in_mm: bool = True) -> Grid:
-    """The grid of a geometry, in LPS mm."""
+    """Make the grid of a geometry, in LPS mm."""
     spacing = np.asarray(geometry.spacing)[::-1]
     direction = np.asarray(geometry.direction).reshape(3, 3)
     matrix = (direction * spacing)[:, ::-1]  # columns for z, y, x
@@ -120,17 +139,17 @@ def placed(shape: tuple[int, ...], geometry: Geometry, in_mm: bool = True) -> Gr
 
 
 def geometry_of(grid: Grid) -> Geometry:
-    """The place in the patient of what lies on a grid in LPS mm, its axes as they are.
+    """Make the geometry of a grid in LPS mm, its axes as they are.
 
     Raises
     ------
-    ScanError
+    ValueError
         If the axes are not at right angles: no file that is written here can say so.
     """
     spacing = np.asarray(grid.spacing)
     direction = (grid.matrix / spacing)[:, ::-1]  # columns for x, y, z
     if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
-        raise ScanError("Its axes are not at right angles.")
+        raise ValueError("The axes of the grid are not at right angles.")
     return Geometry(
         (float(spacing[0]), float(spacing[1]), float(spacing[2])),
         (float(grid.offset[0]), float(grid.offset[1]), float(grid.offset[2])),
@@ -141,5 +160,5 @@ def geometry_of(grid: Grid) -> Geometry:
 
 
 def spaced(shape: tuple[int, ...], spacing: Sequence[float], in_mm: bool) -> Grid:
-    """A grid of which the spacing alone is known."""
+    """Make a grid of which the spacing alone is known."""
     return Grid(shape, np.diag(np.asarray(spacing, float)), np.zeros(len(shape)), in_mm, placed=False)

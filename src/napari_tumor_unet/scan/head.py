@@ -1,4 +1,4 @@
-"""Where the head is in a volume, and where the air, whatever the values mean."""
+"""Find the head and the air in a volume, whatever its values mean."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy import ndimage
 
 
 def find_head(flair: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """The head in a FLAIR volume (Z, Y, X); all of it where no head stands out.
+    """Return a mask of the head in a FLAIR volume (Z, Y, X), or of the whole volume if no head stands out.
 
     The air is measured in the corners, so that neither its value nor the scale of the image matters.
     """
@@ -25,7 +25,7 @@ def find_head(flair: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def corners_of(volume: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The voxels in the four corners of each slice of a volume (Z, Y, X)."""
+    """Return the voxels in the four corners of each slice of a volume (Z, Y, X)."""
     height, width = volume.shape[1:]
     rows, columns = max(1, height // 20), max(1, width // 20)
     return np.concatenate(
@@ -38,6 +38,6 @@ def corners_of(volume: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def is_masked(volume: NDArray[np.float32]) -> bool:
-    """Whether the air was set to one value."""
+    """Tell whether the air was set to one value."""
     corners = corners_of(volume)
     return bool(np.mean(corners == np.median(corners)) > 0.9)

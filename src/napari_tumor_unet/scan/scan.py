@@ -1,15 +1,17 @@
-"""What a scan is: voxels, their place in the patient, and which of them is which MRI sequence."""
+"""A scan: the volumes of its MRI sequences, and where their voxels lie."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet.scan.grid import Geometry, Grid, placed, spaced
 
 Sequence = Literal["pre", "flair", "post"]
 SEQUENCES: tuple[Sequence, ...] = ("pre", "flair", "post")
@@ -17,53 +19,25 @@ SEQUENCES: tuple[Sequence, ...] = ("pre", "flair", "post")
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """Where a voxel array lies in the patient; world coordinates are LPS millimetres.
-
-    Attributes
-    ----------
-    spacing : tuple of float
-        Distance between voxel centres along the array axes (z, y, x), in mm.
-    origin : tuple of float
-        World position (x, y, z) of the centre of voxel (0, 0, 0), in mm.
-    direction : tuple of float
-        3x3 matrix, row by row, whose columns are the world directions of the array's x, y and z axes.
-    stored_orientation : str
-        Orientation of the file's own axes, as the three letters towards which x, y and z run ("LPS",
-        "RAS", ...). Writing turns a mask back to it; empty where the array lies as a file's would.
-    stored_axes : int
-        How many axes the file has: 2 for a single slice, 4 with a last one of length 1.
-    oriented : bool
-        Whether the file says how it lies; else it is taken as axial.
-    """
-
-    spacing: tuple[float, float, float]
-    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-    stored_orientation: str = "LPS"
-    stored_axes: int = 3
-    oriented: bool = True
-
-
-@dataclass(frozen=True)
 class Scan:
-    """One scan of one patient: axial slices, front of the head up, the patient's right on the left.
+    """Scan of one patient: axial slices, front of the head up, the patient's right on the left.
 
     Attributes
     ----------
     name : str
-        What to call it; a file or folder name, never a path.
+        A file or folder name, never a path.
     sequences : mapping of {"pre", "flair", "post"} to array
         Each (Z, Y, X), all of one shape, of any real type. Arrays may be lazy: they are read slice by
         slice. FLAIR must be there.
     spacing : tuple of float
-        Distance between voxels (z, y, x), in mm, or in any common unit where ``in_mm`` is False.
+        Distance between voxels (z, y, x), in mm, or in any common unit where ``in_mm`` is False; that of the
+        geometry where there is one.
     in_mm : bool
         Whether the spacing is in mm. Files without geometry have unit spacing and say so here.
     geometry : Geometry, optional
-        The place in the patient, for scans read from files that know it.
+        Where the voxels lie in the patient, if the scan's file says so.
     modality : str
-        As DICOM files give it: "MR", "CT", ...; empty where it is not known.
+        As in DICOM: "MR", "CT", ...; empty where unknown.
     """
 
     name: str
@@ -74,6 +48,8 @@ class Scan:
     modality: str = ""
 
     def __post_init__(self) -> None:
+        if self.geometry is not None:
+            object.__setattr__(self, "spacing", self.geometry.spacing)
         if "flair" not in self.sequences:
             raise ScanError(f"{self.name} has no FLAIR sequence; the model needs one.")
         shapes = {sequence: tuple(array.shape) for sequence, array in self.sequences.items()}
@@ -90,21 +66,28 @@ class Scan:
         z, y, x = self.sequences["flair"].shape
         return int(z), int(y), int(x)
 
+    @cached_property
+    def grid(self) -> Grid:
+        """Where the voxels lie, in LPS mm, as far as the scan's file says."""
+        if self.geometry is None:
+            return spaced(self.shape, self.spacing, self.in_mm)
+        return placed(self.shape, self.geometry, self.in_mm)
+
     @property
     def voxel_ml(self) -> float | None:
         """Volume of a voxel; None where the spacing is not in mm."""
-        return float(np.prod(self.spacing)) / 1000 if self.in_mm else None
+        return self.grid.voxel_ml
 
     def with_spacing(self, spacing: tuple[float, float, float]) -> Scan:
-        """The same scan with another spacing (z, y, x) in mm."""
+        """Return the same scan with another spacing (z, y, x) in mm."""
         geometry = self.geometry and replace(self.geometry, spacing=spacing)
         return replace(self, spacing=spacing, in_mm=True, geometry=geometry)
 
     def slice(self, sequence: Sequence, index: int) -> NDArray[np.float32]:
-        """One slice (Y, X) as float32, the only way in which voxels are read.
+        """Read a slice (Y, X) as float32.
 
-        A sequence that is missing is replaced by FLAIR, as in the LGG data set; what is not a number
-        becomes the slice's lowest value.
+        A missing sequence is replaced by FLAIR, as in the LGG data set; values that are not finite become the
+        slice's lowest value.
         """
         array = self.sequences.get(sequence, self.sequences["flair"])
         pixels = np.asarray(array[index])
@@ -119,7 +102,7 @@ class Scan:
 
 
 class ScanError(TumourUnetError, ValueError):
-    """A scan that cannot be used; the message is one sentence that says why."""
+    """Error of a scan that cannot be used; the message is one sentence that says why."""
 
 
 def scan_from_volume(
@@ -137,16 +120,15 @@ def scan_from_volume(
         (Y, X), (Z, Y, X), or with a channel axis of ``len(sequences)`` second or last: (Z, C, Y, X),
         (Z, Y, X, C). Without a channel axis it is taken as FLAIR.
     name : str
-        What to call the scan.
     spacing : tuple of float, optional
         Distance between voxels (z, y, x) in mm.
     sequences : tuple of {"pre", "flair", "post"}
-        What the channels are.
+        The sequence of each channel.
 
     Raises
     ------
     ScanError
-        If the shape fits none of these.
+        If the volume has another shape.
     """
     shape = tuple(volume.shape)
     if len(shape) == 2:

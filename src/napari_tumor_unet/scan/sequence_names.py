@@ -1,4 +1,4 @@
-"""Which MRI sequence a file, layer or series is, by its name or description alone."""
+"""Tell the MRI sequence of a file, layer or series from its name or description."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from napari_tumor_unet.scan.scan import SEQUENCES, Sequence
 
 TITLES: dict[Sequence, str] = {"pre": "T1 before contrast", "flair": "FLAIR", "post": "T1 after contrast"}
-"""What people call the sequences."""
+"""The sequences as users call them."""
 SHORT_TITLES: dict[Sequence, str] = {"flair": "FLAIR", "pre": "T1 pre", "post": "T1 post"}
-"""The same in a line."""
+"""Titles where space is short."""
 
 _FLAIR = r"flair|dark[\W_]*fluid|(?<![a-z])da[\W_]?fl(?![a-z])|(?<![a-z0-9])t2f(?![a-z0-9])"
 # Letters before T1 belong to another word ("pat1"), but for planes and the like; BIDS has time points ses-T1.
@@ -48,15 +48,15 @@ _DESCRIBES = re.compile("|".join([_SPOKEN_OF.pattern, *_PLANE.values(), r"(?<![a
 
 
 @dataclass(frozen=True)
-class Found:
-    """What names tell.
+class NamedSequences:
+    """Names of a patient's sequences.
 
     Attributes
     ----------
     names : dict of sequence to str
-        As far as it is clear.
+        The name of each sequence that is clear.
     unclear : str
-        One sentence on what is not; else empty.
+        One sentence on a sequence that is not clear, or empty.
     """
 
     names: dict[Sequence, str]
@@ -64,7 +64,7 @@ class Found:
 
 
 def sequence_named(text: str) -> Sequence | None:
-    """Which sequence a name or description speaks of; None if none of the three.
+    """Tell which sequence a name or description speaks of; None if none of the three.
 
     A T1 that was made by inversion recovery ("T1 FLAIR") is a T1.
     """
@@ -81,29 +81,29 @@ def sequence_named(text: str) -> Sequence | None:
 
 
 def find_sequences(
-    names: Iterable[str], flair: str | None = None, known: Mapping[str, Sequence | None] | None = None
-) -> Found:
-    """Which of the files, layers or series of one patient is which sequence.
+    names: Iterable[str], flair: str | None = None, given: Mapping[str, Sequence | None] | None = None
+) -> NamedSequences:
+    """Tell which of the files, layers or series of one patient is which sequence.
 
-    Of several T1 the one is taken that is named as the FLAIR is (``x_flair_bias``, ``x_t1_bias``), or that
-    alone lies in its plane. What is still more than one is left open, and said.
+    Among several T1 the one is chosen that is named like the FLAIR (``x_flair_bias``, ``x_t1_bias``), or that
+    is the only one in the FLAIR's plane. If several are left, none is chosen.
 
     Parameters
     ----------
     names : iterable of str
     flair : str, optional
-        The FLAIR, where it is known; it need not be among the names.
-    known : mapping of str to {"pre", "flair", "post"} or None
-        What some of them are, where that is known better.
+        Name of the FLAIR, where it is known; it need not be among the names.
+    given : mapping of str to {"pre", "flair", "post"} or None
+        The sequences of some names, which count more than the names.
     """
-    known = known or {}
+    given = given or {}
     named = [
-        (name, known[name] if name in known else sequence_named(name)) for name in names if name != flair
+        (name, given[name] if name in given else sequence_named(name)) for name in names if name != flair
     ]
     flairs = [name for name, sequence in named if sequence == "flair"] if flair is None else [flair]
     if len(flairs) != 1:
-        return Found({}, _unclear("flair", flairs) if flairs else "")
-    found: dict[Sequence, str] = {"flair": flairs[0]}
+        return NamedSequences({}, _unclear("flair", flairs) if flairs else "")
+    names_of: dict[Sequence, str] = {"flair": flairs[0]}
     unclear = ""
     others: tuple[Sequence, ...] = ("pre", "post")
     for wanted in others:
@@ -111,44 +111,44 @@ def find_sequences(
         for key in (stem_of, _plane_of):
             candidates = [c for c in candidates if key(c) == key(flairs[0])] or candidates
         if len(candidates) == 1:
-            found[wanted] = candidates[0]
+            names_of[wanted] = candidates[0]
         elif candidates:
             unclear = unclear or _unclear(wanted, candidates)
-    return Found(found, unclear)
+    return NamedSequences(names_of, unclear)
 
 
 def stem_of(name: str) -> str:
-    """What is left of a name without the words for its sequence: the same for the sequences of a scan."""
+    """Remove the words for the sequence from a name; the rest is the same for all sequences of a scan."""
     return _joined(_SPOKEN_OF.sub(" ", plain(name)))
 
 
 def speaks_of_sequence(text: str) -> bool:
-    """Whether a text has any word for a sequence or for contrast."""
+    """Tell whether a text has any word for a sequence or for contrast."""
     return bool(_SPOKEN_OF.search(plain(text)))
 
 
 def words_of(name: str) -> list[str]:
-    """The words and numbers of a name, in small letters without accents."""
+    """Split a name into words and numbers, in lower case without accents."""
     return re.findall(r"[^\W_]+", plain(name))
 
 
 def plain(text: str) -> str:
-    """Small letters without accents."""
-    parts = unicodedata.normalize("NFKD", text.lower())
-    return "".join(c for c in parts if not unicodedata.combining(c))
+    """Convert a text to lower case without accents."""
+    decomposed = unicodedata.normalize("NFKD", text.lower())
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
 def patient_in(name: str) -> str:
-    """What stands before all words for the sequence: a patient's code, a number, or nothing."""
+    """Return the words before those for the sequence: a patient's code, a number, or nothing."""
     words = plain(name)
     first = _DESCRIBES.search(words)
     return _joined(words[: first.start()] if first else words)
 
 
 def may_be_one_patient(one: str, two: str, *, flairs: int) -> bool:
-    """Whether two names may be of one patient, among so many FLAIR.
+    """Tell whether two names may be of one patient, among so many FLAIR.
 
-    Beside a single FLAIR, numbers in front are those of series.
+    Beside a single FLAIR, leading numbers are taken for series numbers.
     """
     codes = {patient_in(one), patient_in(two)}
     return len(codes) == 1 or (flairs == 1 and any(not code or code.isdigit() for code in codes))

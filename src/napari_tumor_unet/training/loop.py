@@ -20,12 +20,18 @@ from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model.device import autocast
 from napari_tumor_unet.model.model_file import channels_last
 from napari_tumor_unet.model.unet import UNet
-from napari_tumor_unet.training.checkpoint import identity_of, load_checkpoint, make_folder, save_checkpoint
+from napari_tumor_unet.training.checkpoint import (
+    earlier_identity_of,
+    identity_of,
+    load_checkpoint,
+    make_folder,
+    save_checkpoint,
+)
 from napari_tumor_unet.training.events import Command, Epoch, Reading, Scored, Step, TrainingError, Waiting
-from napari_tumor_unet.training.optimisation import Learner, relative_rate
+from napari_tumor_unet.training.optimisation import TrainStep, relative_rate
 from napari_tumor_unet.training.reading import Look, check_patients, earlier_fingerprints, read_cases
 from napari_tumor_unet.training.recipe import Recipe
-from napari_tumor_unet.training.sampling import PreparedScan, Sampler
+from napari_tumor_unet.training.sampling import PreprocessedCase, Sampler
 
 _BATCH = 8  # slices, where nothing is learned
 T = TypeVar("T")
@@ -91,22 +97,22 @@ def train(
         sampler = Sampler(read.learned, read.stripped, recipe)
     except ValueError as error:
         raise TrainingError(str(error)) from error
-    weights = () if start is None else tuple(start.state_dict().values())
+    weights = () if start is None else [*start.state_dict().values()]
     identity = identity_of(recipe, read.fingerprints, weights)
     schedule = recipe.schedule
     torch.manual_seed(schedule.seed)
     net = channels_last(UNet(recipe.network) if start is None else copy.deepcopy(start)).to(device)
-    learner = Learner(net, recipe.optimisation)
-    decay = get_ema_multi_avg_fn(schedule.averaging)  # type: ignore[no-untyped-call]
+    train_step = TrainStep(net, recipe.optimisation)
+    decay = get_ema_multi_avg_fn(schedule.ema_decay)  # type: ignore[no-untyped-call]
     average = AveragedModel(net, multi_avg_fn=decay, use_buffers=True)
     best = _Best()
-    parts = {"net": net, "average": average, "optimiser": learner.optimiser, "scaler": learner.scaler}
-    history = load_checkpoint(
-        folder,
-        identity,
-        parts | {"best": best},
-        earlier=lambda: identity_of(recipe, earlier_fingerprints(cases, held_out), weights),
-    )
+    states = {"net": net, "average": average, "optimiser": train_step.optimiser, "scaler": train_step.scaler}
+
+    def identities() -> Iterator[str]:
+        yield identity
+        yield earlier_identity_of(recipe, earlier_fingerprints((cases, held_out)), weights)
+
+    history = load_checkpoint(folder, identities(), states | {"best": best})
     if len(history) < schedule.epochs:
         make_folder(folder)
     for epoch in range(len(history) + 1, schedule.epochs + 1):
@@ -119,7 +125,7 @@ def train(
         for images, masks in _ahead(sampler.epoch(generator)):
             done = (epoch - 1) * sampler.steps + len(losses)
             rate = recipe.optimisation.learning_rate * relative_rate(done, sampler.steps, schedule)
-            loss = learner.learn(images.to(device), masks.to(device), rate)
+            loss = train_step.step(images.to(device), masks.to(device), rate)
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"The loss is no longer a number in epoch {epoch}; lower the learning rate."
@@ -135,7 +141,8 @@ def train(
             raise TrainingError(
                 f"The weights are no longer numbers in epoch {epoch}; lower the learning rate."
             )
-        dice = [_dice(average.module, scan, recipe.preparation.neighbours, device) for scan in read.held_out]
+        context = recipe.preprocessing.context_slices
+        dice = [_dice(average.module, case, context, device) for case in read.held_out]
         history.append(
             Epoch(
                 epoch,
@@ -147,7 +154,7 @@ def train(
             )
         )
         best.look(history[-1].held_out_dice, average.module)
-        save_checkpoint(folder, identity, parts | {"best": best}, history)
+        save_checkpoint(folder, identity, states | {"best": best}, history)
         yield history[-1]
     net.load_state_dict(average.module.state_dict())
     return net.cpu().eval(), history
@@ -185,23 +192,23 @@ def _train_mode(net: UNet, *, keep_statistics: bool) -> None:
             layer.eval()
 
 
-def _dice(net: nn.Module, scan: PreparedScan, neighbours: int, device: str) -> float:
-    """Of the slices that are judged, taken together, in the network's own frame."""
+def _dice(net: nn.Module, case: PreprocessedCase, context_slices: int, device: str) -> float:
+    """Measure the Dice of the slices that are judged, taken together, in the network's own frame."""
     net.eval()
     both = total = 0
-    for first in range(0, len(scan.used), _BATCH):
-        indices = scan.used[first : first + _BATCH]
-        truth = scan.mask[indices]
-        images = scan.inputs(indices, neighbours).to(device)
+    for first in range(0, len(case.used), _BATCH):
+        indices = case.used[first : first + _BATCH]
+        truth = case.mask[indices]
+        images = case.inputs(indices, context_slices).to(device)
         with torch.inference_mode(), autocast(device):
-            found = net(images.contiguous(memory_format=torch.channels_last))[:, 0].cpu() > 0.5
-        both += int((found & truth).sum())
-        total += int(found.sum() + truth.sum())
+            predicted = net(images.contiguous(memory_format=torch.channels_last))[:, 0].cpu() > 0.5
+        both += int((predicted & truth).sum())
+        total += int(predicted.sum() + truth.sum())
     return 2 * both / total if total else 1.0
 
 
 def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same, each made in a thread while the one before it is used."""
+    """Make each item in a thread while the one before it is used."""
     with ThreadPoolExecutor(1) as thread:
         following = thread.submit(next, items, None)
         while (item := following.result()) is not None:

@@ -14,7 +14,7 @@ from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.training.events import Command, Reading, Scored, TrainingError
 from napari_tumor_unet.training.recipe import Recipe
-from napari_tumor_unet.training.sampling import PreparedScan, prepare_scan, without_skull
+from napari_tumor_unet.training.sampling import PreprocessedCase, preprocess_case, without_skull
 
 
 class CaseContent(NamedTuple):
@@ -36,16 +36,16 @@ class CasesRead:
 
     Attributes
     ----------
-    learned, held_out : list of PreparedScan
-    stripped : list of PreparedScan
+    learned, held_out : list of PreprocessedCase
+    stripped : list of PreprocessedCase
         Scans learned from without skulls, if the recipe wants them.
     fingerprints : tuple of two lists
         What identifies each case, of both sides.
     """
 
-    learned: list[PreparedScan] = field(default_factory=list)
-    held_out: list[PreparedScan] = field(default_factory=list)
-    stripped: list[PreparedScan] = field(default_factory=list)
+    learned: list[PreprocessedCase] = field(default_factory=list)
+    held_out: list[PreprocessedCase] = field(default_factory=list)
+    stripped: list[PreprocessedCase] = field(default_factory=list)
     fingerprints: tuple[list[Any], list[Any]] = field(default_factory=lambda: ([], []))
 
 
@@ -69,12 +69,12 @@ def read_cases(
             raise TrainingError(
                 f"{case.name} and {names[print_.scan]} are one scan on both sides of the split."
             )
-        prepared = replace(prepare_scan(scan, mask, recipe.preparation), slices=case.slices)
+        prepared = replace(preprocess_case(scan, mask, recipe.preprocessing), slices=case.slices)
         (read.held_out if judges else read.learned).append(prepared)
         if not judges:
             names[print_.scan] = case.name
-            if recipe.augmentation.stripped:
-                read.stripped.append(prepare_scan(without_skull(scan, mask), mask, recipe.preparation))
+            if recipe.augmentation.skull_stripped:
+                read.stripped.append(preprocess_case(without_skull(scan, mask), mask, recipe.preprocessing))
         spacing = tuple(map(float, scan.spacing))
         read.fingerprints[judges].append((case.name, case.slices, print_.case, spacing, scan.in_mm))
         yield Reading(i + 1, len(cases) + len(held_out))
@@ -96,11 +96,9 @@ def check_patients(cases: Sequence[Case], held_out: Sequence[Case]) -> None:
         raise TrainingError(f"Patients on both sides of the split: {', '.join(sorted(both))}.")
 
 
-def earlier_fingerprints(cases: Sequence[Case], held_out: Sequence[Case]) -> list[list[Any]]:
-    """Return what identified cases in a checkpoint of an earlier version, instead of their fingerprints."""
-    return [
-        [(case.name, case.slices, *earlier_fingerprint(case)) for case in side] for side in (cases, held_out)
-    ]
+def earlier_fingerprints(sides: Sequence[Sequence[Case]]) -> list[list[Any]]:
+    """Return what identified the cases of both sides in a checkpoint of the version before."""
+    return [[(case.name, case.slices, *earlier_fingerprint(case)) for case in side] for side in sides]
 
 
 def _shares(a: Case, b: Case) -> bool:

@@ -102,7 +102,7 @@ def train(
         write_metrics(folder, history)
         draw_curves(history, folder / CURVES)
         card = _card(path.stem, name, settings, plan, history, task.device)
-        model = save_model(Model(network, settings.preparation, card), path)
+        model = save_model(Model(network, settings.preprocessing, card), path)
     return Trained(path=path, folder=folder, history=tuple(history), in_memory=model)
 
 
@@ -165,8 +165,8 @@ def _card(
         f"{platform.machine()}.",
         scores=scores,
         threshold=output.threshold,
-        min_region_weight=output.smallest_region,
-        tta_flip=output.mirrored,
+        min_region_weight=output.min_region_weight,
+        tta_flip=output.tta_flip,
     )
 
 

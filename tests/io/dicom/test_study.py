@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_tumor_unet.inference.batch import Outcome, output_names, segment_files
-from napari_tumor_unet.io.find import find_scan_files, find_scans
+from napari_tumor_unet.io.find import ScanFiles, find_scan_files, find_scans
 from napari_tumor_unet.io.read import read_mask, read_scan
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.scan import ScanError
@@ -120,24 +120,24 @@ def test_masks_of_dicom_are_not_named_after_the_patient(study: Path, tmp_path: P
     folders = [tmp_path / name for name in ("MUSTERMANN", "sub-001", "KH-471100 MR")]
     for i, folder in enumerate(folders):
         series(folder, "FLAIR", 1, StudyInstanceUID=f"1.9.{i}")
-    first, second, third = output_names(folders)
+    first, second, third = output_names([ScanFiles(folder) for folder in folders])
     assert second == "sub-001"
     assert first.startswith("study_")
     assert len({first, third}) == 2
     series(tmp_path / "anonymous", "FLAIR", 1, PatientID="anonymous", PatientIdentityRemoved="YES")
-    assert output_names([study, tmp_path / "anonymous"]) == ["DICOM", "anonymous"]
+    assert output_names([ScanFiles(study), ScanFiles(tmp_path / "anonymous")]) == ["DICOM", "anonymous"]
 
 
 @pytest.mark.parametrize("name", ["ACC90210", "MR of B-77"])
 def test_nor_after_any_other_number_of_the_patient(tmp_path: Path, name: str) -> None:
     series(tmp_path / name, "FLAIR", 1, OtherPatientIDs=["A-12", "B-77"])
-    assert output_names([tmp_path / name])[0].startswith("study_")
+    assert output_names([ScanFiles(tmp_path / name)])[0].startswith("study_")
 
 
 def test_dicom_studies_alike_in_name_get_masks_of_their_own(tmp_path: Path) -> None:
     for i in range(2):
         series(tmp_path / f"Mustermann {i}" / "DICOM", "FLAIR", 1, StudyInstanceUID=f"1.9.{i}")
-    names = output_names([tmp_path / f"Mustermann {i}" / "DICOM" for i in (0, 1)])
+    names = output_names([ScanFiles(tmp_path / f"Mustermann {i}" / "DICOM") for i in (0, 1)])
     assert len(set(names)) == 2
     assert not [name for name in names if "muster" in name.lower()]
 

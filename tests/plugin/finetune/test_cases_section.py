@@ -322,7 +322,6 @@ def weakly_added(viewer: napari.Viewer) -> weakref.ref[np.ndarray]:
 
 def test_the_section_may_go_while_it_looks(viewer: napari.Viewer, qtbot: Any) -> None:
     section = CasesSection(viewer)
-    section.native.destroyed.connect(section.disconnect_viewer)  # as its panel does
     dock = viewer.window.add_dock_widget(section)
     image, labels = add_scan(viewer, "a")
     press(section.add_all, qtbot)

@@ -198,7 +198,7 @@ def test_a_pause_waits_and_goes_on(panel: FineTunePanel, qtbot: Any, kind: type)
     panel.settings.epochs.value = 500
     begin(panel, qtbot, kind)
     press(panel.run.pause, qtbot)
-    qtbot.waitUntil(lambda: panel.run.message.value == "Paused.", timeout=PATIENCE)
+    qtbot.waitUntil(lambda: panel.message.value == "Paused.", timeout=PATIENCE)
     assert panel.run.pause.text == "Go on"
     with qtbot.waitSignal(panel.controller.progressed, timeout=PATIENCE):
         press(panel.run.pause, qtbot)
@@ -229,7 +229,7 @@ def test_cancel_forgets_after_a_question(panel: FineTunePanel, qtbot: Any, answe
     with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
         press(panel.run.cancel, qtbot)
     assert ended.args == [False]
-    assert "forgotten" in panel.run.message.value
+    assert "forgotten" in panel.message.value
     assert not panel.report.visible
     no_run_is_left(qtbot)
 
@@ -291,8 +291,8 @@ def test_a_killed_child_is_one_sentence_and_the_run_is_resumed_with_the_same_wei
     with qtbot.waitSignal(controller.ended, timeout=PATIENCE) as ended:
         os.kill(controller.child_pid, signal.SIGKILL)
     assert ended.args == [False]
-    assert "process was stopped" in panel.run.message.value
-    assert "can be resumed" in panel.run.message.value
+    assert "process was stopped" in panel.message.value
+    assert "can be resumed" in panel.message.value
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
     assert "tiny, 1 scan, " in panel.interrupted.run.current_choice
     with qtbot.waitSignal(controller.ended, timeout=PATIENCE) as ended:
@@ -358,7 +358,7 @@ def test_a_damaged_checkpoint_is_one_sentence_and_the_run_can_be_deleted(
     with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
         press(panel.interrupted.resume, qtbot)
     assert ended.args == [False]
-    assert panel.run.message.value.endswith("is damaged; delete it to start anew.")
+    assert panel.message.value.endswith("is damaged; delete it to start anew.")
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
     answer(QMessageBox.StandardButton.Yes)
     press(panel.interrupted.delete, qtbot)
@@ -419,7 +419,7 @@ def test_nothing_to_learn_from_is_one_sentence(
     press(panel.start, qtbot)
     assert len(said) == 1
     assert "nothing to learn from" in said[0]
-    assert panel.run.message.value == said[0]
+    assert panel.message.value == said[0]
     assert panel.start.enabled
     assert not panel.controller.running
 
@@ -437,11 +437,11 @@ def test_a_full_disk_is_one_sentence_and_the_window_does_not_wait_for_it(
     monkeypatch.setattr("napari_tumor_unet.plugin.finetune.run.shutil.copyfile", full)
     with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
         press(panel.start, qtbot)
-        assert panel.run.message.value == "Copying the scans"
+        assert panel.message.value == "Copying the scans"
         assert panel.controller.running
     assert ended.args == [False]
-    assert "No space left" in panel.run.message.value
-    assert notified == [panel.run.message.value]
+    assert "No space left" in panel.message.value
+    assert notified == [panel.message.value]
     assert panel.start.enabled
     assert threading.main_thread() not in threads
     no_run_is_left(qtbot)
@@ -459,7 +459,7 @@ def test_a_run_can_be_cancelled_while_it_is_prepared(
     monkeypatch.setattr("napari_tumor_unet.plugin.finetune.run.shutil.copyfile", slow)
     press(panel.start, qtbot)
     press(panel.run.cancel, qtbot)
-    assert "forgotten" in panel.run.message.value
+    assert "forgotten" in panel.message.value
     assert panel.start.enabled
     may_go_on.set()
     no_run_is_left(qtbot)

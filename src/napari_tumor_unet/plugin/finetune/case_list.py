@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_tumor_unet.io.datasets.pairs import Case, Dataset, find_pairs
 from napari_tumor_unet.io.datasets.split import holding_out
@@ -22,10 +23,10 @@ from napari_tumor_unet.plugin.finetune.case_inspection import (
     inspection_of_unreadable,
 )
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
+from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.finetuning.cases import Check, check, marks_of
-from napari_tumor_unet.worker.child import JobError
 
 _PAUSE = 300  # ms without a stroke, before a mask is inspected again
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
@@ -79,11 +80,10 @@ class CaseList(QObject):
         self._model_hash, self._learned_hashes = "", frozenset[str]()
         self._only_checked = False
         self._inspected: CaseRow | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_PAUSE)
-        self._timer.timeout.connect(self._inspect_next)
-        viewer.layers.events.removed.connect(self._on_removed)
+        self._timer = timer(self, _PAUSE, self._inspect_next)
+        self._connections = Connections(self)
+        self._connections.add(viewer.layers.events.removed, self._on_removed)
+        self._watched: dict[Image | Labels, Connections] = {}
 
     def __iter__(self) -> Iterator[CaseRow]:
         return iter(self._rows)
@@ -96,23 +96,24 @@ class CaseList(QObject):
         listed = [row.layers for row in self._rows]
         point = tuple(self._viewer.dims.point)
         new = [CaseRow(LayerPair(*pair, point)) for pair in pairs if pair not in listed]
-        for layer in (layer for row in new for layer in row.layers):
-            layer.events.name.connect(self._on_renamed)
+        for layer in {layer for row in new for layer in row.layers} - set(self._watched):
+            self._watched[layer] = Connections(self)
+            self._watched[layer].add(layer.events.name, self._on_renamed)
             for emitter in _emitters(layer):
-                emitter.connect(self._on_edited)
+                self._watched[layer].add(emitter, self._on_edited)
         self._extend(new)
         return len(new)
 
     def add_folder(self, folder: Path) -> None:
         """Find the pairs of a folder in a thread, and add them."""
-        in_thread(find_pairs, folder, returned=self._on_folder, failed=self._on_folder_failed)
+        in_thread(partial(find_pairs, folder), self._on_folder, self.folder_failed.emit)
 
     def remove(self, rows: Collection[CaseRow]) -> None:
         """Remove cases; their layers and files stay."""
         self._rows = [row for row in self._rows if row not in rows]
         listed = {layer for row in self._rows for layer in row.layers}
-        for layer in {layer for row in rows for layer in row.layers} - listed:
-            self._unwatch(layer)
+        for layer in set(self._watched) - listed:
+            self._watched.pop(layer).close()
         patients = {row.patient for row in self._rows}
         self._held_out_by_user = {
             patient: out for patient, out in self._held_out_by_user.items() if patient in patients
@@ -187,13 +188,6 @@ class CaseList(QObject):
                 cases.append((case, row.patient in held_out))
         return cases
 
-    def disconnect_viewer(self) -> None:
-        """Stop following the viewer, as the section is closed."""
-        self._viewer.layers.events.removed.disconnect(self._on_removed)
-        for layer in {layer for row in self._rows for layer in row.layers}:
-            self._unwatch(layer)
-        self._rows = []
-
     def _layer_case(self, row: CaseRow, pair: LayerPair) -> LayerCase:
         source = pair.source(self._viewer.layers)
         try:
@@ -225,9 +219,6 @@ class CaseList(QObject):
             self.changed.emit()
             self._inspect_next()
 
-    def _on_folder_failed(self, error: JobError) -> None:
-        self.folder_failed.emit(str(error))
-
     def _on_folder(self, dataset: Dataset) -> None:
         listed = [row.pair for row in self._rows]
         self._extend([CaseRow(pair) for pair in dataset.pairs if pair not in listed])
@@ -244,18 +235,14 @@ class CaseList(QObject):
             if isinstance(row.pair, LayerPair):
                 source = row.pair.source(self._viewer.layers)
                 prints = row.inspection and row.inspection.fingerprint
-                arguments: tuple[Any, ...] = (row.pair, source, hashed, prints.scan if prints else "")
-                inspect: Callable[..., CaseInspection] = inspect_layers
+                inspect = partial(inspect_layers, row.pair, source, hashed, prints.scan if prints else "")
             else:
-                arguments, inspect = (row.pair, hashed), inspect_files
+                inspect = partial(inspect_files, row.pair, hashed)
         except ScanError as error:
-            self._on_failed(error)
+            self._on_inspected(CaseInspection(error=str(error)))
             return
         # Called back without the row: napari keeps callbacks, and with them layers.
-        in_thread(inspect, *arguments, returned=self._on_inspected, failed=self._on_failed)
-
-    def _on_failed(self, error: Exception) -> None:
-        self._on_inspected(CaseInspection(error=str(error)))
+        in_thread(inspect, self._on_inspected)
 
     def _on_inspected(self, inspection: CaseInspection) -> None:
         row, self._inspected = self._inspected, None
@@ -280,11 +267,6 @@ class CaseList(QObject):
     def _on_removed(self, event: Any) -> None:
         if removed := [row for row in self._rows if event.value in row.layers]:
             self.remove(removed)
-
-    def _unwatch(self, layer: Image | Labels) -> None:
-        layer.events.name.disconnect(self._on_renamed)
-        for emitter in _emitters(layer):
-            emitter.disconnect(self._on_edited)
 
 
 def _emitters(layer: Image | Labels) -> list[Any]:

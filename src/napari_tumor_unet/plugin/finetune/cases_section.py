@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import CheckBox, Container, Label
+from magicgui.widgets import CheckBox, Container
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QFileDialog, QSizePolicy
+from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.io.datasets.pairs import Case, Dataset
 from napari_tumor_unet.plugin.finetune.case_inspection import LayerCase
@@ -17,7 +17,8 @@ from napari_tumor_unet.plugin.finetune.case_list import CaseList
 from napari_tumor_unet.plugin.finetune.case_table import CaseTable
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, matches
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
-from napari_tumor_unet.plugin.ui.widgets import align, append, button, choice, row
+from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.widgets import align, button, choice, row, text_label, wrap
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.finetuning.cases import summary
 
@@ -54,7 +55,8 @@ class CasesSection(Container[Any]):
             text="Only slices that I edited or marked as checked",
             tooltip="The other slices of a layer teach nothing, and count in no score.",
         )
-        self.message, self.summary = Label(value=""), Label(value="")
+        self.message, self.summary = text_label(), text_label()
+        self.table = CaseTable()
         self.fields = Container(widgets=[self.mask_layer, self.scan_layer])
         self.fields.margins = (0, 0, 0, 0)
         super().__init__(
@@ -63,20 +65,16 @@ class CasesSection(Container[Any]):
                 row(self.add_pair, self.add_all),
                 row(self.add_folder, self.remove_cases),
                 self.only_checked,
+                wrap(self.table),
+                self.message,
+                self.summary,
             ],
             labels=False,
         )
         self.margins = (0, 0, 0, 0)
-        self.table = CaseTable()
-        append(self, self.table)
-        self._below = Container(widgets=[self.message, self.summary], labels=False)
-        self._below.margins = (0, 0, 0, 0)
-        for label in self._below:
-            label.native.setWordWrap(True)
-            label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        append(self, self._below.native)
         align(self.fields)
         self.cases = CaseList(self._viewer, self.native)
+        self._connections, self._renamings = Connections(self.native), Connections(self.native)
         self._connect()
         self._on_layers()
         self._show()
@@ -112,10 +110,10 @@ class CasesSection(Container[Any]):
         self.table.itemSelectionChanged.connect(self._show_check)
         self.only_checked.changed.connect(self.cases.count_only_checked)
         self.mask_layer.changed.connect(self._on_mask)
-        events = self._viewer.layers.events
-        events.inserted.connect(self._on_layers)
-        events.removed.connect(self._on_layers)
-        self._viewer.layers.selection.events.active.connect(self._follow)
+        layers = self._viewer.layers
+        self._connections.add(layers.events.inserted, self._on_layers)
+        self._connections.add(layers.events.removed, self._on_layers)
+        self._connections.add(layers.selection.events.active, self._follow)
 
     def _masks(self) -> list[tuple[str, Labels]]:
         layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
@@ -126,8 +124,9 @@ class CasesSection(Container[Any]):
 
     def _on_layers(self, *_: object) -> None:
         """Offer the layers that there are, as one came, went or was renamed."""
+        self._renamings.close()
         for layer in self._viewer.layers:
-            layer.events.name.connect(self._on_layers)
+            self._renamings.add(layer.events.name, self._on_layers)
         chosen = self.mask_layer.value
         with self.mask_layer.changed.blocked():
             self.mask_layer.reset_choices()
@@ -207,13 +206,3 @@ class CasesSection(Container[Any]):
         self.message.value = f"{shown[0][0].scan}: {shown[0][1].said}" if shown else ""
         self.message.visible = bool(shown)
         self.remove_cases.enabled = bool(selected)
-
-    def disconnect_viewer(self) -> None:
-        """Stop following the viewer, as the section is closed."""
-        events = self._viewer.layers.events
-        events.inserted.disconnect(self._on_layers)
-        events.removed.disconnect(self._on_layers)
-        self._viewer.layers.selection.events.active.disconnect(self._follow)
-        for layer in self._viewer.layers:
-            layer.events.name.disconnect(self._on_layers)
-        self.cases.disconnect_viewer()

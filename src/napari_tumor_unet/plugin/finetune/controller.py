@@ -155,13 +155,8 @@ class FineTuningController(QObject):
     def keep(self, name: str) -> None:
         """Store the new model among the user's models; then :attr:`decided` or :attr:`keeping_failed`."""
         if self._run is not None:
-            in_thread(
-                registry.add_model,
-                self._run.folder / TUNED,
-                name,
-                returned=lambda _: self._on_kept(name.strip()),
-                failed=lambda error: self.keeping_failed.emit(str(error)),
-            )
+            add = partial(registry.add_model, self._run.folder / TUNED, name)
+            in_thread(add, lambda _: self._on_kept(name.strip()), self.keeping_failed.emit)
 
     def discard(self) -> None:
         """Delete the new model and the folder of its run."""
@@ -176,8 +171,8 @@ class FineTuningController(QObject):
         self.message, self.paused, self.running = Message(), False, True
         self._names, self._compute = names, compute
         self._begun += 1
-        returned, failed = partial(self._on_prepared, self._begun), partial(self._on_refused, self._begun)
-        in_thread(prepare, returned=returned, failed=failed)
+        number = self._begun
+        in_thread(prepare, partial(self._on_prepared, number), partial(self._on_refused, number))
         self.began.emit()
 
     def _on_prepared(self, number: int, run: Run) -> None:
@@ -193,9 +188,9 @@ class FineTuningController(QObject):
         compute(job, run.folder)
         self.opened.emit(run.epochs, run.plan.settings.epochs)
 
-    def _on_refused(self, number: int, error: JobError) -> None:
+    def _on_refused(self, number: int, error: str) -> None:
         if self._compute is not None and number == self._begun:  # not cancelled meanwhile
-            self._on_failed(error)
+            self._on_failed(JobError(error))
 
     def _on_progressed(self, event: object) -> None:
         if self._run is not None:

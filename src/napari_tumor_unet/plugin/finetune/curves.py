@@ -6,25 +6,33 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import pyqtgraph as pg
-from napari.utils.theme import get_theme
+from napari import Viewer
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
+from napari_tumor_unet.plugin.ui.plot import Plot
 from napari_tumor_unet.training.events import Epoch, Step
 
-_HEIGHT = 130  # pixels
 _LOSS, _DICE = "#56B4E9", "#E69F00"  # distinct for colour-blind readers
 
 
 class TrainingCurves(QWidget):
-    """Shows two plots side by side; the loss has one more point, for the epoch under way."""
+    """Shows two plots side by side; the loss has one more point, for the epoch under way.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    viewer : Viewer
+        The viewer whose theme the plots follow.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self._epochs: list[Epoch] = []
         self._running: list[float] = []
-        self._loss, self.loss = self._plot("loss", _LOSS)
-        self._dice, self.dice = self._plot("held-out Dice", _DICE)
+        self._loss, self._dice = (
+            Plot(viewer, f"{title.capitalize()} after each epoch.", title)
+            for title in ("loss", "held-out Dice")
+        )
+        self.loss, self.dice = self._loss.draw_points(_LOSS), self._dice.draw_points(_DICE)
         self._dice.setYRange(0, 1)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -53,30 +61,6 @@ class TrainingCurves(QWidget):
         else:
             return
         self._draw()
-
-    def apply_theme(self, theme: str) -> None:
-        """Draw in the colours of a theme of napari."""
-        colours = get_theme(theme)
-        text = colours.text.as_hex()
-        for plot in (self._loss, self._dice):
-            plot.setBackground(colours.background.as_hex())
-            plot.setTitle(plot.plotItem.titleLabel.text, color=text, size="9pt")
-            for side in ("left", "bottom"):
-                axis = plot.getAxis(side)
-                axis.setPen(text)
-                axis.setTextPen(text)
-
-    def _plot(self, title: str, colour: str) -> tuple[pg.PlotWidget, pg.PlotDataItem]:
-        plot = pg.PlotWidget(title=title)
-        plot.setFixedHeight(_HEIGHT)
-        plot.setMenuEnabled(False)
-        plot.setMouseEnabled(x=False, y=False)
-        plot.hideButtons()
-        plot.setToolTip(f"{title.capitalize()} after each epoch.")
-        curve = plot.plot(
-            pen=pg.mkPen(colour, width=2), symbol="o", symbolSize=5, symbolPen=None, symbolBrush=colour
-        )
-        return plot, curve
 
     def _draw(self) -> None:
         x, loss = [e.epoch for e in self._epochs], [e.loss for e in self._epochs]

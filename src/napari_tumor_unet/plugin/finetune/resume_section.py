@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from magicgui.widgets import Container, Label
@@ -35,7 +36,7 @@ class ResumeSection(Container[Any]):
 
     def refresh(self) -> None:
         """Look for interrupted runs in a thread, and offer them."""
-        in_thread(interrupted, returned=self._show)
+        in_thread(interrupted, self._show)
 
     def _show(self, runs: list[Interrupted]) -> None:
         self._runs = runs
@@ -54,5 +55,5 @@ class ResumeSection(Container[Any]):
             f"Delete what was learned in {run}? It cannot be brought back.",
         )
         if answer == QMessageBox.StandardButton.Yes:
-            in_thread(discard, run.folder)
+            in_thread(partial(discard, run.folder))
             self._show([other for other in self._runs if other is not run])

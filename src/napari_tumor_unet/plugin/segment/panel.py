@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import Any
 
 import napari
-from magicgui.widgets import Container, Label, ProgressBar, create_widget
+from magicgui.widgets import Container, ProgressBar, create_widget
 from napari.layers import Image, Labels
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QSizePolicy
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
-from napari_tumor_unet.plugin.layers.layer_scan import flair_of, scan_of
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.section import RecoverySection
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.segment.batch import Several
-from napari_tumor_unet.plugin.segment.batch_section import SeveralSection
-from napari_tumor_unet.plugin.segment.controller import Session
-from napari_tumor_unet.plugin.segment.mask_section import ResultSection
+from napari_tumor_unet.plugin.segment.batch import Batch
+from napari_tumor_unet.plugin.segment.batch_section import BatchSection
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.segment.mask_section import MaskSection
 from napari_tumor_unet.plugin.segment.model_section import ModelSection
 from napari_tumor_unet.plugin.segment.review_section import ReviewSection
-from napari_tumor_unet.plugin.segment.sequence_section import ScanSection
-from napari_tumor_unet.plugin.ui.device_field import DeviceChoice
-from napari_tumor_unet.plugin.ui.errors import show_details
+from napari_tumor_unet.plugin.segment.sequence_section import SequenceSection
+from napari_tumor_unet.plugin.ui.connections import timer
+from napari_tumor_unet.plugin.ui.device_field import DeviceField
+from napari_tumor_unet.plugin.ui.panel import Panel
 from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message
-from napari_tumor_unet.plugin.ui.widgets import Scrolled, align, append, button, choice, folded, notice, row
+from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, row, warning_label
 
-_WIDTH = 300  # pixels; a sentence in fewer is a column of words
 _EXTENTS = [("whole scan", False), ("this slice", True)]
 
 
-class SegmentPanel(Container[Any]):
+class SegmentPanel(Panel):
     """Choose a scan, a model and a device, and segment.
 
     Parameters
@@ -44,49 +42,49 @@ class SegmentPanel(Container[Any]):
     """
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self._session = Session.of(viewer)
-        self._context = self._session.context
-        self._viewer = self._context.viewer
-        self._several = Several(self._session)
+        super().__init__(viewer)
+        self._controller = SegmentationController.of(viewer)
+        self._batch = Batch(self._controller)
         self._first: tuple[float, int] | None = None  # when slices came first, and how many
-        self.layer = create_widget(
+        self.layer: Any = create_widget(
             annotation=Image, label="scan", options={"tooltip": "The image layer; it follows the active one."}
         )
         self.extent = choice("segment", lambda: _EXTENTS, "All slices, or the one on screen alone.")
-        self.models = ModelSection()
+        self.models = ModelSection(self._context)
         self.model = self.models.model
-        self._devices = DeviceChoice(self._context)
-        self.device = self._devices.field
+        self.device = DeviceField(self._context)
         self.start = button("Segment", "Segment the scan; the mask is a new labels layer.", self._start)
         self.cancel = button("Cancel", "End the run; the layers stay.", self._cancel)
         self.cancel.enabled = False
         self.progress = ProgressBar(value=0, max=1)
-        self.said = Label(value="")
-        self.warned = notice()
-        self.details = button("Details", "What exactly went wrong.", self._show_details)
-        self.scan = ScanSection()
+        self.warned = warning_label()
+        self._viewer_sequences = ViewerSequences.of(self._viewer.layers)
+        self.sequences = SequenceSection(self._viewer_sequences)
         self.recovery = RecoverySection(Autosaving.of(self._viewer))
-        self.result = ResultSection(self._viewer)
+        self.mask = MaskSection(self._viewer)
         self.review = ReviewSection(self._viewer)
-        self.several = SeveralSection(self._several, self._chosen)
-        models = self.models
-        choices = Container(widgets=[self.layer, self.scan.summary, self.extent, models.model, self.device])
-        shown = [self.recovery, choices, models.buttons, row(self.start, self.cancel), self.progress]
-        shown += [self.said, self.warned, self.details, self.result, self.review]
-        folds = Container(labels=False)
-        append(folds, folded("Sequences and slices", self.scan))
-        append(folds, folded("Several scans", self.several))
-        body = Container(widgets=[*shown, folds], labels=False)
-        body.native.layout().addStretch()
-        super().__init__(labels=False)
-        append(self, Scrolled(body, _WIDTH))
-        for part in (self, choices, folds):
-            part.margins = (0, 0, 0, 0)
-        align(choices, self.result.fields)
-        align(self.scan)
-        self.said.native.setWordWrap(True)
-        self.said.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        self.progress.visible = self.details.visible = False
+        self.batch = BatchSection(self._batch, self._chosen)
+        choices: Container[Any] = Container(
+            widgets=[self.layer, self.sequences.summary, self.extent, self.model, self.device]
+        )
+        choices.margins = (0, 0, 0, 0)
+        self.lay_out(
+            self.recovery,
+            choices,
+            self.models.buttons,
+            row(self.start, self.cancel),
+            self.progress,
+            self.message,
+            self.warned,
+            self.details,
+            self.mask,
+            self.review,
+            folded("Sequences and slices", self.sequences),
+            folded("Several scans", self.batch),
+        )
+        align(choices, self.mask.fields)
+        align(self.sequences)
+        self.progress.visible = False
         self._show_warnings()
         self._connect()
         self._show_scan()
@@ -95,86 +93,84 @@ class SegmentPanel(Container[Any]):
         if self._context.busy:
             self._on_started()
         self._context.warm_up()
-        QTimer.singleShot(DRAWN, self._recall)
+        timer(self.native, DRAWN, self._recall).start()
 
     def _recall(self) -> None:
-        with suppress(RuntimeError):  # the panel may be gone
-            preferred = segmentation_settings()
-            self.models.recall(preferred.model)
-            self.extent.value = self.extent.value or preferred.one_slice
+        preferred = segmentation_settings()
+        self.models.recall(preferred.model)
+        self.extent.value = self.extent.value or preferred.one_slice
 
     def _connect(self) -> None:
         self.layer.changed.connect(self._on_scan)
-        self.result.threshold.changed.connect(self.review.show_slice)
+        self.mask.threshold.changed.connect(self.review.show_slice)
         self.extent.changed.connect(lambda one: setattr(segmentation_settings(), "one_slice", one))
         self.device.changed.connect(lambda device: setattr(segmentation_settings(), "device", device))
-        self._viewer.layers.selection.events.active.connect(self._follow)
-        self._viewer.layers.events.inserted.connect(self._show_scan)
-        self._viewer.layers.events.removed.connect(self._show_scan)
-        self._context.models_changed.connect(self.models.refresh)
         self.review.checked.changed.connect(lambda _: self._context.marked.emit())
-        self._session.started.connect(self._on_started)
-        self._session.warned.connect(self._show_warnings)
-        self._session.progressed.connect(self._on_progressed)
-        self._session.ended.connect(self._on_ended)
-        self._context.busy_changed.connect(self._show_busy)
-        self._several.began.connect(self._on_started)
-        self._several.progressed.connect(self._on_scan_progressed)
-        self._several.ended.connect(self._on_several_ended)
-        self.native.destroyed.connect(self._let_go)
+        controller, layers, connect = self._controller, self._viewer.layers, self.connections.add
+        connect(layers.selection.events.active, self._follow)
+        connect(layers.events.inserted, self._show_scan)
+        connect(layers.events.removed, self._show_scan)
+        connect(self._context.models_changed, self.models.refresh)
+        connect(controller.started, self._on_started)
+        connect(controller.warned, self._show_warnings)
+        connect(controller.progressed, self._on_progressed)
+        connect(controller.ended, self._on_ended)
+        connect(self._context.busy_changed, self._show_busy)
+        self._batch.began.connect(self._on_started)
+        self._batch.progressed.connect(self._on_scan_progressed)
+        self._batch.ended.connect(self._on_batch_ended)
+        self.connections.at_close(self._batch.cancel)
+        self.connections.at_close(self._batch.deleteLater)
 
     def _follow(self) -> None:
         """Take the active layer, or of a mask its image; show its result, if it is a mask of ours."""
-        self._show_result()
+        self._show_mask()
         layer = self._viewer.layers.selection.active
         image = image_for(layer, self._viewer.layers) if isinstance(layer, Labels) else layer
         if isinstance(image, Image) and image in self.layer.choices:
             self.layer.value = image
 
-    def _show_result(self) -> None:
-        self.result.update()
-        self.review.update()
+    def _show_mask(self) -> None:
+        self.mask.refresh()
+        self.review.refresh()
 
     def _show_scan(self, *_: object) -> None:
         self.layer.reset_choices()
-        self.scan.show(self.layer.value, [layer for layer in self._viewer.layers if isinstance(layer, Image)])
+        self.sequences.fill(self.layer.value)
 
     def _on_scan(self, *_: object) -> None:
-        """Another scan: what was said of the last one is not said of it."""
+        """Show another scan, and the message of the last run only if it was the scan's."""
         self._show_scan()
         if not self._context.busy:
-            self._show_message(self._session.message if self._is_told_of() else Message())
+            self.show_message(self._controller.message if self._shows_last_run() else Message())
             self._show_warnings()
 
-    def _is_told_of(self) -> bool:
-        """Whether the last run was one of the scan that is chosen."""
+    def _shows_last_run(self) -> bool:
+        """Whether the last run segmented the scan that is chosen."""
         image = self.layer.value
-        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
-        return image is not None and str(flair_of(image, images).unique_id) == self._session.about
+        if image is None:
+            return False
+        return str(self._viewer_sequences.flair(image).unique_id) == self._controller.image_id
 
-    def _chosen(self) -> dict[str, str]:
+    def _chosen(self) -> dict[str, Any]:
         return {"model": str(self.model.value), "device": self.device.value}
 
     def _start(self) -> None:
         try:
             layers, point = self._viewer.layers, self._viewer.dims.point
-            source = scan_of(self.layer.value, layers, point, self.scan.choice)
-            self._session.segment(source, only=self.extent.value, **self._chosen())
+            source = scan_of(self.layer.value, layers, point, self.sequences.assignment)
+            self._controller.segment(source, only=self.extent.value, **self._chosen())
         except TumourUnetError as error:
-            self._show_message(self._context.notify(Message(str(error), "error")))
+            self.show_message(self._context.notify(Message(str(error), "error")))
 
     def _cancel(self) -> None:
-        self._several.cancel()
-        self._session.cancel()
-
-    def _show_details(self) -> None:
-        message = self._session.message
-        show_details(message.text, message.details, self.native)
+        self._batch.cancel()
+        self._controller.cancel()
 
     def _on_started(self) -> None:
         self._first = None
         self.progress.value = 0
-        self._show_message(Message("Reading the scan"))
+        self.show_message(Message("Reading the scan"))
         self._show_warnings()
 
     def _show_busy(self, busy: bool) -> None:
@@ -182,54 +178,32 @@ class SegmentPanel(Container[Any]):
         self.start.enabled = not busy
         self.cancel.enabled = self.progress.visible = busy
 
-    def _show_message(self, message: Message) -> None:
-        self.said.value, self.details.visible = message.text, bool(message.details)
-
     def _show_warnings(self) -> None:
-        of_batch = self._context.owner is self._several  # whose table tells each scan's
-        warnings = self._session.warnings if self._is_told_of() and not of_batch else ()
+        of_batch = self._context.owner is self._batch  # whose table tells each scan's
+        warnings = self._controller.warnings if self._shows_last_run() and not of_batch else ()
         self.warned.value = "\n".join(warnings)
         self.warned.visible = bool(warnings)
 
     def _on_progressed(self, done: int, total: int) -> None:
         self.progress.max, self.progress.value = total, done
         now = time.monotonic()
-        self.said.value = f"{done} of {total} slices"
+        self.message.value = f"{done} of {total} slices"
         if self._first is None:  # and of what came before them nothing follows
             self._first = now, done
         elif done > self._first[1]:
             left = (now - self._first[0]) / (done - self._first[1]) * (total - done)
-            self.said.value += f", {left:.0f} s left"
+            self.message.value += f", {left:.0f} s left"
 
     def _on_scan_progressed(self, name: str, done: int, total: int) -> None:
         self.progress.max, self.progress.value = total, done
-        n = len(self._several.outcomes) + 1
-        self.said.value = f"Scan {n}: {name or self._session.scan_name}, {done} of {total} slices"
+        n = len(self._batch.outcomes) + 1
+        self.message.value = f"Scan {n}: {name or self._controller.scan_name}, {done} of {total} slices"
 
     def _on_ended(self, _: bool) -> None:
-        self._show_result()
+        self._show_mask()
         if not self._context.busy:
-            self._show_message(self._session.message)
+            self.show_message(self._controller.message)
 
-    def _on_several_ended(self, said: str) -> None:
-        self._show_message(Message(said))
-        self._show_result()
-
-    def _let_go(self) -> None:
-        """The panel is closed; the viewer goes on."""
-        self.review.let_go()
-        layers = self._viewer.layers
-        layers.selection.events.active.disconnect(self._follow)
-        layers.events.inserted.disconnect(self._show_scan)
-        layers.events.removed.disconnect(self._show_scan)
-        self._devices.let_go()
-        self.recovery.let_go()
-        with suppress(RuntimeError):  # with the whole window the session goes first
-            self._context.models_changed.disconnect(self.models.refresh)
-            self._context.busy_changed.disconnect(self._show_busy)
-            self._session.started.disconnect(self._on_started)
-            self._session.warned.disconnect(self._show_warnings)
-            self._session.progressed.disconnect(self._on_progressed)
-            self._session.ended.disconnect(self._on_ended)
-            self._several.cancel()
-            self._several.deleteLater()
+    def _on_batch_ended(self, message: str) -> None:
+        self.show_message(Message(message))
+        self._show_mask()

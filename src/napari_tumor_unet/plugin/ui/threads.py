@@ -1,55 +1,52 @@
-"""Run what reads or writes files in a thread, as a window that waits for a disk is frozen."""
+"""Run work that reads or writes files in a thread, so that the window goes on meanwhile."""
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 
 from napari_tumor_unet._common import TumourUnetError
-from napari_tumor_unet.worker.child import JobError
+
+Result = TypeVar("Result")
 
 
 def in_thread(
-    function: Callable[..., Any],
-    *arguments: Any,
-    returned: Callable[[Any], object] | None = None,
-    failed: Callable[[JobError], object] | None = None,
+    work: Callable[[], Result],
+    on_result: Callable[[Result], object] | None = None,
+    on_error: Callable[[str], object] = show_error,
 ) -> None:
-    """Call a function in a thread, and then ``returned`` or ``failed`` on the window's own.
+    """Run work in a thread, and pass its result on in the window's own.
 
-    Without ``failed`` an error is shown as a notification. Neither may hold a layer: napari keeps them as
-    long as the window lives.
+    Parameters
+    ----------
+    work : callable
+    on_result : callable, optional
+    on_error : callable
+        Takes the sentence of a :class:`TumourUnetError`; other errors are raised in the window's thread.
     """
-    worker = create_worker(_steps, function, arguments, _start_thread=False)
-    worker.returned.connect(partial(_pass_on, returned, failed))
+    worker = create_worker(_attempt, work, _start_thread=False)
+    worker.returned.connect(partial(_pass_on, on_result, on_error))
     worker.start()
 
 
 # A generator, as napari keeps what plain functions were given as long as the window lives.
-def _steps(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Generator[None, None, Any]:
+def _attempt(work: Callable[[], Any]) -> Generator[None, None, tuple[Any, str]]:
     yield
     try:
-        return function(*arguments)
+        return work(), ""
     except TumourUnetError as error:
-        return JobError(str(error))
-    except Exception as error:  # the user is told, with the details in the log
-        return JobError(str(error) or type(error).__name__, traceback.format_exc())
+        return None, str(error)
 
 
-def _pass_on(
-    returned: Callable[[Any], object] | None, failed: Callable[[JobError], object] | None, result: object
-) -> None:
-    with suppress(RuntimeError):  # the window may be gone
-        if not isinstance(result, JobError):
-            if returned is not None:
-                returned(result)
-        elif failed is not None:
-            failed(result)
-        else:
-            show_error(str(result))
+def _pass_on(on_result: Any, on_error: Any, outcome: tuple[Any, str]) -> None:
+    result, error = outcome
+    with suppress(RuntimeError):  # the panel may be gone
+        if error:
+            on_error(error)
+        elif on_result is not None:
+            on_result(result)

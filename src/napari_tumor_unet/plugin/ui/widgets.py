@@ -1,25 +1,27 @@
-"""What the panels are put together from."""
+"""Make the widgets of the panels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, Label, PushButton
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
+from magicgui.widgets.bases import Widget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QLabel, QScrollArea, QSizePolicy, QWidget
 from superqt import QCollapsible
 
+from napari_tumor_unet.plugin.ui.connections import timer
 
-def folded(title: str, content: Container[Any]) -> QCollapsible:
-    """A part of a panel that is shown when its title is clicked."""
+
+def folded(title: str, content: Container[Any]) -> Container[Any]:
+    """Make a part of a panel that is shown when its title is clicked."""
     fold = QCollapsible(title, expandedIcon="▼", collapsedIcon="▶")
     fold.setDuration(0)
     fold.layout().setContentsMargins(0, 0, 0, 0)
     fold.addWidget(content.native)
-    return fold
+    return wrap(fold)
 
 
 class Scrolled(QScrollArea):
@@ -54,54 +56,69 @@ class Scrolled(QScrollArea):
 
 
 def row(*widgets: Any, label: str = "") -> Container[Any]:
-    """Widgets beside each other."""
+    """Put widgets beside each other."""
     made: Container[Any] = Container(layout="horizontal", widgets=list(widgets), labels=False, label=label)
     made.margins = (0, 0, 0, 0)
     return made
 
 
+def fields(*widgets: Widget) -> Container[Any]:
+    """Put widgets under each other, with their labels beside them."""
+    made: Container[Any] = Container(widgets=list(widgets))
+    made.margins = (0, 0, 0, 0)
+    return made
+
+
 def button(text: str, tooltip: str, act: Callable[..., Any]) -> PushButton:
-    """A button that acts when it is pressed."""
+    """Make a button that acts when it is pressed."""
     made = PushButton(text=text, tooltip=tooltip)
     made.changed.connect(lambda *_: act())
     return made
 
 
-def notice() -> Label:
-    """Text that stands out, in dark and in light themes."""
-    made = Label(value="")
+def text_label(**options: Any) -> Label:
+    """Make a label for sentences, which are wrapped."""
+    made = Label(value="", **options)
     made.native.setWordWrap(True)
     made.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+    return made
+
+
+def warning_label() -> Label:
+    """Make a label that stands out, in dark and in light themes."""
+    made = text_label()
     made.native.setStyleSheet("color: #1c1600; background: #f2c14e; border-radius: 3px; padding: 5px;")
     return made
 
 
 def choice(label: str, choices: Callable[[], Any], tooltip: str, **options: Any) -> ComboBox:
-    """A choice whose entries are asked for: napari has all made anew with every layer that comes or goes."""
+    """Make a choice that asks for its entries, as napari makes them anew when layers come or go."""
     return ComboBox(label=label, choices=lambda _: choices(), tooltip=tooltip, **options)
 
 
-def append(panel: Container[Any], widget: QWidget) -> None:
-    """Put a Qt widget under the others of a panel."""
-    panel.native.layout().addWidget(widget)
+def wrap(widget: QWidget) -> Container[Any]:
+    """Make a Qt widget one of magicgui's, to stand among others."""
+    made: Container[Any] = Container(labels=False)
+    made.margins = (0, 0, 0, 0)
+    made.native.layout().addWidget(widget)
+    return made
 
 
 def align(*containers: Container[Any]) -> None:
     """Let all fields begin in one line, as soon as the window's font is known."""
-    QTimer.singleShot(0, partial(_align, containers))
+    timer(containers[0].native, 0, partial(_align, containers)).start()
 
 
 def _align(containers: tuple[Container[Any], ...]) -> None:
-    with suppress(RuntimeError):  # the panel may be gone
-        labels = [
-            label
-            for container in containers
-            for widget in container
-            if (label := widget.native.parentWidget().layout().itemAt(0).widget()) is not widget.native
-            and isinstance(label, QLabel)
-        ]
-        for label in labels:
-            label.ensurePolished()
-        width = max(label.sizeHint().width() for label in labels)
-        for label in labels:
-            label.setMinimumWidth(width)
+    labels = [
+        label
+        for container in containers
+        for widget in container
+        if (label := widget.native.parentWidget().layout().itemAt(0).widget()) is not widget.native
+        and isinstance(label, QLabel)
+    ]
+    for label in labels:
+        label.ensurePolished()
+    width = max(label.sizeHint().width() for label in labels)
+    for label in labels:
+        label.setMinimumWidth(width)

@@ -12,7 +12,7 @@ from napari_tumor_unet.model.model_file import Model, channels_last
 from napari_tumor_unet.training.augmentation import Augmentation, augment
 from napari_tumor_unet.training.events import Estimate
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
-from napari_tumor_unet.training.optimisation import Learner
+from napari_tumor_unet.training.optimisation import TrainStep
 from napari_tumor_unet.training.recipe import Optimisation, Postprocessing, Recipe, Sampling, Schedule
 
 
@@ -20,16 +20,16 @@ def recipe_for(model: Model, settings: FineTuning) -> Recipe:
     """Return the recipe that trains the network of a model on its own input."""
     if not 0 <= settings.augmentation <= 1:
         raise ValueError(f"augmentation is from 0 to 1, not {settings.augmentation}.")
-    full = Augmentation(stripped=0.0)  # the scans to come have skulls as these have
+    full = Augmentation(skull_stripped=0.0)  # the scans to come have skulls as these have
     weaker = {f.name: settings.augmentation * getattr(full, f.name) for f in fields(full)}
     card, steps = model.card, settings.epochs * settings.slices // settings.batch_size
     return Recipe(
-        model.preparation,
+        model.preprocessing,
         model.network.config,
         Optimisation(
             learning_rate=settings.learning_rate, batch_size=settings.batch_size, layers=settings.layers
         ),
-        Schedule(settings.epochs, warm_up=min(20, steps // 10), averaging=0.99, seed=settings.seed),
+        Schedule(settings.epochs, warm_up=min(20, steps // 10), ema_decay=0.99, seed=settings.seed),
         Sampling(settings.slices, tumour_share=0.5),
         Augmentation(**weaker),
         Postprocessing(card.threshold, card.min_region_weight, card.tta_flip),
@@ -49,10 +49,10 @@ def estimate(model: Model, settings: FineTuning, slices: int, device: str = "cpu
     """
     recipe = recipe_for(model, settings)
     network = channels_last(copy.deepcopy(model.network)).to(device).train()
-    learner = Learner(network, recipe.optimisation)
-    size, n = model.preparation.size, settings.batch_size
+    train_step = TrainStep(network, recipe.optimisation)
+    size, n = model.preprocessing.size, settings.batch_size
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randn((n, model.preparation.channels, size, size), generator=generator)
+    noise = torch.randn((n, model.preprocessing.channels, size, size), generator=generator)
     kept = []
     hooks = [
         layer.register_forward_hook(lambda _, __, out: kept.append(out.numel() * out.element_size()))
@@ -63,7 +63,7 @@ def estimate(model: Model, settings: FineTuning, slices: int, device: str = "cpu
     for _ in range(2):
         start = time.monotonic()
         images, masks = augment(noise, noise[:, :1].gt(1).float(), recipe.augmentation, generator)
-        learner.learn(images.to(device), masks.to(device), 0.0)
+        train_step.step(images.to(device), masks.to(device), 0.0)
         seconds.append(time.monotonic() - start)
     for hook in hooks:
         hook.remove()

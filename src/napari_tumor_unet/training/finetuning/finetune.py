@@ -25,6 +25,7 @@ from napari_tumor_unet.training.finetuning.run_store import FineTuning
 from napari_tumor_unet.training.finetuning.verdict import Change, FineTuned, advise
 from napari_tumor_unet.training.loop import train
 from napari_tumor_unet.training.reading import CaseContent
+from napari_tumor_unet.training.recipe import reason_of
 from napari_tumor_unet.training.trained import saving
 
 
@@ -108,7 +109,7 @@ def fine_tune(
     try:
         recipe = recipe_for(model, settings)
     except ValueError as error:
-        raise TrainingError(str(error)) from error
+        raise TrainingError(reason_of(error)) from error
     judged = [Case(NAME, NAME, sample_scan(), sample_mask()), *held_out]
     hashes: list[str] = []
     before = [score_case(judged[0], *judged[0].read(), model, device=device)]

@@ -1,0 +1,84 @@
+"""What all panels, and all their sections, share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magicgui.widgets import Container
+from magicgui.widgets.bases import Widget
+from napari import Viewer
+from qtpy.QtCore import QEvent, QObject
+
+from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.errors import show_details
+from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
+from napari_tumor_unet.plugin.ui.widgets import Scrolled, button, text_label, wrap
+
+_WIDTH = 300  # pixels; a sentence in fewer is a column of words
+
+
+class Section(Container[Any]):
+    """Widgets under each other in a panel, without a margin.
+
+    Attributes
+    ----------
+    connections : Connections
+        Undone when the panel is closed; the viewer goes on.
+    """
+
+    def __init__(self, *widgets: Widget) -> None:
+        super().__init__(widgets=list(widgets), labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.connections = Connections(self.native)
+
+
+class Panel(Section):
+    """Widgets under each other in a dock, scrolled where the window is low, with a message among them.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        The viewer whose dock holds the panel.
+
+    Attributes
+    ----------
+    message : Label
+        What the user is told.
+    details : PushButton
+        Shows the traceback of an error, and is visible where there is one.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self._context = ViewerContext.of(viewer)
+        self._viewer = self._context.viewer
+        self._details = ""
+        self.native.installEventFilter(_Deleter(self.native))
+        self.message = text_label()
+        self.details = button("Details", "What exactly went wrong.", self._show_details)
+
+    def lay_out(self, *widgets: Widget) -> Scrolled:
+        """Put widgets under each other into the panel."""
+        body: Container[Any] = Container(widgets=list(widgets), labels=False)
+        body.native.layout().addStretch()
+        scrolled = Scrolled(body, _WIDTH)
+        self.append(wrap(scrolled))
+        self.show_message(Message())
+        return scrolled
+
+    def show_message(self, message: Message) -> None:
+        """Show a message, with a button for its details if there are any."""
+        self.message.value, self._details = message.text, message.details
+        self.details.visible = bool(message.details)
+
+    def _show_details(self) -> None:
+        show_details(self.message.value, self._details, self.native)
+
+
+class _Deleter(QObject):
+    """Deletes a panel whose dock was closed; napari leaves that to the garbage collector."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        if event.type() == QEvent.Type.ParentChange and watched.parent() is None:
+            watched.deleteLater()
+        return False
