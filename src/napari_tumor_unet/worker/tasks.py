@@ -114,10 +114,10 @@ def score(
 
 
 def estimate(model: str, settings: FineTuning, slices: int, device: str) -> Generator[Any, None, Estimate]:
-    """:func:`napari_tumor_unet.training.finetuning.estimate.estimate`."""
+    """:func:`napari_tumor_unet.training.finetuning.finetune.estimate`."""
     from napari_tumor_unet.model.device import choose_device, enough_memory
     from napari_tumor_unet.model.registry import find_model
-    from napari_tumor_unet.training.finetuning.estimate import estimate
+    from napari_tumor_unet.training.finetuning.finetune import estimate
 
     yield from ()
     chosen = choose_device(device)

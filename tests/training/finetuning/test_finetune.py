@@ -15,8 +15,12 @@ from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.training.events import Epoch, Scored, Step, TrainingError, Waiting
-from napari_tumor_unet.training.finetuning.estimate import estimate, recipe_for
-from napari_tumor_unet.training.finetuning.finetune import fine_tune, hold_out_block
+from napari_tumor_unet.training.finetuning.finetune import (
+    estimate,
+    fine_tune,
+    hold_out_block,
+    recipe_for,
+)
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
 from napari_tumor_unet.training.finetuning.verdict import Change, FineTuned, advise
 from tests.conftest import Refused

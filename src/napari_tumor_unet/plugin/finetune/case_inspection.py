@@ -17,7 +17,7 @@ from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.layers.metadata import image_metadata
 from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.scan import Scan, ScanError
-from napari_tumor_unet.training.finetuning.cases import Marks, marks_of
+from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, annotation_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class CaseInspection:
 
     Attributes
     ----------
-    marks : Marks or None
+    annotation : AnnotationStatus or None
         Annotation status of the slices; None where the case cannot be used.
     error : str
         Why it cannot be used.
@@ -61,7 +61,7 @@ class CaseInspection:
         Hashes of the scan and its mask, if they were asked for.
     """
 
-    marks: Marks | None = None
+    annotation: AnnotationStatus | None = None
     error: str = ""
     fingerprint: Fingerprint | None = None
 
@@ -118,8 +118,8 @@ def inspect_layers(pair: LayerPair, source: LayerScan, hashed: bool, scan_hash: 
     """Inspect the mask of two layers; hashing it is quick if the hash of the scan is given."""
     try:
         mask = pair.mask(source)
-        marks = marks_of(mask, pair.written(source), pair.checked)
-        return CaseInspection(marks, "", fingerprint(source.scan, mask, scan_hash) if hashed else None)
+        annotation = annotation_of(mask, pair.written(source), pair.checked)
+        return CaseInspection(annotation, "", fingerprint(source.scan, mask, scan_hash) if hashed else None)
     except Exception:  # whatever a layer's array, lazy or not, may raise
         return inspection_of_unreadable(pair.labels.name)
 
@@ -128,7 +128,7 @@ def inspect_files(case: Case, hashed: bool) -> CaseInspection:
     """Read a case on disk and inspect its mask."""
     try:
         scan, mask = case.read()
-        return CaseInspection(marks_of(mask), "", fingerprint(scan, mask) if hashed else None)
+        return CaseInspection(annotation_of(mask), "", fingerprint(scan, mask) if hashed else None)
     except ScanError as error:
         return CaseInspection(error=str(error))
     except Exception:

@@ -26,7 +26,7 @@ from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.finetuning.cases import Check, check, marks_of
+from napari_tumor_unet.training.finetuning.cases import CaseCheck, annotation_of, check
 
 _PAUSE = 300  # ms without a stroke, before a mask is inspected again
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
@@ -39,20 +39,18 @@ class CaseStatus:
 
     Attributes
     ----------
-    row : CaseRow
     scan, mask : str
         Texts of the scan and the mask.
     held_out : bool
         Whether the case judges the new model instead of teaching it.
-    check : Check or None
+    check : CaseCheck or None
         None until the case has been inspected.
     """
 
-    row: CaseRow
     scan: str
     mask: str
     held_out: bool
-    check: Check | None
+    check: CaseCheck | None
 
 
 class CaseList(QObject):
@@ -126,7 +124,7 @@ class CaseList(QObject):
         self.changed.emit()
 
     def check_for(self, model_hash: str, learned_hashes: Collection[str]) -> None:
-        """Check all cases for a model, given the hashes of the cases that it has learned from."""
+        """CaseCheck all cases for a model, given the hashes of the cases that it has learned from."""
         self._model_hash, self._learned_hashes = model_hash, frozenset(learned_hashes)
         for row in self._rows:
             if self._learned_hashes and not (row.inspection and row.inspection.fingerprint):
@@ -164,7 +162,7 @@ class CaseList(QObject):
         patients, statuses = self.held_out(), []
         for row in self._rows:
             out = row.patient in patients
-            statuses.append(CaseStatus(row, row.scan_label, row.mask_label, out, self._check(row, out)))
+            statuses.append(CaseStatus(row.scan_label, row.mask_label, out, self._check(row, out)))
         return statuses
 
     def collect(self) -> list[tuple[Case | LayerCase, bool]]:
@@ -192,20 +190,20 @@ class CaseList(QObject):
         source = pair.source(self._viewer.layers)
         try:
             labels = pair.mask(source)
-            marks = marks_of(labels, pair.written(source), pair.checked)
+            annotation = annotation_of(labels, pair.written(source), pair.checked)
         except Exception as error:  # whatever a layer's array, lazy or not, may raise
             raise ScanError(inspection_of_unreadable(row.mask_label).error) from error
-        slices = marks.looked_after if self._only_checked else None
+        slices = annotation.looked_after if self._only_checked else None
         return LayerCase(row.name, row.patient, source.scan, labels != 0, slices)
 
-    def _check(self, row: CaseRow, held_out: bool) -> Check | None:
+    def _check(self, row: CaseRow, held_out: bool) -> CaseCheck | None:
         if row.inspection is None:
             return None
-        if row.inspection.marks is None:
-            return Check("error", row.inspection.error)
+        if row.inspection.annotation is None:
+            return CaseCheck("error", row.inspection.error)
         prints = row.inspection.fingerprint
         return check(
-            row.inspection.marks,
+            row.inspection.annotation,
             only_checked=self._only_checked and bool(row.layers),
             held_out=held_out,
             made_by=row.pair.made_by if isinstance(row.pair, LayerPair) else "",

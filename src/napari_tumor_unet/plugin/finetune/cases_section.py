@@ -100,7 +100,7 @@ class CasesSection(Container[Any]):
     def slices(self) -> int:
         """Number of slices of all scans that can be used, as far as they are inspected."""
         inspections = (case.inspection for case in self.cases.used())
-        return sum(each.marks.total for each in inspections if each and each.marks)
+        return sum(each.annotation.total for each in inspections if each and each.annotation)
 
     def _connect(self) -> None:
         self.cases.changed.connect(self._show)
@@ -203,6 +203,6 @@ class CasesSection(Container[Any]):
         checks = [(status, status.check) for status in (*selected, *statuses) if status.check]
         wrong = [(status, check) for status, check in checks if check.status != "ok"]
         shown = [pair for pair in (*wrong, *checks) if pair[0] in selected] or wrong
-        self.message.value = f"{shown[0][0].scan}: {shown[0][1].said}" if shown else ""
+        self.message.value = f"{shown[0][0].scan}: {shown[0][1].message}" if shown else ""
         self.message.visible = bool(shown)
         self.remove_cases.enabled = bool(selected)

@@ -1,4 +1,4 @@
-"""Scans with the masks that a user made: what of them teaches a model, and what is held out to judge it."""
+"""Check cases before a fine-tuning: which slices are annotated, and what a case is worth to a model."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _NONE_HELD_OUT = "No held-out score: "
 
 
 @dataclass(frozen=True)
-class Marks:
-    """Which slices of a mask somebody has looked after.
+class AnnotationStatus:
+    """Which slices of a mask are labelled, edited or checked.
 
     Attributes
     ----------
@@ -40,11 +40,11 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Check:
-    """What is to be said of a scan with its mask before it is learned from, in one short sentence."""
+class CaseCheck:
+    """Verdict on a scan with its mask before it is learned from; the message is one short sentence."""
 
     status: Literal["ok", "warning", "error"]
-    said: str
+    message: str
     left_out: bool = False
 
     @property
@@ -53,8 +53,8 @@ class Check:
         return self.status != "error" and not self.left_out
 
 
-def marks_of(mask: Any, written: Any = None, checked: Collection[int] = ()) -> Marks:
-    """Look through a mask.
+def annotation_of(mask: Any, written: Any = None, checked: Collection[int] = ()) -> AnnotationStatus:
+    """Find out which slices of a mask are labelled, edited or checked.
 
     Parameters
     ----------
@@ -70,23 +70,23 @@ def marks_of(mask: Any, written: Any = None, checked: Collection[int] = ()) -> M
     edited = None
     if written is not None:
         edited = tuple(z for z in range(total) if not np.array_equal(mask[z], written[z]))
-    return Marks(total, labelled, tuple(sorted(z for z in set(checked) if 0 <= z < total)), edited)
+    return AnnotationStatus(total, labelled, tuple(sorted(z for z in set(checked) if 0 <= z < total)), edited)
 
 
 def check(
-    marks: Marks,
+    annotation: AnnotationStatus,
     *,
     only_checked: bool = False,
     held_out: bool = False,
     made_by: str = "",
     model_hash: str = "",
     learned: bool = False,
-) -> Check:
+) -> CaseCheck:
     """Judge what a scan with its mask is worth to a model.
 
     Parameters
     ----------
-    marks : Marks
+    annotation : AnnotationStatus
         Of the mask.
     only_checked : bool
         Whether slices count only if they were edited or checked.
@@ -97,24 +97,28 @@ def check(
     learned : bool
         Whether this model has learned from just this before.
     """
-    if only_checked and not marks.looked_after:
-        return Check("warning", "No slice edited or marked as checked: left out.", left_out=True)
+    if only_checked and not annotation.looked_after:
+        return CaseCheck("warning", "No slice edited or marked as checked: left out.", left_out=True)
     does = "proves" if held_out else "teaches"
     if learned:
         used = "This model has learned from it already"
-        return Check("warning", f"{used}: a score on it proves nothing." if held_out else f"{used}.")
-    if marks.edited == () and not marks.checked:
+        return CaseCheck("warning", f"{used}: a score on it proves nothing." if held_out else f"{used}.")
+    if annotation.edited == () and not annotation.checked:
         if made_by and made_by == model_hash:
-            return Check("warning", f"Made by this model and not edited: it {does} nothing.")
-        return Check("warning", f"Made by another model and not edited: it {does} only what that one thinks.")
-    if not marks.labelled:
-        return Check("warning", f"The mask is empty: it {does} that there is no tumour.")
+            return CaseCheck("warning", f"Made by this model and not edited: it {does} nothing.")
+        return CaseCheck(
+            "warning", f"Made by another model and not edited: it {does} only what that one thinks."
+        )
+    if not annotation.labelled:
+        return CaseCheck("warning", f"The mask is empty: it {does} that there is no tumour.")
     if not only_checked:
-        return Check("ok", f"{plural(len(marks.labelled), 'slice')} of {marks.total} with labels.")
-    n = plural(len(marks.looked_after), "slice")
-    if marks.edited is None:
-        return Check("ok", f"No record of edits: {n} of {marks.total} with labels or checked count.")
-    return Check("ok", f"{n} of {marks.total} edited or checked.")
+        return CaseCheck(
+            "ok", f"{plural(len(annotation.labelled), 'slice')} of {annotation.total} with labels."
+        )
+    n = plural(len(annotation.looked_after), "slice")
+    if annotation.edited is None:
+        return CaseCheck("ok", f"No record of edits: {n} of {annotation.total} with labels or checked count.")
+    return CaseCheck("ok", f"{n} of {annotation.total} edited or checked.")
 
 
 def summary(learned: Sequence[str], held_out: Sequence[str], left_out: int = 0) -> str:

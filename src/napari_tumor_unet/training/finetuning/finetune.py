@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from napari_tumor_unet._common import plural
@@ -17,16 +20,53 @@ from napari_tumor_unet.evaluation.scan_score import ScanScore, score_case
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.sample import NAME, sample_mask, sample_scan
 from napari_tumor_unet.model.card import Card
-from napari_tumor_unet.model.model_file import Model, save_model
+from napari_tumor_unet.model.model_file import Model, channels_last, save_model
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.training.events import Command, Epoch, Reading, Scored, Step, TrainingError, Waiting
-from napari_tumor_unet.training.finetuning.estimate import recipe_for
+from napari_tumor_unet.training.augmentation import Augmentation, augment
+from napari_tumor_unet.training.events import (
+    Command,
+    Epoch,
+    Estimate,
+    Reading,
+    Scored,
+    Step,
+    TrainingError,
+    Waiting,
+)
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
 from napari_tumor_unet.training.finetuning.verdict import Change, FineTuned, advise
 from napari_tumor_unet.training.loop import train
+from napari_tumor_unet.training.optimisation import TrainStep
 from napari_tumor_unet.training.reading import CaseContent
-from napari_tumor_unet.training.recipe import reason_of
+from napari_tumor_unet.training.recipe import (
+    Optimisation,
+    Postprocessing,
+    Recipe,
+    Sampling,
+    Schedule,
+    reason_of,
+)
 from napari_tumor_unet.training.trained import saving
+
+
+def recipe_for(model: Model, settings: FineTuning) -> Recipe:
+    """Return the recipe that trains the network of a model on its own input."""
+    if not 0 <= settings.augmentation <= 1:
+        raise ValueError(f"augmentation is from 0 to 1, not {settings.augmentation}.")
+    full = Augmentation(skull_stripped=0.0)  # the scans to come have skulls as these have
+    weaker = {f.name: settings.augmentation * getattr(full, f.name) for f in fields(full)}
+    card, steps = model.card, settings.epochs * settings.slices // settings.batch_size
+    return Recipe(
+        model.preprocessing,
+        model.network.config,
+        Optimisation(
+            learning_rate=settings.learning_rate, batch_size=settings.batch_size, layers=settings.layers
+        ),
+        Schedule(settings.epochs, warm_up=min(20, steps // 10), ema_decay=0.99, seed=settings.seed),
+        Sampling(settings.slices, tumour_share=0.5),
+        Augmentation(**weaker),
+        Postprocessing(card.threshold, card.min_region_weight, card.tta_flip),
+    )
 
 
 @dataclass(frozen=True)
@@ -152,6 +192,44 @@ def fine_tune(
         advice=advice,
         pictures=pictures,
     )
+
+
+def estimate(model: Model, settings: FineTuning, slices: int, device: str = "cpu") -> Estimate:
+    """Estimate what a fine-tuning will take, by two of its steps on noise.
+
+    Parameters
+    ----------
+    model : Model
+    settings : FineTuning
+    slices : int
+        Slices of all scans, which are held in memory.
+    device : str
+    """
+    recipe = recipe_for(model, settings)
+    network = channels_last(copy.deepcopy(model.network)).to(device).train()
+    train_step = TrainStep(network, recipe.optimisation)
+    size, n = model.preprocessing.size, settings.batch_size
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn((n, model.preprocessing.channels, size, size), generator=generator)
+    kept = []
+    hooks = [
+        layer.register_forward_hook(lambda _, __, out: kept.append(out.numel() * out.element_size()))
+        for layer in network.modules()
+        if not list(layer.children())
+    ]
+    seconds = []
+    for _ in range(2):
+        start = time.monotonic()
+        images, masks = augment(noise, noise[:, :1].gt(1).float(), recipe.augmentation, generator)
+        train_step.step(images.to(device), masks.to(device), 0.0)
+        seconds.append(time.monotonic() - start)
+    for hook in hooks:
+        hook.remove()
+    activations = sum(kept[: len(kept) // 2])
+    weights = 20 * sum(weight.numel() for weight in network.parameters())  # gradient, optimiser, average
+    scans = slices * size * size * 7  # three sequences as float16, and the mask
+    steps = settings.epochs * max(1, settings.slices // n)
+    return Estimate(steps * min(seconds), 2 * activations + weights + scans)
 
 
 def _judged(score: ScanScore, case: Case) -> Counts:
