@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from magicgui.widgets import CheckBox, Container
+from magicgui.widgets import CheckBox
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info
 from napari.viewer import Viewer
@@ -18,12 +17,13 @@ from napari_tumor_unet.plugin.finetune.case_table import CaseTable
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, matches
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
 from napari_tumor_unet.plugin.ui.connections import Connections
-from napari_tumor_unet.plugin.ui.widgets import align, button, choice, row, text_label, wrap
+from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.widgets import align, button, choice, fields, row, text_label, wrap
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.finetuning.cases import summary
 
 
-class CasesSection(Container[Any]):
+class CasesSection(Section):
     """Puts cases together, checks them, and shows which are held out.
 
     Parameters
@@ -57,24 +57,19 @@ class CasesSection(Container[Any]):
         )
         self.message, self.summary = text_label(), text_label()
         self.table = CaseTable()
-        self.fields = Container(widgets=[self.mask_layer, self.scan_layer])
-        self.fields.margins = (0, 0, 0, 0)
+        self.fields = fields(self.mask_layer, self.scan_layer)
         super().__init__(
-            widgets=[
-                self.fields,
-                row(self.add_pair, self.add_all),
-                row(self.add_folder, self.remove_cases),
-                self.only_checked,
-                wrap(self.table),
-                self.message,
-                self.summary,
-            ],
-            labels=False,
+            self.fields,
+            row(self.add_pair, self.add_all),
+            row(self.add_folder, self.remove_cases),
+            self.only_checked,
+            wrap(self.table),
+            self.message,
+            self.summary,
         )
-        self.margins = (0, 0, 0, 0)
         align(self.fields)
         self.cases = CaseList(self._viewer, self.native)
-        self._connections, self._renamings = Connections(self.native), Connections(self.native)
+        self._renamings = Connections(self.native)
         self._connect()
         self._on_layers()
         self._show()
@@ -111,9 +106,9 @@ class CasesSection(Container[Any]):
         self.only_checked.changed.connect(self.cases.count_only_checked)
         self.mask_layer.changed.connect(self._on_mask)
         layers = self._viewer.layers
-        self._connections.add(layers.events.inserted, self._on_layers)
-        self._connections.add(layers.events.removed, self._on_layers)
-        self._connections.add(layers.selection.events.active, self._follow)
+        self.connections.add(layers.events.inserted, self._on_layers)
+        self.connections.add(layers.events.removed, self._on_layers)
+        self.connections.add(layers.selection.events.active, self._follow)
 
     def _masks(self) -> list[tuple[str, Labels]]:
         layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import napari
-from magicgui.widgets import Container
 from napari.utils.notifications import show_error
 
 from napari_tumor_unet._common import TumourUnetError
@@ -25,7 +24,7 @@ from napari_tumor_unet.plugin.ui.panel import Panel
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import Message
-from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, text_label
+from napari_tumor_unet.plugin.ui.widgets import align, button, choice, fields, folded, text_label
 from napari_tumor_unet.training.events import Estimate
 from napari_tumor_unet.training.finetuning.run_store import Interrupted
 from napari_tumor_unet.worker import tasks
@@ -74,10 +73,7 @@ class FineTunePanel(Panel):
         self._context.warm_up()
 
     def _build(self) -> None:
-        which: Container[Any] = Container(widgets=[self.model])
-        how: Container[Any] = Container(widgets=[self.settings.epochs, self.device])
-        for fields in (which, how):
-            fields.margins = (0, 0, 0, 0)
+        which, how = fields(self.model), fields(self.settings.epochs, self.device)
         self._scrolled = self.lay_out(
             self.interrupted,
             which,
@@ -146,12 +142,8 @@ class FineTunePanel(Panel):
 
     def _start(self) -> None:
         try:
-            self.controller.start(
-                str(self.model.value),
-                self.cases.collect(),
-                self.settings.value,
-                self.device.value,
-            )
+            cases = self.cases.collect()
+            self.controller.start(str(self.model.value), cases, self.settings.value, self.device.value)
         except TumourUnetError as error:
             self.show_message(Message(str(error), "error"))
             show_error(str(error))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from magicgui.widgets import Container, LineEdit
+from magicgui.widgets import LineEdit
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
@@ -22,9 +21,10 @@ from qtpy.QtWidgets import (
 
 from napari_tumor_unet.model.registry import new_name
 from napari_tumor_unet.plugin.finetune.controller import FineTuningController
+from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.threads import in_thread
-from napari_tumor_unet.plugin.ui.widgets import button, row, text_label, wrap
+from napari_tumor_unet.plugin.ui.widgets import button, fields, row, text_label, wrap
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
 
 _COLUMNS = ("scan", "Dice before", "after", "change")
@@ -32,7 +32,7 @@ _HEIGHT = 120  # pixels
 _PICTURES = 620, 640  # pixels of the window with pictures
 
 
-class FineTuningReport(Container[Any]):
+class FineTuningReport(Section):
     """Shows the report of a run until its model is kept or discarded.
 
     Parameters
@@ -52,19 +52,10 @@ class FineTuningReport(Container[Any]):
         self.called = LineEdit(label="name", tooltip="What the new model is to be called.")
         self.keep = button("Keep", "Store the new model among your own.", self._keep)
         self.discard = button("Discard", "Delete the new model, and all that the run left.", self._discard)
-        self.fields = Container(widgets=[self.called])
-        self.fields.margins = (0, 0, 0, 0)
+        self.fields = fields(self.called)
         super().__init__(
-            widgets=[
-                wrap(self.table),
-                self.advice,
-                self.pictures,
-                self.fields,
-                row(self.keep, self.discard),
-            ],
-            labels=False,
+            wrap(self.table), self.advice, self.pictures, self.fields, row(self.keep, self.discard)
         )
-        self.margins = (0, 0, 0, 0)
         self.show_report(None)
 
     def show_report(self, report: FineTuned | None) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from magicgui.widgets import Container, Label
+from magicgui.widgets import Label
 from qtpy.QtWidgets import QMessageBox
 
+from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row
 from napari_tumor_unet.training.finetuning.run_store import Interrupted, discard, interrupted
 
 
-class ResumeSection(Container[Any]):
+class ResumeSection(Section):
     """Offers interrupted runs; hidden where there are none.
 
     Parameters
@@ -30,8 +30,7 @@ class ResumeSection(Container[Any]):
         self._on_resume = resume
         self.resume = button("Resume", "Go on from the last whole epoch.", self._resume)
         self.delete = button("Delete", "Forget it, and delete the copies of scans in it.", self._delete)
-        super().__init__(widgets=[title, self.run, row(self.resume, self.delete)], labels=False)
-        self.margins = (0, 0, 0, 0)
+        super().__init__(title, self.run, row(self.resume, self.delete))
         self.visible = False
 
     def refresh(self) -> None:
