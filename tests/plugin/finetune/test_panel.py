@@ -143,7 +143,7 @@ def test_a_run_shows_before_and_after_and_its_model_is_kept_by_name(
     panel.report.called.value = "ours"
     keep(panel, qtbot)
     assert list(registry.user_models()) == ["ours", "tiny"]
-    assert "ours" in segment_panel.model.choices
+    qtbot.waitUntil(lambda: "ours" in segment_panel.model.choices, timeout=PATIENCE)
     card = read_card(registry.find_model("ours"))
     assert card.parent == file_hash(registry.find_model("tiny"))
     assert not panel.report.visible
