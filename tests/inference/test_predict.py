@@ -13,6 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_tumor_unet._common import drain
 from napari_tumor_unet.inference import segment
 from napari_tumor_unet.inference.predict import predict, run
 from napari_tumor_unet.inference.result import Segmentation, Slices, find
@@ -24,14 +25,9 @@ from tests.conftest import Phantom, Refused
 
 def run_all(scan: Scan, model: Model, **options: Any) -> tuple[list[Slices], Segmentation]:
     """All slices as they come, and the result."""
-    steps, events = run(scan, model, device="cpu", **options), []
-    while True:
-        try:
-            event = next(steps)
-            if isinstance(event, Slices):
-                events.append(event)
-        except StopIteration as end:
-            return events, end.value
+    events: list[Any] = []
+    result = drain(run(scan, model, device="cpu", **options), events.append)
+    return [event for event in events if isinstance(event, Slices)], result
 
 
 @given(

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 import torch
 
+from napari_tumor_unet._common import drain
 from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
 from napari_tumor_unet.model.settings import Preprocessing, UNetConfig
 from napari_tumor_unet.model.unet import UNet
@@ -44,12 +45,7 @@ def epochs(*arguments: Any) -> Iterator[Epoch]:
 
 
 def finish(*arguments: Any) -> tuple[UNet, list[Epoch]]:
-    steps = train(*arguments)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return drain(train(*arguments))
 
 
 def same(one: UNet, other: UNet) -> bool:
