@@ -1,4 +1,4 @@
-"""What every room uses: the base of all errors, files that appear whole or not at all, counted nouns."""
+"""Shared by all rooms: the base of all errors, files written whole or not at all, counted nouns."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Bar(Progress):
         super().__init__(*columns, console=err, transient=True)
         self._task = self.add_task(description, total=total)
 
-    def set(self, description: str, done: int, total: int) -> None:
+    def show_progress(self, description: str, done: int, total: int) -> None:
         """Show a state of the task."""
         self.update(self._task, description=description, completed=done, total=total)
 

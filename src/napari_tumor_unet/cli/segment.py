@@ -94,7 +94,7 @@ def segment(
         options: dict[str, Any] = {"device": chosen, "threshold": threshold, "overwrite": overwrite}
         for event in segment_files(files, out_dir, loaded, mask_format=mask_format or "", **options):
             if not isinstance(event, Outcome):
-                bar.set(event.name, event.done, event.total)
+                bar.show_progress(event.name, event.done, event.total)
                 continue
             outcomes.append(event)
             where, style = (err, "red") if event.error else (out, None)

@@ -79,7 +79,7 @@ class TrainingBar(Bar):
         """Show an event of a training."""
         if isinstance(event, Reading | Scored):
             doing = "reading scans" if isinstance(event, Reading) else "scoring"
-            self.set(doing, event.scan, event.scans)
+            self.show_progress(doing, event.scan, event.scans)
         elif isinstance(event, Epoch):
             held_out = "none" if math.isnan(event.held_out_dice) else f"{event.held_out_dice:.4f}"
             self._lines.print(
@@ -89,7 +89,7 @@ class TrainingBar(Bar):
         else:
             done = (event.epoch - 1) * event.steps + event.step  # so that the time left is the training's
             text = f"epoch {event.epoch}/{event.epochs}, loss {event.loss:.4f}"
-            self.set(text, done, event.steps * event.epochs)
+            self.show_progress(text, done, event.steps * event.epochs)
 
 
 def print_plan(plan: Plan, console: Console) -> None:

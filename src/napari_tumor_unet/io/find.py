@@ -107,13 +107,12 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
         if pattern:
             chosen = {path for path in paths if _matches(path.relative_to(folder), pattern)}
         for patient in _by_patient(paths, flairs | chosen):
-            named_flair = [path for path in patient if path in chosen]
+            flair_files = [path for path in patient if path in chosen]
             t1 = [path for path in patient if named[path] in ("pre", "post") and path not in chosen]
-            if flair_alone:
-                scans += [ScanFiles(path, alone=True) for path in named_flair]
-            else:
-                scans += [_with_others(path, t1, named_flair) for path in named_flair]
-            if t1 and not named_flair and not pattern:
+            for path in flair_files:
+                alone = ScanFiles(path, alone=True)
+                scans.append(alone if flair_alone else _with_others(path, t1, flair_files))
+            if t1 and not flair_files and not pattern:
                 problem = f"{t1[0].name} has no FLAIR beside it; the model needs one."
                 scans.append(ScanFiles(t1[0], problem=problem))
     if not scans:
@@ -196,7 +195,7 @@ def _with_others(flair: Path, t1: list[Path], flairs: list[Path]) -> ScanFiles:
             other = next(path for path in flairs if path != flair)
             return ScanFiles(
                 flair,
-                problem=f"Which T1 belongs to {flair.name} cannot be told, as {other.name} lies beside it; "
+                problem=f"It is unclear which T1 belongs to {flair.name}, as {other.name} lies beside it; "
                 "give FLAIR and the T1 by themselves.",
             )
     named = find_sequences(by_name, flair=scan_name(flair))

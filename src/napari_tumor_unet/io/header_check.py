@@ -12,11 +12,10 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from napari_tumor_unet.io.truncation import Stored, opened
+from napari_tumor_unet.io.truncation import StoredVoxels, opened
 from napari_tumor_unet.scan import ScanError
 
 _LONGEST_HEADER = 1 << 20
@@ -24,7 +23,7 @@ _LONGEST_FIELD = 500  # of NRRD, as its library writes its errors into buffers t
 _NRRD_OTHERS = re.compile(r"[^:]+:=")  # pairs that are no fields
 
 
-def read_header(path: Path, kind: str) -> Stored:
+def read_header(path: Path, kind: str) -> StoredVoxels:
     """Read a header of a kind of file, "NRRD" or "MetaImage".
 
     Raises
@@ -69,7 +68,7 @@ def check_spacing(name: str, spacing: Iterable[float]) -> None:
         raise ScanError(f"{name} has an impossible voxel spacing: {', '.join(map(str, spacing))}.")
 
 
-def _nrrd(path: Path, file: BinaryIO) -> Stored:
+def _nrrd(path: Path, file: BinaryIO) -> StoredVoxels:
     if not file.readline(80).startswith(b"NRRD000"):
         raise ValueError
     fields: dict[str, str] = {}
@@ -89,19 +88,18 @@ def _nrrd(path: Path, file: BinaryIO) -> Stored:
         raise ScanError(f"{path.name} has its voxels encoded as {encoding[:20]}; save it as raw or gzip.")
     data = fields.get("datafile")
     skip = int(fields.get("byteskip", 0))
-    stored = Stored(
+    return StoredVoxels(
         path if data is None else _beside(path, data),
-        file.tell() if data is None else 0,
+        None if skip < 0 else file.tell() if data is None else 0,
         max(skip, 0),
         encoding != "raw",
         axes=int(fields["dimension"]),
         in_mm=not fields.keys().isdisjoint(("spacings", "spacedirections")),
         oriented="spacedirections" in fields,
     )
-    return stored if skip >= 0 else replace(stored, start=None)
 
 
-def _metaimage(path: Path, file: BinaryIO) -> Stored:
+def _metaimage(path: Path, file: BinaryIO) -> StoredVoxels:
     fields: dict[str, str] = {}
     for line in _lines(file):
         key, value = re.split("[=:]", line, maxsplit=1)
@@ -125,16 +123,15 @@ def _metaimage(path: Path, file: BinaryIO) -> Stored:
     local = data.lower() == "local"
     start = int(fields.get("HeaderSize", 0)) or (file.tell() if local else 0)
     packed = fields.get("CompressedDataSize")
-    stored = Stored(
+    return StoredVoxels(
         path if local else _beside(path, data),
-        start,
+        None if start < 0 else start,
         compressed=fields.get("CompressedData", "False")[:1] in "Tt1",
         packed=None if packed is None else int(packed),
         axes=axes,
         in_mm=spacing is not None,
         oriented=not fields.keys().isdisjoint(("TransformMatrix", "Rotation", "Orientation")),
     )
-    return stored if start >= 0 else replace(stored, start=None)
 
 
 _COUNTS = {

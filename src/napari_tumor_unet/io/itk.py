@@ -19,7 +19,7 @@ from napari_tumor_unet.io import nifti
 from napari_tumor_unet.io.file_names import ending_of
 from napari_tumor_unet.io.header_check import as_scan_error, check_spacing, read_header, sheared
 from napari_tumor_unet.io.orient import as_stored, to_axial
-from napari_tumor_unet.io.truncation import Stored, check_whole
+from napari_tumor_unet.io.truncation import StoredVoxels, check_whole
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a shell is for the user's results
@@ -68,7 +68,7 @@ def write_volume_mask(path: Path, kind: str, mask: NDArray[np.unsignedinteger[An
     check_whole(stored, mask.nbytes)  # a full disk is no error to SimpleITK
 
 
-def _read_nifti(path: Path) -> tuple[sitk.Image, Stored]:
+def _read_nifti(path: Path) -> tuple[sitk.Image, StoredVoxels]:
     header, stored = nifti.read_header(path)
     reader = nifti.information_of(header)
     _check_header(reader, path.name)
@@ -80,7 +80,7 @@ def _read_nifti(path: Path) -> tuple[sitk.Image, Stored]:
     return image, stored
 
 
-def _read(path: Path, kind: str) -> tuple[sitk.Image, Stored]:
+def _read(path: Path, kind: str) -> tuple[sitk.Image, StoredVoxels]:
     stored = read_header(path, kind)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(_READERS[kind])

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io.header_check import check_spacing
-from napari_tumor_unet.io.truncation import Stored, opened, read_whole
+from napari_tumor_unet.io.truncation import StoredVoxels, opened, read_whole
 from napari_tumor_unet.scan import ScanError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _LARGEST_SIDE = (1 << 15) - 1
 _CODES = ("qform_code", "sform_code")
 
 
-def read_header(path: Path) -> tuple[nibabel.Nifti1Header, Stored]:
+def read_header(path: Path) -> tuple[nibabel.Nifti1Header, StoredVoxels]:
     """Read the header of a NIfTI-1 or NIfTI-2 file, and where in the file the voxels are.
 
     Raises
@@ -61,7 +61,7 @@ def read_header(path: Path) -> tuple[nibabel.Nifti1Header, Stored]:
     if any(header[code] for code in _CODES) and not np.isfinite(np.hstack(orientation)).all():
         raise ScanError(f"{path.name} does not say where its voxels lie: its orientation is not finite.")
     oriented = any(header[code] > 0 for code in _CODES)
-    stored = Stored(path, 0, int(header["vox_offset"]), compressed, axes=axes, oriented=oriented)
+    stored = StoredVoxels(path, 0, int(header["vox_offset"]), compressed, axes=axes, oriented=oriented)
     return header, stored
 
 
@@ -94,7 +94,7 @@ def information_of(header: nibabel.Nifti1Header) -> sitk.ImageFileReader:
     return reader
 
 
-def read_voxels(header: nibabel.Nifti1Header, stored: Stored, kind: np.dtype[Any]) -> NDArray[Any]:
+def read_voxels(header: nibabel.Nifti1Header, stored: StoredVoxels, kind: np.dtype[Any]) -> NDArray[Any]:
     """Read the voxels (..., Z, Y, X) as a type, scaled as the header says, unpacked once.
 
     Raises

@@ -11,16 +11,8 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, scan_from_volume
 
-_MM = {
-    "mm": 1.0,
-    "millimeter": 1.0,
-    "cm": 10.0,
-    "um": 1e-3,
-    "µm": 1e-3,
-    "\\u00b5m": 1e-3,
-    "micron": 1e-3,
-    "m": 1e3,
-}
+_MICROMETRE = dict.fromkeys(("um", "µm", "\\u00b5m", "micron"), 1e-3)
+_MM = {"mm": 1.0, "millimeter": 1.0, "cm": 10.0, "m": 1e3, **_MICROMETRE}
 
 
 def read_tiff(path: Path, name: str) -> Scan:
@@ -104,10 +96,10 @@ def _ome_spacing(file: tifffile.TiffFile) -> tuple[float, float, float] | None:
     image = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]
     pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
     try:
-        sizes = [
+        z, y, x = (
             float(pixels[f"PhysicalSize{axis}"]) * _MM[pixels.get(f"PhysicalSize{axis}Unit", "µm")]
             for axis in "ZYX"
-        ]
+        )
     except KeyError:
         return None
-    return sizes[0], sizes[1], sizes[2]
+    return z, y, x

@@ -22,8 +22,8 @@ _ZLIB_OR_GZIP = 47
 
 
 @dataclass(frozen=True)
-class Stored:
-    """Stored voxels: their place in a file, and what else SimpleITK does not tell.
+class StoredVoxels:
+    """Stored voxels of a file: where in it they are, and what else SimpleITK does not tell.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Stored:
     oriented: bool = True
 
 
-def check_whole(stored: Stored, size: int) -> None:
+def check_whole(stored: StoredVoxels, size: int) -> None:
     """Check that a file holds as many bytes of voxels as it promises, before memory is taken for them.
 
     Raises
@@ -65,7 +65,7 @@ def check_whole(stored: Stored, size: int) -> None:
         raise _ends_too_early(stored)
 
 
-def read_whole(stored: Stored, size: int) -> NDArray[np.uint8]:
+def read_whole(stored: StoredVoxels, size: int) -> NDArray[np.uint8]:
     """Read as many bytes of voxels as a file promises, and take memory only for what is there.
 
     Raises
@@ -86,7 +86,7 @@ def read_whole(stored: Stored, size: int) -> NDArray[np.uint8]:
     return voxels
 
 
-def _check_promise(stored: Stored, size: int) -> None:
+def _check_promise(stored: StoredVoxels, size: int) -> None:
     with opened(stored.file):
         held = stored.file.stat().st_size - (stored.start or 0)
     ratio = _BEST_RATIO if stored.compressed else 1
@@ -98,7 +98,7 @@ def _check_promise(stored: Stored, size: int) -> None:
         )
 
 
-def _ends_too_early(stored: Stored) -> ScanError:
+def _ends_too_early(stored: StoredVoxels) -> ScanError:
     return ScanError(f"{stored.file.name} is damaged: it ends too early.")
 
 
@@ -116,7 +116,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise ScanError(f"{path.name} cannot be read: {error.strerror or error}.") from error
 
 
-def _chunks(stored: Stored, size: int) -> Iterator[bytes]:
+def _chunks(stored: StoredVoxels, size: int) -> Iterator[bytes]:
     """Yield the unpacked bytes up to the end of the voxels, and up to a chunk more."""
     enough, held = stored.skip + size, 0
     with opened(stored.file) as file:

@@ -44,7 +44,7 @@ class Report:
     pictures: tuple[Path, ...]
 
 
-def warm_up(model: str) -> Generator[Any, None, None]:
+def warm_up(model: Path) -> Generator[Any, None, None]:
     """Import what takes time, load the model and compute once."""
     from napari_tumor_unet.inference.predict import run
     from napari_tumor_unet.scan import scan_from_volume
@@ -63,7 +63,7 @@ def devices() -> Generator[Any, None, tuple[tuple[str, ...], str]]:
 def segment(
     ask: Callable[[range], Planes],
     handle: ScanHandle,
-    model: str,
+    model: Path,
     threshold: float | None,
     device: str,
     first: int,
@@ -87,7 +87,7 @@ def segment(
 
 
 def segment_folder(
-    folder: Path, out: Path, model: str, device: str, overwrite: bool
+    folder: Path, out: Path, model: Path, device: str, overwrite: bool
 ) -> Generator[Any, None, None]:
     """The scans of a folder to masks in another: :func:`napari_tumor_unet.inference.batch.segment_files`."""
     from napari_tumor_unet.inference.batch import segment_files
@@ -197,7 +197,7 @@ def _asking_for(ask: Callable[[tuple[int, range]], Planes], scan: int) -> Callab
     return lambda indices: ask((scan, indices))
 
 
-def _model(path: str) -> Any:
+def _model(path: str | Path) -> Any:
     """A model, from memory while its file is the same."""
     from napari_tumor_unet.model.card import file_hash
     from napari_tumor_unet.model.model_file import load_model

@@ -98,7 +98,7 @@ def _identity(path: Path) -> dict[str, Any]:
         with pydicom.config.disable_value_validation():  # its warnings show the values
             header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*tags], force=True)
             return {tag: header.get(tag, "") for tag in tags}
-    except Exception:  # pydicom raises many kinds; what is damaged is told when it is read
+    except Exception:  # pydicom raises many kinds; reading reports the damage
         return {}
 
 

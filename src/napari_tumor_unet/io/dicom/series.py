@@ -88,16 +88,13 @@ def make_series(name: str, images: list[Slice], notes: tuple[str, ...] = (), stu
     images = sorted(images, key=lambda one: (float(np.dot(one.position or 0, axes[:, 2])), one.number))
     positions = np.array([one.position for one in images])
     problem = problem or _problem_of_positions(name, positions, axes, pixel)
-    geometry = None if problem else _geometry(positions, axes, pixel)
-    spacing = geometry.spacing if geometry else None
-    return Series(name, images[0].acquisition, tuple(images), geometry, spacing, problem, notes, study)
-
-
-def _geometry(positions: NDArray[Any], axes: NDArray[Any], spacing: tuple[float, float]) -> Geometry:
+    if problem:
+        return Series(name, images[0].acquisition, tuple(images), problem=problem, notes=notes, study=study)
     distance = float(np.linalg.norm(positions[-1] - positions[0])) / (len(positions) - 1)
     x, y, z = (float(v) for v in positions[0])
     direction = tuple(float(v) for v in axes.ravel())
-    return Geometry((distance, *spacing), (x, y, z), direction, stored_orientation="")
+    geometry = Geometry((distance, *pixel), (x, y, z), direction, stored_orientation="")
+    return Series(name, images[0].acquisition, tuple(images), geometry, geometry.spacing, "", notes, study)
 
 
 def _unplaced(name: str, images: list[Slice], problem: str, notes: tuple[str, ...], study: int) -> Series:
