@@ -87,7 +87,7 @@ class CaseTable(QTableWidget):
 
     def _fill(self, n: int, status: CaseStatus) -> None:
         check = status.check
-        texts = {_SCAN: status.scan, _MASK: status.mask, _CHECK: check.said if check else "Checking"}
+        texts = {_SCAN: status.scan, _MASK: status.mask, _CHECK: check.message if check else "Checking"}
         for column, text in texts.items():
             self.item(n, column).setText(text)
             self.item(n, column).setToolTip(text)

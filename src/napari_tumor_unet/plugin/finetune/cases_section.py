@@ -11,7 +11,8 @@ from napari.utils.notifications import show_error, show_info
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog
 
-from napari_tumor_unet.io.datasets.pairs import Dataset, Pair
+from napari_tumor_unet.io.datasets.pairs import Case, Dataset
+from napari_tumor_unet.plugin.finetune.case_inspection import LayerCase
 from napari_tumor_unet.plugin.finetune.case_list import CaseList
 from napari_tumor_unet.plugin.finetune.case_table import CaseTable
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, matches
@@ -19,7 +20,7 @@ from napari_tumor_unet.plugin.layers.metadata import is_agreement
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.widgets import align, button, choice, row, text_label, wrap
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.finetuning.cases import Lesson, summary
+from napari_tumor_unet.training.finetuning.cases import summary
 
 
 class CasesSection(Container[Any]):
@@ -78,33 +79,28 @@ class CasesSection(Container[Any]):
         self._on_layers()
         self._show()
 
-    def lessons(self) -> list[Lesson]:
-        """Return the layers as they are now: what is painted later changes nothing.
+    def collect(self) -> list[tuple[Case | LayerCase, bool]]:
+        """Return the cases, each with whether it is held out; what is painted later changes nothing.
 
         Raises
         ------
         ScanError
-            If a case cannot be used, or there is nothing to learn from, neither layers nor files.
+            If a case cannot be used, or there is nothing to learn from.
         """
-        lessons = self.cases.lessons()
-        held_out = [lesson.held_out for lesson in lessons] + [out for _, out in self.files()]
-        if not all(held_out):
-            return lessons
-        if held_out:
+        cases = self.cases.collect()
+        if not all(held_out for _, held_out in cases):
+            return cases
+        if cases:
             raise ScanError("There is nothing to learn from: all scans are held out.")
         if len(self.cases):
             raise ScanError("There is nothing to learn from: the table says of each row why it is left out.")
         raise ScanError("There is nothing to learn from; add a scan with its mask, or a folder of them.")
 
-    def files(self) -> list[tuple[Pair, bool]]:
-        """Return the pairs of files that can be used, each with whether it is held out."""
-        return self.cases.files()
-
     @property
     def slices(self) -> int:
         """Number of slices of all scans that can be used, as far as they are inspected."""
         inspections = (case.inspection for case in self.cases.used())
-        return sum(each.marks.total for each in inspections if each and each.marks)
+        return sum(each.annotation.total for each in inspections if each and each.annotation)
 
     def _connect(self) -> None:
         self.cases.changed.connect(self._show)
@@ -207,6 +203,6 @@ class CasesSection(Container[Any]):
         checks = [(status, status.check) for status in (*selected, *statuses) if status.check]
         wrong = [(status, check) for status, check in checks if check.status != "ok"]
         shown = [pair for pair in (*wrong, *checks) if pair[0] in selected] or wrong
-        self.message.value = f"{shown[0][0].scan}: {shown[0][1].said}" if shown else ""
+        self.message.value = f"{shown[0][0].scan}: {shown[0][1].message}" if shown else ""
         self.message.visible = bool(shown)
         self.remove_cases.enabled = bool(selected)

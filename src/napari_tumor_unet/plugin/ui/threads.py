@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -34,7 +34,9 @@ def in_thread(
     worker.start()
 
 
-def _attempt(work: Callable[[], Any]) -> tuple[Any, str]:
+# A generator, as napari keeps what plain functions were given as long as the window lives.
+def _attempt(work: Callable[[], Any]) -> Generator[None, None, tuple[Any, str]]:
+    yield
     try:
         return work(), ""
     except TumourUnetError as error:
