@@ -48,7 +48,7 @@ class Job:
         self._words: SimpleQueue[Any] = SimpleQueue()
 
     def tell(self, word: Any) -> None:
-        """Send the task a command: the next ``yield`` of an :class:`AcceptsCommand` gives it, others None."""
+        """Send the task a word: its next ``yield`` of a :class:`AcceptsCommand` gives it, others None."""
         self._words.put(word)
 
     def cancel(self) -> None:
@@ -56,7 +56,7 @@ class Job:
         self._cancelled.set()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the child no longer works for the job, and tell whether that is so."""
+        """Wait until the child no longer works for the job; whether that is so."""
         return self._ended.wait(timeout)
 
 
@@ -137,7 +137,7 @@ class Worker:
 
     @contextmanager
     def _turn(self, job: Job) -> Iterator[None]:
-        """Hold the child for one job, once the job before has ended."""
+        """Wait until the job before has ended, and reserve the child."""
         while not self._lock.acquire(timeout=_POLL):
             if job._cancelled.is_set():
                 raise CancelledError
@@ -180,7 +180,7 @@ class Worker:
             ) from error
 
     def _answers(self, connection: Any, job: Job) -> Iterator[tuple[str, Any]]:
-        """Receive what the child sends, as long as the job is not cancelled."""
+        """Yield what the child sends, as long as the job is not cancelled."""
         asked = 0.0
         while True:
             if job._cancelled.is_set():
@@ -228,7 +228,7 @@ def _ignore(*_: Any) -> None:
 
 
 def _attempt(answer: Callable[[Any], Any], question: Any) -> tuple[str, Any]:
-    """Answer what the child asked for, or say why there is no answer."""
+    """Answer what the child asks, or say why there is no answer."""
     try:
         return "answer", answer(question)
     except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,21 @@ def test_a_discarded_run_leaves_nothing(run: Path) -> None:
     discard(run)
     assert not run.exists()
     assert interrupted() == []
+
+
+def test_a_run_is_not_found_while_it_is_deleted(run: Path) -> None:
+    found: list[Any] = []
+
+    def slow(folder: Path, **options: Any) -> None:
+        patch.undo()
+        found.extend(interrupted())
+        shutil.rmtree(folder, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_tumor_unet.training.finetuning.run_store.shutil.rmtree", slow)
+        discard(run)
+    assert found == []
+    assert not list(run.parent.iterdir())
 
 
 def test_only_the_user_can_look_into_a_run(run: Path) -> None:

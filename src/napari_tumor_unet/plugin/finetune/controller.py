@@ -218,8 +218,8 @@ class FineTuningController(QObject):
         self._end(Message("Fine-tuning cancelled and forgotten."), ok=False)
 
     def _on_kept(self, name: str) -> None:
-        self._decide(self._context.notify(Message(f"The new model is {name!r}.")))
         self._context.models_changed.emit()
+        self._decide(self._context.notify(Message(f"The new model is {name!r}.")))
 
     def _end(self, message: Message, *, ok: bool) -> None:
         self.message, self.running, self._compute = message, False, None

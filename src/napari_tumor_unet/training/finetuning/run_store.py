@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -164,6 +165,8 @@ def read_plan(folder: Path) -> RunPlan:
 def interrupted() -> list[Interrupted]:
     """Find the runs that can be resumed, the latest first, and delete what is stale or damaged."""
     runs = []
+    for folder in runs_folder().glob(".[0-9]*"):  # a process ended before it was deleted
+        shutil.rmtree(folder, ignore_errors=True)
     folders = sorted(runs_folder().glob("[0-9]*-[0-9]*-*/"), reverse=True) if runs_folder().is_dir() else []
     for folder in folders:
         try:
@@ -181,7 +184,9 @@ def interrupted() -> list[Interrupted]:
 
 
 def discard(folder: Path) -> None:
-    """Delete a run, and the copies of scans in it."""
+    """Delete a run, and the copies of scans in it; nobody finds it meanwhile."""
+    with suppress(OSError):  # Windows renames no folder in use
+        folder = folder.rename(folder.with_name(f".{folder.name}"))
     shutil.rmtree(folder, ignore_errors=True)
 
 
