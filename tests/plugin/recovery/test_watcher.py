@@ -17,9 +17,9 @@ from napari_tumor_unet.plugin.layers.metadata import KEY, has_result
 from napari_tumor_unet.plugin.recovery import store, watcher
 from napari_tumor_unet.plugin.recovery.store import OrphanedAutosave, autosave_folder
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.segment.controller import Session
-from napari_tumor_unet.plugin.segment.mask_editor import KeptResult
-from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
+from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from tests.plugin.conftest import PATIENCE, press
 from tests.plugin.recovery.test_store import make
 
@@ -46,11 +46,11 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def segmented(viewer: napari.Viewer, **geometry: Any) -> napari.layers.Labels:
     """A finished result on an image, as a run leaves it."""
-    Session.of(viewer)
+    SegmentationController.of(viewer)
     image = viewer.add_image(np.zeros((6, 30, 20), np.float32), name="head", **(PLACE | geometry))
     source = scan_of(image, viewer.layers, viewer.dims.point)
-    result = ResultLayer(viewer, source)
-    result.show()
+    result = MaskWriter(viewer, source)
+    result.add_layer()
     probability = np.zeros(source.scan.shape, np.uint8)
     probability[2:4, 5:15, 5:15] = 200
     indices = tuple(range(len(probability)))
@@ -125,7 +125,7 @@ def test_every_kind_of_edit_is_kept(viewer: napari.Viewer, qtbot: Any, edit: Any
 def test_a_result_without_edits_is_never_kept(viewer: napari.Viewer, qtbot: Any) -> None:
     layer = segmented(viewer)
     viewer.dims.set_current_step(0, 1)
-    KeptResult(viewer, layer).change(0.9, 0)
+    MaskEditor(viewer, layer).change(0.9, 0)
     looked(viewer, qtbot)
     assert not autosave_folder().exists()
 
@@ -179,7 +179,7 @@ def test_corrections_come_back_as_they_were_and_belong_to_the_open_image(
     assert now.pop("source") == str(image.unique_id) != before.pop("source")
     assert now == before
     assert has_result(restored)
-    KeptResult(viewer, restored).change(0.9, 0)
+    MaskEditor(viewer, restored).change(0.9, 0)
     assert set(np.unique(restored.data)) == {0, 2}
     looked(viewer, qtbot)
     assert len(kept()) == 1
@@ -189,9 +189,9 @@ def test_corrections_come_back_as_they_were_and_belong_to_the_open_image(
 def test_of_four_axes_the_time_point_comes_back(viewer: napari.Viewer, qtbot: Any) -> None:
     image = viewer.add_image(np.zeros((3, 6, 30, 20)), name="head", axis_labels=("t", "z", "y", "x"))
     viewer.dims.set_current_step(0, 2)
-    result = ResultLayer(viewer, source := scan_of(image, viewer.layers, viewer.dims.point))
-    Session.of(viewer)
-    result.show()
+    result = MaskWriter(viewer, source := scan_of(image, viewer.layers, viewer.dims.point))
+    SegmentationController.of(viewer)
+    result.add_layer()
     result.layer.paint((0, 2, 8, 8), 2)
     result.layer.paint((2, 3, 8, 8), 2)
     wait_for_autosaves(1, qtbot)
@@ -213,7 +213,7 @@ def test_what_our_writer_saved_is_not_kept_until_it_is_edited_again(
     stroke(layer)
     wait_for_autosaves(1, qtbot)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "a.tif"), ""))
-    panel.result._save()
+    panel.mask._save()
     wait_for_autosaves(0, qtbot)
     assert told[0].startswith("The mask is in a.tif")
     viewer.dims.set_current_step(0, 1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.result import Findings
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
-from napari_tumor_unet.plugin.layers.lazy_volume import Place, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation, axes_of, voxels_of
 from napari_tumor_unet.plugin.layers.metadata import (
     KEY,
     MaskMetadata,
@@ -102,7 +102,7 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     )
 
 
-def _image_of(viewer: Viewer, autosave: Autosave, place: Place) -> Image | None:
+def _image_of(viewer: Viewer, autosave: Autosave, place: SliceOrientation) -> Image | None:
     """Find the image of the scan by its name and shape; masks are made on the FLAIR."""
     images = []
     for image in viewer.layers:
@@ -113,8 +113,8 @@ def _image_of(viewer: Viewer, autosave: Autosave, place: Place) -> Image | None:
     return max(images, key=is_flair, default=None)
 
 
-def _place(result: dict[str, Any]) -> Place:
-    return Place(**as_tuples(result["place"]))
+def _place(result: dict[str, Any]) -> SliceOrientation:
+    return SliceOrientation(**as_tuples(result["place"]))
 
 
 def _copy(array: NDArray[Any]) -> NDArray[Any]:
