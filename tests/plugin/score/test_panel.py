@@ -276,6 +276,7 @@ def test_numbers_are_copied_saved_and_collected(
     for name in ("scores.csv", "scores.json"):
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, n=name: (str(tmp_path / n), ""))
         press(panel.collection.save_all, qtbot)
+        qtbot.waitUntil(lambda n=name: (tmp_path / n).exists(), timeout=PATIENCE)
     with (tmp_path / "scores.csv").open() as file:
         assert [float(line["dice"]) for line in csv.DictReader(file)] == [first.dice, second.dice]
     content = json.loads((tmp_path / "scores.json").read_text())

@@ -16,7 +16,6 @@ from napari_tumor_unet.inference.regions import Region
 from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
 from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_ending
 from napari_tumor_unet.plugin.layers.metadata import has_result
-from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row
@@ -151,12 +150,12 @@ class MaskSection(Container[Any]):
         )
         if name:
             try:
-                file = mask_file(layer, self._viewer.layers)
+                file = mask_file(layer, self._viewer)
             except ScanError as error:
                 show_error(str(error))
                 return
-            saved = Autosaving.of(self._viewer).saved_marker(layer) if file.whole else None
-            in_thread(partial(_save_mask, Path(name), ending_of(proposed), file), partial(_tell, saved))
+            save = partial(_save_mask, Path(name), ending_of(proposed), file)
+            in_thread(save, partial(_tell, file.mark_saved))
 
     def _erase(self, *, chosen: bool) -> None:
         picked, editor = self.list.value, self._current()
@@ -187,10 +186,9 @@ def _save_mask(path: Path, ending: str, file: MaskFile) -> tuple[str, str]:
     return f"The mask is in {mask.name}{made}.", file.lost(path)
 
 
-def _tell(saved: Callable[[], None] | None, sentences: tuple[str, str]) -> None:
+def _tell(mark_saved: Callable[[], None], sentences: tuple[str, str]) -> None:
     files, lost = sentences
-    if saved is not None:
-        saved()
+    mark_saved()
     show_info(files)
     if lost:
         show_warning(lost)
