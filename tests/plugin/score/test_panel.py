@@ -22,7 +22,7 @@ from superqt import QCollapsible
 
 from napari_tumor_unet.evaluation.score import score
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
-from napari_tumor_unet.plugin.score.live_score import answer_with_box
+from napari_tumor_unet.plugin.score.mask_pair import answer_with_box
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from tests.plugin.conftest import PATIENCE, entries_of, made_by, press
 

@@ -21,7 +21,7 @@ _ATTRIBUTES = (
 
 
 def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write a labels layer on the grid of its scan's file; what the file cannot say is told.
+    """Write a labels layer on the grid of its scan's file; a notification says what the file lacks.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ _LARGE = "<td style='padding-right: 24px'>{}<br><span style='font-size: xx-large
 
 
 class Numbers(Section):
-    """One column per label; Dice and IoU above the table are those of the first."""
+    """One column per label; the large Dice and IoU above the table are of the first label."""
 
     def __init__(self) -> None:
         self.large = Label(tooltip=RULES)
@@ -44,7 +44,7 @@ class Numbers(Section):
         self.table.setColumnCount(0)
 
     def show_counts(self, totals: Mapping[int | None, Counts]) -> None:
-        """Show Dice and IoU at once; the other numbers are those of before until they come."""
+        """Show Dice and IoU at once; the other numbers stay as they are until new ones come."""
         if not totals:
             self.large.value = "Both masks are empty."
             return
