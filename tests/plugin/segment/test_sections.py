@@ -448,6 +448,21 @@ def test_cancel_ends_several_at_once(viewer: napari.Viewer, panel: Any, qtbot: A
     assert not SegmentationController.of(viewer).context.busy
 
 
+def test_a_panel_closed_during_a_batch_leaves_the_viewer_ready(
+    viewer: napari.Viewer, panel: Any, qtbot: Any
+) -> None:
+    images = [viewer.add_image(flair((60, 64, 64)), name=str(i)) for i in range(3)]
+    viewer.layers.selection = set(images)
+    controller = SegmentationController.of(viewer)
+    with qtbot.waitSignal(controller.progressed, timeout=PATIENCE):
+        press(panel.batch.layers, qtbot)
+    viewer.window.remove_dock_widget(panel.native.parent())
+    qtbot.waitUntil(lambda: not controller.context.busy, timeout=PATIENCE)
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    assert panel.batch.table.rowCount() == 1
+    assert panel.start.enabled
+
+
 def test_details_of_an_error_are_one_click_away_and_name_no_patient(
     viewer: napari.Viewer, panel: Any, qtbot: Any, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,9 +56,11 @@ class BatchSection(Container[Any]):
         context = batch.parent().context
         self._connections = Connections(self.native)
         self._connections.add(context.busy_changed, self._show_busy)
+        self._connections.add(batch.began, self._on_began)
+        self._connections.add(batch.outcome, self._on_outcome)
+        for outcome in batch.outcomes:
+            self._on_outcome(outcome)
         self._show_busy(context.busy)
-        batch.began.connect(self._on_began)
-        batch.outcome.connect(self._on_outcome)
 
     def _start_layers(self) -> None:
         viewer = self._batch.parent().viewer
@@ -89,9 +90,8 @@ class BatchSection(Container[Any]):
 
     def _show_busy(self, busy: bool) -> None:
         """Offer a batch, and to save the table, when no run is under way."""
-        with suppress(RuntimeError):  # the panel may be gone
-            self.layers.enabled = self.folder.enabled = not busy
-            self.save.enabled = not busy and bool(self._batch.outcomes)
+        self.layers.enabled = self.folder.enabled = not busy
+        self.save.enabled = not busy and bool(self._batch.outcomes)
 
     def _on_began(self) -> None:
         self.table.setRowCount(0)
@@ -99,8 +99,8 @@ class BatchSection(Container[Any]):
     def _on_outcome(self, outcome: Outcome) -> None:
         n = self.table.rowCount()
         self.table.insertRow(n)
-        found = "" if outcome.findings is None else outcome.findings.size
-        for column, text in enumerate((outcome.name, found, outcome.error or " ".join(outcome.warnings))):
+        size = "" if outcome.findings is None else outcome.findings.size
+        for column, text in enumerate((outcome.name, size, outcome.error or " ".join(outcome.warnings))):
             item = QTableWidgetItem(text)
             item.setToolTip(text)
             self.table.setItem(n, column, item)
