@@ -44,7 +44,7 @@ def score(viewer: napari.viewer.Viewer) -> None:
         return
     dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score", tabify=True)
     dock.raise_()  # it may have been open, behind another
-    panel.take(masks)
+    panel.set_masks(masks)
     panel.compare()
 
 

@@ -28,8 +28,8 @@ from napari_tumor_unet.training.finetuning.verdict import Advice, Change
 from napari_tumor_unet.worker.remote_scan import Planes, ScanHandle, remote_scan
 
 _models: dict[str, Any] = {}
-_frames: dict[tuple[Any, ...], Any] = {}
-_MOST_FRAMES = 16
+_fits: dict[tuple[Any, ...], Any] = {}
+_MOST_FITTED = 16
 _AT_ONCE = 2**20  # voxels of an answer
 
 
@@ -79,9 +79,9 @@ def segment(
     from napari_tumor_unet.inference.predict import run
 
     scan, loaded = remote_scan(handle, ask), _model(model)
-    frame = _frame(scan, loaded.preparation)
+    fitted = _fitted(scan, loaded.preprocessing)
     result = yield from run(
-        scan, loaded, threshold=threshold, device=device, first=first, only=only, frame=frame
+        scan, loaded, threshold=threshold, device=device, first=first, only=only, fitted=fitted
     )
     return result.findings, result.provenance
 
@@ -209,18 +209,18 @@ def _model(path: str | Path) -> Any:
     return _models[key]
 
 
-def _frame(scan: Scan, preparation: Any) -> Any:
-    """A scan's frame, from memory while the voxels that it is measured from are the same."""
-    from napari_tumor_unet.model.preprocessing import find_frame, sampled_slices
+def _fitted(scan: Scan, preprocessing: Any) -> Any:
+    """Fit the preprocessing to a scan; from memory while the voxels that are measured are the same."""
+    from napari_tumor_unet.model.preprocessing import fit_preprocessing, sampled_slices
 
     digest = hashlib.blake2b(digest_size=16)
     for z in sampled_slices(scan):
         for volume in scan.sequences.values():
             digest.update(np.ascontiguousarray(volume[z]).data)
     kinds = tuple((sequence, str(volume.dtype)) for sequence, volume in scan.sequences.items())
-    key = (digest.digest(), kinds, scan.shape, scan.spacing, scan.in_mm, preparation)
-    if key not in _frames:
-        if len(_frames) == _MOST_FRAMES:
-            _frames.pop(next(iter(_frames)))
-        _frames[key] = find_frame(scan, preparation)
-    return _frames[key]
+    key = (digest.digest(), kinds, scan.shape, scan.spacing, scan.in_mm, preprocessing)
+    if key not in _fits:
+        if len(_fits) == _MOST_FITTED:
+            _fits.pop(next(iter(_fits)))
+        _fits[key] = fit_preprocessing(scan, preprocessing)
+    return _fits[key]

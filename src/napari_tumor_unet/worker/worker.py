@@ -48,7 +48,7 @@ class Job:
         self._words: SimpleQueue[Any] = SimpleQueue()
 
     def tell(self, word: Any) -> None:
-        """Send the task a word: its next ``yield`` of a :class:`Listening` gives that; others give None."""
+        """Send the task a word: its next ``yield`` of a :class:`AcceptsCommand` gives it, others None."""
         self._words.put(word)
 
     def cancel(self) -> None:

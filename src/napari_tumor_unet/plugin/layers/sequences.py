@@ -153,7 +153,7 @@ def _guess_by_name(image: Image, images: list[Image]) -> SequenceAssignment:
     }
     if own != "flair" and image.name not in kin:  # it lies elsewhere
         return SequenceAssignment({"flair": Channel(image)})
-    sequences = find_sequences(kin, flair=flair.name, known=named)
+    sequences = find_sequences(kin, flair=flair.name, given=named)
     channels = {s: Channel(kin[name]) for s, name in sequences.names.items() if name in kin}
     return SequenceAssignment({"flair": Channel(flair), **channels}, unclear=sequences.unclear)
 

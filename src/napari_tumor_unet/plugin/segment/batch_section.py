@@ -10,12 +10,13 @@ from typing import Any
 from magicgui.widgets import Container
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.inference.batch import Outcome, as_csv
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
@@ -45,13 +46,8 @@ class BatchSection(Container[Any]):
         )
         self.save = button("Save table...", "As CSV.", self._save)
         super().__init__(widgets=[row(self.layers, self.folder), self.save], labels=False)
-        self.table = QTableWidget(0, len(_COLUMNS))
-        self.table.setHorizontalHeaderLabels(_COLUMNS)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.verticalHeader().hide()
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table = TextTable(_COLUMNS, 120)
         self.table.horizontalHeader().setStretchLastSection(True)
-        self.table.setMinimumHeight(120)
         self.append(wrap(self.table))
         context = batch.parent().context
         self._connections = Connections(self.native)
@@ -97,6 +93,7 @@ class BatchSection(Container[Any]):
         self.table.setRowCount(0)
 
     def _on_outcome(self, outcome: Outcome) -> None:
+<<<<<<< HEAD
         n = self.table.rowCount()
         self.table.insertRow(n)
         size = "" if outcome.findings is None else outcome.findings.size
@@ -105,6 +102,10 @@ class BatchSection(Container[Any]):
             item.setToolTip(text)
             self.table.setItem(n, column, item)
         self.table.scrollToBottom()
+=======
+        size = "" if outcome.findings is None else outcome.findings.size
+        self.table.add_row((outcome.name, size, outcome.error or " ".join(outcome.warnings)))
+>>>>>>> main
 
 
 def _save_table(path: Path, outcomes: list[Outcome]) -> None:

@@ -155,7 +155,7 @@ class MaskSection(Container[Any]):
             except ScanError as error:
                 show_error(str(error))
                 return
-            saved = Autosaving.of(self._viewer).as_it_is(layer) if file.whole else None
+            saved = Autosaving.of(self._viewer).saved_marker(layer) if file.whole else None
             in_thread(partial(_save_mask, Path(name), ending_of(proposed), file), partial(_tell, saved))
 
     def _erase(self, *, chosen: bool) -> None:

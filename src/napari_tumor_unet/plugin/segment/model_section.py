@@ -76,11 +76,11 @@ class ModelSection:
         self.refresh()
 
     def _show(self, models: _Models) -> None:
+        wanted, self._wanted = self._wanted, None
         self._models = models
         self.model.reset_choices()
-        if self._wanted in self.model.choices:
-            self.model.value = self._wanted
-        self._wanted = None
+        if wanted in self.model.choices:
+            self.model.value = wanted
 
     def _choices(self) -> list[tuple[str, str | Path]]:
         files = [(path.name, path) for path in self._models.files]

@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.descriptions import load_descriptions
-from napari_tumor_unet.plugin.ui.errors import tell_failure
+from napari_tumor_unet.plugin.ui.errors import show_failure
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.worker import Worker
 
@@ -115,7 +115,7 @@ class ViewerContext(QObject):
         """
         if message.details:
             return replace(
-                message, details=tell_failure(message.text, message.details, self.parent(), private)
+                message, details=show_failure(message.text, message.details, self.parent(), private)
             )
         _NOTIFICATIONS[message.kind](message.text)
         return message
