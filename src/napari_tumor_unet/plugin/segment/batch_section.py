@@ -93,19 +93,8 @@ class BatchSection(Container[Any]):
         self.table.setRowCount(0)
 
     def _on_outcome(self, outcome: Outcome) -> None:
-<<<<<<< HEAD
-        n = self.table.rowCount()
-        self.table.insertRow(n)
-        size = "" if outcome.findings is None else outcome.findings.size
-        for column, text in enumerate((outcome.name, size, outcome.error or " ".join(outcome.warnings))):
-            item = QTableWidgetItem(text)
-            item.setToolTip(text)
-            self.table.setItem(n, column, item)
-        self.table.scrollToBottom()
-=======
         size = "" if outcome.findings is None else outcome.findings.size
         self.table.add_row((outcome.name, size, outcome.error or " ".join(outcome.warnings)))
->>>>>>> main
 
 
 def _save_table(path: Path, outcomes: list[Outcome]) -> None:
