@@ -76,11 +76,15 @@ class ModelSection:
         self.refresh()
 
     def _show(self, models: _Models) -> None:
-        wanted, self._wanted = self._wanted, None
+        wanted, self._wanted = (self._wanted, self.model.value), None
         self._models = models
-        self.model.reset_choices()
-        if wanted in self.model.choices:
-            self.model.value = wanted
+        with self.model.changed.blocked():
+            self.model.native.clear()  # else magicgui puts new models behind the entry for a file
+            self.model.reset_choices()
+            choices = self.model.choices
+            self.model.value = next((name for name in wanted if name in choices), registry.DEFAULT_MODEL)
+        if self.model.value != self._last:
+            self.model.changed.emit(self.model.value)
 
     def _choices(self) -> list[tuple[str, str | Path]]:
         files = [(path.name, path) for path in self._models.files]
