@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +50,11 @@ class BatchSection(Container[Any]):
         context = batch.parent().context
         self._connections = Connections(self.native)
         self._connections.add(context.busy_changed, self._show_busy)
+        self._connections.add(batch.began, self._on_began)
+        self._connections.add(batch.outcome, self._on_outcome)
+        for outcome in batch.outcomes:
+            self._on_outcome(outcome)
         self._show_busy(context.busy)
-        batch.began.connect(self._on_began)
-        batch.outcome.connect(self._on_outcome)
 
     def _start_layers(self) -> None:
         viewer = self._batch.parent().viewer
@@ -82,9 +83,8 @@ class BatchSection(Container[Any]):
 
     def _show_busy(self, busy: bool) -> None:
         """Offer a batch, and to save the table, when no run is under way."""
-        with suppress(RuntimeError):  # the panel may be gone
-            self.layers.enabled = self.folder.enabled = not busy
-            self.save.enabled = not busy and bool(self._batch.outcomes)
+        self.layers.enabled = self.folder.enabled = not busy
+        self.save.enabled = not busy and bool(self._batch.outcomes)
 
     def _on_began(self) -> None:
         self.table.setRowCount(0)
