@@ -31,7 +31,8 @@ from napari_tumor_unet.inference.segment import segment
 from napari_tumor_unet.model.device import precision
 from napari_tumor_unet.model.model_file import load_model
 from napari_tumor_unet.model.registry import find_model
-from napari_tumor_unet.model.unet import UNet, UNetConfig
+from napari_tumor_unet.model.settings import UNetConfig
+from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.scan import Scan, scan_from_volume
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.remote_scan import handle_of, planes_of

@@ -32,7 +32,7 @@ from napari_tumor_unet.training.events import Step
 from napari_tumor_unet.training.loop import train
 from napari_tumor_unet.training.optimisation import LOSSES
 from napari_tumor_unet.training.recipe import Recipe, Sampling, read_recipe
-from napari_tumor_unet.training.sampling import prepare_scan
+from napari_tumor_unet.training.sampling import preprocess_case
 
 WARM_UP, TIMED = 2, 6  # steps
 
@@ -46,7 +46,7 @@ def main() -> None:
     recipe = read_recipe(arguments.recipe)
     steps = Sampling((WARM_UP + TIMED) * recipe.optimisation.batch_size)
     recipe = replace(recipe, sampling=steps).with_epochs(1)
-    recipe = replace(recipe, augmentation=replace(recipe.augmentation, stripped=0.0))
+    recipe = replace(recipe, augmentation=replace(recipe.augmentation, skull_stripped=0.0))
     with tempfile.TemporaryDirectory() as folder:
         write_phantoms(Path(folder) / "data", patients=2, slices=12, size=256)
         pairs = find_pairs(Path(folder) / "data").pairs
@@ -56,7 +56,7 @@ def main() -> None:
             ours = our_loop(pairs, recipe, Path(folder) / str(i))
             ratios.append(ours / plain)
             print(f"plain float32 {plain:.1f} slices/s, ours {ours:.1f} slices/s: {ratios[-1]:.2f} times")
-    size = recipe.preparation.size
+    size = recipe.preprocessing.size
     kind = str(precision("cpu")).removeprefix("torch.")
     print(
         f"Recipe {arguments.recipe}, {size} x {size}, {torch.get_num_threads()} threads, {kind}: "
@@ -72,7 +72,7 @@ def our_loop(pairs: tuple[Pair, ...], recipe: Recipe, folder: Path) -> float:
 
 def plain_loop(pairs: tuple[Pair, ...], recipe: Recipe) -> float:
     """Slices per second."""
-    scans = [prepare_scan(*pair.read(), recipe.preparation) for pair in pairs]
+    scans = [preprocess_case(*pair.read(), recipe.preprocessing) for pair in pairs]
     net, generator = UNet(recipe.network).train(), torch.Generator().manual_seed(0)
     optimiser = torch.optim.AdamW(net.parameters(), recipe.optimisation.learning_rate)
     loss_function = LOSSES[recipe.optimisation.loss]
@@ -84,7 +84,7 @@ def plain_loop(pairs: tuple[Pair, ...], recipe: Recipe) -> float:
         batch = []
         for i in range(size):
             scan, z = scans[i % len(scans)], (step + i) % len(scans[0].mask)
-            image = scan.inputs([z], recipe.preparation.neighbours)
+            image = scan.inputs([z], recipe.preprocessing.context_slices)
             batch.append(augment(image, scan.mask[z][None, None].float(), recipe.augmentation, generator))
         images, masks = (torch.cat(parts) for parts in zip(*batch, strict=True))
         loss = loss_function(net.logits(images), masks)

@@ -27,6 +27,7 @@ from napari_tumor_unet.training.train import plan_training
 
 def variants(epochs: int) -> dict[str, Recipe]:
     """The recipes by what was changed."""
+    augmentation = Augmentation(skull_stripped=0.0, flair_alone=0.0)
     seed = read_recipe("seed").with_epochs(epochs)
     seed = replace(seed, network=replace(seed.network, widths=(16, 32, 64)))
     network = seed.network
@@ -39,7 +40,7 @@ def variants(epochs: int) -> dict[str, Recipe]:
         "batch normalisation": replace(seed, network=replace(network, normalisation="batch")),
         "no dropout": replace(seed, network=replace(network, dropout=0.0)),
         "dropout of 0.4 instead of 0.2": replace(seed, network=replace(network, dropout=0.4)),
-        "augmentation": replace(seed, augmentation=replace(Augmentation(), stripped=0.0, flair_alone=0.0)),
+        "augmentation": replace(seed, augmentation=augmentation),
     }
 
 

@@ -118,8 +118,8 @@ def tiny_model() -> Model:
 
     from napari_tumor_unet.model.card import Card
     from napari_tumor_unet.model.model_file import Model
-    from napari_tumor_unet.model.preprocessing import Preparation
-    from napari_tumor_unet.model.unet import UNet, UNetConfig
+    from napari_tumor_unet.model.settings import Preprocessing, UNetConfig
+    from napari_tumor_unet.model.unet import UNet
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -128,7 +128,7 @@ def tiny_model() -> Model:
             if isinstance(layer, torch.nn.BatchNorm2d):  # as after a training: none of them does nothing
                 for values, low in ((layer.running_mean, -0.5), (layer.running_var, 0.5)):
                     values.uniform_(low, low + 1)
-    return Model(network.eval(), Preparation(size=64), Card("tiny", "A model for tests."))
+    return Model(network.eval(), Preprocessing(size=64), Card("tiny", "A model for tests."))
 
 
 @pytest.fixture(scope="session")

@@ -6,17 +6,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.evaluation.overlap import dice, iou
-    from napari_tumor_unet.evaluation.score import Score, score
-    from napari_tumor_unet.inference.result import Segmentation
-    from napari_tumor_unet.inference.segment import segment
-    from napari_tumor_unet.io.read import read_mask, read_scan
-    from napari_tumor_unet.io.write import write_mask
-    from napari_tumor_unet.model.model_file import load_model
-    from napari_tumor_unet.scan import Scan
-    from napari_tumor_unet.training.finetuning.finetune_files import fine_tune
-    from napari_tumor_unet.training.finetuning.run_store import FineTuning
-    from napari_tumor_unet.training.train import evaluate, train
+    from napari_tumor_unet.evaluation.overlap import dice as dice
+    from napari_tumor_unet.evaluation.overlap import iou as iou
+    from napari_tumor_unet.evaluation.score import Score as Score
+    from napari_tumor_unet.evaluation.score import score as score
+    from napari_tumor_unet.inference.result import Segmentation as Segmentation
+    from napari_tumor_unet.inference.segment import segment as segment
+    from napari_tumor_unet.io.read import read_mask as read_mask
+    from napari_tumor_unet.io.read import read_scan as read_scan
+    from napari_tumor_unet.io.write import write_mask as write_mask
+    from napari_tumor_unet.model.model_file import load_model as load_model
+    from napari_tumor_unet.scan import Scan as Scan
+    from napari_tumor_unet.training.finetuning.finetune_files import fine_tune as fine_tune
+    from napari_tumor_unet.training.finetuning.run_store import FineTuning as FineTuning
+    from napari_tumor_unet.training.train import evaluate as evaluate
+    from napari_tumor_unet.training.train import train as train
 
 _MODULE_OF = {
     "FineTuning": "training.finetuning.run_store",
@@ -36,23 +40,7 @@ _MODULE_OF = {
     "write_mask": "io.write",
 }
 
-__all__ = [
-    "FineTuning",
-    "Scan",
-    "Score",
-    "Segmentation",
-    "dice",
-    "evaluate",
-    "fine_tune",
-    "iou",
-    "load_model",
-    "read_mask",
-    "read_scan",
-    "score",
-    "segment",
-    "train",
-    "write_mask",
-]
+__all__ = list(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What every room uses: the base of all errors, files that appear whole or not at all, counted nouns."""
+"""Shared by all rooms: the base of all errors, files written whole or not at all, counted nouns."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class TumourUnetError(Exception):
 def atomic_write(path: Path, ending: str = "") -> Iterator[Path]:
     """Yield a temporary path beside ``path``, and rename it to ``path`` once the block has ended well.
 
-    The temporary file ends as ``path`` does, or as told: writers choose a format by it, SimpleITK only in
-    lower case. Whatever happens, no temporary file is left, and a file that was at ``path`` is replaced whole
-    or not at all.
+    The temporary file ends as ``path`` does, in the case of ``ending``: writers choose a format by it, and
+    SimpleITK knows lower case alone. Whatever happens, no temporary file is left, and a file that was at
+    ``path`` is replaced whole or not at all.
     """
-    partial = path.with_name(f".partial-{path.name}{ending}")
+    partial = path.with_name(f".partial-{path.name[: len(path.name) - len(ending)]}{ending}")
     try:
         yield partial
         partial.replace(path)

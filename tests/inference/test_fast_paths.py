@@ -16,7 +16,7 @@ from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.model.device import DeviceError, autocast
 from napari_tumor_unet.model.model_file import Model, channels_last, for_inference, load_model
-from napari_tumor_unet.model.preprocessing import find_frame, prepare, restore
+from napari_tumor_unet.model.preprocessing import fit_preprocessing
 from napari_tumor_unet.scan import Scan
 from tests.conftest import Refused, make_phantom
 
@@ -36,13 +36,12 @@ def sample() -> Scan:
 
 @pytest.fixture(scope="module")
 def inputs(model: Model, sample: Scan) -> torch.Tensor:
-    frame = find_frame(sample, model.preparation)
-    return prepare(sample, frame, model.preparation, range(sample.shape[0]))
+    return fit_preprocessing(sample, model.preprocessing).apply(sample, range(sample.shape[0]))
 
 
 def mask(model: Model, sample: Scan, probability: torch.Tensor) -> np.ndarray:
-    frame = find_frame(sample, model.preparation)
-    return threshold_mask(restore(probability, frame, sample.shape[1:]), model.card.threshold)
+    fitted = fit_preprocessing(sample, model.preprocessing)
+    return threshold_mask(fitted.invert(probability, sample.shape[1:]), model.card.threshold)
 
 
 def plainly(network: Network, inputs: torch.Tensor) -> torch.Tensor:
@@ -109,9 +108,9 @@ def test_air_costs_no_computing_and_holds_no_tumour(
     computed: list[int] = []
     compute = predict.predict
 
-    def count(network: Network, inputs: torch.Tensor, device: str, *, mirrored: bool) -> torch.Tensor:
+    def count(network: Network, inputs: torch.Tensor, device: str, *, tta_flip: bool) -> torch.Tensor:
         computed.append(len(inputs))
-        return compute(network, inputs, device, mirrored=mirrored)
+        return compute(network, inputs, device, tta_flip=tta_flip)
 
     monkeypatch.setattr(predict, "predict", count)
     found = {
@@ -132,7 +131,7 @@ def test_a_gpu_without_memory_for_a_batch_gets_smaller_ones() -> None:
         return inputs
 
     inputs = torch.rand(5, 1, 4, 4)
-    found = predict.predict(network, inputs, "cpu", mirrored=False)
+    found = predict.predict(network, inputs, "cpu", tta_flip=False)
     torch.testing.assert_close(found, inputs[:, 0])
     assert sizes == [5, 3, 2, 1, 1, 1, 2, 1, 1]
 

@@ -162,7 +162,7 @@ def test_sheared_axes_are_refused(tmp_path: Path, ending: str, old: str, new: st
 @pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".mha"])
 def test_several_values_or_volumes_are_refused(tmp_path: Path, ending: str, refused: Refused) -> None:
     colours = sitk.Compose([image_of()] * 3)
-    with refused(ScanError, f"a{ending}", "several values a voxel"):
+    with refused(ScanError, f"a{ending}", "several values per voxel"):
         read_scan(saved(colours, tmp_path / f"a{ending}"))
     with refused(ScanError, f"b{ending}", "2 volumes"):
         read_scan(saved(sitk.JoinSeries([image_of(), image_of()]), tmp_path / f"b{ending}"))

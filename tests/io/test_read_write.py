@@ -450,7 +450,7 @@ def test_several_volumes_are_refused(tmp_path: Path, refused: Refused) -> None:
 
 def test_colours_are_no_nifti_scan(tmp_path: Path, refused: Refused) -> None:
     colours = np.zeros((3, 4, 5), [("R", "u1"), ("G", "u1"), ("B", "u1")])
-    with refused(ScanError, "a.nii", "several values a voxel"):
+    with refused(ScanError, "a.nii", "several values per voxel"):
         read_scan(saved(nib.Nifti1Image(colours, np.eye(4)), tmp_path / "a.nii"))
 
 

@@ -9,17 +9,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from napari_tumor_unet.evaluation.overlap import dice
-from napari_tumor_unet.model.preprocessing import Frame, Preparation, find_frame, prepare, restore
+from napari_tumor_unet.model.preprocessing import FittedPreprocessing, fit_preprocessing
+from napari_tumor_unet.model.settings import Preprocessing
 from napari_tumor_unet.scan import Scan, scan_from_volume
 from napari_tumor_unet.scan.head import find_head
 from tests.conftest import Phantom
 
-SMALL = Preparation(size=48)
+SMALL = Preprocessing(size=48)
 MM = st.floats(0.4, 2.5)
 
 
-def prepared(scan: Scan, preparation: Preparation = SMALL) -> torch.Tensor:
-    return prepare(scan, find_frame(scan, preparation), preparation, range(scan.shape[0]))
+def prepared(scan: Scan, preprocessing: Preprocessing = SMALL) -> torch.Tensor:
+    return fit_preprocessing(scan, preprocessing).apply(scan, range(scan.shape[0]))
 
 
 @given(
@@ -31,22 +32,22 @@ def test_restoring_puts_a_blob_back_in_place(
     phantom: Phantom, shape: tuple[int, int, int], spacing: tuple[float, float, float], field: str
 ) -> None:
     scan, mask = phantom(shape, spacing)
-    preparation = Preparation(size=96, field=field)
-    frame = find_frame(scan, preparation)
-    as_it_is = replace(frame, mean={"flair": 0.0}, std={"flair": 1.0})
-    blob = prepare(scan_from_volume(mask), as_it_is, preparation, range(shape[0]))[:, 1]
-    restored = restore(blob, frame, shape[1:])
+    preprocessing = Preprocessing(size=96, crop=field)
+    fitted = fit_preprocessing(scan, preprocessing)
+    as_it_is = replace(fitted, mean={"flair": 0.0}, std={"flair": 1.0})
+    blob = as_it_is.apply(scan_from_volume(mask), range(shape[0]))[:, 1]
+    restored = fitted.invert(blob, shape[1:])
     assert restored.shape == mask.shape
     assert dice(restored > 127, mask) > 0.9
 
 
 def test_restored_certainty_is_255() -> None:
-    frame = Frame((0, 20, 0, 30), {}, {}, 1)
-    assert (restore(torch.ones(2, 8, 8), frame, (20, 30)) == 255).all()
+    fitted = FittedPreprocessing(SMALL, (0, 20, 0, 30), {}, {})
+    assert (fitted.invert(torch.ones(2, 8, 8), (20, 30)) == 255).all()
 
 
 def test_outside_of_the_box_nothing_is_restored() -> None:
-    restored = restore(torch.ones(1, 8, 8), Frame((2, 6, -3, 5), {}, {}, 1), (10, 10))
+    restored = FittedPreprocessing(SMALL, (2, 6, -3, 5), {}, {}).invert(torch.ones(1, 8, 8), (10, 10))
     truth = np.zeros((1, 10, 10), np.uint8)
     truth[0, 2:6, :5] = 255
     np.testing.assert_array_equal(restored, truth)
@@ -70,10 +71,10 @@ def test_the_type_of_the_voxels_does_not_matter(phantom: Phantom, dtype: str) ->
 
 def test_the_head_is_standardised(phantom: Phantom) -> None:
     scan, _ = phantom()
-    frame = find_frame(scan, SMALL)
+    fitted = fit_preprocessing(scan, SMALL)
     head = find_head(scan.sequences["flair"])
     for sequence, voxels in scan.sequences.items():
-        standardised = (voxels[head] - frame.mean[sequence]) / frame.std[sequence]
+        standardised = (voxels[head] - fitted.mean[sequence]) / fitted.std[sequence]
         assert abs(standardised.mean()) < 0.1
         assert abs(standardised.std() - 1) < 0.2
 
@@ -90,7 +91,7 @@ def test_the_air_of_standardised_scans_may_lie_among_the_brains_values(
         values = (voxels - voxels[head].mean()) / voxels[head].std()
         standardised[sequence] = np.float32(spread) * np.where(head, values, np.float32(air))
     one, other = (replace(scan, sequences=sequences) for sequences in (masked, standardised))
-    assert find_frame(one, SMALL).box == find_frame(other, SMALL).box
+    assert fit_preprocessing(one, SMALL).box == fit_preprocessing(other, SMALL).box
     expected, found = prepared(one), prepared(other)
     inside = expected > -1.5
     alike = (found - expected).abs() < 0.25
@@ -110,7 +111,7 @@ def test_a_few_hot_voxels_do_not_matter(phantom: Phantom) -> None:
 def test_beyond_the_image_there_is_air(phantom: Phantom) -> None:
     scan, _ = phantom()
     cut = Scan("cut", {s: v[:, 16:48] + 500 for s, v in scan.sequences.items()})
-    assert find_frame(cut, SMALL).box[0] < 0
+    assert fit_preprocessing(cut, SMALL).box[0] < 0
     channels = prepared(cut)
     assert (channels[:, :, 0] <= channels.amin((2, 3))[..., None] + 1e-5).all()
 
@@ -155,7 +156,7 @@ def test_the_head_is_found_in_a_padded_image(phantom: Phantom) -> None:
         "padded",
         {s: np.pad(v, ((0, 0), (30, 10), (5, 60)), constant_values=10) for s, v in scan.sequences.items()},
     )
-    box, there = find_frame(scan, SMALL).box, find_frame(padded, SMALL).box
+    box, there = fit_preprocessing(scan, SMALL).box, fit_preprocessing(padded, SMALL).box
     assert there == (box[0] + 30, box[1] + 30, box[2] + 5, box[3] + 5)
     torch.testing.assert_close(prepared(padded), prepared(scan), atol=0.05, rtol=0)
 
@@ -163,7 +164,7 @@ def test_the_head_is_found_in_a_padded_image(phantom: Phantom) -> None:
 @given(spacing=st.tuples(MM, MM))
 def test_the_box_is_square_in_mm_and_holds_the_head(phantom: Phantom, spacing: tuple[float, float]) -> None:
     scan, _ = phantom((4, 60, 80), (3.0, *spacing))
-    top, bottom, left, right = find_frame(scan, SMALL).box
+    top, bottom, left, right = fit_preprocessing(scan, SMALL).box
     assert (bottom - top) * spacing[0] == pytest.approx((right - left) * spacing[1], abs=max(spacing))
     middle = find_head(scan.sequences["flair"])[2]
     rows, columns = np.flatnonzero(middle.any(1)), np.flatnonzero(middle.any(0))
@@ -173,11 +174,11 @@ def test_the_box_is_square_in_mm_and_holds_the_head(phantom: Phantom, spacing: t
 
 def test_the_whole_image_can_be_the_field(phantom: Phantom) -> None:
     scan, _ = phantom((3, 40, 56))
-    assert find_frame(scan, Preparation(field="image")).box == (0, 40, 0, 56)
+    assert fit_preprocessing(scan, Preprocessing(crop="image")).box == (0, 40, 0, 56)
 
 
 def test_large_scans_are_measured_from_a_sample(phantom: Phantom) -> None:
-    small, large = (find_frame(phantom((3, n, n))[0], SMALL) for n in (64, 640))
+    small, large = (fit_preprocessing(phantom((3, n, n))[0], SMALL) for n in (64, 640))
     np.testing.assert_allclose(np.array(large.box) / 10, small.box, atol=1.5)
     assert large.mean["flair"] == pytest.approx(small.mean["flair"], rel=0.05)
 
@@ -200,13 +201,13 @@ def test_tiny_images_of_noise_are_prepared_and_restored(
 ) -> None:
     noise = np.random.default_rng(seed).normal(size=shape)
     scan = scan_from_volume(noise, spacing=spacing)
-    frame = find_frame(scan, SMALL)
-    channels = prepare(scan, frame, SMALL, range(shape[0]))
+    fitted = fit_preprocessing(scan, SMALL)
+    channels = fitted.apply(scan, range(shape[0]))
     assert channels.isfinite().all()
-    assert restore(channels[:, 1].sigmoid(), frame, shape[1:]).shape == shape
+    assert fitted.invert(channels[:, 1].sigmoid(), shape[1:]).shape == shape
 
 
 def test_only_the_slices_asked_for_are_prepared(phantom: Phantom) -> None:
     scan, _ = phantom()
-    some = prepare(scan, find_frame(scan, SMALL), SMALL, [5, 2])
+    some = fit_preprocessing(scan, SMALL).apply(scan, [5, 2])
     assert torch.equal(some, prepared(scan)[[5, 2]])

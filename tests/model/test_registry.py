@@ -6,9 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import ModelError, file_hash, read_card
+from napari_tumor_unet.model.model_file import load_model
 from napari_tumor_unet.model.registry import (
     add_model,
     all_models,
@@ -41,6 +44,21 @@ def test_a_model_that_is_there_already_is_not_copied_again(tiny_model_file: Path
     assert import_model(tiny_model_file) == "tiny"
     assert import_model(find_model("default")) == "default"
     assert list(user_models()) == ["tiny"]
+
+
+@pytest.mark.parametrize("text", ["{", '{"size": 0}', '{"sise": 64}', '{"neighbours": 7}'])
+@pytest.mark.parametrize("entry", ["network", "preparation"])
+def test_a_model_that_cannot_be_built_is_not_imported(
+    tiny_model_file: Path, tmp_path: Path, refused: Refused, entry: str, text: str
+) -> None:
+    with safe_open(tiny_model_file, framework="numpy") as file:
+        texts = file.metadata()
+    path = tmp_path / "broken.safetensors"
+    save_file(load_file(tiny_model_file), path, texts | {entry: text})
+    for take in (import_model, load_model, lambda path: add_model(path, "mine")):
+        with refused(ModelError, "broken.safetensors describes no network that this version can build"):
+            take(path)
+    assert not user_models()
 
 
 def test_another_model_of_a_name_that_is_taken_gets_a_number(tiny_model_file: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from qtpy.QtGui import QAction
 
 from napari_tumor_unet.inference.result import Provenance
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui import error_log, settings
 from napari_tumor_unet.worker.worker import Job, Worker
 
@@ -133,9 +133,9 @@ def click(qtbot: Any) -> Callable[..., bool]:
     """Segment by the menu's command; whether it ended well."""
 
     def segment(viewer: napari.Viewer) -> bool:
-        with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
+        with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE) as ended:
             start_segmentation()
-            assert Session.of(viewer).context.busy
+            assert SegmentationController.of(viewer).context.busy
         return ended.args[0]
 
     return segment
@@ -149,6 +149,12 @@ def start_segmentation() -> None:
 def press(button: Any, qtbot: Any) -> None:
     """As the mouse does."""
     qtbot.mouseClick(button.native, Qt.MouseButton.LeftButton)
+
+
+def choose_model(panel: Any, name: str, qtbot: Any) -> None:
+    """Choose a model in the panel Segment, where models are listed by a thread."""
+    panel.models.choose(name)
+    qtbot.waitUntil(lambda: panel.model.value == name, timeout=PATIENCE)
 
 
 def entries_of(viewer: napari.Viewer, title: str) -> list[QAction]:

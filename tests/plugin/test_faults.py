@@ -19,7 +19,7 @@ from napari.layers import Image, Labels
 
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.layers.metadata import KEY
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, start_segmentation
 
@@ -38,17 +38,17 @@ def finish(qtbot: Any) -> Finish:
     """Wait for the end of the run under way; whether it ended well."""
 
     def wait(viewer: napari.Viewer) -> bool:
-        session = Session.of(viewer)
+        session = SegmentationController.of(viewer)
         qtbot.waitUntil(lambda: not session.context.busy, timeout=PATIENCE)  # it may have ended by now
         return session.outcome is not None and not session.outcome.error
 
     return wait
 
 
-def begin(viewer: napari.Viewer, qtbot: Any, progress: bool = True) -> Session:
+def begin(viewer: napari.Viewer, qtbot: Any, progress: bool = True) -> SegmentationController:
     """Start, and wait for the first slices."""
     start_segmentation()
-    session = Session.of(viewer)
+    session = SegmentationController.of(viewer)
     if progress:
         with qtbot.waitSignal(session.progressed, timeout=PATIENCE):
             pass
@@ -66,7 +66,7 @@ def test_cancel_at_a_random_moment_fifty_times(
     begin(viewer, qtbot)
     assert finish(viewer)
     viewer.layers.remove(mask_of(viewer))
-    session, moments = Session.of(viewer), random.Random(2)
+    session, moments = SegmentationController.of(viewer), random.Random(2)
     for _ in range(50):
         start_segmentation()
         qtbot.wait(moments.randrange(0, 120))
@@ -161,7 +161,7 @@ def test_slices_that_were_painted_during_a_run_are_left_alone(
 def test_two_viewers_work_at_once(make_napari_viewer: Any, qtbot: Any) -> None:
     voxels = make_phantom((60, 64, 64))[0].sequences["flair"]
     viewers = [make_napari_viewer(), make_napari_viewer()]
-    sessions = [Session.of(viewer) for viewer in viewers]
+    sessions = [SegmentationController.of(viewer) for viewer in viewers]
     from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 
     with qtbot.waitSignals([session.ended for session in sessions], timeout=PATIENCE):
@@ -178,13 +178,15 @@ def test_a_model_that_was_deleted_meanwhile_is_one_sentence(
     viewer: napari.Viewer, qtbot: Any, notified: list[str]
 ) -> None:
     begin(viewer, qtbot)
-    session = Session.of(viewer)
+    session = SegmentationController.of(viewer)
     path = registry.find_model("tiny")
     with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
         path.unlink()
     assert ended.args == [True]
     notified.clear()
-    start_segmentation()
+    with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
+        start_segmentation()
+    assert ended.args == [False]
     assert notified[0].startswith("There is no model 'tiny'; give a file, or one of: default, seed")
     assert not session.context.busy
 

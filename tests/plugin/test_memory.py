@@ -14,7 +14,7 @@ import pytest
 
 from napari_tumor_unet.model.model_file import Model, save_model
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE
 
@@ -50,7 +50,7 @@ def test_a_large_scan_takes_less_than_a_gigabyte_above_itself(
     viewer: napari.Viewer, qtbot: Any, sparing: Path
 ) -> None:
     image = viewer.add_image(Large(), contrast_limits=(0, 200))
-    session, parent = Session.of(viewer), psutil.Process()
+    session, parent = SegmentationController.of(viewer), psutil.Process()
     before, most = parent.memory_info().rss, 0
 
     def look(*_: int) -> None:

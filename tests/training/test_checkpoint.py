@@ -11,6 +11,7 @@ import torch
 from napari_tumor_unet.training.checkpoint import (
     CheckpointError,
     Epoch,
+    earlier_identity_of,
     identity_of,
     load_checkpoint,
     save_checkpoint,
@@ -28,33 +29,49 @@ def parts(value: float = 0.0) -> dict[str, Any]:
     return {"net": layer}
 
 
+# Of this version, and of the version before.
 IDENTITIES = {
-    "default": "44e66f2a93cadbaaf05fd5e928af41f26ace3e18e3e0d34279c9c16ab45a405b",
-    "seed": "4911d6eab0098f2ca7bd7b4dad2116356d51c938b260f563c1b271229a152333",
+    "default": (
+        "55cbe632e10c30c42741d26b16fd0fe631beca091ee324137ab402e5d543be28",
+        "44e66f2a93cadbaaf05fd5e928af41f26ace3e18e3e0d34279c9c16ab45a405b",
+    ),
+    "seed": (
+        "e2ff99ec30b36ce03459ec210578515b223f2d91dfc39eb5f367428d268d62aa",
+        "4911d6eab0098f2ca7bd7b4dad2116356d51c938b260f563c1b271229a152333",
+    ),
 }
 
 
 @pytest.mark.parametrize("name", IDENTITIES)
 def test_an_identity_stays_what_it_was(name: str) -> None:
     data = [[("a", None, "scan", "mask")], [("b", (1, 2), "scan", "mask")]]
-    assert identity_of(read_recipe(name), data, [torch.arange(3.0)]) == IDENTITIES[name]
+    given = read_recipe(name), data, [torch.arange(3.0)]
+    assert (identity_of(*given), earlier_identity_of(*given)) == IDENTITIES[name]
+
+
+@pytest.mark.parametrize("changed", ["recipe", "data", "weights"])
+def test_what_a_training_is_of_makes_its_identity(changed: str) -> None:
+    given = {"recipe": read_recipe("default"), "data": [["a"], []], "weights": [torch.zeros(2)]}
+    other = {"recipe": read_recipe("default").with_epochs(1), "data": [["b"], []], "weights": [torch.ones(2)]}
+    for identity in (identity_of, earlier_identity_of):
+        assert identity(**given) != identity(**given | {changed: other[changed]})
 
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, "mine", parts(3.0), HISTORY[:1])
     restored = parts()
-    assert load_checkpoint(tmp_path, "mine", restored) == HISTORY[:1]
+    assert load_checkpoint(tmp_path, ("mine",), restored) == HISTORY[:1]
     assert (restored["net"].weight == 3).all()
 
 
 def test_a_scaler_that_was_not_needed_is_left_as_it_is(tmp_path: Path) -> None:
     off, on = torch.amp.GradScaler("cpu", enabled=False), torch.amp.GradScaler("cpu", enabled=True)
     save_checkpoint(tmp_path, "mine", parts() | {"scaler": off}, HISTORY)
-    assert load_checkpoint(tmp_path, "mine", parts() | {"scaler": on}) != []
+    assert load_checkpoint(tmp_path, ("mine",), parts() | {"scaler": on}) != []
 
 
 def test_without_a_checkpoint_nothing_was_done(tmp_path: Path) -> None:
-    assert load_checkpoint(tmp_path, "mine", parts()) == []
+    assert load_checkpoint(tmp_path, ("mine",), parts()) == []
 
 
 def test_the_metrics_are_a_table_of_all_epochs(tmp_path: Path) -> None:
@@ -74,7 +91,7 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path, refused: Refused, 
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:-200] if damage is None else damage)
     with refused(CheckpointError, "checkpoint.pt", "damaged"):
-        load_checkpoint(tmp_path, "mine", parts())
+        load_checkpoint(tmp_path, ("mine",), parts())
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_last_good_one(
@@ -92,5 +109,5 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_good_one(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, handler)
-    assert load_checkpoint(tmp_path, "mine", parts()) == HISTORY[:1]
+    assert load_checkpoint(tmp_path, ("mine",), parts()) == HISTORY[:1]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.pt", "metrics.csv"]

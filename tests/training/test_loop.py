@@ -12,20 +12,20 @@ import tifffile
 import torch
 
 from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
-from napari_tumor_unet.model.preprocessing import Preparation
-from napari_tumor_unet.model.unet import UNet, UNetConfig
+from napari_tumor_unet.model.settings import Preprocessing, UNetConfig
+from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.augmentation import Augmentation
-from napari_tumor_unet.training.checkpoint import CheckpointError
+from napari_tumor_unet.training.checkpoint import CheckpointError, earlier_identity_of, identity_of
 from napari_tumor_unet.training.events import Epoch, Reading, Step
 from napari_tumor_unet.training.loop import TrainingError, train
-from napari_tumor_unet.training.optimisation import LOSSES, Learner
+from napari_tumor_unet.training.optimisation import LOSSES, TrainStep
 from napari_tumor_unet.training.recipe import Optimisation, Recipe, Sampling, Schedule
 from tests.conftest import Refused
 
-SCHEDULE = Schedule(epochs=2, warm_up=1, averaging=0.5)
+SCHEDULE = Schedule(epochs=2, warm_up=1, ema_decay=0.5)
 RECIPE = Recipe(
-    Preparation(size=32),
+    Preprocessing(size=32),
     UNetConfig(5, (4, 8), "batch", 0.1),
     Optimisation(batch_size=4),
     SCHEDULE,
@@ -70,11 +70,11 @@ def test_scans_steps_and_epochs_are_told_in_order(pairs: list[Pair], tmp_path: P
     assert 0 <= last.held_out_dice <= 1
 
 
-@pytest.mark.parametrize("averaging", [0.0, 0.5])
+@pytest.mark.parametrize("ema_decay", [0.0, 0.5])
 def test_an_interrupted_training_ends_with_the_same_weights(
-    pairs: list[Pair], tmp_path: Path, averaging: float
+    pairs: list[Pair], tmp_path: Path, ema_decay: float
 ) -> None:
-    recipe = replace(RECIPE, schedule=replace(SCHEDULE, averaging=averaging))
+    recipe = replace(RECIPE, schedule=replace(SCHEDULE, ema_decay=ema_decay))
     through, history = finish(pairs[:2], pairs[2:], recipe, tmp_path / "through")
     first = train(pairs[:2], pairs[2:], recipe, tmp_path / "interrupted")
     for event in first:
@@ -118,10 +118,10 @@ def test_the_seed_decides(pairs: list[Pair], tmp_path: Path) -> None:
 def test_a_phantoms_tumour_is_learned(pairs: list[Pair], tmp_path: Path, loss: Any, optimiser: Any) -> None:
     flips_alone = Augmentation(**dict.fromkeys(Augmentation.__dataclass_fields__, 0.0) | {"flip": 0.5})
     recipe = Recipe(
-        Preparation(size=32),
+        Preprocessing(size=32),
         UNetConfig(5, (6, 12), "batch", 0.0),
         Optimisation(loss, optimiser, 0.03, 0.0, 8),
-        Schedule(8, 4, averaging=0.8),
+        Schedule(8, 4, ema_decay=0.8),
         Sampling(64, 0.8),
         flips_alone,
     )
@@ -130,7 +130,7 @@ def test_a_phantoms_tumour_is_learned(pairs: list[Pair], tmp_path: Path, loss: A
 
 
 def test_the_learning_rate_rises_and_falls_in_each_cycle(pairs: list[Pair], tmp_path: Path) -> None:
-    schedule = Schedule(epochs=8, warm_up=2, cycles=2, averaging=0)
+    schedule = Schedule(epochs=8, warm_up=2, cycles=2, ema_decay=0)
     history = list(epochs(pairs, [], replace(RECIPE, schedule=schedule), tmp_path / "run"))
     rates = [epoch.learning_rate / RECIPE.optimisation.learning_rate for epoch in history]
     assert rates[0] == rates[4] == 1
@@ -139,7 +139,7 @@ def test_the_learning_rate_rises_and_falls_in_each_cycle(pairs: list[Pair], tmp_
 
 
 def test_without_decay_the_learning_rate_stays(pairs: list[Pair], tmp_path: Path) -> None:
-    schedule = Schedule(epochs=3, warm_up=0, decay="none", averaging=0)
+    schedule = Schedule(epochs=3, warm_up=0, decay="none", ema_decay=0)
     history = epochs(pairs, [], replace(RECIPE, schedule=schedule), tmp_path / "run")
     assert {epoch.learning_rate for epoch in history} == {RECIPE.optimisation.learning_rate}
 
@@ -177,6 +177,19 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
 
 
+def test_a_checkpoint_of_the_version_before_is_resumed(pairs: list[Pair], tmp_path: Path) -> None:
+    through, _ = finish(pairs, [], RECIPE, tmp_path / "through")
+    next(epochs(pairs, [], RECIPE, tmp_path / "run"))
+    path = tmp_path / "run" / "checkpoint.pt"
+    files = [[(pair.name, None, *pair.fingerprint()) for pair in pairs], []]
+    content = torch.load(path, weights_only=True)
+    assert content["identity"] == identity_of(RECIPE, files)
+    torch.save(content | {"identity": earlier_identity_of(RECIPE, files)}, path)
+    resumed, history = finish(pairs, [], RECIPE, tmp_path / "run")
+    assert same(through, resumed)
+    assert len(history) == 2
+
+
 def test_masks_without_tumour_are_refused(pairs: list[Pair], tmp_path: Path, refused: Refused) -> None:
     for pair in pairs:
         tifffile.imwrite(pair.mask, np.zeros((4, 40, 36), np.uint8), photometric="minisblack")
@@ -202,17 +215,17 @@ def test_a_file_that_cannot_be_used_is_named(pairs: list[Pair], tmp_path: Path, 
 def test_what_is_no_number_ends_the_training_and_the_last_checkpoint_stays(
     pairs: list[Pair], tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    learn, steps = Learner.learn, 0
+    step, steps = TrainStep.step, 0
 
-    def learn_badly(learner: Learner, *arguments: Any) -> float:
+    def step_badly(train_step: TrainStep, *arguments: Any) -> float:
         nonlocal steps
         steps += 1
-        loss = learn(learner, *arguments)
+        loss = step(train_step, *arguments)
         if steps == 4 and what == "weights":  # the last step of the second epoch: no loss will show it
-            torch.nn.init.constant_(learner._network.head.weight, math.nan)
+            torch.nn.init.constant_(train_step._network.head.weight, math.nan)
         return math.nan if steps == 4 and what == "loss" else loss
 
-    monkeypatch.setattr(Learner, "learn", learn_badly)
+    monkeypatch.setattr(TrainStep, "step", step_badly)
     with refused(TrainingError, "no longer", "epoch 2", "learning rate"):
         list(train(pairs, [], RECIPE, tmp_path / "run"))
     kept = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
-from napari_tumor_unet.model.unet import UNetConfig
+from napari_tumor_unet.model.settings import Preprocessing, UNetConfig
 from napari_tumor_unet.training.recipe import Recipe, RecipeError, read_recipe
 from tests.conftest import Refused
 
@@ -18,7 +20,7 @@ def recipe(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["default", "seed"])
 def test_the_bundled_recipes_are_read(name: str) -> None:
     recipe = read_recipe(name)
-    assert recipe.network.in_channels == recipe.preparation.channels
+    assert recipe.network.in_channels == recipe.preprocessing.channels
     assert recipe.schedule.epochs > 0
 
 
@@ -36,9 +38,33 @@ def test_a_recipe_of_ones_own_is_read(recipe: Path) -> None:
         encoding="utf-8",
     )
     read = read_recipe(str(recipe))
-    assert (read.preparation.size, read.preparation.neighbours) == (32, 0)
+    assert (read.preprocessing.size, read.preprocessing.context_slices) == (32, 0)
     assert read.network.widths == (4, 8)
     assert read.augmentation.flip == 0.25
+
+
+OLD_AND_NEW = {
+    "preparation": "preprocessing",
+    "field": "crop",
+    "neighbours": "context_slices",
+    "neighbour_mm": "context_mm",
+    "averaging": "ema_decay",
+    "stripped": "skull_stripped",
+    "implanted": "carvemix",
+    "hollow": "necrotic_core",
+    "smallest_region": "min_region_weight",
+    "mirrored": "tta_flip",
+}
+
+
+@pytest.mark.parametrize("name", ["default", "seed"])
+def test_the_names_of_earlier_versions_are_read(recipe: Path, name: str) -> None:
+    folder = resources.files("napari_tumor_unet") / "training" / "recipes"
+    text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+    for old, new in OLD_AND_NEW.items():
+        text = re.sub(rf"^(\[?){new}\b", rf"\g<1>{old}", text, flags=re.MULTILINE)
+    recipe.write_text(text, encoding="utf-8")
+    assert read_recipe(str(recipe)) == read_recipe(name)
 
 
 def test_what_is_left_out_has_its_default(recipe: Path) -> None:
@@ -71,9 +97,12 @@ def test_what_is_left_out_has_its_default(recipe: Path) -> None:
         ("[sampling]\ntumour_share = 0.0", ["sampling", "tumour_share"]),
         ("[augmentation]\nflip = 2", ["augmentation", "flip"]),
         ("[postprocessing]\nthreshold = 7", ["postprocessing", "threshold"]),
+        ("[preprocessing]\ncontext_slices = -1", ["preprocessing", "context_slices"]),
         ("[preparation]\nsize = 0", ["preparation"]),
         ("[preparation]\nfield = 'neck'", ["preparation", "'neck'"]),
         ("[preparation]\nneighbours = 1\n[network]\nin_channels = 3", ["5 channels", "3"]),
+        ("[optimisation]\nlearning_rate = inf", ["optimisation", "learning_rate"]),
+        ("[augmentation]\nflip = true", ["augmentation", "flip", "wrong type"]),
         ("[schedule", ["mine.toml", "cannot be read"]),
         ("\0\1\2", ["mine.toml", "cannot be read"]),
     ],
@@ -98,7 +127,7 @@ def test_a_recipe_that_is_not_there_is_refused(recipe: Path, refused: Refused) -
 
 def test_the_seed_is_the_student_projects() -> None:
     seed = read_recipe("seed")
-    assert (seed.preparation.size, seed.preparation.field, seed.preparation.neighbours) == (128, "image", 0)
+    assert seed.preprocessing == Preprocessing(128, "image", 0)
     assert seed.network == UNetConfig()
     assert (seed.optimisation.loss, seed.optimisation.optimiser) == ("bce", "adam")
     assert (seed.optimisation.batch_size, seed.schedule.epochs) == (8, 20)
@@ -109,7 +138,7 @@ def test_the_seed_is_the_student_projects() -> None:
 def test_the_networks_input_follows_from_the_preparation(recipe: Path) -> None:
     recipe.write_text("[preparation]\nneighbours = 2\n")
     assert read_recipe(str(recipe)).network.in_channels == 7
-    assert Recipe().network.in_channels == Recipe().preparation.channels
+    assert Recipe().network.in_channels == Recipe().preprocessing.channels
 
 
 def test_another_number_of_epochs_changes_nothing_else() -> None:

@@ -8,28 +8,34 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_tumor_unet.model.preprocessing import Preparation, find_frame, prepare
-from napari_tumor_unet.model.unet import UNetConfig
+from napari_tumor_unet.model.preprocessing import fit_preprocessing
+from napari_tumor_unet.model.settings import Preprocessing, UNetConfig
 from napari_tumor_unet.scan import SEQUENCES
 from napari_tumor_unet.training.augmentation import Augmentation
 from napari_tumor_unet.training.recipe import Optimisation, Recipe, Sampling
-from napari_tumor_unet.training.sampling import PreparedScan, Sampler, prepare_scan, without_skull
+from napari_tumor_unet.training.sampling import (
+    PreprocessedCase,
+    Sampler,
+    preprocess_case,
+    strip_skull,
+    without_skull,
+)
 from tests.conftest import Phantom, make_phantom
 
 NOTHING = Augmentation(**dict.fromkeys(Augmentation.__dataclass_fields__, 0.0))
 RECIPE = Recipe(
-    Preparation(size=8, neighbours=0),
+    Preprocessing(size=8, context_slices=0),
     UNetConfig(),
     Optimisation(batch_size=2),
     augmentation=NOTHING,
 )
 
 
-def numbered(tumour: list[bool], first: int = 0) -> PreparedScan:
+def numbered(tumour: list[bool], first: int = 0) -> PreprocessedCase:
     """A scan whose pixels are the number of their slice."""
     numbers = torch.arange(first, first + len(tumour), dtype=torch.float16)
     images = numbers[:, None, None, None].expand(-1, 3, 8, 8)
-    return PreparedScan(images, torch.tensor(tumour)[:, None, None].expand(-1, 8, 8))
+    return PreprocessedCase(images, torch.tensor(tumour)[:, None, None].expand(-1, 8, 8))
 
 
 def drawn(sampler: Sampler, seed: int = 0) -> list[tuple[int, bool]]:
@@ -84,7 +90,7 @@ def test_chance_comes_from_the_generator_alone() -> None:
 
 def test_stripped_scans_are_drawn_as_often_as_asked() -> None:
     whole, stripped = numbered([True] * 10), numbered([True] * 10, first=100)
-    recipe = replace(RECIPE, sampling=Sampling(200), augmentation=replace(NOTHING, stripped=0.3))
+    recipe = replace(RECIPE, sampling=Sampling(200), augmentation=replace(NOTHING, skull_stripped=0.3))
     slices = drawn(Sampler([whole], [stripped], recipe))
     assert sum(number >= 100 for number, _ in slices) == pytest.approx(60, abs=20)
 
@@ -100,10 +106,9 @@ def test_inputs_are_made_as_in_use(
     phantom: Phantom, neighbours: int, spacing: tuple[float, float, float] | None
 ) -> None:
     scan, mask = phantom((12, 40, 36), spacing)
-    preparation = Preparation(size=32, neighbours=neighbours)
-    prepared = prepare_scan(scan, mask, preparation)
-    frame = find_frame(scan, preparation)
-    used = prepare(scan, frame, preparation, range(12))
+    preprocessing = Preprocessing(size=32, context_slices=neighbours)
+    prepared = preprocess_case(scan, mask, preprocessing)
+    used = fit_preprocessing(scan, preprocessing).apply(scan, range(12))
     torch.testing.assert_close(
         prepared.inputs(list(range(12)), neighbours), used, atol=4e-3, rtol=0
     )  # half precision
@@ -112,13 +117,13 @@ def test_inputs_are_made_as_in_use(
 def test_the_end_slices_are_repeated_beyond_the_ends() -> None:
     scan = numbered([True] * 4)
     assert [round(float(c.mean())) for c in scan.inputs([0], 1)[0]] == [0, 0, 0, 0, 1]
-    assert [round(float(c.mean())) for c in scan.inputs([3], 1, stretch=2)[0]] == [3, 3, 3, 1, 3]
+    assert [round(float(c.mean())) for c in scan.inputs([3], 1, spread=2)[0]] == [3, 3, 3, 1, 3]
 
 
 def test_the_mask_goes_the_way_of_the_image() -> None:
     scan, mask = make_phantom((4, 60, 40))
     bright = replace(scan, sequences={**scan.sequences, "flair": scan.sequences["flair"] + 500 * mask})
-    prepared = prepare_scan(bright, mask, Preparation(size=48))
+    prepared = preprocess_case(bright, mask, Preprocessing(size=48))
     flair = prepared.images[:, SEQUENCES.index("flair")].float()
     threshold = (flair[prepared.mask].mean() + flair[~prepared.mask].mean()) / 2
     assert ((flair > threshold) == prepared.mask).float().mean() > 0.98
@@ -132,7 +137,7 @@ def test_the_mask_of_a_standardised_scan_is_whole(phantom: Phantom) -> None:
         s: np.where(head, (v - v[head].mean()) / v[head].std(), 0) for s, v in scan.sequences.items()
     }
     one, other = (
-        prepare_scan(replace(scan, sequences=sequences), mask, Preparation(size=48)).mask
+        preprocess_case(replace(scan, sequences=sequences), mask, Preprocessing(size=48)).mask
         for sequences in (masked, standardised)
     )
     assert torch.equal(one, other)
@@ -144,3 +149,18 @@ def test_taking_the_skull_away_keeps_all_tumour(phantom: Phantom) -> None:
     flair = scan.sequences["flair"]
     assert (bare.sequences["flair"][mask] == flair[mask]).all()
     assert (bare.sequences["flair"] == 0).mean() > (flair < 20).mean()
+
+
+def test_stripping_leaves_the_brain_and_takes_the_scalp() -> None:
+    y, x = np.meshgrid(np.linspace(-1, 1, 96), np.linspace(-1, 1, 96), indexing="ij")
+    r = np.hypot(y / 0.9, x / 0.75)
+    brain, scalp = r < 0.72, (r > 0.88) & (r < 1)
+    flair = np.stack([60.0 * brain + 80.0 * scalp + 15.0 * (r < 1)] * 4).astype(np.float32)
+    kept = strip_skull(flair, np.zeros(flair.shape, bool))
+    assert kept[:, brain].mean() > 0.95
+    assert kept[:, scalp].mean() < 0.05
+
+
+def test_stripping_never_takes_the_tumour(phantom: Phantom) -> None:
+    scan, tumour = phantom(at=(-0.5, 0.0))
+    assert strip_skull(scan.sequences["flair"], tumour)[tumour].all()

@@ -29,11 +29,13 @@ def segment(scan: Scan, model: Path) -> Findings:
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the scans that were measured."""
     names: list[str] = []
-    find_frame = preprocessing.find_frame
+    fit = preprocessing.fit_preprocessing
     monkeypatch.setattr(
-        preprocessing, "find_frame", lambda scan, how: names.append(scan.name) or find_frame(scan, how)
+        preprocessing,
+        "fit_preprocessing",
+        lambda scan, how: names.append(scan.name) or fit(scan, how),
     )
-    tasks._frames.clear()
+    tasks._fits.clear()
     return names
 
 
@@ -56,8 +58,8 @@ def test_a_scan_is_measured_once_and_again_when_it_changed(
 
 def test_only_the_last_scans_are_remembered(phantom: Any, tiny_model_file: Path, measured: list[str]) -> None:
     scan, _ = phantom((2, 24, 24))
-    for i in range(tasks._MOST_FRAMES + 2):
+    for i in range(tasks._MOST_FITTED + 2):
         segment(Scan(str(i), {"flair": scan.sequences["flair"] + np.float32(i)}), tiny_model_file)
-    assert len(tasks._frames) == tasks._MOST_FRAMES
+    assert len(tasks._fits) == tasks._MOST_FITTED
     segment(Scan("the last", {"flair": scan.sequences["flair"] + np.float32(i)}), tiny_model_file)
     assert measured[-1] == str(i)

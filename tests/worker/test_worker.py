@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.training.events import Listening, Waiting
+from napari_tumor_unet.training.events import AcceptsCommand, Waiting
 from napari_tumor_unet.worker.remote_scan import ScanHandle, handle_of, planes_of, remote_scan
 from napari_tumor_unet.worker.worker import Callbacks, Worker
 
@@ -59,7 +59,7 @@ def obedient() -> Generator[Any, Any, list[Any]]:
     heard: list[Any] = []
     while "wait" not in heard:
         time.sleep(0.01)
-        if (word := (yield Listening())) is not None:
+        if (word := (yield AcceptsCommand())) is not None:
             heard.append(word)
     heard.append((yield Waiting()))
     return heard

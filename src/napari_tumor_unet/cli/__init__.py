@@ -1,4 +1,4 @@
-"""The same from a shell: one module a command."""
+"""The shell commands: one module per command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["app", "evaluate", "fine_tune", "info", "main", "score", "segment", "
 
 
 def main() -> None:
-    """Entry point of the command ``napari-tumor-unet``."""
+    """Run the command ``napari-tumor-unet``."""
     for name, value in PATIENT_THREADS.items():  # before torch is imported
         os.environ.setdefault(name, value)
     app()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from napari_tumor_unet.cli.console import Device, command, err, fail, out
+from napari_tumor_unet.cli.console import command, err, fail, out
+from napari_tumor_unet.cli.options import AsJson, Device, DeviceOption, FlairAlone, ModelOption
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.evaluate import ScanScore, Summary
@@ -33,12 +34,10 @@ def evaluate(
         str | None, typer.Option(help="The part of the split to take: val, test.  [default: val]")
     ] = None,
     fold: Annotated[int | None, typer.Option(help="The fold (column fold of the split) that is val.")] = None,
-    model: Annotated[str, typer.Option(help="Name of a bundled model, or a model file.")] = "default",
-    flair_alone: Annotated[
-        bool, typer.Option("--flair-alone", help="Give the model no other sequence.")
-    ] = False,
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    model: ModelOption = "default",
+    flair_alone: FlairAlone = False,
+    device: DeviceOption = Device.auto,
+    as_json: AsJson = False,
     pictures: Annotated[
         Path | None,
         typer.Option(help="Folder for pictures of the best, median, worst and missed scans."),
@@ -51,8 +50,7 @@ def evaluate(
 
     def show(score: ScanScore, n: int) -> None:
         volume = score.volume
-        line = f"{next(done)}/{n}  {score.name}  Dice {volume.dice:.3f}  IoU {volume.iou:.3f}"
-        err.print(line, highlight=False)
+        err.print(f"{next(done)}/{n}  {score.name}  Dice {volume.dice:.3f}  IoU {volume.iou:.3f}")
 
     try:
         result = train.evaluate(
@@ -76,7 +74,7 @@ def evaluate(
     for reason, n in Counter(result.left_out.values()).items():
         names = [name for name, why in result.left_out.items() if why == reason]
         whose = ", ".join(names) if n <= 3 else f"{n} scans"
-        err.print(f"left out: {whose}: {reason.rstrip('.')}.", highlight=False, soft_wrap=True)
+        err.print(f"left out: {whose}: {reason.rstrip('.')}.")
     _print_summary(result.summary)
 
 
@@ -99,8 +97,8 @@ def _print_summary(summary: Summary) -> None:
         f"Tumour predicted in {summary.false_positive_slices} of {summary.tumour_free_slices} tumour-free "
         "slices.",
     ):
-        out.print(line, highlight=False, soft_wrap=True)
-    out.print(_DEFINITIONS, style="dim", highlight=False, soft_wrap=True)
+        out.print(line)
+    out.print(_DEFINITIONS, style="dim")
 
 
 def _cells(spread: Statistics) -> list[str]:

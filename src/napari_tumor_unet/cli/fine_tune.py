@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from napari_tumor_unet.cli.console import Device, command, complain, err, out
-from napari_tumor_unet.cli.train import Bars, print_plan
+from napari_tumor_unet.cli.console import command, err, out
+from napari_tumor_unet.cli.options import AsJson, Device, DeviceOption, Fold, Resume, Split
+from napari_tumor_unet.cli.train import TrainingBar, print_plan
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _DEFAULTS = FineTuning()
 
 
 class Layers(StrEnum):
-    """Which layers learn."""
+    """Names of the layers that learn."""
 
     all = "all"
     decoder = "decoder"
@@ -43,14 +43,11 @@ def fine_tune(
     ] = _DEFAULTS.augmentation,
     slices: Annotated[int, typer.Option(min=1, help="In an epoch.")] = _DEFAULTS.slices,
     seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = _DEFAULTS.seed,
-    split: Annotated[
-        Path | None,
-        typer.Option(help="CSV with the columns patient and split.  [default: a fifth is held out]"),
-    ] = None,
-    fold: Annotated[int | None, typer.Option(help="Hold out this fold of the split instead.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+    split: Split = None,
+    fold: Fold = None,
+    resume: Resume = False,
+    device: DeviceOption = Device.auto,
+    as_json: AsJson = False,
 ) -> None:
     """Fine-tune a model on corrected masks, and print what that changed on scans held out."""
     from napari_tumor_unet.training.finetuning.finetune_files import fine_tune
@@ -58,31 +55,18 @@ def fine_tune(
 
     console = err if as_json else out
     settings = FineTuning(epochs, learning_rate, batch_size, layers.value, augmentation, slices, seed)
-    try:
-        plan = plan_training(data, split, fold)
-        print_plan(plan, console)
-        with Bars(console) as bars:
-            result = fine_tune(
-                model,
-                plan,
-                out=path,
-                settings=settings,
-                resume=resume,
-                device=device.value,
-                on_event=bars.show,
-            )
-    except KeyboardInterrupt:
-        complain("Stopped; the same command with --resume goes on from the last whole epoch.")
-        os._exit(1)  # as in train
+    plan = plan_training(data, split, fold)
+    print_plan(plan, console)
+    with TrainingBar(console) as bar:
+        result = fine_tune(
+            model, plan, out=path, settings=settings, resume=resume, device=device.value, on_event=bar.show
+        )
     if as_json:
         out.print_json(json.dumps(_to_json(result)))
         return
     out.print(_table(result))
-    out.print(result.advice.said, highlight=False)
-    out.print(
-        f"{result.path.name} is the new model; metrics and pictures are in {result.folder.name}.",
-        highlight=False,
-    )
+    out.print(result.advice.said)
+    out.print(f"{result.path.name} is the new model; metrics and pictures are in {result.folder.name}.")
 
 
 def _table(result: Result) -> Table:
@@ -100,10 +84,8 @@ def _to_json(result: Result) -> dict[str, Any]:
         {
             "scan": change.name,
             "sample": change.is_sample,
-            **{
-                when: {"dice": overlap.dice, "iou": overlap.iou}
-                for when, overlap in (("before", change.before), ("after", change.after))
-            },
+            "before": {"dice": change.before.dice, "iou": change.before.iou},
+            "after": {"dice": change.after.dice, "iou": change.after.iou},
         }
         for change in result.changes
     ]

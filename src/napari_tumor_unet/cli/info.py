@@ -6,6 +6,9 @@ from rich.table import Table
 
 from napari_tumor_unet.cli.console import command, out
 
+_PACKAGES = ("napari-tumor-unet", "napari", "npe2", "magicgui", "torch", "monai", "SimpleITK")
+_QT = ("PyQt6", "PySide6")
+
 
 @command
 def models() -> None:
@@ -22,7 +25,7 @@ def models() -> None:
 
 @command
 def doctor() -> None:
-    """Tell versions, devices and models: what to send with a question."""
+    """Print versions, devices and models: what to send with a question."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
@@ -34,17 +37,7 @@ def doctor() -> None:
 
     table = Table(show_header=False, box=None)
     table.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
-    for package in (
-        "napari-tumor-unet",
-        "napari",
-        "npe2",
-        "magicgui",
-        "torch",
-        "monai",
-        "SimpleITK",
-        "PyQt6",
-        "PySide6",
-    ):
+    for package in _PACKAGES + _QT:
         try:
             table.add_row(package, version(package))
         except PackageNotFoundError:

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.cli.console import command, err, out
+from napari_tumor_unet.cli.options import AsJson
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.score import Score
@@ -28,7 +29,7 @@ def score(
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Of the surface Dice, in mm; in voxels where spacing is unknown.")
     ] = 1.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two masks, or the masks of two folders matched by name."""
     from napari_tumor_unet.evaluation import tables
@@ -48,7 +49,7 @@ def score(
             result = compare(predicted, wanted, label=label, tolerance=tolerance)
         except TumourUnetError as error:  # one bad file does not stop the rest
             failures[name] = str(error)
-            err.print(escape(f"{name}: {error}"), style="red", highlight=False, soft_wrap=True)
+            err.print(escape(f"{name}: {error}"), style="red")
             continue
         rows.append(tables.ScoreRow(predicted.name, wanted.name, result))
     summary = tables.summarise_scores([row.score for row in rows])
@@ -60,13 +61,13 @@ def score(
         _print_table(rows, summary, RULES)
         for where, names in (("predictions", matched.only_predicted), ("references", matched.only_reference)):
             if names:
-                err.print(f"Only among the {where}: {', '.join(names)}.", highlight=False, soft_wrap=True)
+                err.print(f"Only among the {where}: {', '.join(names)}.")
     if failures:
         raise typer.Exit(1)
 
 
 def _are_many(prediction: Path, reference: Path) -> bool:
-    """Whether two folders hold masks, and are not each one scan in slices."""
+    """Tell whether two folders hold masks, and are not each one scan in slices."""
     from napari_tumor_unet.io.slice_folder import holds_masks
 
     return not (holds_masks(prediction) and holds_masks(reference))
@@ -82,31 +83,24 @@ def _print_score(result: Score, rules: str) -> None:
         table.add_row(name, value)
     out.print(table)
     for note in result.notes:
-        out.print(note, highlight=False, soft_wrap=True)
-    out.print(rules, style="dim", highlight=False, soft_wrap=True)
+        out.print(note)
+    out.print(rules, style="dim")
 
 
 def _print_table(rows: list[ScoreRow], summary: dict[str, Any], rules: str) -> None:
-    table = Table(
-        Column("mask", overflow="fold"),
-        "Dice",
-        "IoU",
-        "Hausdorff 95 %",
-        "mean surface distance",
-        "surface Dice",
-    )
     from napari_tumor_unet.evaluation.score import format_number
 
+    titles = ("Dice", "IoU", "Hausdorff 95 %", "mean surface distance", "surface Dice")
     columns = ("dice", "iou", "hausdorff95", "average_surface_distance", "surface_dice")
+    table = Table(Column("mask", overflow="fold"), *titles)
     for row in rows:
-        table.add_row(
-            escape(row.prediction), *(format_number(getattr(row.score, column)) for column in columns)
-        )
+        numbers = (format_number(getattr(row.score, column)) for column in columns)
+        table.add_row(escape(row.prediction), *numbers)
     table.add_section()
     for key, name in (("mean", "mean"), ("sd", "SD"), ("median", "median"), ("n", "n")):
         table.add_row(name, *(format_number(summary[column][key]) for column in columns))
     out.print(table)
     for row in rows:
         for note in row.score.notes:
-            out.print(escape(f"{row.prediction}: {note}"), highlight=False, soft_wrap=True)
-    out.print(rules, style="dim", highlight=False, soft_wrap=True)
+            out.print(escape(f"{row.prediction}: {note}"))
+    out.print(rules, style="dim")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from napari_tumor_unet.cli.console import Device, command, err, fail, out
+from napari_tumor_unet.cli.console import Bar, command, err, fail, out
+from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, ModelOption
 
 if TYPE_CHECKING:
     from napari_tumor_unet.inference.batch import Outcome
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """The endings of files that masks can be written to."""
+    """Endings of files that masks can be written to."""
 
     nii_gz = "nii.gz"
     nrrd = "nrrd"
@@ -47,11 +47,9 @@ def segment(
             help="Which files of the folders are FLAIR, such as '*_flair.nii.gz'.  [default: names tell]",
         ),
     ] = "",
-    flair_alone: Annotated[
-        bool, typer.Option("--flair-alone", help="Give the model no other sequence.")
-    ] = False,
-    model: Annotated[str, typer.Option(help="Name of a bundled model, or a model file.")] = "default",
-    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.auto,
+    flair_alone: FlairAlone = False,
+    model: ModelOption = "default",
+    device: DeviceOption = Device.auto,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -90,29 +88,27 @@ def segment(
         given: dict[Sequence, Path | None] = {"pre": pre, "post": post}
         files = [ScanFiles(flair, {name: path for name, path in given.items() if path})]
     else:
-        files = [found for path in scans or () for found in _find(path, pattern, flair_alone)]
+        files = [scan for path in scans or () for scan in _find(path, pattern, flair_alone)]
     outcomes: list[Outcome] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        bar = progress.add_task("")
+    with Bar() as bar:
         options: dict[str, Any] = {"device": chosen, "threshold": threshold, "overwrite": overwrite}
         for event in segment_files(files, out_dir, loaded, mask_format=mask_format or "", **options):
             if not isinstance(event, Outcome):
-                progress.update(bar, description=event.name, completed=event.done, total=event.total)
+                bar.show_progress(event.name, event.done, event.total)
                 continue
             outcomes.append(event)
             where, style = (err, "red") if event.error else (out, None)
-            where.print(f"{event.name}: {_said(event)}", style=style, highlight=False, soft_wrap=True)
+            where.print(f"{event.name}: {_sentence(event)}", style=style)
             for warning in event.warnings:
-                err.print(f"  {warning}", style="yellow", highlight=False, soft_wrap=True)
+                err.print(f"  {warning}", style="yellow")
     failures = sum(bool(outcome.error) for outcome in outcomes)
     if failures:
-        err.print(f"{failures} of {len(outcomes)} scans failed.", style="red", highlight=False)
+        err.print(f"{failures} of {len(outcomes)} scans failed.", style="red")
         raise typer.Exit(1)
 
 
 def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:
-    """What a path stands for; where it stands for nothing, that is what becomes of it."""
+    """Find the scans of a path; a folder without any becomes one that cannot be read."""
     from napari_tumor_unet.io.find import ScanFiles, find_scan_files
     from napari_tumor_unet.scan import ScanError
 
@@ -124,7 +120,7 @@ def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:
         return [ScanFiles(path, problem=str(error))]
 
 
-def _said(outcome: Outcome) -> str:
+def _sentence(outcome: Outcome) -> str:
     if outcome.provenance is None:
         return outcome.error.removesuffix(".") + ", or --overwrite." if outcome.exists else outcome.error
     return f"{outcome.findings} Used: {', '.join(outcome.provenance.sequences)}."

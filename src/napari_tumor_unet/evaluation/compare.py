@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.evaluation.overlap import Counts, overlap
+from napari_tumor_unet.inference.regions import box_around, label_regions
 from napari_tumor_unet.scan.grid import Grid
 
 
@@ -73,8 +74,8 @@ def align(prediction: NDArray[Any], its_grid: Grid, reference: NDArray[Any], gri
         alike = (its_grid.placed, its_grid.in_mm) == (grid.placed, grid.in_mm)
         alike = alike and np.allclose(its_grid.spacing, grid.spacing)
         note = "The masks were compared voxel by voxel, as they do not both say where they lie."
-        known = its_grid if its_grid.in_mm and not grid.in_mm else grid
-        return MaskPair(prediction, reference, known, () if alike else (note,))
+        in_mm = its_grid if its_grid.in_mm and not grid.in_mm else grid
+        return MaskPair(prediction, reference, in_mm, () if alike else (note,))
     if prediction.ndim != reference.ndim:
         raise ComparisonError("A plane and a volume cannot be compared; choose the slice that is meant.")
     if its_grid.is_same(grid):
@@ -112,17 +113,8 @@ def crop(pair: MaskPair, label: int | None) -> MaskPair:
     )
 
 
-def box_around(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """Find the smallest box that holds a mask; one voxel where it is empty."""
-    box = []
-    for axis in range(mask.ndim):
-        there = np.flatnonzero(mask.any(axis=tuple(set(range(mask.ndim)) - {axis})))
-        box.append(slice(int(there[0]), int(there[-1]) + 1) if len(there) else slice(0, 1))
-    return tuple(box)
-
-
 def slice_overlaps(pair: MaskPair, label: int | None) -> list[Counts]:
-    """Counts slice by slice; their sum is that of the whole. A plane is one slice."""
+    """Count slice by slice; the sum of the counts is that of the whole. A plane is one slice."""
     pairs: Iterable[tuple[Any, Any]] = [(pair.prediction, pair.reference)]
     if pair.reference.ndim == 3:
         pairs = zip(pair.prediction, pair.reference, strict=True)
@@ -136,23 +128,20 @@ def worst_first(slices: Sequence[Counts]) -> list[int]:
 
 
 def labels_in(pair: MaskPair) -> list[int]:
-    """All labels of either mask but 0, in order."""
-    found = set(np.unique(pair.prediction).tolist()) | set(np.unique(pair.reference).tolist())
-    return sorted(int(label) for label in found if label)
+    """List all labels of either mask but 0, in order."""
+    labels = set(np.unique(pair.prediction).tolist()) | set(np.unique(pair.reference).tolist())
+    return sorted(int(label) for label in labels if label)
 
 
 def agreement(pair: MaskPair, label: int | None) -> NDArray[np.uint8]:
-    """Where two masks agree: 1 true positive, 2 false positive, 3 false negative, 0 neither."""
+    """Map where two masks agree: 1 true positive, 2 false positive, 3 false negative, 0 neither."""
     p, r = binarise(pair, label)
     return np.select([p & r, p, r], [np.uint8(1), np.uint8(2), np.uint8(3)], np.uint8(0))
 
 
 def match_regions(prediction: NDArray[np.bool_], reference: NDArray[np.bool_]) -> LesionDetection:
     """Compare two masks region by region: voxels belong together that share a face, an edge or a corner."""
-    from scipy import ndimage  # importing it takes longer than a panel may take to open
-
-    touching = np.ones((3,) * reference.ndim, bool)
-    (predicted, n), (wanted, m) = (ndimage.label(mask, touching) for mask in (prediction, reference))
+    (predicted, n), (wanted, m) = (label_regions(mask) for mask in (prediction, reference))
     both = prediction & reference
-    hit, found = (len(np.unique(labels[both])) for labels in (predicted, wanted))
-    return LesionDetection(reference=int(m), found=found, predicted=int(n), false=int(n) - hit)
+    hit, detected = (len(np.unique(labels[both])) for labels in (predicted, wanted))
+    return LesionDetection(reference=m, found=detected, predicted=n, false=n - hit)

@@ -1,4 +1,4 @@
-"""Two masks to numbers.
+"""Overlap of two masks.
 
 What is not 0 is foreground. Two empty masks agree perfectly, which counts as 1; if one alone is empty, that
 counts as 0.

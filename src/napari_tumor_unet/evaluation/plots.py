@@ -1,57 +1,46 @@
-"""Draw what a model finds beside the truth."""
+"""Draw predictions beside the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from napari_tumor_unet.evaluation.evaluate import ScanScore
 
-# Told apart by those who see no red and green (Okabe and Ito, 2008).
+# Distinct also for those who see no red and green (Okabe and Ito, 2008).
 _PREDICTION, _REFERENCE = "#E69F00", "#56B4E9"
 
 
 def draw_scan(score: ScanScore, path: Path) -> None:
-    """FLAIR, prediction and truth side by side, in the slice of the score's view, as a PNG file."""
+    """Draw FLAIR, prediction and truth side by side, in the slice of the score's view, as a PNG file."""
     view = score.view
-    figure = Figure(figsize=(9, 3.4), dpi=120, layout="constrained", facecolor="black")
-    figure.suptitle(
+    title = (
         f"{score.name}, slice {view.index + 1}: Dice of the volume {score.volume.dice:.3f}, "
-        f"of this slice {score.slices[view.index].dice:.3f}",
-        color="white",
+        f"of this slice {score.slices[view.index].dice:.3f}"
     )
-    plain, predicted, true = figure.subplots(1, 3)
-    _draw(plain, view.flair, "FLAIR")
-    _draw(predicted, view.flair, "prediction", view.prediction, _PREDICTION)
-    _draw(true, view.flair, "truth", view.reference, _REFERENCE)
-    figure.savefig(path)
+    masks = {"FLAIR": (None, "white"), "prediction": (view.prediction, _PREDICTION)}
+    _draw(view.flair, masks | {"truth": (view.reference, _REFERENCE)}, title, path)
 
 
 def draw_change(before: ScanScore, after: ScanScore, path: Path) -> None:
-    """Truth, and what was found before and after, in the slice of the score's view, as a PNG file."""
-    view, new = before.view, after.view
-    figure = Figure(figsize=(9, 3.4), dpi=120, layout="constrained", facecolor="black")
-    figure.suptitle(
+    """Draw truth, and the predictions before and after, in the slice of the score's view, as a PNG file."""
+    view = before.view
+    title = (
         f"{before.name}, slice {view.index + 1}: Dice of the volume {before.volume.dice:.3f} before, "
-        f"{after.volume.dice:.3f} after",
-        color="white",
+        f"{after.volume.dice:.3f} after"
     )
-    true, old, tuned = figure.subplots(1, 3)
-    _draw(true, view.flair, "truth", view.reference, _REFERENCE)
-    _draw(old, view.flair, "before", view.prediction, _PREDICTION)
-    _draw(tuned, view.flair, "after", new.prediction, _PREDICTION)
-    figure.savefig(path)
+    masks = {"truth": (view.reference, _REFERENCE), "before": (view.prediction, _PREDICTION)}
+    _draw(view.flair, masks | {"after": (after.view.prediction, _PREDICTION)}, title, path)
 
 
 def draw_examples(scores: Sequence[ScanScore], folder: Path) -> None:
-    """Pictures of the best, the median and the worst scan by Dice, and of all that were missed entirely.
+    """Draw the best, the median and the worst scan by Dice, and all that were missed entirely.
 
-    They take the place of those of another evaluation.
+    The pictures take the place of those of another evaluation.
     """
     for old in folder.glob("missed_*.png"):
         old.unlink()
@@ -60,7 +49,7 @@ def draw_examples(scores: Sequence[ScanScore], folder: Path) -> None:
 
 
 def examples(scores: Sequence[ScanScore]) -> dict[str, ScanScore]:
-    """The scans to look at, by the name of their picture."""
+    """Choose the scans to look at, by the name of the picture."""
     ranked = sorted(scores, key=lambda score: score.volume.dice)
     chosen = {"best": ranked[-1], "median": ranked[len(ranked) // 2], "worst": ranked[0]}
     missed = [s for s in ranked if s.volume.reference and not s.volume.true_positive]
@@ -68,15 +57,19 @@ def examples(scores: Sequence[ScanScore]) -> dict[str, ScanScore]:
 
 
 def _draw(
-    axes: Axes,
     flair: NDArray[np.float32],
+    masks: Mapping[str, tuple[NDArray[np.bool_] | None, str]],
     title: str,
-    mask: NDArray[np.bool_] | None = None,
-    colour: str = "",
+    path: Path,
 ) -> None:
+    """Draw one slice once per mask, side by side, with the mask's outline in its colour."""
+    figure = Figure(figsize=(9, 3.4), dpi=120, layout="constrained", facecolor="black")
+    figure.suptitle(title, color="white")
     low, high = np.percentile(flair, (1, 99.8))
-    axes.imshow(flair, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
-    if mask is not None and mask.any():
-        axes.contour(mask, levels=[0.5], colors=colour, linewidths=1.2)
-    axes.set_title(title, color=colour or "white")
-    axes.set_axis_off()
+    for axes, (name, (mask, colour)) in zip(figure.subplots(1, 3), masks.items(), strict=True):
+        axes.imshow(flair, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+        if mask is not None and mask.any():
+            axes.contour(mask, levels=[0.5], colors=colour, linewidths=1.2)
+        axes.set_title(name, color=colour)
+        axes.set_axis_off()
+    figure.savefig(path)

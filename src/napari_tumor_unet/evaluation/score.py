@@ -72,11 +72,11 @@ class Score:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """Return the score as JSON holds it."""
         return dataclasses.asdict(self) | {"notes": list(self.notes)}
 
     def as_rows(self) -> list[tuple[str, str]]:
-        """Names and values as people read them."""
+        """Return names and values as people read them."""
         unit = "mm" if self.unit == "mm" else "voxels"
         tolerance = f"{self.tolerance:g} {self.unit if self.tolerance == 1 else unit}"
         volumes = [
@@ -158,17 +158,11 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Cou
     grid = pair.grid
     p, r = binarise(pair, label)
     counts = counts or overlap(p, r)
-    notes = [*pair.notes, *rules_at_work(counts)]
-    distances: dict[str, float] = {}
+    surfaces = None
     if counts.predicted and counts.reference:
         from napari_tumor_unet.evaluation.surface_distance import surface_distances
 
-        found = surface_distances(p, r, grid.spacing, tolerance)
-        distances = {
-            "hausdorff95": found.hausdorff95,
-            "average_surface_distance": found.average,
-            "surface_dice": found.dice,
-        }
+        surfaces = surface_distances(p, r, grid.spacing, tolerance)
     regions = match_regions(p, r)
     ml = grid.voxel_ml
     return Score(
@@ -184,20 +178,20 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Cou
         volume_reference_ml=None if ml is None else counts.reference * ml,
         volume_difference_ml=None if ml is None else (counts.predicted - counts.reference) * ml,
         unit="mm" if grid.in_mm else "voxel",
-        hausdorff95=distances.get("hausdorff95"),
-        average_surface_distance=distances.get("average_surface_distance"),
-        surface_dice=distances.get("surface_dice"),
+        hausdorff95=surfaces.hausdorff95 if surfaces else None,
+        average_surface_distance=surfaces.average if surfaces else None,
+        surface_dice=surfaces.dice if surfaces else None,
         tolerance=tolerance,
         regions_reference=regions.reference,
         regions_found=regions.found,
         regions_predicted=regions.predicted,
         regions_false=regions.false,
-        notes=tuple(notes),
+        notes=(*pair.notes, *rules_at_work(counts)),
     )
 
 
 def rules_at_work(counts: Counts) -> list[str]:
-    """What must be said of empty masks: the rule by which they have a Dice."""
+    """Name the rule by which empty masks have a Dice; empty where neither mask is."""
     if counts.predicted and counts.reference:
         return []
     if not (counts.predicted or counts.reference):

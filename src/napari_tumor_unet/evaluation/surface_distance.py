@@ -1,4 +1,4 @@
-"""How far the surfaces of two masks are apart, by MONAI."""
+"""Distances between the surfaces of two masks, by MONAI."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance, compute_surface_dice
 from numpy.typing import NDArray
 
-from napari_tumor_unet.evaluation.compare import box_around
+from napari_tumor_unet.inference.regions import box_around
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,6 @@ def surface_distances(
     reference: NDArray[np.bool_],
     spacing: Sequence[float],
     tolerance: float,
-    percentile: float = 95,
 ) -> SurfaceDistances:
     """Measure two masks, neither of them empty.
 
@@ -54,8 +53,6 @@ def surface_distances(
     tolerance : float
         For the surface Dice; Nikolov et al., "Clinically applicable segmentation of head and neck
         anatomy", JMIR 23(7), 2021.
-    percentile : float
-        Of the Hausdorff distance; 100 for the plain one.
     """
     if reference.ndim == 3 and len(reference) == 1:
         prediction, reference, spacing = prediction[0], reference[0], spacing[1:]
@@ -66,7 +63,7 @@ def surface_distances(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "monai.metrics.utils", FutureWarning)  # MONAI's, of itself
         return SurfaceDistances(
-            compute_hausdorff_distance(*masks, percentile=percentile, **options).item(),
+            compute_hausdorff_distance(*masks, percentile=95, **options).item(),
             compute_average_surface_distance(*masks, symmetric=True, **options).item(),
             compute_surface_dice(*masks, class_thresholds=[tolerance], **options).item(),
         )

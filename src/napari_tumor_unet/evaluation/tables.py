@@ -1,4 +1,4 @@
-"""Several comparisons together: files matched by name, a table of them, and its summary."""
+"""Tables of scores: files matched by name, rows, and their summary."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ScoreRow:
     model: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """Return the row as JSON holds it."""
         names = {"prediction": self.prediction, "reference": self.reference, "model": self.model or None}
         return names | self.score.to_json()
 
@@ -68,12 +68,12 @@ def match_folders(predictions: Path, references: Path) -> FolderMatch:
 
 
 def summarise_scores(scores: Sequence[Score]) -> dict[str, Any]:
-    """Mean, standard deviation, median and count of each number, of the scores that have it."""
+    """Give mean, standard deviation, median and count of each number, of the scores that have it."""
     return {"n": len(scores)} | {name: _summary([getattr(s, name) for s in scores]) for name in SUMMARISED}
 
 
 def as_csv(rows: Iterable[ScoreRow]) -> str:
-    """A line a comparison; numbers unrounded, empty where they are undefined."""
+    """Write a line per comparison; numbers are not rounded, and empty where they are undefined."""
     names = [field.name for field in dataclasses.fields(Score)]
     text = io.StringIO()
     table = csv.DictWriter(text, ["prediction", "reference", "model", *names, "rules"], lineterminator="\n")
@@ -84,23 +84,23 @@ def as_csv(rows: Iterable[ScoreRow]) -> str:
 
 
 def _summary(values: Iterable[float | None]) -> dict[str, Any]:
-    known = [value for value in values if value is not None]
-    if not known:
+    defined = [value for value in values if value is not None]
+    if not defined:
         return {"n": 0, "mean": None, "sd": None, "median": None}
-    of = statistics(known)
+    of = statistics(defined)
     sd = None if math.isnan(of.standard_deviation) else of.standard_deviation
-    return {"n": len(known), "mean": of.mean, "sd": sd, "median": of.median}
+    return {"n": len(defined), "mean": of.mean, "sd": sd, "median": of.median}
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    masks: dict[str, Path] = {}
     for path in find_masks(folder):
         name = name_of_masked(path)
         if name == scan_name(path):
             name = _SUFFIX.sub("", name)
-        if name in found:
+        if name in masks:
             raise ComparisonError(
-                f"{folder.name} holds two masks for {name}: {found[name].name}, {path.name}."
+                f"{folder.name} holds two masks for {name}: {masks[name].name}, {path.name}."
             )
-        found[name] = path
-    return found
+        masks[name] = path
+    return masks

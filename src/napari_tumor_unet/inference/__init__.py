@@ -1,1 +1,1 @@
-"""A scan and a model to a mask: probability, regions, what was found, and whether to trust it."""
+"""Segmentation: probability, mask, regions, findings, and the check of the input."""

@@ -1,4 +1,4 @@
-"""Many files to masks beside each other, where one bad scan does not stop the rest.
+"""Segment many files; one bad scan does not stop the rest.
 
 Readers of files are imported when they are needed: a panel that shows outcomes has to open at once.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_tumor_unet.inference.result import Findings, Provenance, Segmentation, Slices
+from napari_tumor_unet.inference.result import Findings, Provenance, Segmentation, Slices, Warned
 
 if TYPE_CHECKING:
     from napari_tumor_unet.io.find import ScanFiles
@@ -33,14 +33,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one scan: what was found in it, how, and why not to trust it; or what went wrong."""
+    """Findings of one scan, with provenance and warnings; or the error."""
 
     name: str
     findings: Findings | None = None
     provenance: Provenance | None = None
     error: str = ""
     warnings: tuple[str, ...] = ()
-    exists: bool = False  # the error is that its mask is there already
+    exists: bool = False  # the error is that the mask is there already
 
 
 def segment_files(
@@ -53,7 +53,7 @@ def segment_files(
     overwrite: bool = False,
     mask_format: str = "",
 ) -> Generator[Progress | Outcome, None, None]:
-    """Segment scans one after the other; write a mask, and what was found and how as JSON, for each.
+    """Segment scans one after the other; for each write a mask, and findings and provenance as JSON.
 
     Parameters
     ----------
@@ -76,25 +76,47 @@ def segment_files(
     Outcome
         At the end of each scan.
     """
+    from napari_tumor_unet.inference.predict import run
     from napari_tumor_unet.io.file_names import MASK_ENDING_OF
+    from napari_tumor_unet.io.write import sidecar_of, write_result
 
     scans = list({files.path.absolute(): files for files in scans}.values())
     for files, name in zip(scans, output_names(scans), strict=True):
         ending = f".{mask_format}" if mask_format else MASK_ENDING_OF[files.format]
         mask_file = out / f"{name}_mask{ending}"
         try:
-            result = yield from _segment_scan(files, name, mask_file, model, device, threshold, overwrite)
+            there = [path.name for path in (mask_file, sidecar_of(mask_file)) if path.exists()]
+            if there and not overwrite:
+                verb = "exists" if len(there) == 1 else "exist"
+                raise FileExistsError(f"{' and '.join(there)} {verb} already; choose another folder.")
+            scan = files.read()
+            result = yield from _progress(name, run(scan, model, threshold=threshold, device=device))
+            write_result(mask_file, result.mask, scan, result.to_json())
             yield Outcome(name, result.findings, result.provenance, warnings=result.warnings)
         except Exception as error:  # one bad scan does not stop the others
             text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
             yield Outcome(name, error=text or type(error).__name__, exists=isinstance(error, FileExistsError))
 
 
+def _progress(
+    name: str, steps: Generator[Slices | Warned, None, Segmentation]
+) -> Generator[Progress, None, Segmentation]:
+    """Pass on the progress of a run, under the name of the scan."""
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            result: Segmentation = end.value
+            return result
+        if isinstance(event, Slices):
+            yield Progress(name, event.done, event.total)
+
+
 def output_names(scans: list[ScanFiles]) -> list[str]:
-    """The name of each scan, with its parent folder's in front where it would collide with another's.
+    """Name the output of each scan, with the parent folder's name in front where two scans have one name.
 
     Of scans beside each other that differ in the ending alone, the name is the whole file's. DICOM is never
-    named after the patient, though its folder may be.
+    named after the patient, though the folder may be.
     """
     from napari_tumor_unet.io.dicom.deidentify import study_names
 
@@ -129,7 +151,7 @@ def _names_of_files(scans: list[Path]) -> list[str]:
 
 
 def as_csv(outcomes: Iterable[Outcome]) -> str:
-    """A table of outcomes, a line each; numbers unrounded, empty where there are none."""
+    """Write a table of outcomes, a line each; numbers are not rounded, and empty where there are none."""
     columns = [
         *("scan", "volume_ml", "voxels", "slices", "regions"),
         *("sequences", "model", "model_hash", "threshold", "seconds", "warnings", "error"),
@@ -144,32 +166,3 @@ def as_csv(outcomes: Iterable[Outcome]) -> str:
         row["sequences"] = " ".join(row.get("sequences", ()))
         table.writerow(row)
     return text.getvalue()
-
-
-def _segment_scan(
-    files: ScanFiles,
-    name: str,
-    mask_file: Path,
-    model: Model,
-    device: str,
-    threshold: float | None,
-    overwrite: bool,
-) -> Generator[Progress, None, Segmentation]:
-    from napari_tumor_unet.inference.predict import run
-    from napari_tumor_unet.io.write import sidecar_of, write_result
-
-    if not overwrite and (there := [p.name for p in (mask_file, sidecar_of(mask_file)) if p.exists()]):
-        verb = "exists" if len(there) == 1 else "exist"
-        raise FileExistsError(f"{' and '.join(there)} {verb} already; choose another folder.")
-    scan = files.read()
-    steps = run(scan, model, threshold=threshold, device=device)
-    while True:
-        try:
-            event = next(steps)
-            if isinstance(event, Slices):
-                yield Progress(name, event.done, event.total)
-        except StopIteration as end:
-            result: Segmentation = end.value
-            break
-    write_result(mask_file, result.mask, scan, result.to_json())
-    return result

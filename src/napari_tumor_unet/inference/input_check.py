@@ -1,4 +1,4 @@
-"""When not to trust a segmentation: what in a scan is unlike the scans that the models learned from.
+"""Check the input: warn of a scan that is unlike those that the models learned from.
 
 The limits lie outside of what the FLAIR of the 68 training patients of the LGG data set shows, given in
 brackets; no other patient was looked at to choose them.
@@ -6,7 +6,8 @@ brackets; no other patient was looked at to choose them.
 
 from __future__ import annotations
 
-from napari_tumor_unet.inference.image_features import Looks, look
+from napari_tumor_unet._common import plural
+from napari_tumor_unet.inference.image_features import ImageFeatures, measure_features
 from napari_tumor_unet.scan import Scan
 
 _LIGHTEST_AIR = 0.75  # of the way from the darkest to the brightest [0 to 0.03]
@@ -19,8 +20,8 @@ _HOUNSFIELD_BRAIN = (-50.0, 150.0)
 _SHORTEST = 1.0  # front to back over side to side [1.08 to 1.42]
 _LEAST_SYMMETRY = 0.87  # [0.91 to 0.99]
 _WIDEST_FRONT = 1.03  # over the width behind [0.77 to 0.98]
-_MOST_CUT = 0.35  # of a side of the image [0 to 0.21]
-_LEAST_LEAN = -0.1  # [-0.08 to 0.10]; T1 without contrast [-0.34 to -0.08], with contrast [-0.30 to -0.05]
+_MOST_TRUNCATION = 0.35  # of a side of the image [0 to 0.21]
+_LEAST_SKEWNESS = -0.1  # [-0.08 to 0.10]; T1 before contrast [-0.34 to -0.08], after it [-0.30 to -0.05]
 
 _THICK, _TOO_THICK = 6.0, 10.0  # mm
 _PIXEL = (0.2, 3.0)  # mm
@@ -29,9 +30,9 @@ _FEW = 3  # slices
 
 
 def warnings_of(scan: Scan) -> tuple[str, ...]:
-    """Why the segmentation of a scan may not be worth much; empty where nothing speaks against it.
+    """List why the segmentation of a scan may not be worth much; empty where nothing speaks against it.
 
-    It looks at eight slices of FLAIR, and takes the time of those.
+    Eight slices of FLAIR are read.
 
     Parameters
     ----------
@@ -42,81 +43,83 @@ def warnings_of(scan: Scan) -> tuple[str, ...]:
     tuple of str
         Sentences, each with a reason and what to do.
     """
-    looks = look(scan)
+    features = measure_features(scan)
     if scan.modality not in ("", "MR"):
-        seen: tuple[str, ...] = (f"This is {scan.modality}, no MRI; choose a FLAIR image.",)
+        warnings: tuple[str, ...] = (f"This is {scan.modality}, no MRI; choose a FLAIR image.",)
     else:
-        seen = _appearance(looks, oriented=scan.geometry is not None and scan.geometry.oriented)
-    return seen + _grid(scan, looks)
+        warnings = _appearance(features, oriented=scan.geometry is not None and scan.geometry.oriented)
+    return warnings + _grid(scan, features)
 
 
-def _appearance(looks: Looks, *, oriented: bool) -> tuple[str, ...]:
-    """What is to be seen; of what would follow from each other the first alone."""
-    if looks.lightness > _LIGHTEST_AIR:
+def _appearance(features: ImageFeatures, *, oriented: bool) -> tuple[str, ...]:
+    """Warn of how the scan looks; of reasons that follow from each other give the first alone."""
+    if features.lightness > _LIGHTEST_AIR:
         return ("The image is inverted: the air is brighter than the head; invert its values.",)
-    if _is_ct(looks):
+    if _is_ct(features):
         return (
             "This looks like a CT: the brain is all but uniform and bone far brighter; choose a FLAIR image.",
         )
-    if not _HEAD[0] < looks.filled < _HEAD[1]:
+    if not _HEAD[0] < features.filled < _HEAD[1]:
         return ("No head stands out from dark air; is this an MRI of a whole head?",)
-    if looks.contrast < _LEAST_CONTRAST:
+    if features.contrast < _LEAST_CONTRAST:
         return ("The head shows almost no contrast; is this an MRI?",)
-    found = []
-    lies = "" if oriented else _lies(looks)  # a file that knows has been turned already
-    if lies:
-        found.append(f"{lies}; slices have to be axial, with the front of the head up.")
-    if looks.cut > _MOST_CUT:
-        found.append("The head is cut off at the edge of the image; the model has learned from whole heads.")
-    if not lies and looks.lean < _LEAST_LEAN:
-        found.append("This looks like T1, not FLAIR: white matter is brighter than grey; choose the FLAIR.")
-    return tuple(found)
+    reasons = []
+    misplaced = "" if oriented else _orientation(features)  # a file that knows has been turned already
+    if misplaced:
+        reasons.append(f"{misplaced}; slices have to be axial, with the front of the head up.")
+    if features.truncation > _MOST_TRUNCATION:
+        reasons.append(
+            "The head is cut off at the edge of the image; the model has learned from whole heads."
+        )
+    if not misplaced and features.tissue_skewness < _LEAST_SKEWNESS:
+        reasons.append("This looks like T1, not FLAIR: white matter is brighter than grey; choose FLAIR.")
+    return tuple(reasons)
 
 
-def _is_ct(looks: Looks) -> bool:
+def _is_ct(features: ImageFeatures) -> bool:
     (air_from, air_to), (brain_from, brain_to) = _HOUNSFIELD_AIR, _HOUNSFIELD_BRAIN
-    in_hounsfield = air_from < looks.air < air_to and brain_from < looks.brain < brain_to
-    return in_hounsfield or (0 < looks.contrast < _LEAST_CONTRAST and looks.bone > _LEAST_BONE)
+    in_hounsfield = air_from < features.air < air_to and brain_from < features.brain < brain_to
+    return in_hounsfield or (0 < features.contrast < _LEAST_CONTRAST and features.bone > _LEAST_BONE)
 
 
-def _lies(looks: Looks) -> str:
-    """What shows that the head does not lie as it should."""
-    if looks.length_mm < _SHORTEST * looks.width_mm:
+def _orientation(features: ImageFeatures) -> str:
+    """Say why the head seems to lie otherwise than it should; empty where it does not."""
+    if features.length_mm < _SHORTEST * features.width_mm:
         return "The head is wider than long, so it is turned, or the slices are not axial"
-    if looks.symmetry < _LEAST_SYMMETRY:
+    if features.symmetry < _LEAST_SYMMETRY:
         return "The left and right of the head differ, as in sagittal slices"
-    if looks.roundness < _ROUNDEST_LEAST:
+    if features.roundness < _ROUNDEST_LEAST:
         return "The head has not the oval shape of axial slices"
-    if looks.taper > _WIDEST_FRONT:
+    if features.anterior_width_ratio > _WIDEST_FRONT:
         return "The head is wider in front than behind, as if it were upside down"
     return ""
 
 
-def _grid(scan: Scan, looks: Looks) -> tuple[str, ...]:
-    """What the size of voxels and of the whole say."""
-    found = []
+def _grid(scan: Scan, features: ImageFeatures) -> tuple[str, ...]:
+    """Warn of the number of slices and the size of voxels."""
+    reasons = []
     depth = scan.shape[0]
     if depth < _FEW:
-        slices = "1 slice" if depth == 1 else f"{depth} slices"
-        found.append(f"The scan has only {slices}; the model also looks above and below each.")
+        slices = plural(depth, "slice")
+        reasons.append(f"The scan has only {slices}; the model also looks above and below each.")
     if not scan.in_mm:
-        return tuple(found)
+        return tuple(reasons)
     thick, *pixel = scan.spacing
-    length = looks.length_mm
+    length = features.length_mm
     if length and not _LENGTH[0] < length < _LENGTH[1]:
-        found.append(
+        reasons.append(
             f"The head would be {length:,.{0 if length > 10 else 3}f} mm long; correct the voxel spacing, "
             "which may be in another unit."
         )
     elif not _PIXEL[0] <= min(pixel) <= max(pixel) <= _PIXEL[1]:
-        found.append(
+        reasons.append(
             f"Pixels of {pixel[0]:.3g} x {pixel[1]:.3g} mm are unlike those of a head's MRI; check the voxel "
             "spacing."
         )
     elif thick > _TOO_THICK:
-        found.append(
+        reasons.append(
             f"Slices are {thick:.3g} mm apart, too far to trust the volume; check the voxel spacing."
         )
     elif thick > _THICK:
-        found.append(f"Slices are {thick:.3g} mm apart; small parts of a tumour may be missed.")
-    return tuple(found)
+        reasons.append(f"Slices are {thick:.3g} mm apart; small parts of a tumour may be missed.")
+    return tuple(reasons)

@@ -1,4 +1,4 @@
-"""A scan and a model to a segmentation: probability, mask, what was found, and where it came from."""
+"""Segment a scan with a model, slice by slice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_tumor_unet.inference.regions import drop_faint_regions, threshold_ma
 from napari_tumor_unet.inference.result import Provenance, Segmentation, Slices, Warned, blank, find, update
 from napari_tumor_unet.model.device import autocast, choose_device, enough_memory, precision
 from napari_tumor_unet.model.model_file import Model, for_inference
-from napari_tumor_unet.model.preprocessing import Frame, find_frame, prepare, restore
+from napari_tumor_unet.model.preprocessing import FittedPreprocessing, fit_preprocessing
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
 _SEEN = 0.01  # probability under which nothing in a slice may be tumour
@@ -30,7 +30,7 @@ def run(
     device: str = "auto",
     first: int = 0,
     only: bool = False,
-    frame: Frame | None = None,
+    fitted: FittedPreprocessing | None = None,
 ) -> Generator[Slices | Warned, None, Segmentation]:
     """Segment slice by slice, the slice ``first`` and its surroundings first.
 
@@ -43,11 +43,11 @@ def run(
     device : str
         "auto", "cpu", "cuda" or "mps".
     first : int
-        Index of the slice that is wanted first.
+        Index of the slice to segment first.
     only : bool
         Leave the others out; their probability is 0 then.
-    frame : Frame, optional
-        Of this scan for this model's preparation, where it is known already.
+    fitted : FittedPreprocessing, optional
+        This model's preprocessing fitted to this scan, where that was done already.
 
     Yields
     ------
@@ -66,20 +66,20 @@ def run(
     device = choose_device(device)
     warnings: tuple[str, ...] = ()
     network = for_inference(model.network).to(device)
-    frame = frame or find_frame(scan, model.preparation)
+    fitted = fitted or fit_preprocessing(scan, model.preprocessing)
     depth, height, width = scan.shape
     probability, mask = blank(scan.shape), blank(scan.shape)
     done, wanted = 0, [first] if only else sorted(range(depth), key=lambda z: abs(z - first))
     batches = [wanted[:1], *(wanted[i : i + _BATCH] for i in range(1, len(wanted), _BATCH))]
     for indices in map(sorted, batches):  # the slice on screen alone, to be there at once
-        inputs = prepare(scan, frame, model.preparation, indices)
+        inputs = fitted.apply(scan, indices)
         outputs = torch.zeros(len(inputs), *inputs.shape[2:])
         flair = inputs[:, SEQUENCES.index("flair")].flatten(1)
         head = flair.amax(1) > flair.amin(1)
         if head.any():  # air needs no network
             with enough_memory(device):
-                outputs[head] = predict(network, inputs[head], device, mirrored=model.card.tta_flip)
-        part = restore(outputs, frame, (height, width))
+                outputs[head] = predict(network, inputs[head], device, tta_flip=model.card.tta_flip)
+        part = fitted.invert(outputs, (height, width))
         part[part < _LEAST] = 0
         thresholded = threshold_mask(part, threshold)
         for i, z in enumerate(indices):
@@ -113,9 +113,9 @@ def run(
 
 
 def predict(
-    network: torch.nn.Module, inputs: torch.Tensor, device: str, *, mirrored: bool = True
+    network: torch.nn.Module, inputs: torch.Tensor, device: str, *, tta_flip: bool = True
 ) -> torch.Tensor:
-    """Probability (N, size, size) for inputs (N, C, size, size), averaged with that of the mirrored head.
+    """Predict a probability (N, size, size) for inputs (N, C, size, size), averaged with the mirrored head's.
 
     Mirrored are only slices in which something was seen: in the others the mean stays far from a tumour's.
     Where a GPU's memory is not enough for all at once, they go one half after the other.
@@ -125,7 +125,7 @@ def predict(
         with torch.inference_mode(), autocast(device):
             probability: torch.Tensor = network(inputs)[:, 0].float()
             seen = probability.amax((1, 2)) >= _SEEN
-            if mirrored and seen.any():
+            if tta_flip and seen.any():
                 other = network(inputs[seen].flip(-1)).flip(-1)[:, 0]
                 probability[seen] = (probability[seen] + other) / 2
             return probability.cpu()
@@ -133,4 +133,4 @@ def predict(
         if len(inputs) == 1:
             raise
     halves = inputs.tensor_split(2)
-    return torch.cat([predict(network, half, device, mirrored=mirrored) for half in halves])
+    return torch.cat([predict(network, half, device, tta_flip=tta_flip) for half in halves])

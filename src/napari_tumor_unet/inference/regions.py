@@ -1,4 +1,4 @@
-"""A probability to a mask, and a mask to its connected regions: faces, edges or corners touching."""
+"""Threshold a probability to a mask; find and drop connected regions, by faces, edges or corners."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_TOUCHING = np.ones((3, 3, 3), bool)
-
 
 @dataclass(frozen=True)
 class Region:
@@ -18,7 +16,7 @@ class Region:
     Attributes
     ----------
     voxels, slices : int
-        How many.
+        Numbers of them in the region.
     largest_slice : int
         Index of the slice with most of it.
     seed : tuple of int
@@ -39,7 +37,7 @@ class Dropped(NamedTuple):
 
 
 def threshold_mask(probability: NDArray[np.uint8], threshold: float) -> NDArray[np.uint8]:
-    """The mask, 0 and 1, of a probability from 0 to 255."""
+    """Make the mask, 0 and 1, of a probability from 0 to 255."""
     return (probability >= _lowest(threshold)).astype(np.uint8)
 
 
@@ -64,8 +62,8 @@ def drop_faint_regions(
     -------
     Dropped
     """
-    box = _box(mask)
-    regions, n = _label(mask[box])
+    box = box_around(mask)
+    regions, n = label_regions(mask[box])
     inside = regions > 0
     excess = probability[box][inside].astype(np.int64) - (_lowest(threshold) - 1)
     weights = np.bincount(regions[inside], excess, minlength=1)
@@ -74,22 +72,22 @@ def drop_faint_regions(
 
 def drop_small_regions(mask: NDArray[np.uint8], fewest: int) -> Dropped:
     """Remove regions of fewer voxels from a mask (Z, Y, X), in place."""
-    box = _box(mask)
-    regions, n = _label(mask[box])
+    box = box_around(mask)
+    regions, n = label_regions(mask[box])
     return _drop(mask, box, regions, n, np.bincount(regions.ravel()) < fewest)
 
 
 def count_regions(mask: NDArray[np.uint8]) -> int:
-    """How many regions a mask (Z, Y, X) has."""
-    return _label(mask[_box(mask)])[1]
+    """Count the regions of a mask (Z, Y, X)."""
+    return label_regions(mask[box_around(mask)])[1]
 
 
 def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
-    """The regions of a mask (Z, Y, X), the largest first; of very many the largest ``most``."""
+    """Find the regions of a mask (Z, Y, X), the largest first; of very many the largest ``most``."""
     from scipy import ndimage
 
-    box = _box(mask)
-    labels, _ = _label(mask[box])
+    box = box_around(mask)
+    labels, _ = label_regions(mask[box])
     sizes = np.bincount(labels.ravel())[1:]
     boxes = ndimage.find_objects(labels)
     return [
@@ -99,27 +97,36 @@ def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
 
 
 def voxels_of(mask: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.intp], ...]:
-    """Indices (z, y, x) of a region's voxels; empty if its seed is no longer in the mask."""
-    box = _box(mask)
-    labels, _ = _label(mask[box])
+    """Return the indices (z, y, x) of a region's voxels; empty if its seed is no longer in the mask."""
+    box = box_around(mask)
+    labels, _ = label_regions(mask[box])
     seed = tuple(i - part.start for i, part in zip(region.seed, box, strict=True))
     inside = all(0 <= i < n for i, n in zip(seed, labels.shape, strict=True))
     label = labels[seed] if inside else 0
-    found = np.nonzero(labels == label) if label else tuple(np.zeros(0, np.intp) for _ in range(3))
-    return tuple(i + part.start for i, part in zip(found, box, strict=True))
+    voxels = np.nonzero(labels == label) if label else tuple(np.zeros(0, np.intp) for _ in range(3))
+    return tuple(i + part.start for i, part in zip(voxels, box, strict=True))
 
 
-def _label(mask: NDArray[np.uint8 | np.bool_]) -> tuple[NDArray[np.int32], int]:
-    """The regions of a mask, numbered, and how many."""
+def box_around(mask: NDArray[np.bool_ | np.uint8]) -> tuple[slice, ...]:
+    """Find the smallest box around a mask, as labelling air takes time; one voxel where the mask is empty."""
+    box = []
+    for axis in range(mask.ndim):
+        there = np.flatnonzero(mask.any(axis=tuple(set(range(mask.ndim)) - {axis})))
+        box.append(slice(int(there[0]), int(there[-1]) + 1) if len(there) else slice(0, 1))
+    return tuple(box)
+
+
+def label_regions(mask: NDArray[np.uint8 | np.bool_]) -> tuple[NDArray[np.int32], int]:
+    """Label the regions of a mask by number, and count them."""
     from scipy import ndimage  # importing it takes longer than a panel may take to open
 
-    labels, n = ndimage.label(mask, _TOUCHING)
+    labels, n = ndimage.label(mask, np.ones((3,) * mask.ndim, bool))
     return labels, int(n)
 
 
 def _drop(
     mask: NDArray[np.uint8],
-    box: tuple[slice, slice, slice],
+    box: tuple[slice, ...],
     regions: NDArray[np.int32],
     n: int,
     unwanted: NDArray[np.bool_],
@@ -132,7 +139,7 @@ def _drop(
 
 
 def _lowest(threshold: float) -> int:
-    """The lowest probability, of 255, that a threshold lets in; never 0."""
+    """Return the lowest probability, of 255, that a threshold lets in; never 0."""
     return max(1, round(threshold * 255))
 
 
@@ -146,12 +153,3 @@ def _region(part: NDArray[np.bool_], start: list[int]) -> Region:
         largest_slice=start[0] + z,
         seed=(start[0] + z, start[1] + int(y), start[2] + int(x)),
     )
-
-
-def _box(mask: NDArray[np.uint8]) -> tuple[slice, slice, slice]:
-    """The smallest box around all of a mask, as labelling air takes time; a voxel where it is empty."""
-    edges = []
-    for axis in range(3):
-        there = np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis})))
-        edges.append(slice(int(there[0]), int(there[-1]) + 1) if len(there) else slice(0, 1))
-    return edges[0], edges[1], edges[2]

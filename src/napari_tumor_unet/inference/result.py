@@ -1,4 +1,4 @@
-"""What a segmentation tells and gives; importing it costs no torch, so napari's own process can read it."""
+"""The events and the result of a segmentation; importing them costs no torch."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Slices:
 
 @dataclass(frozen=True)
 class Warned:
-    """What speaks against trusting a run's result: sentences, told before its slices come."""
+    """Reasons not to trust a run's result, as sentences; they come after the first slice."""
 
     texts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What is in a mask.
+    """Size of the tumour in a mask.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ _KEYS = {"min_region_weight": "smallest_region"}
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a mask came from; it names no patient and no path."""
+    """How a mask was made; no patient and no path is named."""
 
     model: str
     model_hash: str
@@ -110,7 +110,7 @@ class Segmentation:
     findings : Findings
     provenance : Provenance
     warnings : tuple of str
-        Why it may not be worth much; empty where nothing speaks against it.
+        Reasons not to trust the result; empty where nothing speaks against it.
     """
 
     probability: NDArray[np.uint8]
@@ -120,7 +120,7 @@ class Segmentation:
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Findings, warnings and provenance, as a sidecar file holds them."""
+        """Return findings, warnings and provenance, as a sidecar file holds them."""
         return {
             "findings": dataclasses.asdict(self.findings),
             "warnings": list(self.warnings),

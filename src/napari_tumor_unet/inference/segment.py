@@ -1,4 +1,4 @@
-"""What a notebook calls."""
+"""Segment one scan: what a notebook calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which slices of a segmentation are worth a look: where its probability says that voxels are wrong."""
+"""Uncertainty: which slices of a segmentation are worth a look, by the probability that voxels are wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _VALUES = np.arange(256, dtype=np.uint8)
 
 
 def expected_errors(probability: NDArray[np.uint8], threshold: float) -> NDArray[np.float64]:
-    """How many voxels of each slice are probably wrong.
+    """Estimate how many voxels of each slice are wrong.
 
     If a probability p is calibrated, a voxel that is called tumour is wrong with 1 - p, and one that is
     called free with p. Networks are surer than they are right: in 17 held-out LGG patients the bundled model
@@ -38,7 +38,7 @@ def expected_errors(probability: NDArray[np.uint8], threshold: float) -> NDArray
 
 
 def most_doubtful(errors: NDArray[np.float64], share: float = 0.95, least: float = 1.0) -> tuple[int, ...]:
-    """The doubtful slices, the most doubtful first.
+    """Rank the doubtful slices, the most doubtful first.
 
     They are the fewest that together hold a share of all expected errors, without those that hold hardly
     any. In the same patients these are 11 slices of 31 (median), with 96 % of the true errors.

@@ -41,7 +41,7 @@ _DENIED = re.compile(r"(?:^|.*[\W_])(?:un|non?|not|without|applied)(?:[\W_].*)?"
 
 def format_of(path: Path) -> Format:
     """Decide the format of a file or folder by names and first bytes; quick, whatever it holds."""
-    with suppress(OSError):  # told when it is read
+    with suppress(OSError):  # reading reports it
         if path.is_dir():
             return "DICOM" if not looks_like_slices(path) and looks_like_dicom(path) else "slices"
     return FORMATS.get(ending_of(path)) or ("DICOM" if looks_like_dicom(path) else "")

@@ -1,4 +1,4 @@
-"""The files that one scan is in, and those of many patients in a folder."""
+"""Find the files of one scan, and the scans and masks of many patients in a folder."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from napari_tumor_unet.scan.sequence_names import (
 
 @dataclass(frozen=True)
 class ScanFiles:
-    """The files of one scan.
+    """Files of one scan.
 
     Attributes
     ----------
     path : Path
-        FLAIR, or all sequences in one: what the scan is named after.
+        FLAIR, or all sequences in one; the scan is named after it.
     others : mapping of {"pre", "post"} to Path
         Sequences in files of their own.
     problem : str
-        One sentence that says why it cannot be read, where that is known.
+        One sentence that says why the scan cannot be read, where that is known.
     alone : bool
-        Whether FLAIR is all that is wanted of a file or folder with all sequences.
+        Whether to leave out all sequences but FLAIR.
     """
 
     path: Path
@@ -54,12 +54,12 @@ class ScanFiles:
         return format_of(self.path)
 
     def read(self) -> Scan:
-        """Read them as one scan on FLAIR's grid.
+        """Read the files as one scan on FLAIR's grid.
 
         Raises
         ------
         ScanError
-            If one cannot be read, or holds labels, or they do not belong together.
+            If a file cannot be read or holds labels, or the files do not belong together.
         """
         if self.problem:
             raise ScanError(self.problem)
@@ -72,18 +72,18 @@ class ScanFiles:
 
 
 def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = False) -> list[ScanFiles]:
-    """The scans in a folder and the folders in it, each with the sequences that lie beside it.
+    """Find the scans in a folder and the folders in it, each with the sequences that lie beside it.
 
     In a folder where a file is named after a sequence, the names count: each FLAIR is a scan, the T1 of the
-    same patient belong to it, and all else is left out. In others each file is a scan. A DICOM folder is one,
-    whatever it is called.
+    same patient belong to it, and other files are left out. In other folders each file is a scan. A DICOM
+    folder is one scan, whatever its name.
 
     Parameters
     ----------
     folder : Path
     pattern : str
-        Which files are FLAIR, as ``*_flair.nii.gz`` or ``flair/*.nii``, at any depth; by default their names
-        tell.
+        Which files are FLAIR, as ``*_flair.nii.gz`` or ``flair/*.nii``, at any depth; by default those named
+        so.
     flair_alone : bool
         Leave the T1 out, also of files that hold all sequences.
 
@@ -93,13 +93,13 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
         If there is none.
     """
     beside: dict[Path, list[Path]] = defaultdict(list)
-    found: list[ScanFiles] = []
+    scans: list[ScanFiles] = []
     for path in find_scans(folder):
         files = ScanFiles(path, alone=flair_alone)
         if files.format != "DICOM":
             beside[path.parent].append(path)
         elif _matches(path.relative_to(folder), pattern):
-            found.append(files)  # its headers tell, not its name
+            scans.append(files)  # its headers tell, not its name
     for paths in beside.values():
         named = {path: sequence_named(scan_name(path)) for path in paths}
         flairs = {path for path, sequence in named.items() if sequence == "flair"}
@@ -107,53 +107,52 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
         if pattern:
             chosen = {path for path in paths if _matches(path.relative_to(folder), pattern)}
         for patient in _by_patient(paths, flairs | chosen):
-            scans = [path for path in patient if path in chosen]
+            flair_files = [path for path in patient if path in chosen]
             t1 = [path for path in patient if named[path] in ("pre", "post") and path not in chosen]
-            if flair_alone:
-                found += [ScanFiles(path, alone=True) for path in scans]
-            else:
-                found += [_with_others(path, t1, scans) for path in scans]
-            if t1 and not scans and not pattern:
+            for path in flair_files:
+                alone = ScanFiles(path, alone=True)
+                scans.append(alone if flair_alone else _with_others(path, t1, flair_files))
+            if t1 and not flair_files and not pattern:
                 problem = f"{t1[0].name} has no FLAIR beside it; the model needs one."
-                found.append(ScanFiles(t1[0], problem=problem))
-    if not found:
+                scans.append(ScanFiles(t1[0], problem=problem))
+    if not scans:
         raise ScanError(f"{scan_name(folder)} holds no scan that matches {pattern}.")
-    return found
+    return scans
 
 
 def find_scans(folder: Path) -> list[Path]:
-    """The scans in a folder and the folders in it: files that are no masks, folders of slices, DICOM studies.
+    """Find the scans in a folder and the folders in it: files but masks, folders of slices, DICOM studies.
 
-    Of a DICOM study this is the folder that holds all its series.
+    The path of a DICOM study is the folder that holds all its series.
 
     Raises
     ------
     ScanError
         If there is none.
     """
-    found: list[Path] = []
+    scans: list[Path] = []
     studies: dict[str, int] = {}
-    for place, folders, files in os.walk(folder):
-        path = Path(place)
+    for name, folders, files in os.walk(folder):
+        path = Path(name)
         if slice_folder.holds_slices(path):
-            found.append(path)
+            scans.append(path)
             folders.clear()
             continue
         folders.sort()
         if (image := first_image(path)) and image.parent == path:
-            i = studies.setdefault(study_of(image) or place, len(found))
-            if i < len(found):
-                found[i] = Path(os.path.commonpath([found[i], path]))
+            i = studies.setdefault(study_of(image) or name, len(scans))
+            if i < len(scans):
+                scans[i] = Path(os.path.commonpath([scans[i], path]))
             else:
-                found.append(path)
-        found += [path / n for n in sorted(files) if _is_scan_name(path / n)]
-    if not found:
+                scans.append(path)
+        scans += [path / n for n in sorted(files) if _is_scan_name(path / n)]
+    if not scans:
         raise ScanError(f"{folder.name} holds no scan: no file of {KNOWN}, no folder of slices and no DICOM.")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(scans))
 
 
 def find_masks(folder: Path) -> list[Path]:
-    """The mask files in a folder, and the folders in it that hold ``_mask`` slices.
+    """Find the mask files in a folder, and the folders in it that hold ``_mask`` slices.
 
     Where some files say by their names that they are masks, the others are taken for scans.
 
@@ -168,14 +167,14 @@ def find_masks(folder: Path) -> list[Path]:
         raise ScanError(f"{folder.name} cannot be read: {error.strerror}.") from error
     files = [path for path in entries if path.is_file() and ending_of(path)]
     named = [path for path in files if is_mask_name(path)]
-    found = (named or files) + [path for path in entries if path.is_dir() and slice_folder.holds_masks(path)]
-    if not found:
+    masks = (named or files) + [path for path in entries if path.is_dir() and slice_folder.holds_masks(path)]
+    if not masks:
         raise ScanError(f"{folder.name} holds no mask: no file of {KNOWN}.")
-    return found
+    return masks
 
 
 def _by_patient(paths: list[Path], flairs: set[Path]) -> Iterable[list[Path]]:
-    """Files that lie beside each other, by what their names say of the patient."""
+    """Group files of one folder by the patient that their names tell."""
     patients: dict[str, list[Path]] = defaultdict(list)
     alone = scan_name(next(iter(flairs))) if len(flairs) == 1 else None
     for path in paths:
@@ -187,8 +186,8 @@ def _by_patient(paths: list[Path], flairs: set[Path]) -> Iterable[list[Path]]:
 
 
 def _with_others(flair: Path, t1: list[Path], flairs: list[Path]) -> ScanFiles:
-    """A FLAIR with the T1 of its patient, who may have several."""
-    # Of a name with several endings that of the FLAIR counts, so it comes last.
+    """Choose the T1 of a FLAIR among those of its patient."""
+    # Of files that differ in the ending alone the one with FLAIR's counts, so it comes last.
     by_name = {scan_name(path): path for path in sorted(t1, key=lambda path: path.suffix == flair.suffix)}
     if len(flairs) > 1 and by_name:
         by_name = {n: path for n, path in by_name.items() if stem_of(n) == stem_of(scan_name(flair))}
@@ -196,12 +195,12 @@ def _with_others(flair: Path, t1: list[Path], flairs: list[Path]) -> ScanFiles:
             other = next(path for path in flairs if path != flair)
             return ScanFiles(
                 flair,
-                problem=f"Which T1 belongs to {flair.name} cannot be told, as {other.name} lies beside it; "
+                problem=f"It is unclear which T1 belongs to {flair.name}, as {other.name} lies beside it; "
                 "give FLAIR and the T1 by themselves.",
             )
-    told = find_sequences(by_name, flair=scan_name(flair))
-    others = {sequence: by_name[name] for sequence, name in told.names.items() if name in by_name}
-    return ScanFiles(flair, others, told.unclear)
+    named = find_sequences(by_name, flair=scan_name(flair))
+    others = {sequence: by_name[name] for sequence, name in named.names.items() if name in by_name}
+    return ScanFiles(flair, others, named.unclear)
 
 
 def _matches(path: Path, pattern: str) -> bool:

@@ -1,8 +1,7 @@
-"""Where a file keeps its voxels, as its header says: NRRD, MetaImage.
+"""Read where NRRD and MetaImage files keep their voxels, and refuse headers that SimpleITK must not see.
 
-SimpleITK believes headers: it fills what is missing with zeros, allocates what a header declares, follows
-an ``.mhd`` to any file of the disk, and dies with the whole process of some that are damaged. So a header
-is looked at here first.
+SimpleITK believes headers: it fills missing voxels with zeros, allocates what a header declares, follows an
+``.mhd`` to any file of the disk, and ends the whole process at some that are damaged.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from napari_tumor_unet.io.truncation import Stored, opened
+from napari_tumor_unet.io.truncation import StoredVoxels, opened
 from napari_tumor_unet.scan import ScanError
 
 _LONGEST_HEADER = 1 << 20
@@ -25,7 +23,7 @@ _LONGEST_FIELD = 500  # of NRRD, as its library writes its errors into buffers t
 _NRRD_OTHERS = re.compile(r"[^:]+:=")  # pairs that are no fields
 
 
-def read_header(path: Path, kind: str) -> Stored:
+def read_header(path: Path, kind: str) -> StoredVoxels:
     """Read a header of a kind of file, "NRRD" or "MetaImage".
 
     Raises
@@ -33,13 +31,13 @@ def read_header(path: Path, kind: str) -> Stored:
     ScanError
         If the file cannot be read, is of another kind, or keeps its voxels in a way that is not read.
     """
-    with damage_told(path, kind), opened(path) as file:
+    with as_scan_error(path, kind), opened(path) as file:
         return {"NRRD": _nrrd, "MetaImage": _metaimage}[kind](path, file)
 
 
 @contextmanager
-def damage_told(path: Path, kind: str) -> Iterator[None]:
-    """Tell in one sentence what a parser has against a file of a kind."""
+def as_scan_error(path: Path, kind: str) -> Iterator[None]:
+    """Turn a parser's error about a file of a kind into one sentence."""
     try:
         str(path).encode()  # of another name SimpleITK ends the process
         yield
@@ -59,18 +57,18 @@ def sheared(name: str) -> ScanError:
 
 
 def check_spacing(name: str, spacing: Iterable[float]) -> None:
-    """Refuse distances between voxels that cannot be.
+    """Check that the distances between voxels are possible.
 
     Raises
     ------
     ScanError
-        If one is not positive, or no number.
+        If a distance is not positive, or no number.
     """
     if not all(math.isfinite(distance) and distance > 0 for distance in spacing):
         raise ScanError(f"{name} has an impossible voxel spacing: {', '.join(map(str, spacing))}.")
 
 
-def _nrrd(path: Path, file: BinaryIO) -> Stored:
+def _nrrd(path: Path, file: BinaryIO) -> StoredVoxels:
     if not file.readline(80).startswith(b"NRRD000"):
         raise ValueError
     fields: dict[str, str] = {}
@@ -90,19 +88,18 @@ def _nrrd(path: Path, file: BinaryIO) -> Stored:
         raise ScanError(f"{path.name} has its voxels encoded as {encoding[:20]}; save it as raw or gzip.")
     data = fields.get("datafile")
     skip = int(fields.get("byteskip", 0))
-    stored = Stored(
+    return StoredVoxels(
         path if data is None else _beside(path, data),
-        file.tell() if data is None else 0,
+        None if skip < 0 else file.tell() if data is None else 0,
         max(skip, 0),
         encoding != "raw",
         axes=int(fields["dimension"]),
         in_mm=not fields.keys().isdisjoint(("spacings", "spacedirections")),
         oriented="spacedirections" in fields,
     )
-    return stored if skip >= 0 else replace(stored, start=None)
 
 
-def _metaimage(path: Path, file: BinaryIO) -> Stored:
+def _metaimage(path: Path, file: BinaryIO) -> StoredVoxels:
     fields: dict[str, str] = {}
     for line in _lines(file):
         key, value = re.split("[=:]", line, maxsplit=1)
@@ -126,16 +123,15 @@ def _metaimage(path: Path, file: BinaryIO) -> Stored:
     local = data.lower() == "local"
     start = int(fields.get("HeaderSize", 0)) or (file.tell() if local else 0)
     packed = fields.get("CompressedDataSize")
-    stored = Stored(
+    return StoredVoxels(
         path if local else _beside(path, data),
-        start,
+        None if start < 0 else start,
         compressed=fields.get("CompressedData", "False")[:1] in "Tt1",
         packed=None if packed is None else int(packed),
         axes=axes,
         in_mm=spacing is not None,
         oriented=not fields.keys().isdisjoint(("TransformMatrix", "Rotation", "Orientation")),
     )
-    return stored if start >= 0 else replace(stored, start=None)
 
 
 _COUNTS = {
@@ -148,7 +144,7 @@ _COUNTS = {
 
 
 def _lines(file: BinaryIO) -> Iterator[str]:
-    """The lines of a header without their ends, to the end of the file; one that goes on and on is none."""
+    """Yield the lines of a header without their ends; one that goes on and on is no header."""
     while file.tell() < _LONGEST_HEADER:
         line = file.readline(_LONGEST_HEADER)
         if not line:
@@ -168,7 +164,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _beside(path: Path, name: str) -> Path:
-    """The file beside a header that holds its voxels; a header may not name another place of the disk."""
+    """Return the file beside a header that holds its voxels; a header may name no other folder."""
     name = name.removeprefix("./")
     if re.match(r"LIST\b", name) or re.search(r"%\d*d", name):
         raise ScanError(f"{path.name} has its voxels in several files; save it as one.")

@@ -1,4 +1,4 @@
-"""Files that SimpleITK reads as one volume: NIfTI, NRRD, MetaImage."""
+"""Read and write files of one volume with SimpleITK: NIfTI, NRRD, MetaImage."""
 
 from __future__ import annotations
 
@@ -17,29 +17,16 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.io import nifti
 from napari_tumor_unet.io.file_names import ending_of
-from napari_tumor_unet.io.header_check import check_spacing, damage_told, read_header, sheared
+from napari_tumor_unet.io.header_check import as_scan_error, check_spacing, read_header, sheared
 from napari_tumor_unet.io.orient import as_stored, to_axial
-from napari_tumor_unet.io.truncation import Stored, check_whole
+from napari_tumor_unet.io.truncation import StoredVoxels, check_whole
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a shell is for the user's results
 
 _READERS = {"NRRD": "NrrdImageIO", "MetaImage": "MetaImageIO"}
-_TYPES = {
-    getattr(sitk, f"sitk{name}"): np.dtype(name.lower())
-    for name in [
-        "UInt8",
-        "UInt16",
-        "UInt32",
-        "UInt64",
-        "Int8",
-        "Int16",
-        "Int32",
-        "Int64",
-        "Float32",
-        "Float64",
-    ]
-}
+_INTEGERS = [f"{sign}Int{bits}" for sign in ("U", "") for bits in (8, 16, 32, 64)]
+_TYPES = {getattr(sitk, f"sitk{name}"): np.dtype(name.lower()) for name in (*_INTEGERS, "Float32", "Float64")}
 
 
 def read_volume(path: Path, name: str, kind: str) -> Scan:
@@ -50,7 +37,7 @@ def read_volume(path: Path, name: str, kind: str) -> Scan:
     ScanError
         If the file is damaged, of another format than its ending says, or no single volume.
     """
-    with damage_told(path, kind):
+    with as_scan_error(path, kind):
         image, stored = _read_nifti(path) if kind == "NIfTI" else _read(path, kind)
     while image.GetDimension() > 3:
         image = image[..., 0]
@@ -65,7 +52,7 @@ def write_volume_mask(path: Path, kind: str, mask: NDArray[np.unsignedinteger[An
     Raises
     ------
     RuntimeError, ScanError
-        If it cannot be written, or not whole.
+        If the mask cannot be written, or not whole.
     """
     geometry = scan.geometry or Geometry(scan.spacing)
     image = as_stored(mask, geometry)
@@ -81,7 +68,7 @@ def write_volume_mask(path: Path, kind: str, mask: NDArray[np.unsignedinteger[An
     check_whole(stored, mask.nbytes)  # a full disk is no error to SimpleITK
 
 
-def _read_nifti(path: Path) -> tuple[sitk.Image, Stored]:
+def _read_nifti(path: Path) -> tuple[sitk.Image, StoredVoxels]:
     header, stored = nifti.read_header(path)
     reader = nifti.information_of(header)
     _check_header(reader, path.name)
@@ -93,7 +80,7 @@ def _read_nifti(path: Path) -> tuple[sitk.Image, Stored]:
     return image, stored
 
 
-def _read(path: Path, kind: str) -> tuple[sitk.Image, Stored]:
+def _read(path: Path, kind: str) -> tuple[sitk.Image, StoredVoxels]:
     stored = read_header(path, kind)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(_READERS[kind])
@@ -119,14 +106,14 @@ def _lower_case(path: Path) -> Iterator[Path]:
 def _check_header(reader: sitk.ImageFileReader, name: str) -> None:
     size, spacing = reader.GetSize(), reader.GetSpacing()
     if reader.GetPixelIDValue() not in _TYPES:
-        raise ScanError(f"{name} holds several values a voxel; give one file for each sequence.")
+        raise ScanError(f"{name} holds several values per voxel; give one file per sequence.")
     if math.prod(size[3:]) > 1:
-        raise ScanError(f"{name} holds {math.prod(size[3:])} volumes; give one file for each sequence.")
+        raise ScanError(f"{name} holds {math.prod(size[3:])} volumes; give one file per sequence.")
     if len(size) < 2:
         raise ScanError(f"{name} is one-dimensional; a scan has slices.")
     check_spacing(name, spacing)
     if not np.isfinite(reader.GetOrigin()).all():
-        raise ScanError(f"{name} does not say where its voxels lie: its origin is no number.")
+        raise ScanError(f"{name} does not say where its voxels lie: its origin is not finite.")
     direction = np.reshape(reader.GetDirection(), (len(size), len(size)))
     if not np.allclose(direction @ direction.T, np.eye(len(size)), atol=1e-3):
         raise sheared(name)

@@ -1,4 +1,4 @@
-"""Whether voxels are labels: a mask, or regions by number."""
+"""Recognise labels, a mask or numbered regions, and convert them to integers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ _HIGHEST = 1 << 16  # of an image that is looked at for few values
 
 
 def is_labels(path: Path, scan: Scan) -> bool:
-    """Whether a file holds labels: it says so by its name, or has whole numbers of few values, 0 among them.
+    """Tell whether a file holds labels: whole numbers, and by its name or of few values with 0 among them.
 
     Parameters
     ----------
     path : Path
-        Whose name may say it.
     scan : Scan
-        What was read from it.
+        The scan that was read from the file.
     """
     if len(scan.sequences) > 1:
         return False
@@ -33,12 +32,12 @@ def is_labels(path: Path, scan: Scan) -> bool:
 
 
 def as_labels(scan: Scan, file: str) -> Scan:
-    """The same with whole numbers for voxels, of a file of this name.
+    """Convert the voxels of a file to whole numbers.
 
     Raises
     ------
     ScanError
-        If they are none.
+        If they are no whole numbers.
     """
     voxels = np.asarray(scan.sequences["flair"])
     if not _are_whole(voxels):
@@ -48,12 +47,12 @@ def as_labels(scan: Scan, file: str) -> Scan:
 
 
 def as_small_labels(labels: NDArray[Any], name: str) -> NDArray[np.unsignedinteger[Any]]:
-    """Labels of the smallest unsigned integers that hold them.
+    """Convert labels to the smallest unsigned integers that hold them.
 
     Raises
     ------
     ScanError
-        If some are negative, or no whole numbers.
+        If labels are negative, or no whole numbers.
     """
     if labels.dtype == np.uint8:
         return labels
@@ -74,14 +73,14 @@ def _are_whole(voxels: NDArray[Any]) -> bool:
 
 
 def _are_few(voxels: NDArray[Any]) -> bool:
-    """Whether these are whole numbers from 0 on, of two to a few values; soon known of a scan."""
+    """Tell whether voxels are whole numbers from 0 on, of two to a few values; soon decided for a scan."""
     if voxels.dtype.kind not in "buif" or voxels.min() != 0 or not 0 < voxels.max() < _HIGHEST:
         return False
-    there = np.zeros(int(voxels.max()) + 1, bool)
+    present = np.zeros(int(voxels.max()) + 1, bool)
     for plane in voxels:
         if voxels.dtype.kind == "f" and (plane != plane.round()).any():
             return False
-        there |= np.bincount(plane.ravel().astype(np.int64), minlength=len(there)) > 0
-        if np.count_nonzero(there) > _FEW:
+        present |= np.bincount(plane.ravel().astype(np.int64), minlength=len(present)) > 0
+        if np.count_nonzero(present) > _FEW:
             return False
     return True

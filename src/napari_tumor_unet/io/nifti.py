@@ -1,4 +1,4 @@
-"""NIfTI: nibabel reads the header, SimpleITK says what it means for the geometry."""
+"""Read and write NIfTI: nibabel reads the header, and SimpleITK the geometry from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io.header_check import check_spacing
-from napari_tumor_unet.io.truncation import Stored, opened, read_whole
+from napari_tumor_unet.io.truncation import StoredVoxels, opened, read_whole
 from napari_tumor_unet.scan import ScanError
 
 if TYPE_CHECKING:
@@ -24,15 +24,15 @@ _LARGEST_SIDE = (1 << 15) - 1
 _CODES = ("qform_code", "sform_code")
 
 
-def read_header(path: Path) -> tuple[nibabel.Nifti1Header, Stored]:
-    """Read the header of a NIfTI-1 or NIfTI-2 file, and where the voxels lie.
+def read_header(path: Path) -> tuple[nibabel.Nifti1Header, StoredVoxels]:
+    """Read the header of a NIfTI-1 or NIfTI-2 file, and where in the file the voxels are.
 
     Raises
     ------
     ScanError
         If the spacing or the orientation is impossible.
     ValueError
-        If it is no such header.
+        If the file has no such header.
     """
     import nibabel  # napari starts without it
 
@@ -56,13 +56,12 @@ def read_header(path: Path) -> tuple[nibabel.Nifti1Header, Stored]:
     if header["bitpix"] < 1:
         raise ValueError("no size of a voxel")
     check_spacing(path.name, header["pixdim"][1 : 1 + min(axes, 3)].tolist())
-    place = [header[key] for key in ("quatern_b", "quatern_c", "quatern_d")]
-    place += [header[f"qoffset_{axis}"] for axis in "xyz"]
-    place += [header[f"srow_{axis}"] for axis in "xyz"]
-    if any(header[code] for code in _CODES) and not np.isfinite(np.hstack(place)).all():
-        raise ScanError(f"{path.name} does not say where its voxels lie: its orientation is no number.")
+    keys = [f"{key}_{axis}" for axis in "xyz" for key in ("qoffset", "srow")]
+    orientation = [header[key] for key in ("quatern_b", "quatern_c", "quatern_d", *keys)]
+    if any(header[code] for code in _CODES) and not np.isfinite(np.hstack(orientation)).all():
+        raise ScanError(f"{path.name} does not say where its voxels lie: its orientation is not finite.")
     oriented = any(header[code] > 0 for code in _CODES)
-    stored = Stored(path, 0, int(header["vox_offset"]), compressed, axes=axes, oriented=oriented)
+    stored = StoredVoxels(path, 0, int(header["vox_offset"]), compressed, axes=axes, oriented=oriented)
     return header, stored
 
 
@@ -74,7 +73,7 @@ def information_of(header: nibabel.Nifti1Header) -> sitk.ImageFileReader:
     ScanError
         If a side is longer than NIfTI-1 can say.
     RuntimeError
-        SimpleITK's, where it does not read such a header.
+        If SimpleITK does not read such a header.
     """
     import nibabel
 
@@ -95,13 +94,13 @@ def information_of(header: nibabel.Nifti1Header) -> sitk.ImageFileReader:
     return reader
 
 
-def read_voxels(header: nibabel.Nifti1Header, stored: Stored, kind: np.dtype[Any]) -> NDArray[Any]:
+def read_voxels(header: nibabel.Nifti1Header, stored: StoredVoxels, kind: np.dtype[Any]) -> NDArray[Any]:
     """Read the voxels (..., Z, Y, X) as a type, scaled as the header says, unpacked once.
 
     Raises
     ------
     ScanError
-        If they are not all there.
+        If voxels are missing.
     """
     stored_kind = header.get_data_dtype()
     shape = tuple(int(n) for n in header.get_data_shape())[::-1]

@@ -1,4 +1,4 @@
-"""Volumes to axial order and masks back, permuted and flipped alone, the geometry whole."""
+"""Reorient volumes to axial order and masks back, by permuting and flipping axes alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AXIAL = "LPS"  # axes towards left, posterior, superior: front up, the patient'
 
 
 def to_axial(image: sitk.Image) -> tuple[NDArray[np.generic], Geometry]:
-    """The voxels (Z, Y, X) of an image of three axes in the nearest axial order, and where they lie."""
+    """Turn an image of three axes to the nearest axial order: return voxels (Z, Y, X) and their geometry."""
     orientation = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
     image = sitk.DICOMOrient(image, _AXIAL)
     x, y, z = image.GetSpacing()
@@ -23,7 +23,7 @@ def to_axial(image: sitk.Image) -> tuple[NDArray[np.generic], Geometry]:
 
 
 def as_stored(mask: NDArray[Any], geometry: Geometry) -> sitk.Image:
-    """A mask in its place, turned to the axes of its scan's file; by NumPy, several times as fast as ITK."""
+    """Turn a mask to the axes of its scan's file, by NumPy: several times as fast as ITK."""
     voxel = as_image(np.zeros((1, 1, 1), np.uint8), geometry)
     first = [0, 0, 0]
     if geometry.stored_orientation:
@@ -45,7 +45,7 @@ def as_stored(mask: NDArray[Any], geometry: Geometry) -> sitk.Image:
 
 
 def as_image(voxels: NDArray[Any], geometry: Geometry) -> sitk.Image:
-    """An array (Z, Y, X) in its place, its axes as they are."""
+    """Make an image of an array (Z, Y, X) with its geometry, axes as they are."""
     image = sitk.GetImageFromArray(voxels)
     z, y, x = geometry.spacing
     image.SetSpacing((x, y, z))

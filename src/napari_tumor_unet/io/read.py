@@ -25,12 +25,12 @@ def read_scan(path: str | Path, series: str | int | None = None) -> Scan:
         DICOM folder: its FLAIR, with T1 before and after contrast of the same study brought to FLAIR's grid.
         A single DICOM file stands for its series alone.
     series : str or int, optional
-        Which series of a DICOM folder, by name or number, where this cannot be told.
+        The series of a DICOM folder, by name or number, where it is unclear.
 
     Raises
     ------
     ScanError
-        If there is nothing, nothing known, something damaged, or more than one scan.
+        If there is no such path, no known format, a damaged file, or more than one scan.
     """
     path = Path(path).expanduser()
     return read_as(path, format_of(path), series)
@@ -60,7 +60,7 @@ def read_mask(path: str | Path) -> NDArray[np.integer]:
 
 
 def read_labels(path: str | Path) -> Scan:
-    """Read labels as :func:`read_mask` does, as FLAIR, with what the file says of where they lie.
+    """Read labels as :func:`read_mask` does, as a scan with their geometry.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Folders of slices as in the LGG data set: ``<patient>_<n>.tif``, with ``<patient>_<n>_mask.tif``."""
+"""Read folders of slices as in the LGG data set: ``<patient>_<n>.tif`` and ``<patient>_<n>_mask.tif``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOOKED_AT = 500  # entries of a folder, before it is declined
 
 
 def looks_like_slices(folder: Path) -> bool:
-    """Whether a folder holds such slices, from its first entries alone: quick for any folder."""
+    """Tell from a folder's first entries whether it holds such slices; quick for any folder."""
     try:
         with os.scandir(folder) as entries:
             return any(_SLICE.fullmatch(entry.name) for entry in islice(entries, _LOOKED_AT))
@@ -29,7 +29,7 @@ def looks_like_slices(folder: Path) -> bool:
 
 
 def holds_slices(folder: Path) -> bool:
-    """Whether files of a folder are slices of one scan or of several, and not stacks that are named alike."""
+    """Tell whether files of a folder are slices of scans, and not stacks that are named alike."""
     slices = [match for name in sorted(os.listdir(folder)) if (match := _SLICE.fullmatch(name))]
     patients = Counter(match["patient"] for match in slices)
     several = next((match.string for match in slices if patients[match["patient"]] > 1), None)
@@ -37,23 +37,23 @@ def holds_slices(folder: Path) -> bool:
         return False
     try:
         shape = tifffile.TiffFile(folder / several).series[0].shape
-    except Exception:  # as _read: what is damaged is told when it is read
+    except Exception:  # as in _read; reading reports the damage
         return False
     return len(shape) == 2 or (len(shape) == 3 and shape[-1] in (3, 4))
 
 
 def slice_files(folder: Path) -> list[Path]:
-    """The slices in order."""
+    """List the slices in order."""
     return [folder / name for name in _numbered(folder, _SLICE).values()]
 
 
 def mask_files(folder: Path) -> list[Path]:
-    """The masks in order; empty where there are none."""
+    """List the masks of the slices in order."""
     return [folder / name for name in _numbered(folder, _MASK).values()]
 
 
 def folder_of_slice(path: str | Path) -> Path:
-    """The folder, for a file that is one slice or mask of many in it; else the file itself."""
+    """Return the folder of a file that is one slice or mask of many in it; else the file itself."""
     path = Path(path)
     match = _MASK.fullmatch(path.name) or _SLICE.fullmatch(path.name)
     if not match:
@@ -65,10 +65,10 @@ def folder_of_slice(path: str | Path) -> Path:
 
 
 def holds_masks(folder: Path) -> bool:
-    """Whether a folder has the ``_mask`` files of one scan's slices."""
+    """Tell whether a folder has the ``_mask`` files of one scan's slices."""
     try:
         masks = [match for name in os.listdir(folder) if (match := _MASK.fullmatch(name))]
-    except OSError:  # told when it is read
+    except OSError:  # reading reports it
         return False
     return len(masks) > 1 and len({match["patient"] for match in masks}) == 1
 
@@ -85,7 +85,7 @@ def read_folder(folder: Path) -> Scan:
 
 
 def read_folder_mask(folder: Path) -> NDArray[np.uint8] | None:
-    """Read the ``_mask`` files (Z, Y, X) as labels 0 and 1; None where there are none.
+    """Read the ``_mask`` files (Z, Y, X) as labels 0 and 1; None if there are none.
 
     Raises
     ------
@@ -99,13 +99,13 @@ def read_folder_mask(folder: Path) -> NDArray[np.uint8] | None:
         raise ScanError(f"{folder.name}: slice {min(unmatched)} has no mask, or its mask no slice.")
     volume = _read(folder, masks)
     if volume.ndim != 3:
-        raise ScanError(f"{folder.name}: its masks have colours; a mask holds one value a pixel.")
+        raise ScanError(f"{folder.name}: its masks have colours; a mask has one value per pixel.")
     mask: NDArray[np.uint8] = np.not_equal(volume, 0).astype(np.uint8)
     return mask
 
 
 def _numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, str]:
-    """File names by slice number, in order."""
+    """List file names by slice number, in order."""
     try:
         matches = [match for name in os.listdir(folder) if (match := pattern.fullmatch(name))]
     except OSError as error:

@@ -1,4 +1,4 @@
-"""TIFF stacks: (Z, Y, X) or with a channel axis of three (pre, FLAIR, post), with ImageJ or OME spacing."""
+"""Read and write TIFF stacks: (Z, Y, X) or with a channel axis (pre, FLAIR, post), in ImageJ or OME style."""
 
 from __future__ import annotations
 
@@ -11,16 +11,8 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, scan_from_volume
 
-_MM = {
-    "mm": 1.0,
-    "millimeter": 1.0,
-    "cm": 10.0,
-    "um": 1e-3,
-    "µm": 1e-3,
-    "\\u00b5m": 1e-3,
-    "micron": 1e-3,
-    "m": 1e3,
-}
+_MICROMETRE = dict.fromkeys(("um", "µm", "\\u00b5m", "micron"), 1e-3)
+_MM = {"mm": 1.0, "millimeter": 1.0, "cm": 10.0, "m": 1e3, **_MICROMETRE}
 
 
 def read_tiff(path: Path, name: str) -> Scan:
@@ -36,7 +28,7 @@ def read_tiff(path: Path, name: str) -> Scan:
 
 
 def write_tiff_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:
-    """Write a mask (Z, Y, X), with the scan's spacing where it is known."""
+    """Write a mask (Z, Y, X), with the scan's spacing if it is in mm."""
     metadata: dict[str, Any] = {"axes": "ZYX"}
     resolution = None
     if scan.in_mm:
@@ -55,7 +47,7 @@ def write_tiff_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Sc
 
 
 def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float, float] | None]:
-    """Voxels, channels moved to the second axis, and spacing (z, y, x) in mm where the file tells it."""
+    """Return voxels, with any channels on the second axis, and the spacing (z, y, x) in mm if it is there."""
     try:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
@@ -79,7 +71,7 @@ def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float, float] |
 
 
 def _misses_pages(file: tifffile.TiffFile) -> bool:
-    """Whether the last page names a next one: tifffile reads what is left of a truncated file."""
+    """Tell whether the last page names a next one: tifffile reads what is left of a truncated file."""
     file.filehandle.seek(file.pages.next_page_offset or 0)
     return any(file.filehandle.read(file.tiff.offsetsize))
 
@@ -104,10 +96,10 @@ def _ome_spacing(file: tifffile.TiffFile) -> tuple[float, float, float] | None:
     image = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]
     pixels = (image[0] if isinstance(image, list) else image)["Pixels"]
     try:
-        sizes = [
+        z, y, x = (
             float(pixels[f"PhysicalSize{axis}"]) * _MM[pixels.get(f"PhysicalSize{axis}Unit", "µm")]
             for axis in "ZYX"
-        ]
+        )
     except KeyError:
         return None
-    return sizes[0], sizes[1], sizes[2]
+    return z, y, x

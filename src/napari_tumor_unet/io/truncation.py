@@ -1,4 +1,4 @@
-"""Voxels in a file: where they lie, and whether they are all there before memory is taken for them."""
+"""Check that a file holds all its voxels before memory is taken for them."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _ZLIB_OR_GZIP = 47
 
 
 @dataclass(frozen=True)
-class Stored:
-    """Where voxels lie in which file, and what else SimpleITK does not tell.
+class StoredVoxels:
+    """Stored voxels of a file: where in it they are, and what else SimpleITK does not tell.
 
     Attributes
     ----------
     file : Path
-        The file itself, or the one beside it that holds the voxels.
+        The file that holds the voxels: the scan's own, or one beside it.
     start : int or None
         First byte of the voxels, or of their compressed stream; None if they end the file.
     skip : int
-        Bytes in front of them in that stream.
+        Bytes in front of the voxels in that stream.
     compressed : bool
     packed : int or None
-        Bytes that the stream takes, where the header says so.
+        Length of the stream in bytes, where the header says so.
     axes : int
-        How many the file says that it has.
+        Number of axes by the header.
     in_mm, oriented : bool
-        Whether it tells the voxels' spacing, and how they lie in the patient.
+        Whether the header has the voxels' spacing, and their orientation in the patient.
     """
 
     file: Path
@@ -52,21 +52,21 @@ class Stored:
     oriented: bool = True
 
 
-def check_whole(stored: Stored, size: int) -> None:
+def check_whole(stored: StoredVoxels, size: int) -> None:
     """Check that a file holds as many bytes of voxels as it promises, before memory is taken for them.
 
     Raises
     ------
     ScanError
-        If it ends too early, is damaged inside, or promises more than any scan has.
+        If the file ends too early, is damaged inside, or promises more than any scan has.
     """
     _check_promise(stored, size)
     if stored.compressed and sum(map(len, _chunks(stored, size))) < stored.skip + size:
         raise _ends_too_early(stored)
 
 
-def read_whole(stored: Stored, size: int) -> NDArray[np.uint8]:
-    """Read as many bytes of voxels as a file promises; memory that is not filled is not taken.
+def read_whole(stored: StoredVoxels, size: int) -> NDArray[np.uint8]:
+    """Read as many bytes of voxels as a file promises, and take memory only for what is there.
 
     Raises
     ------
@@ -86,12 +86,11 @@ def read_whole(stored: Stored, size: int) -> NDArray[np.uint8]:
     return voxels
 
 
-def _check_promise(stored: Stored, size: int) -> None:
+def _check_promise(stored: StoredVoxels, size: int) -> None:
     with opened(stored.file):
-        there = stored.file.stat().st_size - (stored.start or 0)
-    if stored.packed is not None and stored.packed > there:
-        raise _ends_too_early(stored)
-    if there * (_BEST_RATIO if stored.compressed else 1) < stored.skip + size:
+        held = stored.file.stat().st_size - (stored.start or 0)
+    ratio = _BEST_RATIO if stored.compressed else 1
+    if held < (stored.packed or 0) or held * ratio < stored.skip + size:
         raise _ends_too_early(stored)
     if size > _LARGEST:
         raise ScanError(
@@ -99,13 +98,13 @@ def _check_promise(stored: Stored, size: int) -> None:
         )
 
 
-def _ends_too_early(stored: Stored) -> ScanError:
+def _ends_too_early(stored: StoredVoxels) -> ScanError:
     return ScanError(f"{stored.file.name} is damaged: it ends too early.")
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """A file, opened to be read; what the system has against it as a sentence."""
+    """Open a file to be read; an error of the system becomes a sentence."""
     try:
         if not path.is_file():  # a pipe would be waited for
             raise ScanError(f"{path.name} is no file.")
@@ -117,8 +116,8 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise ScanError(f"{path.name} cannot be read: {error.strerror or error}.") from error
 
 
-def _chunks(stored: Stored, size: int) -> Iterator[bytes]:
-    """Yield the bytes in front of the voxels and theirs, unpacked, up to a chunk more than they are."""
+def _chunks(stored: StoredVoxels, size: int) -> Iterator[bytes]:
+    """Yield the unpacked bytes up to the end of the voxels, and up to a chunk more."""
     enough, held = stored.skip + size, 0
     with opened(stored.file) as file:
         file.seek(stored.start or 0)
@@ -135,7 +134,7 @@ def _chunks(stored: Stored, size: int) -> Iterator[bytes]:
                 yield chunk
                 packed = stream.unconsumed_tail
                 if stream.eof:
-                    if held >= enough:  # what follows is nothing of ours
+                    if held >= enough:  # the rest is not the scan's
                         break
                     packed = stream.unused_data
                     stream = zlib.decompressobj(_ZLIB_OR_GZIP)

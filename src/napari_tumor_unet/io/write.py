@@ -1,4 +1,4 @@
-"""Write a mask on the grid of its scan's file, and beside it what was found in it."""
+"""Write a mask on the grid of its scan's file, and a JSON sidecar with the findings."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ from napari_tumor_unet.scan import Scan, ScanError
 def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
     """Write a mask (Z, Y, X) of a scan, in the format that the name asks for, one of ``MASK_ENDINGS``.
 
-    It lies on the grid of the scan's own file, of which a TIFF keeps the spacing alone. Labels are written
-    as the smallest unsigned integers that hold them. The file appears whole or not at all.
+    The mask is written on the grid of the scan's own file; a TIFF keeps the spacing alone. Labels become the
+    smallest unsigned integers that hold them. The file appears whole or not at all.
 
     Raises
     ------
     ScanError
-        If masks have no such format, it does not hold such labels, they are not the scan's, or the file
-        cannot be written.
+        If masks have no such format, or none for such labels; if the mask has another shape than the scan;
+        or if the file cannot be written.
     """
     path = Path(path).expanduser()
     ending = ending_of(path)
     if ending not in MASK_ENDINGS:
-        raise ScanError(
-            f"{path.name} names no format for masks; its ending has to be {_one_of(MASK_ENDINGS)}."
-        )
+        endings = f"{', '.join(MASK_ENDINGS[:-1])} or {MASK_ENDINGS[-1]}"
+        raise ScanError(f"{path.name} names no format for masks; its ending has to be {endings}.")
     if mask.shape != scan.shape:
         raise ScanError(f"{path.name} needs a mask of the scan's shape {scan.shape}, not {mask.shape}.")
     labels, kind = as_small_labels(mask, path.name), FORMATS[ending]
@@ -52,24 +51,20 @@ def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
 
 
 def sidecar_of(mask_file: Path) -> Path:
-    """The file that says what was found in a mask, and how."""
+    """Return the path of the JSON file beside a mask that says what was found in it, and how."""
     return mask_file.with_name(f"{scan_name(mask_file)}.json")
 
 
-def write_result(mask_file: Path, mask: NDArray[np.uint8], scan: Scan, told: dict[str, Any]) -> None:
-    """Write a mask (Z, Y, X) on the grid of its scan's file, and beside it what is told of it as JSON."""
+def write_result(mask_file: Path, mask: NDArray[np.uint8], scan: Scan, sidecar: dict[str, Any]) -> None:
+    """Write a mask (Z, Y, X) on the grid of its scan's file, and its sidecar as JSON beside it."""
     write_mask(mask_file, mask, scan)
-    sidecar_of(mask_file).write_text(_as_text(told))
+    sidecar_of(mask_file).write_text(_as_text(sidecar))
 
 
-def tells_nothing_else(sidecar: Path, told: dict[str, Any]) -> bool:
-    """Whether such a file is not there, or is of the same mask, which may be there in another format."""
-    return not sidecar.exists() or sidecar.read_bytes() == _as_text(told).encode()
+def tells_nothing_else(path: Path, sidecar: dict[str, Any]) -> bool:
+    """Tell whether a sidecar is missing, or of the same mask, which may be there in another format."""
+    return not path.exists() or path.read_bytes() == _as_text(sidecar).encode()
 
 
-def _as_text(told: dict[str, Any]) -> str:
-    return json.dumps(told, indent=2) + "\n"
-
-
-def _one_of(words: tuple[str, ...]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"
+def _as_text(sidecar: dict[str, Any]) -> str:
+    return json.dumps(sidecar, indent=2) + "\n"

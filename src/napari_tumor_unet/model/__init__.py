@@ -1,1 +1,1 @@
-"""Models: the network, how its input is prepared, its card, and where models are kept."""
+"""Models: network, preprocessing, card, model files and the registry of models."""

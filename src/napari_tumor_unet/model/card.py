@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet.model.settings import Preprocessing, UNetConfig
 
 FORMAT = "napari-tumor-unet/1"
 NOT_FOR_THE_CLINIC = "For research, not for clinical use."
@@ -76,16 +77,24 @@ class Card:
     data: tuple[str, ...] = ()
 
 
-_CARD = TypeAdapter(Card)
-
-
 @dataclass(frozen=True)
 class ModelHeader:
-    """The header of a model file: its card, and the JSON of its network's and preprocessing's settings."""
+    """The header of a model file: the settings of its network and of the network's input, and its card."""
 
-    network: str
-    preparation: str
+    network: UNetConfig
+    preprocessing: Annotated[Preprocessing, Field(alias="preparation")]
     card: Card
+
+    def texts(self) -> dict[str, str]:
+        """Return the JSON of each entry, as a model file holds it."""
+        entries = _HEADER.dump_python(self, by_alias=True)
+        return {"format": FORMAT} | {name: json.dumps(entry) for name, entry in entries.items()}
+
+
+_HEADER = TypeAdapter(ModelHeader)
+_CARD = TypeAdapter(Card)
+_NETWORK = TypeAdapter(UNetConfig)
+_PREPROCESSING = TypeAdapter(Preprocessing)
 
 
 class ModelError(TumourUnetError, ValueError):
@@ -101,11 +110,6 @@ def read_card(path: Path) -> Card:
         If the file is missing, damaged, truncated, or no model of this kind.
     """
     return read_header(path).card
-
-
-def card_text(card: Card) -> str:
-    """Return the JSON of a card, as a model file holds it."""
-    return json.dumps(_CARD.dump_python(card, by_alias=True))
 
 
 def read_header(path: Path) -> ModelHeader:
@@ -131,8 +135,14 @@ def read_header(path: Path) -> ModelHeader:
         card = _CARD.validate_json(texts["card"], strict=True)
     except ValidationError as error:
         raise ModelError(f"The card of {path.name} is damaged.") from error
-    card = replace(card, name=path.name.removesuffix(".safetensors"))
-    return ModelHeader(texts["network"], texts["preparation"], card)
+    try:
+        network = _NETWORK.validate_json(texts["network"])
+        preprocessing = _PREPROCESSING.validate_json(texts["preparation"])
+        if network.in_channels != preprocessing.channels:
+            raise ValueError
+    except ValueError as error:
+        raise ModelError(f"{path.name} describes no network that this version can build.") from error
+    return ModelHeader(network, preprocessing, replace(card, name=path.name.removesuffix(".safetensors")))
 
 
 def file_hash(path: Path) -> str:

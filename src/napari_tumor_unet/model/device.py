@@ -20,7 +20,7 @@ class DeviceError(TumourUnetError, ValueError):
 
 
 def choose_device(name: str = "auto") -> str:
-    """The device to use: the one named, or for "auto" the fastest that is there.
+    """Choose the device named, or for "auto" the fastest that is there.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def choose_device(name: str = "auto") -> str:
 
 
 def devices() -> tuple[tuple[str, ...], str]:
-    """What there is to choose from here, and one sentence on what "auto" takes and why."""
+    """List the devices of this machine, and say in one sentence what "auto" takes and why."""
     there = ("cpu", *(kind for kind in ("cuda", "mps") if _is_there(kind)))
     chosen = choose_device()
     why = "the fastest device here" if len(there) > 1 else "there is no GPU that torch can use"
@@ -47,7 +47,7 @@ def devices() -> tuple[tuple[str, ...], str]:
 
 
 def precision(device: str) -> torch.dtype:
-    """What convolutions run in: bfloat16 where it is multiplied, float16 on older CUDA, else float32."""
+    """Return the type of convolutions: bfloat16 where there is hardware for it, float16 on older CUDA."""
     kind = torch.device(device).type
     if kind == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
@@ -55,7 +55,7 @@ def precision(device: str) -> torch.dtype:
 
 
 def autocast(device: str) -> AbstractContextManager[Any]:
-    """Mixed precision, where the device gains from it."""
+    """Return a context of mixed precision, where the device gains from it."""
     dtype = precision(device)
     return nullcontext() if dtype is torch.float32 else torch.autocast(torch.device(device).type, dtype)
 

@@ -1,33 +1,31 @@
-"""A model: network, how its input is prepared, and its card, in one .safetensors file."""
+"""A model in one .safetensors file: network, preprocessing and card."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from napari_tumor_unet._common import atomic_write
-from napari_tumor_unet.model.card import FORMAT, Card, ModelError, card_text, file_hash, read_header
-from napari_tumor_unet.model.preprocessing import Preparation
+from napari_tumor_unet.model.card import Card, ModelError, ModelHeader, file_hash, read_header
 from napari_tumor_unet.model.registry import find_model
-from napari_tumor_unet.model.unet import UNet, UNetConfig
+from napari_tumor_unet.model.settings import Preprocessing
+from napari_tumor_unet.model.unet import UNet
 
 
 @dataclass(frozen=True)
 class Model:
-    """All that a segmentation needs; ``hash`` is that of its file, empty for one never saved."""
+    """Network, preprocessing and card; ``hash`` is that of the model's file, empty for one never saved."""
 
     network: UNet
-    preparation: Preparation
+    preprocessing: Preprocessing
     card: Card
     hash: str = ""
 
@@ -43,20 +41,12 @@ def load_model(name_or_path: str | Path | None = None) -> Model:
     """
     path = find_model(name_or_path)
     header = read_header(path)
-    cannot_build = f"{path.name} describes no network that this version can build."
-    try:
-        config = TypeAdapter(UNetConfig).validate_json(header.network, strict=True)
-        preparation = TypeAdapter(Preparation).validate_json(header.preparation, strict=True)
-    except ValidationError as error:
-        raise ModelError(cannot_build) from error
-    if config.in_channels != preparation.channels:
-        raise ModelError(cannot_build)
-    network = UNet(config)
+    network = UNet(header.network)
     try:
         network.load_state_dict({name: weight.float() for name, weight in load_file(path).items()})
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(f"The weights in {path.name} do not fit its network.") from error
-    return Model(network.eval(), preparation, header.card, file_hash(path))
+    return Model(network.eval(), header.preprocessing, header.card, file_hash(path))
 
 
 def save_model(model: Model, path: Path) -> Model:
@@ -71,19 +61,14 @@ def save_model(model: Model, path: Path) -> Model:
         name: weight.half() if weight.ndim > 1 else weight
         for name, weight in model.network.state_dict().items()
     }
-    texts = {
-        "format": FORMAT,
-        "network": json.dumps(dataclasses.asdict(model.network.config)),
-        "preparation": json.dumps(dataclasses.asdict(model.preparation)),
-        "card": card_text(model.card),
-    }
+    texts = ModelHeader(model.network.config, model.preprocessing, model.card).texts()
     with atomic_write(path) as partial:
         save_file({name: weight.contiguous() for name, weight in weights.items()}, partial, texts)
     return dataclasses.replace(model, hash=file_hash(path))
 
 
 def for_inference(network: UNet) -> UNet:
-    """A copy with its batch normalisations folded into the convolutions, in the layout CPUs like."""
+    """Copy a network, with batch normalisations folded into the convolutions, in the layout CPUs like."""
     network = copy.deepcopy(network).eval()
     for block in (*network.encoder, network.bottleneck, *network.decoder):
         for i, layer in enumerate(block):
@@ -94,6 +79,6 @@ def for_inference(network: UNet) -> UNet:
 
 
 def channels_last(network: UNet) -> UNet:
-    """The same network, its weights in the memory layout that convolutions are fastest in."""
+    """Lay a network's weights out in memory as convolutions are fastest; return the network."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

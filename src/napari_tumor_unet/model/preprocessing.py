@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ConfigDict
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_tumor_unet.model.settings import Preprocessing
 from napari_tumor_unet.scan import SEQUENCES, Scan, Sequence
 from napari_tumor_unet.scan.head import corners_of, find_head, is_masked
 
@@ -25,71 +24,73 @@ _MOST_PIXELS = 160  # of a slice's side that statistics are taken from
 
 
 @dataclass(frozen=True)
-class Preparation:
-    """How a model's input is made of a scan.
+class FittedPreprocessing:
+    """Preprocessing with what it measured in one scan.
 
     Attributes
     ----------
-    size : int
-        Side of the square input, in pixels.
-    field : {"head", "image"}
-        Bring the head, or the whole image, to that size.
-    neighbours : int
-        FLAIR slices above and below that come as further channels.
-    neighbour_mm : float
-        How far apart they are, where the scan's spacing is known; else they are next to each other.
-    """
-
-    # An unknown entry of a model file may change the result.
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    size: int = 192
-    field: Literal["head", "image"] = "head"
-    neighbours: int = 1
-    neighbour_mm: float = 5.0
-
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"size is 1 or more, not {self.size}.")
-        if self.neighbours < 0:
-            raise ValueError(f"neighbours is 0 or more, not {self.neighbours}.")
-        if not self.neighbour_mm > 0:
-            raise ValueError(f"neighbour_mm is more than 0, not {self.neighbour_mm}.")
-        if self.field not in ("head", "image"):
-            raise ValueError(f"field is head or image, not {self.field!r}.")
-
-    @property
-    def channels(self) -> int:
-        """Channels of the input: pre, FLAIR, post, then the neighbours from the lowest to the highest."""
-        return len(SEQUENCES) + 2 * self.neighbours
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What preparation found out about one scan.
-
-    Attributes
-    ----------
+    settings : Preprocessing
     box : tuple of int
         (top, bottom, left, right) of the square, in pixels; it may reach past the image.
     mean, std : mapping of sequence to float
         Of the head's voxels, without the brightest and darkest percent.
     step : int
-        Slices between a slice and its neighbours.
+        Slices between a slice and the next one of its context.
     air : mapping of sequence to (float, float)
         Where the value of the air lies between those of the head, as in standardised scans: that value, and
         the dark one that stands for it.
     """
 
+    settings: Preprocessing
     box: tuple[int, int, int, int]
     mean: dict[Sequence, float]
     std: dict[Sequence, float]
-    step: int
+    step: int = 1
     air: dict[Sequence, tuple[float, float]] = field(default_factory=dict)
 
+    def apply(self, scan: Scan, indices: Iterable[int]) -> Tensor:
+        """Make the network's input (N, C, size, size), float32, of the slices named."""
+        size, context = self.settings.size, self.settings.context_slices
+        cache: dict[tuple[Sequence, int], Tensor] = {}
 
-def find_frame(scan: Scan, preparation: Preparation) -> Frame:
-    """Measure the scan's head and intensities, from a subsample where the scan is large."""
+        def channel(sequence: Sequence, index: int) -> Tensor:
+            index = min(max(index, 0), scan.shape[0] - 1)
+            sequence = sequence if sequence in scan.sequences else "flair"
+            if (sequence, index) not in cache:
+                pixels = scan.slice(sequence, index)
+                if sequence in self.air:
+                    value, dark = self.air[sequence]
+                    pixels = np.where(pixels == value, np.float32(dark), pixels)
+                pixels = (pixels - self.mean[sequence]) / self.std[sequence]
+                square = _crop(torch.from_numpy(pixels.clip(-4, 8)), self.box)
+                cache[sequence, index] = F.interpolate(
+                    square[None, None], (size, size), mode="bilinear", antialias=True
+                )[0, 0]
+            return cache[sequence, index]
+
+        offsets = [o * self.step for o in range(-context, context + 1) if o]
+        return torch.stack(
+            [
+                torch.stack([channel(s, i) for s in SEQUENCES] + [channel("flair", i + o) for o in offsets])
+                for i in indices
+            ]
+        )
+
+    def invert(self, probability: Tensor, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        """Bring a probability (N, size, size) back to the scan's grid (N, Y, X), as 0 to 255."""
+        top, bottom, left, right = self.box
+        square = F.interpolate(
+            probability[:, None], (bottom - top, right - left), mode="bilinear", antialias=True
+        )
+        full = torch.zeros((len(probability), *shape), dtype=torch.uint8)
+        rows, columns = slice(max(top, 0), min(bottom, shape[0])), slice(max(left, 0), min(right, shape[1]))
+        part = square[:, 0, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+        full[:, rows, columns] = (part * 255).round().clamp(0, 255).to(torch.uint8)
+        return full.numpy()
+
+
+def fit_preprocessing(scan: Scan, settings: Preprocessing) -> FittedPreprocessing:
+    """Measure where the head is, and its intensities, from a subsample where the scan is large."""
     height, width = scan.shape[1:]
     indices = sampled_slices(scan)
     stride = max(1, min(height, width) // _MOST_PIXELS)
@@ -105,69 +106,24 @@ def find_frame(scan: Scan, preparation: Preparation) -> Frame:
         values = values.clip(low, high)
         mean[sequence] = float(values.mean())
         std[sequence] = float(values.std()) or 1.0
-    return Frame(
-        box=_box(head, stride, scan) if preparation.field == "head" else (0, height, 0, width),
+    return FittedPreprocessing(
+        settings,
+        box=_box(head, stride, scan) if settings.crop == "head" else (0, height, 0, width),
         mean=mean,
         std=std,
-        step=max(1, round(preparation.neighbour_mm / scan.spacing[0])) if scan.in_mm else 1,
+        step=max(1, round(settings.context_mm / scan.spacing[0])) if scan.in_mm else 1,
         air=dark_air,
     )
 
 
 def sampled_slices(scan: Scan) -> NDArray[np.int_]:
-    """The slices that :func:`find_frame` looks at."""
+    """Return the indices of the slices that :func:`fit_preprocessing` measures."""
     depth = scan.shape[0]
     return np.unique(np.linspace(0, depth - 1, min(depth, _MOST_SLICES)).round().astype(int))
 
 
-def prepare(scan: Scan, frame: Frame, preparation: Preparation, indices: Iterable[int]) -> Tensor:
-    """The network's input (N, C, size, size), float32, for the slices named."""
-    size = preparation.size
-    cache: dict[tuple[Sequence, int], Tensor] = {}
-
-    def channel(sequence: Sequence, index: int) -> Tensor:
-        index = min(max(index, 0), scan.shape[0] - 1)
-        sequence = sequence if sequence in scan.sequences else "flair"
-        if (sequence, index) not in cache:
-            pixels = scan.slice(sequence, index)
-            if sequence in frame.air:
-                value, dark = frame.air[sequence]
-                pixels = np.where(pixels == value, np.float32(dark), pixels)
-            pixels = (pixels - frame.mean[sequence]) / frame.std[sequence]
-            square = _crop(torch.from_numpy(pixels.clip(-4, 8)), frame.box)
-            cache[sequence, index] = F.interpolate(
-                square[None, None], (size, size), mode="bilinear", antialias=True
-            )[0, 0]
-        return cache[sequence, index]
-
-    offsets = [o * frame.step for o in range(-preparation.neighbours, preparation.neighbours + 1) if o]
-    return torch.stack(
-        [
-            torch.stack(
-                [channel(sequence, i) for sequence in SEQUENCES] + [channel("flair", i + o) for o in offsets]
-            )
-            for i in indices
-        ]
-    )
-
-
-def restore(probability: Tensor, frame: Frame, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Bring a probability (N, size, size) back to the scan's grid (N, Y, X), as 0 to 255."""
-    top, bottom, left, right = frame.box
-    square = F.interpolate(
-        probability[:, None], (bottom - top, right - left), mode="bilinear", antialias=True
-    )
-    full = torch.zeros((len(probability), *shape), dtype=torch.uint8)
-    inside = (slice(max(top, 0), min(bottom, shape[0])), slice(max(left, 0), min(right, shape[1])))
-    part = square[
-        :, 0, inside[0].start - top : inside[0].stop - top, inside[1].start - left : inside[1].stop - left
-    ]
-    full[:, inside[0], inside[1]] = (part * 255).round().clamp(0, 255).to(torch.uint8)
-    return full.numpy()
-
-
 def _box(head: NDArray[np.bool_], stride: int, scan: Scan) -> tuple[int, int, int, int]:
-    """The square (in mm) around the head with a margin of 4 % at each side, in pixels."""
+    """Find the square (in mm) around the head with a margin of 4 % at each side, in pixels."""
     extents = []
     for axis in (1, 2):
         # Rows that hold a stray voxel or two do not count as head.

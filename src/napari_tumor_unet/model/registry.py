@@ -1,4 +1,4 @@
-"""The models there are: those that come with the package, and the user's own in a folder of theirs."""
+"""Models by name: those that come with the package, and the user's own in a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOLDER_VARIABLE = "NAPARI_TUMOR_UNET_MODELS"
 
 
 def find_model(name_or_path: str | Path | None = None) -> Path:
-    """The file of a model, by name or by path.
+    """Find the file of a model, by name or by path.
 
     Raises
     ------
@@ -34,23 +34,23 @@ def find_model(name_or_path: str | Path | None = None) -> Path:
 
 
 def all_models() -> dict[str, Path]:
-    """The bundled models and the user's, by name."""
+    """List the bundled models and the user's, by name."""
     return bundled_models() | user_models()
 
 
 def bundled_models() -> dict[str, Path]:
-    """The models that come with the package, by name."""
+    """List the models that come with the package, by name."""
     return _models_in(Path(str(resources.files("napari_tumor_unet"))) / "model" / "weights")
 
 
 def user_models() -> dict[str, Path]:
-    """The user's models, by name; one called as a bundled model is not among them."""
+    """List the user's models, by name, but for one that is called as a bundled model."""
     bundled = bundled_models()
     return {name: path for name, path in _models_in(model_folder()).items() if name not in bundled}
 
 
 def model_folder() -> Path:
-    """Where the user's models are; it may not be there yet."""
+    """Return the folder of the user's models; it may not exist yet."""
     return user_folder("models", FOLDER_VARIABLE)
 
 
@@ -90,7 +90,7 @@ def add_model(path: Path, name: str) -> None:
 
 
 def new_name(wanted: str) -> str:
-    """That name, with a number where it is taken."""
+    """Return the name wanted, with a number where it is taken."""
     name, n = wanted, 2
     while _is_taken(name):
         name, n = f"{wanted} {n}", n + 1
@@ -148,7 +148,7 @@ def _own(name: str) -> Path:
 
 
 def _free_name(name: str, but: str = "") -> str:
-    """A name without blanks around it, if it is one for a file and no model but that one has it."""
+    """Return a name without blanks around it, if it suits a file and no model but ``but`` has it."""
     name = name.strip()
     if not name or name.startswith(".") or set(name) & set('<>:"/\\|?*') or not name.isprintable():
         raise ModelError("A model name must be a valid file name, without / \\ : * ? < > | or quotes.")
@@ -158,7 +158,7 @@ def _free_name(name: str, but: str = "") -> str:
 
 
 def _is_taken(name: str, but: str = "") -> bool:
-    """Whether a model has a name, on systems too where case makes none."""
+    """Tell whether a model has a name, in whatever case."""
     return name.lower() in {other.lower() for other in all_models() if other != but}
 
 

@@ -1,49 +1,12 @@
-"""The network: a U-Net, whole, with the sizes of the original student project as its defaults."""
+"""The network: a U-Net."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
-from pydantic import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Normalisation = Literal["none", "batch", "instance"]
-
-
-@dataclass(frozen=True)
-class UNetConfig:
-    """Shape of a U-Net.
-
-    Attributes
-    ----------
-    in_channels : int
-        Channels of the input.
-    widths : tuple of int
-        Filters at each resolution, the last one being the bottleneck.
-    normalisation : {"none", "batch", "instance"}
-        What stands between each 3x3 convolution and its ReLU.
-    dropout : float
-        Share of feature maps dropped after each pooling and each skip connection, in training.
-    """
-
-    # An unknown entry of a model file may change the result.
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    in_channels: int = 3
-    widths: tuple[int, ...] = (64, 128, 256)
-    normalisation: Normalisation = "none"
-    dropout: float = 0.2
-
-    def __post_init__(self) -> None:
-        if len(self.widths) < 2 or min(self.widths) < 1 or self.in_channels < 1:
-            raise ValueError(f"A U-Net needs two or more positive widths and an input, not {self}.")
-        if self.normalisation not in ("none", "batch", "instance"):
-            raise ValueError(f"Unknown normalisation {self.normalisation!r}.")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"Dropout is a share from 0 to 1, not {self.dropout}.")
+from napari_tumor_unet.model.settings import UNetConfig
 
 
 class UNet(nn.Module):
@@ -81,11 +44,11 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(narrow[0], 1, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Probability of tumour, float32 (N, 1, H, W), for an input (N, C, H, W) of any size."""
+        """Compute the probability of tumour, float32 (N, 1, H, W), for an input (N, C, H, W) of any size."""
         return torch.sigmoid(self.logits(x).float())
 
     def logits(self, x: Tensor) -> Tensor:
-        """The same before the sigmoid, as losses want it."""
+        """Compute what :meth:`forward` does, before the sigmoid, as losses want it."""
         height, width = x.shape[-2:]
         x = _pad_to_multiple(x, 2 ** len(self.encoder))
         skips = []
@@ -101,15 +64,13 @@ class UNet(nn.Module):
         return logits
 
 
-def _two_convolutions(n_in: int, n_out: int, normalisation: Normalisation) -> nn.Sequential:
+def _two_convolutions(n_in: int, n_out: int, normalisation: str) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (n_in, n_out):
         # A bias before a normalisation would be subtracted again.
         layers.append(nn.Conv2d(channels, n_out, 3, padding=1, bias=normalisation == "none"))
         if normalisation == "batch":
             layers.append(nn.BatchNorm2d(n_out))
-        elif normalisation == "instance":
-            layers.append(nn.InstanceNorm2d(n_out, affine=True))
         layers.append(nn.ReLU(inplace=True))
     return nn.Sequential(*layers)
 

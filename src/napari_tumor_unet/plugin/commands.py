@@ -14,7 +14,7 @@ from napari_tumor_unet.io.file_names import FORMATS
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError, Message
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ _PATTERNS = " ".join(f"*{ending}" for ending in (*FORMATS, *detect.ENDINGS))
 
 def segment(viewer: napari.viewer.Viewer) -> None:
     """Segment the tumour in the active image layer, or in the image that the active mask belongs to."""
-    session = Session.of(viewer)
+    controller = SegmentationController.of(viewer)
     selection = viewer.layers.selection
     chosen = [layer for layer in selection if isinstance(layer, Image)]
     try:
         layer = selection.active or (chosen[0] if len(chosen) == 1 else None)
-        session.segment(scan_of(layer, viewer.layers, viewer.dims.point))
+        controller.segment(scan_of(layer, viewer.layers, viewer.dims.point))
     except TumourUnetError as error:
-        session.context.notify(Message(str(error), "info" if isinstance(error, BusyError) else "error"))
+        controller.context.notify(Message(str(error), "info" if isinstance(error, BusyError) else "error"))
 
 
 def score(viewer: napari.viewer.Viewer) -> None:
@@ -44,19 +44,19 @@ def score(viewer: napari.viewer.Viewer) -> None:
         return
     dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score", tabify=True)
     dock.raise_()  # it may have been open, behind another
-    panel.take(masks)
+    panel.set_masks(masks)
     panel.compare()
 
 
 def open_scan(viewer: napari.viewer.Viewer) -> None:
     """Ask for MRI scans and open them, without napari's choice of readers."""
-    session = Session.of(viewer)
+    controller = SegmentationController.of(viewer)
     paths, _ = QFileDialog.getOpenFileNames(
-        session.parent(),
+        controller.parent(),
         "Open MRI scan: a file, or any one slice of a folder of slices or of DICOM",
         "",
         f"MRI scans ({_PATTERNS});;All files, also DICOM without an ending (*)",
     )
     if paths:
-        session.context.warm_up()
-        open_paths(session.viewer, paths)
+        controller.context.warm_up()
+        open_paths(controller.viewer, paths)

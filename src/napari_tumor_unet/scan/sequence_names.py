@@ -81,7 +81,7 @@ def sequence_named(text: str) -> Sequence | None:
 
 
 def find_sequences(
-    names: Iterable[str], flair: str | None = None, known: Mapping[str, Sequence | None] | None = None
+    names: Iterable[str], flair: str | None = None, given: Mapping[str, Sequence | None] | None = None
 ) -> NamedSequences:
     """Tell which of the files, layers or series of one patient is which sequence.
 
@@ -93,12 +93,12 @@ def find_sequences(
     names : iterable of str
     flair : str, optional
         Name of the FLAIR, where it is known; it need not be among the names.
-    known : mapping of str to {"pre", "flair", "post"} or None
-        The sequences of some names, where they are known better.
+    given : mapping of str to {"pre", "flair", "post"} or None
+        The sequences of some names, which count more than the names.
     """
-    known = known or {}
+    given = given or {}
     named = [
-        (name, known[name] if name in known else sequence_named(name)) for name in names if name != flair
+        (name, given[name] if name in given else sequence_named(name)) for name in names if name != flair
     ]
     flairs = [name for name, sequence in named if sequence == "flair"] if flair is None else [flair]
     if len(flairs) != 1:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import Annotated
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy import ndimage
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_tumor_unet.scan.head import find_head
+from napari_tumor_unet.model.settings import CONFIG, Real, Share
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Augmentation:
     """How much of each change; probabilities are per slice.
 
@@ -32,36 +31,30 @@ class Augmentation:
         Probability of a slice blurred as by coarser pixels.
     flair_alone, one_missing : float
         Probability that T1 before and after contrast are both, or one of them, replaced by FLAIR.
-    stripped : float
-        Probability that the slice comes from the scan with its skull removed.
+    skull_stripped : float
+        Probability that the slice comes from the scan with its skull removed; ``stripped`` in files.
     other_spacing : float
-        Probability that neighbouring slices are further away than usual, or missing.
-    implanted : float
-        Probability that the tumour of another slice is blended in, if it lies in the head there.
-    hollow : float
-        Probability that a tumour gets a dark core, as by necrosis or after surgery.
+        Probability that the slices of the context are further away than usual, or missing.
+    carvemix : float
+        Probability that the tumour of another slice is blended in, if it lies in the head there;
+        ``implanted`` in files.
+    necrotic_core : float
+        Probability that a tumour gets a dark core, as by necrosis or after surgery; ``hollow`` in files.
     """
 
-    flip: float = 0.5
-    rotation: float = 20.0
-    scale: float = 0.2
-    shift: float = 0.06
-    elastic: float = 0.03
-    intensity: float = 1.0
-    low_resolution: float = 0.15
-    flair_alone: float = 0.3
-    one_missing: float = 0.1
-    stripped: float = 0.25
-    other_spacing: float = 0.15
-    implanted: float = 0.0
-    hollow: float = 0.0
-
-    def __post_init__(self) -> None:
-        changes = {f.name: getattr(self, f.name) for f in fields(self)}
-        amounts = {"rotation": 180.0, "intensity": 3.0}  # all others are shares
-        for name, value in changes.items():
-            if not 0 <= value <= amounts.get(name, 1.0):
-                raise ValueError(f"{name} is from 0 to {amounts.get(name, 1.0):g}, not {value}.")
+    flip: Share = 0.5
+    rotation: Annotated[Real, Field(ge=0, le=180)] = 20.0
+    scale: Share = 0.2
+    shift: Share = 0.06
+    elastic: Share = 0.03
+    intensity: Annotated[Real, Field(ge=0, le=3)] = 1.0
+    low_resolution: Share = 0.15
+    flair_alone: Share = 0.3
+    one_missing: Share = 0.1
+    skull_stripped: Annotated[Share, Field(alias="stripped")] = 0.25
+    other_spacing: Share = 0.15
+    carvemix: Annotated[Share, Field(alias="implanted")] = 0.0
+    necrotic_core: Annotated[Share, Field(alias="hollow")] = 0.0
 
 
 def augment(
@@ -72,7 +65,7 @@ def augment(
     Parameters
     ----------
     images : Tensor
-        (N, C, H, W), standardised; channels pre, FLAIR, post, then neighbouring FLAIR slices.
+        (N, C, H, W), standardised; channels pre, FLAIR, post, then the FLAIR slices of the context.
     masks : Tensor
         (N, 1, H, W), 0 and 1.
     settings : Augmentation
@@ -85,45 +78,17 @@ def augment(
     images, masks : Tensor
         Of the same shapes; masks again 0 and 1.
     """
-    if settings.implanted:
-        images, masks = _implant(images, masks, settings.implanted, generator)
-    if settings.hollow:
-        images = _hollow(images, masks, settings.hollow, generator)
+    if settings.carvemix:
+        images, masks = _carvemix(images, masks, settings.carvemix, generator)
+    if settings.necrotic_core:
+        images = _darken_core(images, masks, settings.necrotic_core, generator)
     grid = _random_grid(images, settings, generator)
     images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     masks = (F.grid_sample(masks, grid, padding_mode="zeros", align_corners=False) > 0.5).float()
     if settings.intensity:
-        images = _bend_intensities(images, settings.intensity, generator)
+        images = _change_intensities(images, settings.intensity, generator)
     images = _lower_resolution(images, settings.low_resolution, generator)
     return _drop_sequences(images, settings, generator), masks
-
-
-def strip_skull(flair: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A rough brain mask (Z, Y, X) for making skull-stripped training scans; no tool for use.
-
-    Scalp and skull are a shell of much the same thickness; under it the brain is the largest region.
-
-    Parameters
-    ----------
-    flair : array
-        (Z, Y, X).
-    keep : array of bool
-        Voxels known to be brain, the tumour say.
-    """
-    head = np.stack([ndimage.binary_fill_holes(s) for s in find_head(flair)])
-    depth = np.stack([ndimage.distance_transform_edt(s) for s in head])
-    deep = depth > 0.055 * np.sqrt(head.sum(axis=(1, 2)).max())
-    tissue = deep & (flair > 0.5 * np.median(flair[deep]))
-    disk = ndimage.iterate_structure(ndimage.generate_binary_structure(2, 1), max(1, flair.shape[1] // 85))[
-        None
-    ]
-    core = ndimage.binary_erosion(tissue, disk)
-    regions, n = ndimage.label(core)
-    if n:
-        core = regions == np.bincount(regions.ravel())[1:].argmax() + 1
-    brain = (ndimage.binary_dilation(core, disk) & deep) | keep
-    closed = ndimage.binary_closing(brain, disk) | keep  # closing eats what touches the image's edge
-    return np.stack([ndimage.binary_fill_holes(s) for s in closed])
 
 
 def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
@@ -134,7 +99,7 @@ def _chance(n: int, probability: float, generator: torch.Generator) -> Tensor:
     return torch.rand(n, generator=generator) < probability
 
 
-def _implant(
+def _carvemix(
     images: Tensor, masks: Tensor, probability: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Blend the tumours of other slices in, some of them fainter, where they were in their own heads.
@@ -160,7 +125,7 @@ def _implant(
     return blended, torch.maximum(masks, there * tumours)
 
 
-def _hollow(images: Tensor, masks: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+def _darken_core(images: Tensor, masks: Tensor, probability: float, generator: torch.Generator) -> Tensor:
     """Darken the inside of tumours, at most to what the fluid of the ventricles has."""
     n, channels, height, width = images.shape
     window = 2 * (height // 16) + 1
@@ -177,20 +142,15 @@ def _hollow(images: Tensor, masks: Tensor, probability: float, generator: torch.
 
 
 def _random_grid(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
-    """Sampling positions (N, H, W, 2) of a random affine and, for half of the slices, elastic change."""
+    """Draw the sampling positions (N, H, W, 2) of a random affine and, in half of the slices, elastic map."""
     n = len(images)
     angle = torch.deg2rad(_uniform((n,), -settings.rotation, settings.rotation, generator))
-    stretch = 1 + _uniform((n, 2), -settings.scale, settings.scale, generator)
+    wide, high = (1 + _uniform((n, 2), -settings.scale, settings.scale, generator)).T
     mirror = 1 - 2 * _chance(n, settings.flip, generator).float()
-    shift = _uniform((n, 2), -2 * settings.shift, 2 * settings.shift, generator)
+    right, down = _uniform((n, 2), -2 * settings.shift, 2 * settings.shift, generator).T
     cos, sin = torch.cos(angle), torch.sin(angle)
-    matrix = torch.stack(
-        [
-            torch.stack([cos * stretch[:, 0] * mirror, -sin * stretch[:, 1], shift[:, 0]], dim=1),
-            torch.stack([sin * stretch[:, 0] * mirror, cos * stretch[:, 1], shift[:, 1]], dim=1),
-        ],
-        dim=1,
-    )
+    rows = [cos * wide * mirror, -sin * high, right, sin * wide * mirror, cos * high, down]
+    matrix = torch.stack(rows, dim=1).view(n, 2, 3)
     grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
     if settings.elastic:
         coarse = _uniform((n, 2, 7, 7), -2 * settings.elastic, 2 * settings.elastic, generator)
@@ -200,10 +160,10 @@ def _random_grid(images: Tensor, settings: Augmentation, generator: torch.Genera
     return grid
 
 
-def _bend_intensities(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Contrast, brightness, gamma, bias field and noise, alike for all slices of a sequence."""
+def _change_intensities(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Change contrast, brightness, gamma, bias field and noise, alike for all slices of a sequence."""
     n, channels, height, width = images.shape
-    sequence = [0, 1, 2] + [1] * (channels - 3)  # the neighbours are FLAIR
+    sequence = [0, 1, 2] + [1] * (channels - 3)  # the context is FLAIR
 
     def each(low: float, high: float) -> Tensor:
         return _uniform((n, 3, 1, 1), low, high, generator)[:, sequence]
@@ -213,14 +173,12 @@ def _bend_intensities(images: Tensor, strength: float, generator: torch.Generato
     unit = ((images + 2) / span).clamp(min=0)
     images = unit**gamma * span - 2
     images = images * torch.exp(strength * each(-0.25, 0.25)) + strength * each(-0.3, 0.3)
-    field = F.interpolate(
-        _uniform((n, 1, 4, 4), -0.25, 0.25, generator), (height, width), mode="bicubic", align_corners=True
-    )
+    coarse = _uniform((n, 1, 4, 4), -0.25, 0.25, generator)
+    field = F.interpolate(coarse, (height, width), mode="bicubic", align_corners=True)
     field *= _chance(n, 0.4, generator).float()[:, None, None, None]
     images = (images + 2) * torch.exp(strength * field) - 2
-    level = (
-        strength * _uniform((n, 1, 1, 1), 0, 0.2, generator) * _chance(n, 0.3, generator)[:, None, None, None]
-    )
+    level = strength * _uniform((n, 1, 1, 1), 0, 0.2, generator)
+    level = level * _chance(n, 0.3, generator)[:, None, None, None]
     return images + level * torch.randn(images.shape, generator=generator)
 
 
@@ -237,7 +195,7 @@ def _lower_resolution(images: Tensor, probability: float, generator: torch.Gener
 
 
 def _drop_sequences(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
-    """Replace sequences by FLAIR, as preparation does with those that are missing."""
+    """Replace sequences by FLAIR, as preprocessing does with those that are missing."""
     n = len(images)
     alone = _chance(n, settings.flair_alone, generator)
     one = _chance(n, settings.one_missing, generator)

@@ -1,4 +1,4 @@
-"""What a training leaves in its folder: where to go on from, and how it went."""
+"""The folder of a training: the checkpoint to go on from, and the metrics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import hashlib
 import io
+import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet._common import TumourUnetError, atomic_write
 from napari_tumor_unet.training.events import METRICS, Epoch
 from napari_tumor_unet.training.recipe import Recipe
 
@@ -26,9 +27,32 @@ class CheckpointError(TumourUnetError, RuntimeError):
     """A checkpoint that cannot be written or used; the message is one sentence."""
 
 
-def identity_of(recipe: Recipe, data: object, weights: Iterable[Tensor] = ()) -> str:
-    """Return what a checkpoint can be resumed for: a digest of a recipe, of data and of the first weights."""
-    digest = hashlib.sha256(repr((recipe, data)).encode())
+def identity_of(recipe: Recipe, data: Any, weights: Iterable[Tensor] = ()) -> str:
+    """Return a digest of what a training is of: only a checkpoint with the same one is resumed.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        How the network learns.
+    data : lists and tuples of str, numbers and None
+        What the network learns from, and what is held out.
+    weights : iterable of Tensor
+        Those that the training starts with.
+    """
+    return _digest(json.dumps([recipe.content(), data], sort_keys=True), weights)
+
+
+def earlier_identity_of(recipe: Recipe, data: Any, weights: Iterable[Tensor] = ()) -> str:
+    """Return the identity that the version before wrote: it took the repr of its dataclasses."""
+    sections = []
+    for name, entries in recipe.content().items():
+        kind = "UNetConfig" if name == "network" else name.capitalize()
+        sections.append(f"{name}={kind}({', '.join(f'{key}={value!r}' for key, value in entries.items())})")
+    return _digest(f"(Recipe({', '.join(sections)}), {data!r})", weights)
+
+
+def _digest(text: str, weights: Iterable[Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
     for weight in weights:
         digest.update(weight.cpu().numpy().tobytes())
     return digest.hexdigest()
@@ -42,21 +66,20 @@ def make_folder(folder: Path) -> None:
         raise CheckpointError(f"The folder {folder.name} cannot be made: {error.strerror}.") from error
 
 
-def save_checkpoint(folder: Path, identity: str, parts: dict[str, Any], history: list[Epoch]) -> None:
+def save_checkpoint(folder: Path, identity: str, states: dict[str, Any], history: list[Epoch]) -> None:
     """Write checkpoint and metrics, each whole or not at all; the last good checkpoint stays if that fails.
 
     Parameters
     ----------
     folder : Path
-        Where to.
     identity : str
-        What the training is of: another one's checkpoint is refused.
-    parts : mapping of str to objects with ``state_dict``
-        What changes in training.
+        Digest of what the training is of; see :func:`identity_of`.
+    states : mapping of str to objects with ``state_dict``
+        Network, optimiser and whatever else changes in training.
     history : list of Epoch
-        All so far.
+        All epochs so far.
     """
-    content = {name: part.state_dict() for name, part in parts.items()}
+    content = {name: state.state_dict() for name, state in states.items()}
     buffer = io.BytesIO()
     rows = [dataclasses.asdict(epoch) for epoch in history]
     torch.save(content | {"identity": identity, "history": rows}, buffer)
@@ -80,8 +103,8 @@ def write_metrics(folder: Path, history: list[Epoch]) -> None:
         _write(folder / METRICS, table.getvalue().encode())
 
 
-def load_checkpoint(folder: Path, identity: str, parts: dict[str, Any]) -> list[Epoch]:
-    """Restore a checkpoint into ``parts``; the epochs that it had done, none without a checkpoint.
+def load_checkpoint(folder: Path, identities: tuple[str, ...], states: dict[str, Any]) -> list[Epoch]:
+    """Restore a checkpoint of one of the identities into ``states``, and return its epochs, none without one.
 
     Raises
     ------
@@ -94,26 +117,21 @@ def load_checkpoint(folder: Path, identity: str, parts: dict[str, Any]) -> list[
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         history = [Epoch(**row) for row in content["history"]]
-        same = content["identity"] == identity
+        same = content["identity"] in identities
     except Exception as error:  # torch and pickle raise many kinds for damaged files
         raise CheckpointError(f"{path.name} in {folder.name} is damaged; delete it to start anew.") from error
     if not same:
         raise CheckpointError(
             f"{folder.name} holds a training with another recipe or other data; choose another name."
         )
-    for name, part in parts.items():
+    for name, state in states.items():
         if content.get(name):  # that of float16's scaler is empty where there was none
-            part.load_state_dict(content[name])
+            state.load_state_dict(content[name])
     return history
 
 
 def _write(path: Path, content: bytes | memoryview) -> None:
-    partial = path.with_name(f".partial-{path.name}")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # before it replaces the last good one
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(path) as partial, partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # before it replaces the last good one

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from napari_tumor_unet.training.events import Epoch
 
-# Told apart by those who see no red and green (Okabe and Ito, 2008).
+# Distinct also for those who see no red and green (Okabe and Ito, 2008).
 _DICE, _LOSS = "#E69F00", "#56B4E9"
 
 

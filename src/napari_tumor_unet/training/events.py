@@ -1,4 +1,4 @@
-"""What a training tells while it runs; importing it costs no torch, so that napari's own process can."""
+"""The events of a training; importing them costs no torch, so that napari's own process can."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ METRICS = "metrics.csv"
 """In the folder of a training."""
 
 Command = Literal["pause", "go on", "stop"]
-"""What a training may be told after a step; it waits after the first, and ends early after the last."""
+"""Commands to a training, obeyed after a step: wait, go on, or end early."""
 
 
-class Listening:
-    """What a job yields where it may be told something; a word that comes sooner is kept till then."""
+class AcceptsCommand:
+    """Event of a job at which it takes a command; one that comes sooner is kept till then."""
 
 
-class Waiting(Listening):
-    """What a job yields that goes on only when it is told something."""
+class Waiting(AcceptsCommand):
+    """Event of a job that goes on only when a command comes."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Step(Listening):
+class Step(AcceptsCommand):
     """A batch that was learned from: its number in the epoch, from 1, and its loss."""
 
     epoch: int
@@ -57,16 +57,16 @@ class Epoch:
     Attributes
     ----------
     epoch, epochs : int
-        Its number, from 1, and how many there will be.
+        Number of the epoch, from 1, and of all epochs.
     loss : float
-        Mean over its batches.
+        Mean over the batches.
     held_out_dice : float
         Mean Dice of the held-out volumes in the network's own frame, without postprocessing; NaN where
         nothing is held out.
     learning_rate : float
-        At its end.
+        At the end of the epoch.
     seconds : float
-        How long it took.
+        Duration of the epoch.
     """
 
     epoch: int
@@ -79,7 +79,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a training will take: seconds for all epochs, and bytes of memory."""
+    """Cost of a training: seconds for all epochs, and bytes of memory."""
 
     seconds: float
     memory: int

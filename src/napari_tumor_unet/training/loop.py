@@ -21,11 +21,17 @@ from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model.device import autocast
 from napari_tumor_unet.model.model_file import channels_last
 from napari_tumor_unet.model.unet import UNet
-from napari_tumor_unet.training.checkpoint import identity_of, load_checkpoint, make_folder, save_checkpoint
+from napari_tumor_unet.training.checkpoint import (
+    earlier_identity_of,
+    identity_of,
+    load_checkpoint,
+    make_folder,
+    save_checkpoint,
+)
 from napari_tumor_unet.training.events import Command, Epoch, Reading, Step, Waiting
-from napari_tumor_unet.training.optimisation import Learner, relative_rate
+from napari_tumor_unet.training.optimisation import TrainStep, relative_rate
 from napari_tumor_unet.training.recipe import Recipe
-from napari_tumor_unet.training.sampling import PreparedScan, Sampler, prepare_scan, without_skull
+from napari_tumor_unet.training.sampling import PreprocessedCase, Sampler, preprocess_case, without_skull
 
 _BATCH = 8  # slices, where nothing is learned
 T = TypeVar("T")
@@ -90,16 +96,16 @@ def train(
         raise TrainingError("There is no scan to learn from.")
     if both := {a.patient for a in cases for b in held_out if _shares(a, b)}:
         raise TrainingError(f"Patients on both sides of the split: {', '.join(sorted(both))}.")
-    identity = _identity(cases, held_out, recipe, start)
+    identities = _identities(cases, held_out, recipe, start)
     schedule = recipe.schedule
     torch.manual_seed(schedule.seed)
     net = channels_last(UNet(recipe.network) if start is None else copy.deepcopy(start)).to(device)
-    learner = Learner(net, recipe.optimisation)
-    decay = get_ema_multi_avg_fn(schedule.averaging)  # type: ignore[no-untyped-call]
+    train_step = TrainStep(net, recipe.optimisation)
+    decay = get_ema_multi_avg_fn(schedule.ema_decay)  # type: ignore[no-untyped-call]
     average = AveragedModel(net, multi_avg_fn=decay, use_buffers=True)
     best = _Best()
-    parts = {"net": net, "average": average, "optimiser": learner.optimiser, "scaler": learner.scaler}
-    history = load_checkpoint(folder, identity, parts | {"best": best})
+    states = {"net": net, "average": average, "optimiser": train_step.optimiser, "scaler": train_step.scaler}
+    history = load_checkpoint(folder, identities, states | {"best": best})
     if len(history) < schedule.epochs:
         make_folder(folder)
         sampler, watched = yield from _read(cases, held_out, recipe)
@@ -113,7 +119,7 @@ def train(
         for images, masks in _ahead(sampler.epoch(generator)):
             done = (epoch - 1) * sampler.steps + len(losses)
             rate = recipe.optimisation.learning_rate * relative_rate(done, sampler.steps, schedule)
-            loss = learner.learn(images.to(device), masks.to(device), rate)
+            loss = train_step.step(images.to(device), masks.to(device), rate)
             if not math.isfinite(loss):
                 raise TrainingError(
                     f"The loss is no longer a number in epoch {epoch}; lower the learning rate."
@@ -129,7 +135,7 @@ def train(
             raise TrainingError(
                 f"The weights are no longer numbers in epoch {epoch}; lower the learning rate."
             )
-        dice = [_dice(average.module, scan, recipe.preparation.neighbours, device) for scan in watched]
+        dice = [_dice(average.module, scan, recipe.preprocessing.context_slices, device) for scan in watched]
         history.append(
             Epoch(
                 epoch,
@@ -141,7 +147,7 @@ def train(
             )
         )
         best.look(history[-1].held_out_dice, average.module)
-        save_checkpoint(folder, identity, parts | {"best": best}, history)
+        save_checkpoint(folder, identities[0], states | {"best": best}, history)
         yield history[-1]
     net.load_state_dict(average.module.state_dict())
     return net.cpu().eval(), history
@@ -174,17 +180,17 @@ class _Best:
 
 def _read(
     cases: Sequence[Case], held_out: Sequence[Case], recipe: Recipe
-) -> Generator[Reading, Command | None, tuple[Sampler, list[PreparedScan]]]:
-    whole: list[PreparedScan] = []
-    stripped: list[PreparedScan] = []
-    watched: list[PreparedScan] = []
+) -> Generator[Reading, Command | None, tuple[Sampler, list[PreprocessedCase]]]:
+    whole: list[PreprocessedCase] = []
+    stripped: list[PreprocessedCase] = []
+    watched: list[PreprocessedCase] = []
     for i, case in enumerate((*cases, *held_out)):
         scan, mask = case.read()
         learned = i < len(cases)
-        prepared = replace(prepare_scan(scan, mask, recipe.preparation), slices=case.slices)
+        prepared = replace(preprocess_case(scan, mask, recipe.preprocessing), slices=case.slices)
         (whole if learned else watched).append(prepared)
-        if learned and recipe.augmentation.stripped:
-            stripped.append(prepare_scan(without_skull(scan, mask), mask, recipe.preparation))
+        if learned and recipe.augmentation.skull_stripped:
+            stripped.append(preprocess_case(without_skull(scan, mask), mask, recipe.preprocessing))
         yield Reading(i + 1, len(cases) + len(held_out))
     try:
         return Sampler(whole, stripped, recipe), watched
@@ -199,23 +205,23 @@ def _train_mode(net: UNet, *, keep_statistics: bool) -> None:
             layer.eval()
 
 
-def _dice(net: nn.Module, scan: PreparedScan, neighbours: int, device: str) -> float:
-    """Of the slices that are judged, taken together, in the network's own frame."""
+def _dice(net: nn.Module, case: PreprocessedCase, context_slices: int, device: str) -> float:
+    """Measure the Dice of the slices that are judged, taken together, in the network's own frame."""
     net.eval()
     both = total = 0
-    for first in range(0, len(scan.used), _BATCH):
-        indices = scan.used[first : first + _BATCH]
-        truth = scan.mask[indices]
-        images = scan.inputs(indices, neighbours).to(device)
+    for first in range(0, len(case.used), _BATCH):
+        indices = case.used[first : first + _BATCH]
+        truth = case.mask[indices]
+        images = case.inputs(indices, context_slices).to(device)
         with torch.inference_mode(), autocast(device):
-            found = net(images.contiguous(memory_format=torch.channels_last))[:, 0].cpu() > 0.5
-        both += int((found & truth).sum())
-        total += int(found.sum() + truth.sum())
+            predicted = net(images.contiguous(memory_format=torch.channels_last))[:, 0].cpu() > 0.5
+        both += int((predicted & truth).sum())
+        total += int(predicted.sum() + truth.sum())
     return 2 * both / total if total else 1.0
 
 
 def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same, each made in a thread while the one before it is used."""
+    """Make each item in a thread while the one before it is used."""
     with ThreadPoolExecutor(1) as thread:
         following = thread.submit(next, items, None)
         while (item := following.result()) is not None:
@@ -229,13 +235,15 @@ def _shares(a: Case, b: Case) -> bool:
     return a.patient == b.patient and not (a.name == b.name and apart)
 
 
-def _identity(cases: Sequence[Case], held_out: Sequence[Case], recipe: Recipe, start: UNet | None) -> str:
-    """What a checkpoint can be resumed for: the recipe, the scans, and what was there before."""
+def _identities(
+    cases: Sequence[Case], held_out: Sequence[Case], recipe: Recipe, start: UNet | None
+) -> tuple[str, str]:
+    """Return the identities of a checkpoint that can be resumed; refuse a scan that is on both sides."""
     sides = [[(case, *case.fingerprint()) for case in side] for side in (cases, held_out)]
     for case, scan, _ in sides[0]:
         for other, twin, _ in sides[1]:
             if scan == twin and case.name != other.name:
                 raise TrainingError(f"{other.name} and {case.name} are one scan on both sides of the split.")
     files = [[(case.name, case.slices, scan, mask) for case, scan, mask in side] for side in sides]
-    weights = () if start is None else start.state_dict().values()
-    return identity_of(recipe, files, weights)
+    weights = () if start is None else [*start.state_dict().values()]
+    return identity_of(recipe, files, weights), earlier_identity_of(recipe, files, weights)

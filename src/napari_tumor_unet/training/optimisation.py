@@ -1,4 +1,4 @@
-"""One step of learning: the loss, the optimiser, and how fast when."""
+"""Loss, optimiser step and learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ LOSSES: dict[str, nn.Module] = {
 _DECODER = ("upsample", "decoder", "head")
 
 
-class Learner:
-    """A network that learns a batch at a time.
+class TrainStep:
+    """A step of the optimiser on one batch.
 
     Parameters
     ----------
@@ -42,15 +42,15 @@ class Learner:
         # float16 alone needs its gradients scaled.
         self.scaler = torch.amp.GradScaler(device, enabled=precision(device) is torch.float16)
 
-    def learn(self, images: Tensor, masks: Tensor, rate: float) -> float:
-        """Take one step at a learning rate; the loss before it.
+    def step(self, images: Tensor, masks: Tensor, rate: float) -> float:
+        """Take one step at a learning rate, and return the loss before the step.
 
         Parameters
         ----------
         images, masks : Tensor
             (N, C, H, W) and (N, 1, H, W), on the network's device.
         rate : float
-            For this step.
+            Learning rate of this step.
         """
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -67,12 +67,12 @@ class Learner:
 
 
 def learns(name: str, layers: Layers) -> bool:
-    """Whether a weight of that name learns."""
+    """Tell whether a weight of that name learns."""
     return layers == "all" or name.startswith(_DECODER)
 
 
 def relative_rate(step: int, steps: int, schedule: Schedule) -> float:
-    """Share of the peak learning rate at a step of the whole training, with ``steps`` in an epoch."""
+    """Return the share of the peak learning rate at a step of the whole training, ``steps`` an epoch."""
     cycle = math.ceil(schedule.epochs / schedule.cycles) * steps
     step %= cycle
     if step < schedule.warm_up:

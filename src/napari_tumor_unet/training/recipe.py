@@ -1,35 +1,47 @@
-"""How to train, read from a small TOML file."""
+"""How to train, read from a small TOML file.
+
+Entries have the names of the attributes; files of earlier versions name some of them by their aliases.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import math
+import json
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic.dataclasses import dataclass
 
 from napari_tumor_unet._common import TumourUnetError
-from napari_tumor_unet.model.preprocessing import Preparation
-from napari_tumor_unet.model.unet import UNetConfig
+from napari_tumor_unet.model.settings import (
+    CONFIG,
+    Count,
+    CountOrNone,
+    Preprocessing,
+    Real,
+    Share,
+    UNetConfig,
+)
 from napari_tumor_unet.training.augmentation import Augmentation
 
 Layers = Literal["all", "decoder"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Optimisation:
-    """What is made small, and how.
+    """Loss and optimiser.
 
     Attributes
     ----------
     loss : {"bce", "dice_ce"}
         Binary cross-entropy, or the sum of it and soft Dice over the batch.
     optimiser : {"adam", "adamw"}
-        By its name in torch.
+        Its name in torch.
     learning_rate : float
-        Its peak; the schedule says how it rises and falls.
+        The peak; the schedule says how the rate rises and falls.
     weight_decay : float
         Of the optimiser.
     batch_size : int
@@ -40,79 +52,59 @@ class Optimisation:
 
     loss: Literal["bce", "dice_ce"] = "dice_ce"
     optimiser: Literal["adam", "adamw"] = "adamw"
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.01
-    batch_size: int = 16
+    learning_rate: Annotated[Real, Field(gt=0)] = 1.5e-3
+    weight_decay: Annotated[Real, Field(ge=0)] = 0.01
+    batch_size: Count = 16
     layers: Layers = "all"
 
-    def __post_init__(self) -> None:
-        _among("loss", self.loss, ("bce", "dice_ce"))
-        _among("optimiser", self.optimiser, ("adam", "adamw"))
-        _among("layers", self.layers, ("all", "decoder"))
-        if not 0 < self.learning_rate < math.inf or not 0 <= self.weight_decay < math.inf:
-            raise ValueError("learning_rate is positive, and weight_decay is not negative.")
-        if self.batch_size < 1:
-            raise ValueError("batch_size is 1 or more.")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Schedule:
-    """How long a model learns, and how fast when.
+    """Epochs and learning-rate schedule.
 
     Attributes
     ----------
     epochs : int
-        How many.
+        Number of epochs.
     warm_up : int
         Steps in which the learning rate rises.
     decay : {"none", "cosine"}
-        How it falls then: not at all, or to zero.
+        How the rate falls then: not at all, or to zero.
     cycles : int
-        How often it rises and falls; ``epochs`` is shared out evenly.
-    averaging : float
+        How often the rate rises and falls; ``epochs`` is shared out evenly.
+    ema_decay : float
         Decay of the exponential moving average of the weights, which is the model that is kept; 0 is
-        none.
+        none. ``averaging`` in files.
     seed : int
-        Of all chance.
+        Of all random numbers.
     """
 
-    epochs: int = 20
-    warm_up: int = 200
+    epochs: Count = 20
+    warm_up: CountOrNone = 200
     decay: Literal["none", "cosine"] = "cosine"
-    cycles: int = 1
-    averaging: float = 0.998
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        _among("decay", self.decay, ("none", "cosine"))
-        if self.epochs < 1 or self.warm_up < 0 or self.cycles < 1 or self.seed < 0:
-            raise ValueError("epochs and cycles are 1 or more, warm_up and seed 0 or more.")
-        if not 0 <= self.averaging < 1:
-            raise ValueError("averaging is from 0 to less than 1.")
+    cycles: Count = 1
+    ema_decay: Annotated[Real, Field(alias="averaging", ge=0, lt=1)] = 0.998
+    seed: CountOrNone = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Sampling:
     """Which slices an epoch shows.
 
     Attributes
     ----------
     slices : int
-        How many, drawn by chance; 0 is every slice with tumour once, and of those without as many as
+        Number of slices, drawn by chance; 0 is every slice with tumour once, and of those without as many as
         ``tumour_share`` asks for.
     tumour_share : float
         Share of slices with tumour.
     """
 
-    slices: int = 0
-    tumour_share: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.slices < 0 or not 0 < self.tumour_share <= 1:
-            raise ValueError("slices is 0 or more, tumour_share more than 0 and up to 1.")
+    slices: CountOrNone = 0
+    tumour_share: Annotated[Real, Field(gt=0, le=1)] = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CONFIG)
 class Postprocessing:
     """From probability to mask; what the model's card tells its users to do.
 
@@ -120,45 +112,61 @@ class Postprocessing:
     ----------
     threshold : float
         Probability from which a voxel is tumour.
-    smallest_region : float
+    min_region_weight : float
         Weight under which a connected region is dropped, as a share of the heaviest one's; see
-        :func:`napari_tumor_unet.inference.regions.drop_faint_regions`.
-    mirrored : bool
-        Average the probability with that of the mirrored head.
+        :func:`napari_tumor_unet.inference.regions.drop_faint_regions`; ``smallest_region`` in files.
+    tta_flip : bool
+        Average the probability with that of the mirrored head; ``mirrored`` in files.
     """
 
-    threshold: float = 0.5
-    smallest_region: float = 0.0
-    mirrored: bool = False
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.threshold <= 1 and 0 <= self.smallest_region <= 1):
-            raise ValueError("threshold and smallest_region are from 0 to 1.")
+    threshold: Share = 0.5
+    min_region_weight: Annotated[Share, Field(alias="smallest_region")] = 0.0
+    tta_flip: Annotated[bool, Field(alias="mirrored")] = False
 
 
-@dataclass(frozen=True)
+_Preprocessing = Annotated[Preprocessing, Field(alias="preparation")]
+
+
+@dataclass(frozen=True, config=CONFIG)
 class Recipe:
     """The whole of a training."""
 
-    preparation: Preparation = field(default_factory=Preparation)
-    network: UNetConfig = field(default_factory=lambda: UNetConfig(Preparation().channels))
+    preprocessing: _Preprocessing = field(default_factory=Preprocessing)
+    network: UNetConfig = field(default_factory=lambda: UNetConfig(Preprocessing().channels))
     optimisation: Optimisation = field(default_factory=Optimisation)
     schedule: Schedule = field(default_factory=Schedule)
     sampling: Sampling = field(default_factory=Sampling)
     augmentation: Augmentation = field(default_factory=Augmentation)
     postprocessing: Postprocessing = field(default_factory=Postprocessing)
 
+    @field_validator("network", mode="before")
+    @classmethod
+    def _fit_the_input(cls, network: Any, info: ValidationInfo) -> Any:
+        """Let the network's input follow from the preprocessing, where a file does not give it."""
+        preprocessing = info.data.get("preprocessing")
+        if isinstance(network, dict) and preprocessing is not None:
+            return {"in_channels": preprocessing.channels} | network
+        return network
+
     def __post_init__(self) -> None:
-        made, taken = self.preparation.channels, self.network.in_channels
+        made, taken = self.preprocessing.channels, self.network.in_channels
         if made != taken:
             raise ValueError(
-                f"The preparation of the recipe makes {made} channels, but its network's in_channels is "
+                f"The preprocessing of the recipe makes {made} channels, but its network's in_channels is "
                 f"{taken}."
             )
 
     def with_epochs(self, epochs: int) -> Recipe:
-        """The same for another number of epochs."""
-        return dataclasses.replace(self, schedule=dataclasses.replace(self.schedule, epochs=epochs))
+        """Return the same recipe for another number of epochs."""
+        return replace(self, schedule=replace(self.schedule, epochs=epochs))
+
+    def content(self) -> dict[str, dict[str, Any]]:
+        """Return the entries of each section under the names that files use."""
+        content: dict[str, dict[str, Any]] = _RECIPE.dump_python(self, by_alias=True)
+        return content
+
+
+_RECIPE = TypeAdapter(Recipe)
 
 
 class RecipeError(TumourUnetError, ValueError):
@@ -180,54 +188,25 @@ def read_recipe(name_or_path: str) -> Recipe:
     except (OSError, ValueError) as error:  # no file, no text, or no TOML
         reason = error.strerror if isinstance(error, OSError) else error
         raise RecipeError(f"The recipe {Path(name_or_path).name} cannot be read: {reason}.") from error
-    sections: dict[str, Any] = {
-        "preparation": Preparation,
-        "network": UNetConfig,
-        "optimisation": Optimisation,
-        "schedule": Schedule,
-        "sampling": Sampling,
-        "augmentation": Augmentation,
-        "postprocessing": Postprocessing,
-    }
-    if unknown := tables.keys() - sections.keys():
-        raise RecipeError(f"A recipe has no section {', '.join(sorted(unknown))}.")
-    parts = {name: _fill(section, name, tables.get(name, {})) for name, section in sections.items()}
-    if "in_channels" not in tables.get("network", {}):
-        parts["network"] = dataclasses.replace(parts["network"], in_channels=parts["preparation"].channels)
+    tables.setdefault("network", {})
     try:
-        return Recipe(**parts)
+        return _RECIPE.validate_json(json.dumps(tables, default=str))
     except ValueError as error:
-        raise RecipeError(str(error)) from error
+        raise RecipeError(reason_of(error)) from error
 
 
-def _fill(section: Any, name: str, table: Any) -> Any:
-    if not isinstance(table, dict):
-        raise RecipeError(f"In a recipe, {name} is a section and no entry.")
-    known = {f.name for f in dataclasses.fields(section)}
-    if unknown := table.keys() - known:
-        raise RecipeError(f"The section {name} of a recipe has no entry {', '.join(sorted(unknown))}.")
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    for key, value in values.items():
-        default = getattr(section(), key)
-        if not _is_like(value, default):
-            raise RecipeError(
-                f"In the section {name} of the recipe {key} is of a wrong type; try {default!r}."
-            )
-    try:
-        return section(**values)
-    except ValueError as error:
-        raise RecipeError(f"The section {name} of the recipe is wrong: {error}") from error
-
-
-def _is_like(value: Any, default: Any) -> bool:
-    """Whether a value from TOML has the type of an entry's default."""
-    if isinstance(default, tuple):
-        return isinstance(value, tuple) and all(_is_like(v, default[0]) for v in value)
-    if isinstance(default, float):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return type(value) is type(default)
-
-
-def _among(entry: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{entry} is {' or '.join(known)}, not {value!r}.")
+def reason_of(error: ValueError) -> str:
+    """Say in one sentence which entry of a recipe is wrong, and how: the first, where several are."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"] if isinstance(part, str)]
+    kind, should, context = first["type"], first["msg"].partition(" after")[0], first.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "unexpected_keyword_argument":
+        section = f"The section {path[0]} of a recipe has no entry" if path[1:] else "A recipe has no section"
+        return f"{section} {path[-1]}."
+    wrong = "is of a wrong type" if kind.endswith("_type") else "is wrong"
+    should = should.replace(context.get("field_type", "Input"), "it").replace("an object", "a table")
+    return f"In the recipe, {'.'.join(path)} {wrong}: {should}, not {first['input']!r}."

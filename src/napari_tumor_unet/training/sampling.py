@@ -1,26 +1,29 @@
-"""Scans of a training as the network sees them, and the batches that are drawn from them."""
+"""Cases of a training as the network sees them, and the batches drawn from them."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
-from napari_tumor_unet.model.preprocessing import Preparation, find_frame, prepare
+from napari_tumor_unet.model.preprocessing import fit_preprocessing
+from napari_tumor_unet.model.settings import Preprocessing
 from napari_tumor_unet.scan import SEQUENCES, Scan
-from napari_tumor_unet.training.augmentation import augment, strip_skull
+from napari_tumor_unet.scan.head import find_head
+from napari_tumor_unet.training.augmentation import augment
 from napari_tumor_unet.training.recipe import Recipe
 
 _FLAIR = SEQUENCES.index("flair")
 
 
 @dataclass(frozen=True)
-class PreparedScan:
+class PreprocessedCase:
     """A scan as the network sees it.
 
     Attributes
@@ -29,15 +32,15 @@ class PreparedScan:
         (Z, 3, size, size), float16.
     mask : Tensor
         (Z, size, size), bool.
-    step : int
-        Slices between a slice and its neighbours.
+    context_step : int
+        Slices between a slice and the next one of its context.
     slices : tuple of int, optional
         Those alone that are learned from, or judged; by default all.
     """
 
     images: Tensor
     mask: Tensor
-    step: int = 1
+    context_step: int = 1
     slices: tuple[int, ...] | None = None
 
     @property
@@ -45,33 +48,62 @@ class PreparedScan:
         """The slices that are learned from, or judged."""
         return list(range(len(self.mask)) if self.slices is None else self.slices)
 
-    def inputs(self, indices: list[int], neighbours: int, stretch: int = 1) -> Tensor:
-        """The network's input (N, 3 + 2 * neighbours, size, size), float32; the end slices are repeated.
+    def inputs(self, indices: list[int], context_slices: int, spread: int = 1) -> Tensor:
+        """Make the network's input (N, 3 + 2 * context_slices, size, size), float32.
 
-        ``stretch`` takes the neighbours from so many times as far.
+        The end slices are repeated; ``spread`` takes the context from so many times as far.
         """
-        offsets = [o * self.step * stretch for o in range(-neighbours, neighbours + 1) if o]
-        beside = [self.images[_clamped(indices, o, len(self.images)), _FLAIR][:, None] for o in offsets]
-        return torch.cat([self.images[indices], *beside], dim=1).float()
+        last, step = len(self.images) - 1, self.context_step * spread
+        offsets = [o * step for o in range(-context_slices, context_slices + 1) if o]
+        around = [torch.tensor(indices).add(o).clamp(0, last) for o in offsets]
+        context = [self.images[those, _FLAIR][:, None] for those in around]
+        return torch.cat([self.images[indices], *context], dim=1).float()
 
 
-def prepare_scan(scan: Scan, mask: Any, preparation: Preparation) -> PreparedScan:
-    """Prepare every slice of a scan, and its mask (Z, Y, X) in the same way."""
-    frame = find_frame(scan, preparation)
-    alone = dataclasses.replace(preparation, neighbours=0)
-    images = torch.cat([prepare(scan, frame, alone, [z]).half() for z in range(scan.shape[0])])
+def preprocess_case(scan: Scan, mask: Any, preprocessing: Preprocessing) -> PreprocessedCase:
+    """Preprocess every slice of a scan, and its mask (Z, Y, X) in the same way."""
+    fitted = fit_preprocessing(scan, preprocessing)
+    fitted = replace(fitted, settings=replace(preprocessing, context_slices=0))
+    images = torch.cat([fitted.apply(scan, [z]).half() for z in range(scan.shape[0])])
+    unscaled = replace(fitted, mean={"flair": 0.0}, std={"flair": 1.0}, air={})
     masks = Scan("mask", {"flair": mask})
-    unscaled = dataclasses.replace(frame, mean={"flair": 0.0}, std={"flair": 1.0}, air={})
-    seen = torch.cat([prepare(masks, unscaled, alone, [z])[:, _FLAIR] for z in range(scan.shape[0])])
-    return PreparedScan(images, seen > 0.5, frame.step)
+    shares = torch.cat([unscaled.apply(masks, [z])[:, _FLAIR] for z in range(scan.shape[0])])
+    return PreprocessedCase(images, shares > 0.5, fitted.step)
 
 
 def without_skull(scan: Scan, mask: Any) -> Scan:
-    """The scan with all but its brain set to 0; nothing of its mask (Z, Y, X) is lost."""
+    """Set all but the brain of a scan to 0; nothing of its mask (Z, Y, X) is lost."""
     flair = np.stack([scan.slice("flair", z) for z in range(scan.shape[0])])
     brain = strip_skull(flair, mask)
     bare = {name: np.where(brain, np.asarray(array), 0) for name, array in scan.sequences.items()}
-    return dataclasses.replace(scan, sequences=bare)
+    return replace(scan, sequences=bare)
+
+
+def strip_skull(flair: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Make a rough brain mask (Z, Y, X), for skull-stripped training scans alone.
+
+    Scalp and skull are a shell of much the same thickness; under it the brain is the largest region.
+
+    Parameters
+    ----------
+    flair : array
+        (Z, Y, X).
+    keep : array of bool
+        Voxels known to be brain, the tumour say.
+    """
+    head = np.stack([ndimage.binary_fill_holes(s) for s in find_head(flair)])
+    depth = np.stack([ndimage.distance_transform_edt(s) for s in head])
+    deep = depth > 0.055 * np.sqrt(head.sum(axis=(1, 2)).max())
+    tissue = deep & (flair > 0.5 * np.median(flair[deep]))
+    cross = ndimage.generate_binary_structure(2, 1)
+    disk = ndimage.iterate_structure(cross, max(1, flair.shape[1] // 85))[None]
+    core = ndimage.binary_erosion(tissue, disk)
+    regions, n = ndimage.label(core)
+    if n:
+        core = regions == np.bincount(regions.ravel())[1:].argmax() + 1
+    brain = (ndimage.binary_dilation(core, disk) & deep) | keep
+    closed = ndimage.binary_closing(brain, disk) | keep  # closing eats what touches the image's edge
+    return np.stack([ndimage.binary_fill_holes(s) for s in closed])
 
 
 class Sampler:
@@ -79,7 +111,7 @@ class Sampler:
 
     Parameters
     ----------
-    whole, stripped : list of PreparedScan
+    whole, stripped : list of PreprocessedCase
         The scans, and the same without skulls (or nothing, if the recipe wants none).
     recipe : Recipe
         How many slices of which kind, and how they are changed.
@@ -90,14 +122,16 @@ class Sampler:
         If there is no tumour in any mask.
     """
 
-    def __init__(self, whole: list[PreparedScan], stripped: list[PreparedScan], recipe: Recipe) -> None:
+    def __init__(
+        self, whole: list[PreprocessedCase], stripped: list[PreprocessedCase], recipe: Recipe
+    ) -> None:
         self._variants = (whole, stripped or whole)
         self._recipe = recipe
         where = [(s, z, bool(p.mask[z].any())) for s, p in enumerate(whole) for z in p.used]
         self._tumour = [(s, z) for s, z, tumour in where if tumour]
         if not self._tumour:
             raise ValueError("No training mask holds any tumour.")
-        self._free = [(s, z) for s, z, tumour in where if not tumour] or self._tumour
+        self._background = [(s, z) for s, z, tumour in where if not tumour] or self._tumour
 
     @property
     def steps(self) -> int:
@@ -110,7 +144,7 @@ class Sampler:
         return sampling.slices or round(len(self._tumour) / sampling.tumour_share)
 
     def epoch(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches: images (N, C, H, W) and masks (N, 1, H, W), float32; all chance from ``generator``."""
+        """Yield batches: images (N, C, H, W) and masks (N, 1, H, W), float32, all by ``generator``."""
         size = self._recipe.optimisation.batch_size
         draw = self._by_chance if self._recipe.sampling.slices else self._each_tumour_slice
         slices = draw(generator)
@@ -121,30 +155,26 @@ class Sampler:
     def _by_chance(self, generator: torch.Generator) -> list[tuple[int, int]]:
         share = self._recipe.sampling.tumour_share
         chances = torch.rand((self._slices, 2), generator=generator).tolist()
-        kinds = ((self._tumour if kind < share else self._free, which) for kind, which in chances)
+        kinds = ((self._tumour if kind < share else self._background, which) for kind, which in chances)
         return [source[int(which * len(source))] for source, which in kinds]
 
     def _each_tumour_slice(self, generator: torch.Generator) -> list[tuple[int, int]]:
         missing = self._slices - len(self._tumour)
-        free: list[tuple[int, int]] = []
-        while len(free) < missing:  # all of them once before any comes twice
-            order = torch.randperm(len(self._free), generator=generator).tolist()
-            free += [self._free[i] for i in order]
-        slices = self._tumour + free[:missing]
+        background: list[tuple[int, int]] = []
+        while len(background) < missing:  # all of them once before any comes twice
+            order = torch.randperm(len(self._background), generator=generator).tolist()
+            background += [self._background[i] for i in order]
+        slices = self._tumour + background[:missing]
         return [slices[i] for i in torch.randperm(len(slices), generator=generator).tolist()]
 
     def _batch(self, slices: list[tuple[int, int]], generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        settings, neighbours = self._recipe.augmentation, self._recipe.preparation.neighbours
+        settings, context_slices = self._recipe.augmentation, self._recipe.preprocessing.context_slices
         images, masks = [], []
         for (scan, z), (strip, other, far) in zip(
             slices, torch.rand((len(slices), 3), generator=generator).tolist(), strict=True
         ):
-            prepared = self._variants[strip < settings.stripped][scan]
-            stretch = (0 if far < 0.4 else 2) if other < settings.other_spacing else 1
-            images.append(prepared.inputs([z], neighbours, stretch))
+            prepared = self._variants[strip < settings.skull_stripped][scan]
+            spread = (0 if far < 0.4 else 2) if other < settings.other_spacing else 1
+            images.append(prepared.inputs([z], context_slices, spread))
             masks.append(prepared.mask[z])
         return torch.cat(images), torch.stack(masks)[:, None].float()
-
-
-def _clamped(indices: list[int], offset: int, n: int) -> list[int]:
-    return [min(max(i + offset, 0), n - 1) for i in indices]

@@ -161,7 +161,7 @@ def train(
         write_split(folder / SPLIT, {"train": plan.learn, "val": plan.held_out})
         draw_curves(history, folder / CURVES)
         card = _card(path.stem, name, settings, plan, history, chosen)
-        model = save_model(Model(network, settings.preparation, card), path)
+        model = save_model(Model(network, settings.preprocessing, card), path)
     return Trained(model, path, folder, tuple(history))
 
 
@@ -282,8 +282,8 @@ def _card(
         f"{platform.machine()}.",
         scores=scores,
         threshold=output.threshold,
-        min_region_weight=output.smallest_region,
-        tta_flip=output.mirrored,
+        min_region_weight=output.min_region_weight,
+        tta_flip=output.tta_flip,
     )
 
 

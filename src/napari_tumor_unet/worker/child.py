@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from napari_tumor_unet._common import TumourUnetError
-from napari_tumor_unet.training.events import Listening, Waiting
+from napari_tumor_unet.training.events import AcceptsCommand, Waiting
 
 Task = Callable[..., Generator[Any, None, Any]]
 
@@ -74,7 +74,7 @@ def _listen(connection: Any, words: deque[Any], event: Any) -> Any:
     """The next word that the task is told, if any has come and it listens."""
     while connection.poll() or (isinstance(event, Waiting) and not words):
         words.append(_receive(connection)[1])
-    return words.popleft() if words and isinstance(event, Listening) else None
+    return words.popleft() if words and isinstance(event, AcceptsCommand) else None
 
 
 def _ask(connection: Any, words: deque[Any], question: Any) -> Any:

@@ -28,8 +28,8 @@ from napari_tumor_unet.training.finetuning.verdict import Advice, Change
 from napari_tumor_unet.worker.remote_scan import Planes, ScanHandle, remote_scan
 
 _models: dict[str, Any] = {}
-_frames: dict[tuple[Any, ...], Any] = {}
-_MOST_FRAMES = 16
+_fits: dict[tuple[Any, ...], Any] = {}
+_MOST_FITTED = 16
 _AT_ONCE = 2**20  # voxels of an answer
 
 
@@ -44,7 +44,7 @@ class Report:
     pictures: tuple[Path, ...]
 
 
-def warm_up(model: str) -> Generator[Any, None, None]:
+def warm_up(model: Path) -> Generator[Any, None, None]:
     """Import what takes time, load the model and compute once."""
     from napari_tumor_unet.inference.predict import run
     from napari_tumor_unet.scan import scan_from_volume
@@ -63,7 +63,7 @@ def devices() -> Generator[Any, None, tuple[tuple[str, ...], str]]:
 def segment(
     ask: Callable[[range], Planes],
     handle: ScanHandle,
-    model: str,
+    model: Path,
     threshold: float | None,
     device: str,
     first: int,
@@ -79,15 +79,15 @@ def segment(
     from napari_tumor_unet.inference.predict import run
 
     scan, loaded = remote_scan(handle, ask), _model(model)
-    frame = _frame(scan, loaded.preparation)
+    fitted = _fitted(scan, loaded.preprocessing)
     result = yield from run(
-        scan, loaded, threshold=threshold, device=device, first=first, only=only, frame=frame
+        scan, loaded, threshold=threshold, device=device, first=first, only=only, fitted=fitted
     )
     return result.findings, result.provenance
 
 
 def segment_folder(
-    folder: Path, out: Path, model: str, device: str, overwrite: bool
+    folder: Path, out: Path, model: Path, device: str, overwrite: bool
 ) -> Generator[Any, None, None]:
     """The scans of a folder to masks in another: :func:`napari_tumor_unet.inference.batch.segment_files`."""
     from napari_tumor_unet.inference.batch import segment_files
@@ -197,7 +197,7 @@ def _asking_for(ask: Callable[[tuple[int, range]], Planes], scan: int) -> Callab
     return lambda indices: ask((scan, indices))
 
 
-def _model(path: str) -> Any:
+def _model(path: str | Path) -> Any:
     """A model, from memory while its file is the same."""
     from napari_tumor_unet.model.card import file_hash
     from napari_tumor_unet.model.model_file import load_model
@@ -209,18 +209,18 @@ def _model(path: str) -> Any:
     return _models[key]
 
 
-def _frame(scan: Scan, preparation: Any) -> Any:
-    """A scan's frame, from memory while the voxels that it is measured from are the same."""
-    from napari_tumor_unet.model.preprocessing import find_frame, sampled_slices
+def _fitted(scan: Scan, preprocessing: Any) -> Any:
+    """Fit the preprocessing to a scan; from memory while the voxels that are measured are the same."""
+    from napari_tumor_unet.model.preprocessing import fit_preprocessing, sampled_slices
 
     digest = hashlib.blake2b(digest_size=16)
     for z in sampled_slices(scan):
         for volume in scan.sequences.values():
             digest.update(np.ascontiguousarray(volume[z]).data)
     kinds = tuple((sequence, str(volume.dtype)) for sequence, volume in scan.sequences.items())
-    key = (digest.digest(), kinds, scan.shape, scan.spacing, scan.in_mm, preparation)
-    if key not in _frames:
-        if len(_frames) == _MOST_FRAMES:
-            _frames.pop(next(iter(_frames)))
-        _frames[key] = find_frame(scan, preparation)
-    return _frames[key]
+    key = (digest.digest(), kinds, scan.shape, scan.spacing, scan.in_mm, preprocessing)
+    if key not in _fits:
+        if len(_fits) == _MOST_FITTED:
+            _fits.pop(next(iter(_fits)))
+        _fits[key] = fit_preprocessing(scan, preprocessing)
+    return _fits[key]

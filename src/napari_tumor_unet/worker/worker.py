@@ -48,7 +48,7 @@ class Job:
         self._words: SimpleQueue[Any] = SimpleQueue()
 
     def tell(self, word: Any) -> None:
-        """Send the task a word: its next ``yield`` of a :class:`Listening` gives that; others give None."""
+        """Send the task a word: its next ``yield`` of a :class:`AcceptsCommand` gives it, others None."""
         self._words.put(word)
 
     def cancel(self) -> None:
@@ -99,7 +99,8 @@ class Worker:
             A generator function that the child can import. What it yields goes to ``callbacks.event``,
             what it returns to ``callbacks.finished``.
         *args
-            Its arguments: small ones, as they are pickled.
+            Its arguments: small ones, as they are pickled. Functions among them are called in the job's own
+            thread, and the task gets what they return: a file may be looked for there.
         callbacks : Callbacks
         answer : callable, optional
             For a task that asks for more than its arguments, as for voxels: the task's first argument is a
@@ -120,7 +121,8 @@ class Worker:
         end: Callable[[], None]
         try:
             with self._turn(job):
-                result = self._converse(job, task, args, callbacks, answer)
+                given = tuple(arg() if callable(arg) else arg for arg in args)
+                result = self._converse(job, task, given, callbacks, answer)
             end = partial(callbacks.finished, result)
         except CancelledError:
             end = callbacks.cancelled

@@ -25,11 +25,12 @@ from napari_tumor_unet.io.read import read_labels, read_mask
 from napari_tumor_unet.plugin.io import mask_export
 from napari_tumor_unet.plugin.io.readers import mask_layer, read_layers
 from napari_tumor_unet.plugin.io.writers import write_labels
-from napari_tumor_unet.plugin.layers.layer_scan import Choice, LayerScan, scan_of
+from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, scan_of
+from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment
 from napari_tumor_unet.plugin.recovery.store import autosave_folder
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.segment.controller import Session
-from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from tests.conftest import is_one_sentence
 from tests.plugin.conftest import PATIENCE
 
@@ -224,8 +225,8 @@ def test_nothing_of_the_layer_but_its_mask_is_in_the_file(tmp_path: Path, ending
 
 def segmented(viewer: napari.Viewer, source: LayerScan) -> Labels:
     """A finished result, as a run leaves it."""
-    result = ResultLayer(viewer, source)
-    result.show()
+    result = MaskWriter(viewer, source)
+    result.add_layer()
     mask = np.random.default_rng(2).integers(0, 2, source.scan.shape, np.uint8)
     indices = tuple(range(len(mask)))
     result.write(Slices(indices, 200 * mask, mask, len(indices), len(indices)))
@@ -233,13 +234,15 @@ def segmented(viewer: napari.Viewer, source: LayerScan) -> Labels:
     return result.layer
 
 
-@pytest.mark.parametrize("choice", [Choice(), Choice(across=1, turn=1)], ids=["as it is", "turned"])
+@pytest.mark.parametrize(("across", "turn"), [(0, 0), (1, 1)], ids=["as it is", "turned"])
 def test_a_result_saved_by_napari_lies_as_its_scans_file_with_what_made_it_beside(
-    viewer: napari.Viewer, tmp_path: Path, warned: list[str], choice: Choice
+    viewer: napari.Viewer, tmp_path: Path, warned: list[str], across: int, turn: int
 ) -> None:
     written_scan(scan := tmp_path / "Jane.nii.gz", "SAR", (11, -3, 30))
     (image,) = viewer.open(scan, plugin="napari-tumor-unet")
-    layer = segmented(viewer, scan_of(image, viewer.layers, viewer.dims.point, choice))
+    layer = segmented(
+        viewer, scan_of(image, viewer.layers, viewer.dims.point, SequenceAssignment(across=across, turn=turn))
+    )
     layer.scale = (9, 9, 9)  # whatever napari shows
     viewer.layers.selection = {layer}
     (path, sidecar) = viewer.layers.save(str(tmp_path / "m.mha"), selected=True)
@@ -311,7 +314,7 @@ def test_napari_offers_our_formats_when_it_saves(
 
 
 def test_what_napari_saves_is_kept_no_longer(viewer: napari.Viewer, qtbot: Any, tmp_path: Path) -> None:
-    Session.of(viewer)
+    SegmentationController.of(viewer)
     image = viewer.add_image(np.zeros((4, 6, 5)), name="head")
     layer = segmented(viewer, scan_of(image, viewer.layers, viewer.dims.point))
     layer.paint((1, 2, 3), 2)

@@ -9,10 +9,10 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
-from napari_tumor_unet.plugin.layers.lazy_volume import Place
+from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.plugin.layers.metadata import KEY
-from napari_tumor_unet.plugin.layers.sequence_memory import remember
-from napari_tumor_unet.plugin.layers.sequences import Choice, Part
+from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment
+from napari_tumor_unet.plugin.layers.viewer_sequences import correct_layer
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Refused
 
@@ -29,7 +29,7 @@ def pair(image: Image, labels: Labels, point: tuple[float, ...] = ()) -> tuple[A
 
 def test_a_mask_of_turned_slices_is_learned_from_as_it_was_segmented() -> None:
     voxels = np.arange(4 * 5 * 6).reshape(4, 5, 6)
-    place = Place(across=2, turn=1)
+    place = SliceOrientation(across=2, turn=1)
     labels = Labels(voxels.copy(), metadata={KEY: {"place": place, "written": place.volume(voxels)}})
     image = Image(voxels)
     scan, mask = pair(image, labels)
@@ -39,7 +39,7 @@ def test_a_mask_of_turned_slices_is_learned_from_as_it_was_segmented() -> None:
     np.testing.assert_array_equal(made.written(made.source([image])), mask)
 
 
-@pytest.mark.parametrize("known", [{}, {KEY: {"place": Place(at=(2,))}}])
+@pytest.mark.parametrize("known", [{}, {KEY: {"place": SliceOrientation(at=(2,))}}])
 def test_of_a_series_one_point_in_time_is_learned_from(known: dict) -> None:
     voxels = np.arange(5 * 4 * 5 * 6).reshape(5, 4, 5, 6)
     scan, mask = pair(Image(voxels), Labels(voxels.copy(), metadata=known), (1, 0, 0, 0))
@@ -51,7 +51,7 @@ def test_of_a_series_one_point_in_time_is_learned_from(known: dict) -> None:
 def test_a_scan_is_learned_from_with_the_sequences_that_the_user_said() -> None:
     voxels = np.arange(4 * 5 * 6 * 7).reshape(4, 5, 6, 7)
     image = Image(voxels, axis_labels=("c", "z", "y", "x"))
-    remember(image, Choice({"flair": Part(image, 2)}))
+    correct_layer(image, SequenceAssignment({"flair": Channel(image, 2)}))
     scan, _ = pair(image, Labels(np.zeros((5, 6, 7), int)))
     np.testing.assert_array_equal(scan, voxels[2])
 

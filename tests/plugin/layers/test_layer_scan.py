@@ -13,10 +13,10 @@ from napari.layers import Image, Labels, Points
 
 from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.plugin.io.readers import read_layers
-from napari_tumor_unet.plugin.layers.layer_scan import Choice, data_to_world, scan_of
-from napari_tumor_unet.plugin.layers.lazy_volume import Axes, Place, axes_of
+from napari_tumor_unet.plugin.layers.layer_scan import data_to_world, scan_of
+from napari_tumor_unet.plugin.layers.lazy_volume import AxisRoles, SliceOrientation, axes_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
-from napari_tumor_unet.plugin.layers.sequences import Part, parts_of
+from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment, candidate_channels
 from napari_tumor_unet.scan import ScanError
 
 NUMBER = st.floats(-50, 50).map(lambda x: round(x, 3))
@@ -162,7 +162,7 @@ def test_axes_are_told_by_their_labels_or_their_lengths(
     shape: Any, labels: str | None, channel: int | None, spatial: Any, leading: Any
 ) -> None:
     image = Image(np.zeros(shape), axis_labels=labels and tuple(labels))
-    assert axes_of(image) == Axes(channel, spatial, leading)
+    assert axes_of(image) == AxisRoles(channel, spatial, leading)
 
 
 def test_of_a_scan_with_time_points_the_one_on_screen_is_meant() -> None:
@@ -205,7 +205,7 @@ def test_a_lazy_scan_is_read_slice_by_slice(shape: Any, labels: str) -> None:
 def test_voxels_of_a_turned_scan_are_found_in_the_layer(data: st.DataObject) -> None:
     shape = tuple(data.draw(st.lists(st.integers(1, 6), min_size=2, max_size=4)))
     across = data.draw(st.integers(0, 2)) if len(shape) > 2 else 0
-    place = Place((shape[0] - 1,) if len(shape) == 4 else (), across, data.draw(st.integers(0, 3)))
+    place = SliceOrientation((shape[0] - 1,) if len(shape) == 4 else (), across, data.draw(st.integers(0, 3)))
     layer = np.arange(np.prod(shape)).reshape(shape)
     volume = place.volume(layer)
     voxels = tuple(index.ravel() for index in np.indices(volume.shape))
@@ -217,7 +217,7 @@ def test_voxels_of_a_turned_scan_are_found_in_the_layer(data: st.DataObject) -> 
 def test_a_scan_and_its_mask_agree_however_the_slices_lie(across: int, turn: int) -> None:
     voxels = np.random.default_rng(0).random((4, 5, 6))
     image = Image(voxels, scale=(1, 2, 3), units="mm")
-    source = scan_of(image, [image], choice=Choice(across=across, turn=turn))
+    source = scan_of(image, [image], assignment=SequenceAssignment(across=across, turn=turn))
     flair = np.stack([source.scan.slice("flair", z) for z in range(source.scan.shape[0])])
     np.testing.assert_array_equal(source.place.volume(voxels).astype(np.float32), flair)
     assert source.scan.spacing[0] == image.scale[across]
@@ -229,18 +229,18 @@ def test_a_scan_and_its_mask_agree_however_the_slices_lie(across: int, turn: int
 def test_the_user_says_which_channel_or_layer_is_which_sequence() -> None:
     image = Image(np.random.default_rng(0).random((2, 4, 5, 6)), axis_labels=("c", "z", "y", "x"), name="two")
     post = Image(np.ones((4, 5, 6)), name="post")
-    parts = parts_of(image, [image, post, Image(np.ones((3, 5, 6)), name="other")])
+    parts = candidate_channels(image, [image, post, Image(np.ones((3, 5, 6)), name="other")])
     assert list(parts) == ["channel 1", "channel 2", "post"]
     with pytest.raises(ScanError, match="say in the panel"):
         scan_of(image, [image, post])
-    choice = Choice({"flair": parts["channel 2"], "post": parts["post"]})
-    scan = scan_of(image, [image, post], choice=choice).scan
+    choice = SequenceAssignment({"flair": parts["channel 2"], "post": parts["post"]})
+    scan = scan_of(image, [image, post], assignment=choice).scan
     np.testing.assert_array_equal(scan.slice("flair", 3), image.data[1, 3].astype(np.float32))
     assert (scan.slice("post", 3) == 1).all()
 
 
 def test_a_plain_layer_may_lend_a_sequence_to_one_with_time() -> None:
     image, post = Image(np.zeros((2, 4, 5, 6))), Image(np.random.default_rng(0).random((2, 4, 5, 6)))
-    choice = Choice({"flair": Part(image), "post": Part(post)})
+    choice = SequenceAssignment({"flair": Channel(image), "post": Channel(post)})
     scan = scan_of(image, [image, post], (1.0, 0, 0, 0), choice).scan
     np.testing.assert_array_equal(scan.slice("post", 2), post.data[1, 2].astype(np.float32))

@@ -12,7 +12,7 @@ from napari.components import LayerList
 from napari.layers import Image, Labels, Layer
 
 from napari_tumor_unet.inference.result import find
-from napari_tumor_unet.plugin.layers.lazy_volume import Place
+from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.plugin.layers.metadata import (
     KEY,
     MaskMetadata,
@@ -25,7 +25,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     sidecar_contents,
 )
 from napari_tumor_unet.plugin.layers.transforms import stored_geometry
-from napari_tumor_unet.plugin.segment.mask_editor import KeptResult
+from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
 from napari_tumor_unet.scan import Geometry
 from tests.plugin.conftest import made_by
 
@@ -42,7 +42,7 @@ def of_the_version_before(**changes: Any) -> dict[str, Any]:
     """The dict that the version before kept of a finished segmentation."""
     return {
         "source": "an image",
-        "place": Place(),
+        "place": SliceOrientation(),
         "geometry": dataclasses.asdict(GEOMETRY),
         "shape": (4, 8, 8),
         "scan": "head",
@@ -100,7 +100,7 @@ def test_settings_that_the_version_before_kept_in_the_provenance_are_read() -> N
 
 def test_a_threshold_chosen_after_the_run_stands_beside_its_provenance() -> None:
     layer = Labels(mask(), metadata={KEY: now()})
-    KeptResult(None, layer).change(0.9, 5)  # type: ignore[arg-type]
+    MaskEditor(None, layer).change(0.9, 5)  # type: ignore[arg-type]
     metadata = mask_metadata(layer)
     assert metadata.provenance == made_by("default", "a hash")
     assert (metadata.threshold, metadata.min_region_voxels) == (0.9, 5)

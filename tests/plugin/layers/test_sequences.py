@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,17 +12,29 @@ import napari
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from scipy.spatial.transform import Rotation
 
 from napari_tumor_unet import segment
 from napari_tumor_unet.plugin.io.readers import read_layers
-from napari_tumor_unet.plugin.layers.descriptions import description_in, read_said, sequence_said, write_said
+from napari_tumor_unet.plugin.layers.descriptions import (
+    described_sequence,
+    description_in,
+    load_descriptions,
+    read_descriptions,
+    write_descriptions,
+)
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
-from napari_tumor_unet.plugin.layers.sequence_memory import learn
-from napari_tumor_unet.plugin.layers.sequences import Choice, Part, guess_parts, parts_of
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.layers.sequences import (
+    Channel,
+    SequenceAssignment,
+    candidate_channels,
+    guess_sequences,
+)
+from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences, learn_descriptions
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.segment.panel import SegmentPanel
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.combine import Resampled
@@ -37,7 +51,7 @@ def guessed(active: str, *names: str) -> dict[str, str]:
     """Which of some layers of one shape are taken for which sequence."""
     images = [layer(name) for name in names]
     image = next(i for i in images if i.name == active)
-    return {sequence: part.image.name for sequence, part in guess_parts(image, images).parts.items()}
+    return {sequence: part.image.name for sequence, part in guess_sequences(image, images).channels.items()}
 
 
 @pytest.mark.parametrize(
@@ -71,14 +85,14 @@ def test_what_is_not_clear_is_not_guessed(active: str, names: list[str]) -> None
 
 def test_what_may_be_either_is_said() -> None:
     images = [layer(name) for name in ("p1_flair", "p1_t1_a", "p1_t1_b")]
-    assert "may be p1_t1_a or p1_t1_b" in guess_parts(images[0], images).unclear
+    assert "may be p1_t1_a or p1_t1_b" in guess_sequences(images[0], images).unclear
 
 
 def test_what_a_file_says_counts_more_than_the_name() -> None:
     flair, post = layer("3 BRAVO", sequence="post", study=1), layer("5 T2", sequence="flair", study=1)
     others = [layer("2 BRAVO", sequence="pre", study=2), layer("9 BRAVO", sequence="flair", study=2)]
     images = [flair, post, *others]
-    found = guess_parts(flair, images).parts
+    found = guess_sequences(flair, images).channels
     assert {s: part.image.name for s, part in found.items()} == {"flair": "5 T2", "post": "3 BRAVO"}
 
 
@@ -88,8 +102,8 @@ def test_layers_elsewhere_or_of_unknown_place_are_not_offered() -> None:
     far = Image(np.zeros((6, 8, 9)), name="p_t1", translate=(99, 0, 0), units="mm")
     unknown = Image(np.zeros((6, 8, 9)), name="p_t1n")
     images = [flair, near, far, unknown]
-    assert list(parts_of(flair, images)) == ["p_flair", "p_t1ce"]
-    assert list(guess_parts(flair, images).parts) == ["flair", "post"]
+    assert list(candidate_channels(flair, images)) == ["p_flair", "p_t1ce"]
+    assert list(guess_sequences(flair, images).channels) == ["flair", "post"]
     far.data = np.zeros((3, 4, 5))
     far.scale = flair.scale
     with pytest.raises(ScanError, match="lie in different places"):
@@ -129,8 +143,8 @@ def test_voxels_of_another_grid_are_read_with_the_first_slice() -> None:
     flair = Image(np.zeros((3, 4, 5)), name="flair", scale=(2, 2, 2), units="mm")
     post = Image(lazy, name="t1ce", units="mm", contrast_limits=(0, 1))
     read.clear()
-    choice = Choice(guess_parts(flair, [flair, post]).parts, across=2, turn=1)
-    scan = scan_of(flair, [flair, post], choice=choice).scan
+    choice = SequenceAssignment(guess_sequences(flair, [flair, post]).channels, across=2, turn=1)
+    scan = scan_of(flair, [flair, post], assignment=choice).scan
     assert isinstance(scan.sequences["post"], Resampled)
     assert not read
     expected = np.broadcast_to([[[0]], [[1]], [[2]]], (3, 4, 5))
@@ -183,7 +197,9 @@ def test_layers_opened_one_by_one_give_the_mask_of_their_files(
     mask = result(viewer)
     assert mask.data.shape == layers["flair"].data.shape
     assert mask.metadata[KEY]["provenance"]["sequences"] == ("pre", "flair", "post")
-    assert Session.of(viewer).message.text.endswith("From FLAIR + T1 pre + T1 post (resampled).")
+    assert SegmentationController.of(viewer).message.text.endswith(
+        "From FLAIR + T1 pre + T1 post (resampled)."
+    )
     expected = segment(brats)
     assert expected.mask.any()
     np.testing.assert_array_equal(mask.data, expected.mask)
@@ -209,7 +225,7 @@ def open_panel(viewer: napari.Viewer) -> Callable[[], SegmentPanel]:
 
 
 def filled(panel: SegmentPanel) -> dict[str, str]:
-    return {s: box.value for s, box in panel.scan.sequences.items() if box.value != "none"}
+    return {s: box.value for s, box in panel.sequences.boxes.items() if box.value != "none"}
 
 
 def test_a_correction_is_remembered_for_its_layers_and_for_the_description(
@@ -223,8 +239,8 @@ def test_a_correction_is_remembered_for_its_layers_and_for_the_description(
     panel = open_panel()
     viewer.layers.selection.active = t1
     assert filled(panel) == {"flair": "smith_7 T1"}
-    panel.scan.sequences["flair"].value = "smith_7 T2FSFL"
-    panel.scan.sequences["pre"].value = "smith_7 T1"
+    panel.sequences.boxes["flair"].value = "smith_7 T2FSFL"
+    panel.sequences.boxes["pre"].value = "smith_7 T1"
     viewer.layers.selection.active = other
     assert filled(panel) == {"flair": "other"}
     panel = open_panel()
@@ -235,29 +251,28 @@ def test_a_correction_is_remembered_for_its_layers_and_for_the_description(
     assert result(viewer).name == "smith_7 T2FSFL tumour"
     assert result(viewer).metadata[KEY]["provenance"]["sequences"] == ("pre", "flair")
     # The next patient, in another session.
-    assert read_said() == {"t2fsfl": "flair"}
+    assert read_descriptions() == {"t2fsfl": "flair"}
     assert guessed("jones T1", "jones T1", "jones T2FSFL") == {"flair": "jones T2FSFL", "pre": "jones T1"}
     viewer.layers.selection.active = t1
-    panel.scan.forget.native.click()  # it is folded
+    panel.sequences.forget.native.click()  # it is folded
     assert filled(panel) == {"flair": "smith_7 T1"}
-    assert panel.scan.forget.native.isHidden()
-    assert read_said() == {}
+    assert panel.sequences.forget.native.isHidden()
+    assert read_descriptions() == {}
 
 
-def test_remembered_descriptions_are_read_again_only_after_they_changed(
-    monkeypatch: pytest.MonkeyPatch,
+def test_remembered_descriptions_are_read_once_and_again_when_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    write_said({"t2fsfl": "flair"})
+    write_descriptions({"t2fsfl": "flair"})
     names = ("jones T1", "jones T1", "jones T2FSFL")
     expected = {"flair": "jones T2FSFL", "pre": "jones T1"}
     assert guessed(*names) == expected
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_text", lambda *_, **__: pytest.fail("a file is read in a click"))
         assert guessed(*names) == expected
-    write_said({"t2fsfl": "post"})  # as another napari does
+    (tmp_path / "sequences.json").write_text('{"t2fsfl": "post"}')  # as another napari does
+    load_descriptions()
     assert guessed(*names) != expected
-    read_said()["t2fsfl"] = "flair"
-    assert read_said() == {"t2fsfl": "post"}
 
 
 @pytest.mark.parametrize(
@@ -280,19 +295,69 @@ def test_a_description_is_what_tells_a_name_from_others_without_the_patient(
 
 def test_of_a_dicom_series_the_whole_description_is_kept() -> None:
     special, t1 = layer("AX T2 FS FL [1]", modality="MR"), layer("AX T1", modality="MR")
-    learn(Choice({"flair": Part(t1)}), Choice({"flair": Part(special), "pre": Part(t1)}))
-    assert read_said() == {"ax_t2_fs_fl": "flair"}
+    learn_descriptions(
+        SequenceAssignment({"flair": Channel(t1)}),
+        SequenceAssignment({"flair": Channel(special), "pre": Channel(t1)}),
+    )
+    assert read_descriptions() == {"ax_t2_fs_fl": "flair"}
 
 
 def test_series_read_together_that_are_more_than_one_of_a_kind_are_told_apart_by_name() -> None:
     kinds = (("AX FLAIR", "flair"), ("AX T1 POST", "post"), ("SAG T1 POST", "post"), ("LOC", None))
     images = [layer(name, scan_id="study", sequence=sequence) for name, sequence in kinds]
-    found = guess_parts(images[0], images).parts
+    found = guess_sequences(images[0], images).channels
     assert {s: part.image.name for s, part in found.items()} == {"flair": "AX FLAIR", "post": "AX T1 POST"}
 
 
 def test_a_description_counts_where_the_rest_of_the_name_says_nothing() -> None:
     said = {"ax": "flair", "t1_flair": "flair"}
-    assert sequence_said("p2_ax", said) == "flair"
-    assert sequence_said("p2_AX_T1_post", said) is None
-    assert sequence_said("p2 T1 FLAIR tra", said) == "flair"
+    assert described_sequence("p2_ax", said) == "flair"
+    assert described_sequence("p2_AX_T1_post", said) is None
+    assert described_sequence("p2 T1 FLAIR tra", said) == "flair"
+
+
+def test_sequences_are_worked_out_once_and_anew_when_layers_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    viewer, guesses = ViewerModel(), []
+
+    def counted(image: Image, images: list[Image]) -> SequenceAssignment:
+        guesses.append(image.name)
+        return guess_sequences(image, images)
+
+    monkeypatch.setattr("napari_tumor_unet.plugin.layers.viewer_sequences.guess_sequences", counted)
+
+    def sequences() -> set[str]:
+        for _ in range(3):
+            found = set(scan_of(flair, viewer.layers).scan.sequences)
+            assert ViewerSequences.of(viewer.layers).flair(flair) is flair
+        n = len(guesses)
+        guesses.clear()
+        assert n == 1
+        return found
+
+    flair = viewer.add_layer(layer("p_flair"))
+    assert sequences() == {"flair"}
+    other = viewer.add_layer(layer("p_x"))
+    assert sequences() == {"flair"}
+    other.name = "p_t1"
+    assert sequences() == {"flair", "pre"}
+    other.translate = (90, 0, 0)
+    other.scale = (1, 0.5, 0.5)
+    assert sequences() == {"flair", "pre"}
+    other.data = np.zeros((6, 8, 9))
+    assert sequences() == {"flair"}
+    viewer.layers.remove(other)
+    assert sequences() == {"flair"}
+
+
+def test_a_removed_layer_is_not_kept() -> None:
+    viewer = ViewerModel()
+    images = [viewer.add_layer(layer(name)) for name in ("p_flair", "p_t1")]
+    sequences = ViewerSequences.of(viewer.layers)
+    sequences.correct(images[0], sequences[images[0]])
+    assert sequences[images[0]].corrected
+    held = [weakref.ref(image) for image in images]
+    viewer.add_layer(layer("last"))  # napari itself keeps the last one that was active
+    del images
+    viewer.layers.clear()
+    gc.collect()
+    assert [image() for image in held] == [None, None]

@@ -15,11 +15,11 @@ from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY, has_result
 from napari_tumor_unet.plugin.recovery import store, watcher
-from napari_tumor_unet.plugin.recovery.store import Leftover, autosave_folder
+from napari_tumor_unet.plugin.recovery.store import OrphanedAutosave, autosave_folder
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.segment.controller import Session
-from napari_tumor_unet.plugin.segment.mask_editor import KeptResult
-from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
+from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from tests.plugin.conftest import PATIENCE, press
 from tests.plugin.recovery.test_store import make
 
@@ -46,11 +46,11 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def segmented(viewer: napari.Viewer, **geometry: Any) -> napari.layers.Labels:
     """A finished result on an image, as a run leaves it."""
-    Session.of(viewer)
+    SegmentationController.of(viewer)
     image = viewer.add_image(np.zeros((6, 30, 20), np.float32), name="head", **(PLACE | geometry))
     source = scan_of(image, viewer.layers, viewer.dims.point)
-    result = ResultLayer(viewer, source)
-    result.show()
+    result = MaskWriter(viewer, source)
+    result.add_layer()
     probability = np.zeros(source.scan.shape, np.uint8)
     probability[2:4, 5:15, 5:15] = 200
     indices = tuple(range(len(probability)))
@@ -119,13 +119,13 @@ def test_every_kind_of_edit_is_kept(viewer: napari.Viewer, qtbot: Any, edit: Any
     edit(layer)
     wait_for_autosaves(1, qtbot)
     looked(viewer, qtbot)
-    np.testing.assert_array_equal(store.load(kept()[0]).mask.unpack(), layer.data)
+    np.testing.assert_array_equal(store.load(kept()[0]).mask, layer.data)
 
 
 def test_a_result_without_edits_is_never_kept(viewer: napari.Viewer, qtbot: Any) -> None:
     layer = segmented(viewer)
     viewer.dims.set_current_step(0, 1)
-    KeptResult(viewer, layer).change(0.9, 0)
+    MaskEditor(viewer, layer).change(0.9, 0)
     looked(viewer, qtbot)
     assert not autosave_folder().exists()
 
@@ -179,26 +179,26 @@ def test_corrections_come_back_as_they_were_and_belong_to_the_open_image(
     assert now.pop("source") == str(image.unique_id) != before.pop("source")
     assert now == before
     assert has_result(restored)
-    KeptResult(viewer, restored).change(0.9, 0)
+    MaskEditor(viewer, restored).change(0.9, 0)
     assert set(np.unique(restored.data)) == {0, 2}
     looked(viewer, qtbot)
     assert len(kept()) == 1
-    assert not store.leftovers()
+    assert not store.orphaned_autosaves()
 
 
 def test_of_four_axes_the_time_point_comes_back(viewer: napari.Viewer, qtbot: Any) -> None:
     image = viewer.add_image(np.zeros((3, 6, 30, 20)), name="head", axis_labels=("t", "z", "y", "x"))
     viewer.dims.set_current_step(0, 2)
-    result = ResultLayer(viewer, source := scan_of(image, viewer.layers, viewer.dims.point))
-    Session.of(viewer)
-    result.show()
+    result = MaskWriter(viewer, source := scan_of(image, viewer.layers, viewer.dims.point))
+    SegmentationController.of(viewer)
+    result.add_layer()
     result.layer.paint((0, 2, 8, 8), 2)
     result.layer.paint((2, 3, 8, 8), 2)
     wait_for_autosaves(1, qtbot)
     looked(viewer, qtbot)
     loaded = store.load(path := kept()[0])
     assert loaded.edited == 2
-    Autosaving.of(viewer).restore(Leftover(path, "head", 2, None))
+    Autosaving.of(viewer).restore(OrphanedAutosave(path, "head", 2, None))
     qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
     np.testing.assert_array_equal(viewer.layers[-1].data, result.layer.data)
     assert viewer.layers[-1].metadata[KEY]["place"] == source.place
@@ -213,7 +213,7 @@ def test_what_our_writer_saved_is_not_kept_until_it_is_edited_again(
     stroke(layer)
     wait_for_autosaves(1, qtbot)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "a.tif"), ""))
-    panel.result._save()
+    panel.mask._save()
     wait_for_autosaves(0, qtbot)
     assert told[0].startswith("The mask is in a.tif")
     viewer.dims.set_current_step(0, 1)
@@ -227,7 +227,7 @@ def test_edits_after_the_save_began_stay_kept(viewer: napari.Viewer, qtbot: Any)
     layer = segmented(viewer)
     stroke(layer)
     wait_for_autosaves(1, qtbot)
-    saved = Autosaving.of(viewer).as_it_is(layer)
+    saved = Autosaving.of(viewer).saved_marker(layer)
     layer.paint((1, 8, 8), 2)
     saved()
     looked(viewer, qtbot)
@@ -258,13 +258,13 @@ def test_a_deletion_is_asked_for_once(
     crashed()
     keeper = Autosaving.of(viewer)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
-    keeper._on_leftovers(store.leftovers())
+    keeper._on_orphans(store.orphaned_autosaves())
     answers = [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop())
     delete = panel.recovery[1][2]
     qtbot.waitUntil(lambda: has_its_place(delete), timeout=PATIENCE)
     press(delete, qtbot)
-    assert len(keeper.leftovers) == 1
+    assert len(keeper.orphans) == 1
     press(delete, qtbot)
     wait_for_autosaves(0, qtbot)
     qtbot.waitUntil(lambda: not panel.recovery.visible, timeout=PATIENCE)
@@ -279,7 +279,7 @@ def test_without_the_panel_leftovers_are_told_once(
     crashed()
     for _ in range(2):
         keeper = Autosaving.of(make_napari_viewer(show=True))
-        qtbot.waitUntil(lambda k=keeper: bool(k.leftovers and told), timeout=PATIENCE)
+        qtbot.waitUntil(lambda k=keeper: bool(k.orphans and told), timeout=PATIENCE)
     QApplication.processEvents()
     assert told == ["An earlier session left unsaved corrections; the panel Segment tumour offers them."]
 
@@ -292,13 +292,13 @@ def test_a_damaged_one_is_told_and_can_be_deleted(viewer: napari.Viewer, qtbot: 
     looked(viewer, qtbot)
     QApplication.processEvents()
     keeper.offered = True
-    keeper._on_leftovers([leftover := Leftover(path, "head", 1, None)])
-    keeper.restore(leftover)
+    keeper._on_orphans([orphan := OrphanedAutosave(path, "head", 1, None)])
+    keeper.restore(orphan)
     qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     assert told == ["The file with these corrections is damaged; delete it."]
-    assert keeper.leftovers == [leftover]
-    keeper.delete(leftover)
-    qtbot.waitUntil(lambda: not keeper.leftovers, timeout=PATIENCE)
+    assert keeper.orphans == [orphan]
+    keeper.delete(orphan)
+    qtbot.waitUntil(lambda: not keeper.orphans, timeout=PATIENCE)
 
 
 def test_one_of_another_version_is_told_and_stays(viewer: napari.Viewer, qtbot: Any, told: list[str]) -> None:
@@ -306,7 +306,7 @@ def test_one_of_another_version_is_told_and_stays(viewer: napari.Viewer, qtbot: 
     store.save(make(), path)
     keeper = Autosaving.of(viewer)
     keeper.offered = True
-    keeper.restore(Leftover(path, "head", 1, None))
+    keeper.restore(OrphanedAutosave(path, "head", 1, None))
     qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     assert told == ["This autosave was written by another version; it can only be deleted."]
     assert path.exists()

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 
 from napari_tumor_unet.evaluation.compare import MaskPair, labels_in, slice_overlaps
 from napari_tumor_unet.evaluation.score import Score, score_masks
-from napari_tumor_unet.plugin.score.live_score import Counted, answer_with_box
+from napari_tumor_unet.plugin.score.live_score import PairCounts, answer_with_box
 from napari_tumor_unet.scan.grid import spaced
 from napari_tumor_unet.worker import tasks
 from tests.evaluation.test_score import PAIRS, SPACING, Pair
 
 
-def counted(pair: Pair, labels: list[int | None]) -> Counted:
+def counted(pair: Pair, labels: list[int | None]) -> PairCounts:
     masks = MaskPair(*pair, spaced(pair[0].shape, SPACING[-pair[0].ndim :], in_mm=True), ("A note.",))
-    return Counted(masks, labels_in(masks), {label: slice_overlaps(masks, label) for label in labels})
+    return PairCounts(masks, labels_in(masks), {label: slice_overlaps(masks, label) for label in labels})
 
 
-def measured(of: Counted) -> list[Score]:
+def measured(of: PairCounts) -> list[Score]:
     return list(tasks.score(partial(answer_with_box, of), of.totals, 1.0))
 
 

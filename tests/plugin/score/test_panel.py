@@ -57,7 +57,7 @@ def compare(panel: Any, qtbot: Any) -> Callable[[], list[Any]]:
     """Press the button and wait for all numbers."""
 
     def wait() -> list[Any]:
-        with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+        with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
             press(panel.start, qtbot)
         return panel.numbers.scores
 
@@ -80,12 +80,12 @@ def test_the_command_compares_the_two_masks_that_are_selected(
     get_app_model().commands.execute_command("napari-tumor-unet.score").result()
     panel = viewer.window.dock_widgets["Score (napari-tumor-unet)"]
     assert (panel.prediction.value, panel.reference.value) == layers
-    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+    with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
         pass
     expected = score(*masks, spacing=(5, 1, 0.5))
     assert panel.numbers.scores == [expected]
     assert f"{expected.dice:.4f}" in panel.numbers.large.value
-    assert panel._row()[0].model == "default"
+    assert panel.rows()[0].model == "default"
 
 
 def test_the_command_brings_the_panel_to_the_front(
@@ -97,7 +97,7 @@ def test_the_command_brings_the_panel_to_the_front(
         viewer.layers.selection = set(layers)
         get_app_model().commands.execute_command("napari-tumor-unet.score").result()
         panel = viewer.window.dock_widgets["Score (napari-tumor-unet)"]
-        with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+        with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
             pass
         qtbot.waitUntil(lambda panel=panel: not panel.native.visibleRegion().isEmpty())
         assert other.visibleRegion().isEmpty()
@@ -113,7 +113,7 @@ def test_swapped_masks_swap_precision_and_recall(
 ) -> None:
     set_layers(panel, *layers)
     (before,) = compare()
-    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+    with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
         press(panel.swap, qtbot)
     (after,) = panel.numbers.scores
     assert (after.precision, after.recall) == (before.recall, before.precision)
@@ -128,8 +128,7 @@ def test_labels_are_compared_each_by_itself_or_one_alone(
     assert compare() == [score(*masks, spacing=(5, 1, 0.5), label=label) for label in (1, 2)]
     assert panel.numbers.table.columnCount() == 2
     assert panel.which.choices == ("all as one", "each by itself", 1, 2)
-    panel._comparing.cancel()
-    panel._request = None
+    panel.scoring.cancel()
     panel.which.value = 2
     assert compare() == [score(*masks, spacing=(5, 1, 0.5), label=2)]
 
@@ -153,9 +152,9 @@ def test_edits_are_counted_at_once_and_measured_after_a_pause(
         prediction.fill((6, 12, 14), 0)
 
     for edit in (paint, erase, fill, prediction.undo):
-        with qtbot.waitSignals([panel._comparing.counted, panel._comparing.ended], timeout=PATIENCE):
+        with qtbot.waitSignals([panel.scoring.counted, panel.scoring.ended], timeout=PATIENCE):
             edit()
-        qtbot.waitUntil(lambda: not panel._comparing.running, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: not panel.scoring.running, timeout=PATIENCE)
         expected = score(prediction.data, reference.data, spacing=(5, 1, 0.5))
         assert f"{expected.dice:.4f}" in panel.numbers.large.value
         assert panel.numbers.scores == [expected]
@@ -167,7 +166,7 @@ def test_without_live_edits_change_nothing(
     set_layers(panel, *layers)
     before = compare()
     panel.live.value = False
-    with qtbot.assertNotEmitted(panel._comparing.counted, wait=300):
+    with qtbot.assertNotEmitted(panel.scoring.counted, wait=300):
         layers[0].paint((5, 20, 20), 0)
     assert panel.numbers.scores == before
 
@@ -227,7 +226,7 @@ def test_the_agreement_is_a_layer_in_the_place_of_the_reference(
     assert panel.slices.legend.visible
     assert layer not in panel.prediction.choices
     layers[0].data_setitem((np.array([1]), np.array([1]), np.array([1])), 1)
-    qtbot.waitUntil(lambda: not panel._comparing.running, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not panel.scoring.running, timeout=PATIENCE)
     press(panel.slices.agreement, qtbot)
     qtbot.waitUntil(lambda: layer.data[1, 1, 1] == 2, timeout=PATIENCE)
     assert len(viewer.layers) == 3
@@ -261,30 +260,30 @@ def test_numbers_are_copied_saved_and_collected(
 ) -> None:
     set_layers(panel, *layers)
     (first,) = compare()
-    press(panel.table.copy, qtbot)
+    press(panel.collection.copy, qtbot)
     copied = QApplication.clipboard().text()
     assert f"Dice\t{first.dice:.4f}" in copied
     assert "reference\treference" in copied
-    press(panel.table.add, qtbot)
+    press(panel.collection.add, qtbot)
     layers[0].fill((5, 12, 14), 0)
     (second,) = compare()
-    press(panel.table.add, qtbot)
-    table = panel.table.table
+    press(panel.collection.add, qtbot)
+    table = panel.collection.table
     mean = (first.dice + second.dice) / 2
     assert [table.item(2, column).text() for column in (0, 3)] == ["mean", f"{mean:.4f}"]
     panel.native.findChild(QCollapsible).expand(animate=False)
-    qtbot.waitUntil(lambda: panel.table.empty.native.height() > 0, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: panel.collection.empty.native.height() > 0, timeout=PATIENCE)
     for name in ("scores.csv", "scores.json"):
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, n=name: (str(tmp_path / n), ""))
-        press(panel.table.save_all, qtbot)
+        press(panel.collection.save_all, qtbot)
     with (tmp_path / "scores.csv").open() as file:
         assert [float(line["dice"]) for line in csv.DictReader(file)] == [first.dice, second.dice]
     content = json.loads((tmp_path / "scores.json").read_text())
     assert content["summary"]["dice"]["mean"] == pytest.approx(mean)
     assert content["pairs"][0]["reference"] == "reference"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "no" / "x.csv"), ""))
-    press(panel.table.save, qtbot)
-    press(panel.table.empty, qtbot)
+    press(panel.collection.save, qtbot)
+    press(panel.collection.empty, qtbot)
     assert table.rowCount() == 0
 
 
@@ -315,7 +314,7 @@ def test_a_killed_child_leaves_dice_and_says_so(
         return answer_with_box(counted, planes)
 
     monkeypatch.setattr("napari_tumor_unet.plugin.score.live_score.answer_with_box", die)
-    with qtbot.waitSignal(panel._comparing.failed, timeout=PATIENCE):
+    with qtbot.waitSignal(panel.scoring.failed, timeout=PATIENCE):
         press(panel.start, qtbot)
     assert "process was stopped" in panel.message.value
     assert panel.numbers.visible
@@ -345,7 +344,7 @@ def test_a_panel_closed_in_a_comparison_leaves_the_viewer_at_work(
     viewer.add_labels(np.zeros((3, 8, 8), np.uint8))
     again = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score")[1]
     set_layers(again, *layers)
-    with qtbot.waitSignal(again._comparing.ended, timeout=PATIENCE):
+    with qtbot.waitSignal(again.scoring.ended, timeout=PATIENCE):
         press(again.start, qtbot)
     assert again.numbers.scores
 
@@ -355,18 +354,18 @@ def test_scrolling_measures_nothing_anew(
 ) -> None:
     set_layers(panel, *layers)
     compare()
-    with qtbot.assertNotEmitted(panel._comparing.counted, wait=300):
+    with qtbot.assertNotEmitted(panel.scoring.counted, wait=300):
         viewer.dims.set_current_step(0, 2)
         viewer.dims.set_current_step(0, 8)
-    assert not panel._comparing.running
+    assert not panel.scoring.running
 
 
 def test_scrolling_while_it_measures_loses_nothing(
     viewer: napari.Viewer, panel: Any, layers: tuple[Labels, Labels], qtbot: Any
 ) -> None:
     set_layers(panel, *layers)
-    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
-        with qtbot.waitSignal(panel._comparing.counted, timeout=PATIENCE):
+    with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
+        with qtbot.waitSignal(panel.scoring.counted, timeout=PATIENCE):
             press(panel.start, qtbot)
         viewer.dims.set_current_step(0, 2)
         panel._on_edit()
@@ -389,7 +388,7 @@ def test_a_layer_that_is_changed_is_compared_where_and_as_it_is_now(
 ) -> None:
     set_layers(panel, *layers)
     compare()
-    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+    with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
         if change == "moved":
             layers[0].translate = (5, 0, 0)
         else:
@@ -409,7 +408,7 @@ def test_a_label_that_is_painted_anew_gets_its_column(
     set_layers(panel, *layers)
     panel.which.value = "each by itself"
     compare()
-    with qtbot.waitSignal(panel._comparing.ended, timeout=PATIENCE):
+    with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
         layers[0].paint((5, 2, 2), 7)
     assert [found.label for found in panel.numbers.scores] == [1, 2, 7]
     assert 7 in panel.which.choices
@@ -421,7 +420,7 @@ def test_a_layer_that_cannot_be_read_is_one_sentence_and_the_next_one_works(
     lost = viewer.add_labels(Lost(layers[0].data), name="lost", **MM)
     lost.data.gone = True
     set_layers(panel, lost, layers[1])
-    with qtbot.waitSignal(panel._comparing.failed, timeout=PATIENCE):
+    with qtbot.waitSignal(panel.scoring.failed, timeout=PATIENCE):
         press(panel.start, qtbot)
     assert "could not be read" in panel.message.value
     assert panel.details.visible

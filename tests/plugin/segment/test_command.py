@@ -24,7 +24,7 @@ from napari_tumor_unet.evaluation.overlap import dice
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.layer_scan import data_to_world
 from napari_tumor_unet.plugin.layers.metadata import KEY
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.scan import scan_from_volume
@@ -50,7 +50,7 @@ def result(viewer: napari.Viewer) -> Labels:
 def first_slices(qtbot: Any, viewer: napari.Viewer) -> None:
     """Start a run and wait for what it shows first."""
     start_segmentation()
-    with qtbot.waitSignal(Session.of(viewer)._run.job.progressed, timeout=PATIENCE):
+    with qtbot.waitSignal(SegmentationController.of(viewer)._run.job.progressed, timeout=PATIENCE):
         pass
 
 
@@ -145,7 +145,7 @@ def test_undo_after_a_second_click_does_not_bring_back_old_pixels(
 
 def test_what_the_user_paints_during_a_run_stays(sample: napari.Viewer, qtbot: Any) -> None:
     first_slices(qtbot, sample)
-    mask, session = result(sample), Session.of(sample)
+    mask, session = result(sample), SegmentationController.of(sample)
     mask.data[0, 5, 5] = 1
     qtbot.waitUntil(lambda: not session.context.busy, timeout=PATIENCE)
     assert mask.data[0, 5, 5] == 1
@@ -154,7 +154,7 @@ def test_what_the_user_paints_during_a_run_stays(sample: napari.Viewer, qtbot: A
 def test_the_slice_on_screen_comes_first(sample: napari.Viewer, qtbot: Any) -> None:
     sample.dims.set_current_step(0, 3)
     start_segmentation()
-    session = Session.of(sample)
+    session = SegmentationController.of(sample)
     with qtbot.waitSignal(session._run.job.progressed, timeout=PATIENCE) as event:
         pass
     assert 3 in event.args[0].indices
@@ -234,9 +234,9 @@ def test_cancel_in_the_activity_dock_leaves_everything_as_it_was(
     qtbot.waitUntil(lambda: bool(buttons()), timeout=PATIENCE)
     button = buttons()[0]
     ends: list[float] = []
-    Session.of(sample).ended.connect(lambda _: ends.append(time.monotonic()))
+    SegmentationController.of(sample).ended.connect(lambda _: ends.append(time.monotonic()))
     start = time.monotonic()
-    with qtbot.waitSignal(Session.of(sample).ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(SegmentationController.of(sample).ended, timeout=PATIENCE) as ended:
         button.click()
     assert ends[0] - start < 1
     assert ended.args == [False]
@@ -254,15 +254,15 @@ def test_cancelling_a_second_run_restores_the_first_ones_mask(
     kept = probability.copy()
     segmentation_settings().model = "seed"  # which finds something else
     first_slices(qtbot, sample)
-    with qtbot.waitSignal(Session.of(sample).ended, timeout=PATIENCE):
-        Session.of(sample).cancel()
+    with qtbot.waitSignal(SegmentationController.of(sample).ended, timeout=PATIENCE):
+        SegmentationController.of(sample).cancel()
     np.testing.assert_array_equal(result(sample).data, before)
     np.testing.assert_array_equal(probability, kept)
 
 
 @pytest.mark.slow
 def test_cancel_at_any_moment_ends_the_child_soon(sample: napari.Viewer, qtbot: Any, click: Click) -> None:
-    session = Session.of(sample)
+    session = SegmentationController.of(sample)
     moments = random.Random(1)
     seconds: list[float] = []
     for _ in range(6):
@@ -290,7 +290,7 @@ def test_a_killed_child_is_one_sentence_and_the_next_click_works(
     sample: napari.Viewer, qtbot: Any, click: Click, notified: list[str]
 ) -> None:
     first_slices(qtbot, sample)
-    session = Session.of(sample)
+    session = SegmentationController.of(sample)
     with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
         os.kill(session.context.worker.pid, signal.SIGKILL)
     assert ended.args == [False]
@@ -303,7 +303,7 @@ def test_a_click_during_a_run_says_so_and_changes_nothing(
     sample: napari.Viewer, qtbot: Any, notified: list[str]
 ) -> None:
     first_slices(qtbot, sample)
-    with qtbot.waitSignal(Session.of(sample).ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(SegmentationController.of(sample).ended, timeout=PATIENCE) as ended:
         start_segmentation()
     assert "under way" in notified[0]
     assert ended.args == [True]
@@ -312,7 +312,7 @@ def test_a_click_during_a_run_says_so_and_changes_nothing(
 @pytest.mark.parametrize("which", ["sample_brain FLAIR", "sample_brain tumour"])
 def test_removing_the_scan_or_the_mask_ends_the_run(sample: napari.Viewer, qtbot: Any, which: str) -> None:
     first_slices(qtbot, sample)
-    with qtbot.waitSignal(Session.of(sample).ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(SegmentationController.of(sample).ended, timeout=PATIENCE) as ended:
         sample.layers.remove(which)
     assert ended.args == [False]
 
@@ -336,7 +336,7 @@ def test_the_window_never_stalls_longer_than_for_napari_s_own_layer(
 
     voxels = np.repeat(_flair(sample_scan()), 2, axis=0)
     viewer.add_image(voxels)
-    session = Session.of(viewer)
+    session = SegmentationController.of(viewer)
     over = []
     for _ in range(3):  # anything else on the machine may stall a window once
         with _another_segmentation(voxels, qtbot):  # drawing is slow beside any of them

@@ -12,7 +12,7 @@ import pytest
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_tumor_unet.plugin.layers.metadata import KEY
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, press
 
@@ -49,7 +49,7 @@ def test_a_panel_opened_late_takes_the_scan_on_screen(viewer: napari.Viewer, qtb
 @pytest.mark.slow
 @pytest.mark.usefixtures("head")
 def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
-    session, seen = Session.of(viewer), []
+    session, seen = SegmentationController.of(viewer), []
     session.progressed.connect(lambda *_: seen.append((panel.message.value, panel.cancel.enabled)))
     with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
         press(panel.start, qtbot)
@@ -92,7 +92,7 @@ def test_an_inverted_scan_is_warned_of_and_no_other(
 
 def test_cancel_ends_the_run_and_says_so(viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any) -> None:
     press(panel.start, qtbot)
-    with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE) as ended:
         press(panel.cancel, qtbot)
     assert ended.args == [False]
     assert "cancelled" in panel.message.value
@@ -115,26 +115,27 @@ def test_a_model_of_the_users_own_is_used(
 ) -> None:
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tiny_model_file), ""))
     panel.model.value = panel.model.choices[-1]
-    assert panel.model.value == tiny_model_file
-    with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE):
+    assert panel.model.value == "default"  # until the file is known to be a model
+    qtbot.waitUntil(lambda: panel.model.value == tiny_model_file, timeout=PATIENCE)
+    with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE):
         press(panel.start, qtbot)
     assert viewer.layers[-1].metadata["napari-tumor-unet"]["provenance"]["model"] == "tiny"
 
 
 def test_a_file_that_is_no_model_is_declined_and_the_default_stays(
-    panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any, notified: list[str]
 ) -> None:
     (tmp_path / "no.safetensors").write_text("nothing")
-    said: list[str] = []
-    monkeypatch.setattr("napari_tumor_unet.plugin.segment.model_section.show_error", said.append)
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "no.safetensors"), ""))
     panel.model.value = panel.model.choices[-1]
+    qtbot.waitUntil(lambda: bool(notified), timeout=PATIENCE)
     assert panel.model.value == "default"
-    assert said == ["no.safetensors is damaged or no model file (.safetensors)."]
+    assert notified == ["no.safetensors is damaged or no model file (.safetensors)."]
 
 
 def test_the_card_of_the_model_is_one_click_away(panel: Any, qtbot: Any) -> None:
     press(panel.models.card, qtbot)
+    qtbot.waitUntil(lambda: panel.model.native.findChild(QMessageBox) is not None, timeout=PATIENCE)
     box = panel.model.native.findChild(QMessageBox)
     assert box.isVisible()
     assert "mean Dice" in box.informativeText()
@@ -162,9 +163,9 @@ def test_a_closed_panel_leaves_the_viewer_at_work(
 def done(viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any) -> Any:
     """The panel after a run, and the mask's layer."""
     viewer.layers.selection.active = head
-    with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE):
+    with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE):
         press(panel.start, qtbot)
-    return panel.result, viewer.layers[-1]
+    return panel.mask, viewer.layers[-1]
 
 
 def test_choices_outlast_layers_that_come_and_go(
@@ -172,7 +173,9 @@ def test_choices_outlast_layers_that_come_and_go(
 ) -> None:
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tiny_model_file), ""))
     panel.model.value = panel.model.choices[-1]
-    qtbot.waitUntil(lambda: "cpu" in panel.device.choices, timeout=PATIENCE)
+    qtbot.waitUntil(
+        lambda: "cpu" in panel.device.choices and panel.model.value == tiny_model_file, timeout=PATIENCE
+    )
     panel.device.value = "cpu"
     viewer.add_image(np.zeros((3, 8, 8)))
     assert panel.device.value == "cpu"
@@ -208,7 +211,7 @@ def test_a_click_on_a_region_goes_there_and_it_can_be_removed(
     press(section.keep, qtbot)
     np.testing.assert_array_equal(layer.data, before)
     layer.data_setitem((np.array([5, 5]), np.array([0, 0]), np.array([0, 1])), 1)
-    section.update()
+    section.refresh()
     assert len(section.list.choices) == 2
     small = section.list.choices[-1]
     other = viewer.add_image(np.zeros((2, 3, 8, 8)))
@@ -218,10 +221,10 @@ def test_a_click_on_a_region_goes_there_and_it_can_be_removed(
     viewer.layers.remove(other)
     viewer.layers.selection.active = layer
     section.list.value = [section.list.choices[-1]]
-    press(section.remove, qtbot)
+    press(section.erase, qtbot)
     np.testing.assert_array_equal(layer.data, before)
     layer.undo()
-    section.update()
+    section.refresh()
     section.list.value = [section.list.choices[-1]]
     press(section.keep, qtbot)
     assert layer.data.sum() == 2

@@ -17,22 +17,22 @@ from qtpy.QtGui import QAction, QKeySequence, QShortcut
 from napari_tumor_unet.inference.regions import threshold_mask
 from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.plugin.layers.layer_scan import Choice, scan_of
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
-from napari_tumor_unet.plugin.segment.mask_editor import slices_to_teach
-from napari_tumor_unet.plugin.segment.mask_writer import ResultLayer
+from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment
+from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from napari_tumor_unet.plugin.segment.review import Review
-from tests.plugin.conftest import PATIENCE, press
+from tests.plugin.conftest import PATIENCE, choose_model, press
 
 DOUBTFUL = (0, 40, 10, 0, 80, 0, 20)  # voxels of each slice with an even chance; slice 1 has a sure tumour
 ORDER = (4, 1, 6, 2)
 
 
 @pytest.fixture
-def panel(viewer: napari.Viewer, tiny_model_file: Path) -> Any:
+def panel(viewer: napari.Viewer, tiny_model_file: Path, qtbot: Any) -> Any:
     registry.import_model(tiny_model_file)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
-    panel.models.choose("tiny")
+    choose_model(panel, "tiny", qtbot)
     return panel
 
 
@@ -49,12 +49,12 @@ def finished(
     viewer: napari.Viewer,
     image: Image,
     slices: np.ndarray,
-    choice: Choice | None = None,
+    choice: SequenceAssignment | None = None,
     computed: Sequence[int] | None = None,
 ) -> Labels:
     """A result as a run leaves it that gave these probabilities."""
-    result = ResultLayer(viewer, scan_of(image, viewer.layers, viewer.dims.point, choice))
-    result.show()
+    result = MaskWriter(viewer, scan_of(image, viewer.layers, viewer.dims.point, choice))
+    result.add_layer()
     chosen = list(range(len(slices)) if computed is None else computed)
     mask = threshold_mask(slices[chosen], 0.5)
     result.write(Slices(tuple(chosen), slices[chosen], mask, len(chosen), len(chosen)))
@@ -69,25 +69,38 @@ def a_result(viewer: napari.Viewer) -> Labels:
     return finished(viewer, image, probability())
 
 
+def marked_slices(viewer: napari.Viewer, panel: Any, layer: Labels) -> tuple[int, ...]:
+    """Slices that the panel shows as checked or edited."""
+    viewer.layers.selection.active = layer
+    panel.review.refresh()
+    here, marked = viewer.dims.point, []
+    for z in range(len(layer.metadata[KEY]["written"]) if panel.review.visible else 0):
+        Review(viewer, layer).go_to(z)
+        if panel.review.checked.value or ", edited" in panel.review.message.value:
+            marked.append(z)
+    viewer.dims.point = here
+    return tuple(marked)
+
+
 def test_the_button_walks_from_the_most_doubtful_slice_on_and_begins_again(
     viewer: napari.Viewer, panel: Any, qtbot: Any
 ) -> None:
     layer = a_result(viewer)
-    panel.review.update()
+    panel.review.refresh()
     section = panel.review
     viewer.dims.set_current_step(0, 0)
-    assert section.said.value == "Slice 0: no voxels in doubt; 0 of 4 doubtful slices checked."
+    assert section.message.value == "Slice 0: no voxels in doubt; 0 of 4 doubtful slices checked."
     for z in ORDER:
         press(section.next, qtbot)
         assert viewer.dims.current_step[0] == z
-        assert section.said.value == (
+        assert section.message.value == (
             f"Slice {z}: about {DOUBTFUL[z] // 2} voxels in doubt; 0 of 4 doubtful slices checked."
         )
     press(section.next, qtbot)
     assert viewer.dims.current_step[0] == ORDER[0]
-    assert section.said.value.startswith("Again from the most doubtful. Slice 4: about 40 voxels")
+    assert section.message.value.startswith("Again from the most doubtful. Slice 4: about 40 voxels")
     viewer.dims.set_current_step(0, ORDER[1])  # who scrolls there has seen it
-    assert section.said.value.startswith("Slice 1: ")
+    assert section.message.value.startswith("Slice 1: ")
     press(section.next, qtbot)
     assert viewer.dims.current_step[0] == ORDER[2]
     viewer.layers.selection.active = viewer.layers[0]
@@ -101,67 +114,67 @@ def test_checked_slices_are_left_out_and_the_marks_stay_with_the_layer(
     viewer: napari.Viewer, panel: Any, qtbot: Any
 ) -> None:
     first = a_result(viewer)
-    panel.review.update()
+    panel.review.refresh()
     section = panel.review
     for z in ORDER[:2]:
         viewer.dims.set_current_step(0, z)
         on_box = QPoint(8, section.checked.native.height() // 2)
         qtbot.mouseClick(section.checked.native, Qt.MouseButton.LeftButton, pos=on_box)
         assert section.checked.value
-    assert "2 of 4 doubtful slices checked" in section.said.value
+    assert "2 of 4 doubtful slices checked" in section.message.value
     viewer.dims.set_current_step(0, 0)
     assert not section.checked.value
     press(section.next, qtbot)
     assert viewer.dims.current_step[0] == ORDER[2]
     second = a_result(viewer)
-    panel.review.update()
-    assert "0 of 4 doubtful slices checked" in section.said.value
-    assert slices_to_teach(second) == ()
+    panel.review.refresh()
+    assert "0 of 4 doubtful slices checked" in section.message.value
+    assert marked_slices(viewer, panel, second) == ()
     viewer.layers.selection.active = first
-    assert slices_to_teach(first) == (1, 4)
+    assert marked_slices(viewer, panel, first) == (1, 4)
     viewer.dims.set_current_step(0, ORDER[0])
     assert section.checked.value
     section.checked.value = False
-    assert slices_to_teach(first) == (1,)
+    assert marked_slices(viewer, panel, first) == (1,)
     for z in ORDER:
         viewer.dims.set_current_step(0, z)
         section.checked.value = True
     assert not section.next.enabled
-    assert "4 of 4 doubtful slices checked" in section.said.value
+    assert "4 of 4 doubtful slices checked" in section.message.value
 
 
 def test_edits_and_thresholds_are_followed(viewer: napari.Viewer, panel: Any) -> None:
     layer = a_result(viewer)
-    panel._show_result()
+    panel._show_mask()
     section = panel.review
     viewer.dims.set_current_step(0, 4)
     layer.paint((4, 10, 10), 1)
-    assert section.said.value.startswith("Slice 4, edited: about 40 voxels")
-    assert slices_to_teach(layer) == (4,)
+    assert section.message.value.startswith("Slice 4, edited: about 40 voxels")
+    assert marked_slices(viewer, panel, layer) == (4,)
     layer.undo()
-    assert section.said.value.startswith("Slice 4: about 40 voxels")
-    assert slices_to_teach(layer) == ()
+    assert section.message.value.startswith("Slice 4: about 40 voxels")
+    assert marked_slices(viewer, panel, layer) == ()
     layer.metadata[KEY]["probability"][4].reshape(-1)[:80] = 204
     layer.visible = False  # napari does not draw it then
-    panel.result.threshold.value = 0.9
-    assert section.said.value.startswith("Slice 4: about 64 voxels")
+    panel.mask.threshold.value = 0.9
+    assert section.message.value.startswith("Slice 4: about 64 voxels")
 
 
 def test_a_new_run_forgets_the_marks_of_the_slices_that_it_computed(
     viewer: napari.Viewer, panel: Any, qtbot: Any
 ) -> None:
     layer = a_result(viewer)
-    panel.review.update()
+    panel.review.refresh()
     image = viewer.layers[0]
     for z in (4, 6):
         viewer.dims.set_current_step(0, z)
         panel.review.checked.value = True
     assert finished(viewer, image, probability(), computed=[6]) is layer  # "this slice"
-    assert slices_to_teach(layer) == (4,)
+    assert marked_slices(viewer, panel, layer) == (4,)
     assert finished(viewer, image, probability()) is layer
-    panel.review.update()
-    assert slices_to_teach(layer) == ()
-    assert "0 of 4" in panel.review.said.value
+    panel.review.refresh()
+    assert marked_slices(viewer, panel, layer) == ()
+    assert "0 of 4" in panel.review.message.value
     press(panel.review.next, qtbot)
     assert viewer.dims.current_step[0] == 4
 
@@ -169,10 +182,10 @@ def test_a_new_run_forgets_the_marks_of_the_slices_that_it_computed(
 def test_a_run_that_is_taken_back_leaves_the_marks(viewer: napari.Viewer) -> None:
     layer = a_result(viewer)
     Review(viewer, layer).check(4, True)
-    again = ResultLayer(viewer, scan_of(viewer.layers[0], viewer.layers, viewer.dims.point))
+    again = MaskWriter(viewer, scan_of(viewer.layers[0], viewer.layers, viewer.dims.point))
     again.write(Slices((4,), probability()[[4]], np.zeros((1, 20, 24), np.uint8), 1, 7))
-    again.forget()
-    assert slices_to_teach(layer) == (4,)
+    again.revert()
+    assert Review(viewer, layer).checked == {4}
 
 
 @pytest.mark.slow
@@ -183,18 +196,18 @@ def test_slices_along_another_axis_come_to_the_screen(
     upright = probability()
     stored = np.moveaxis(np.rot90(np.zeros(upright.shape), -turn, axes=(1, 2)), 0, across)
     image = viewer.add_image(stored, contrast_limits=(0, 1), scale=(2, 3, 4), translate=(5, 6, 7))
-    layer = finished(viewer, image, upright, Choice(across=across, turn=turn))
-    panel.review.update()
+    layer = finished(viewer, image, upright, SequenceAssignment(across=across, turn=turn))
+    panel.review.refresh()
     section = panel.review
-    assert section.said.value.startswith("No slice of this mask is on screen; 0 of 4")
+    assert section.message.value.startswith("No slice of this mask is on screen; 0 of 4")
     assert not section.checked.enabled
     for z in ORDER[:2]:
         press(section.next, qtbot)
         assert viewer.dims.not_displayed == (across,)
         assert viewer.dims.current_step[across] == z
-        assert section.said.value.startswith(f"Slice {z}: about {DOUBTFUL[z] // 2} voxels")
+        assert section.message.value.startswith(f"Slice {z}: about {DOUBTFUL[z] // 2} voxels")
     section.checked.value = True
-    assert slices_to_teach(layer) == (ORDER[1],)
+    assert marked_slices(viewer, panel, layer) == (ORDER[1],)
     viewer.dims.ndisplay = 3
     assert not section.checked.enabled
     press(section.next, qtbot)
@@ -208,38 +221,38 @@ def test_of_a_time_axis_the_slices_are_those_of_the_results_time(
     image = viewer.add_image(np.zeros((4, *probability().shape)), contrast_limits=(0, 1))
     viewer.dims.set_current_step((0, 1), (2, 0))
     layer = finished(viewer, image, probability())
-    panel.review.update()
+    panel.review.refresh()
     viewer.dims.set_current_step((0, 1), (0, 4))
-    assert panel.review.said.value.startswith("No slice of this mask is on screen")
+    assert panel.review.message.value.startswith("No slice of this mask is on screen")
     press(panel.review.next, qtbot)
     assert viewer.dims.current_step[:2] == (2, 4)
     panel.review.checked.value = True
-    assert slices_to_teach(layer) == (4,)
+    assert marked_slices(viewer, panel, layer) == (4,)
 
 
 def test_a_plane_has_no_next_slice_but_can_be_checked(viewer: napari.Viewer, panel: Any) -> None:
     image = viewer.add_image(np.zeros((20, 24)), contrast_limits=(0, 1))
     layer = finished(viewer, image, probability()[4:5])
-    panel.review.update()
-    assert panel.review.said.value == "Slice 0: about 40 voxels in doubt; 0 of 1 doubtful slice checked."
+    panel.review.refresh()
+    assert panel.review.message.value == "Slice 0: about 40 voxels in doubt; 0 of 1 doubtful slice checked."
     assert not panel.review.next.enabled
     panel.review.checked.value = True
-    assert slices_to_teach(layer) == (0,)
+    assert marked_slices(viewer, panel, layer) == (0,)
 
 
 def test_replaced_and_removed_data_break_nothing(viewer: napari.Viewer, panel: Any) -> None:
     layer = a_result(viewer)
-    panel._show_result()
+    panel._show_mask()
     section = panel.review
     viewer.dims.set_current_step(0, 4)
     section.checked.value = True
     layer.data = np.ones_like(layer.data)
-    assert section.said.value.startswith("Slice 4, edited")
-    assert slices_to_teach(layer) == tuple(range(7))
+    assert section.message.value.startswith("Slice 4, edited")
+    assert marked_slices(viewer, panel, layer) == tuple(range(7))
     for shape in ((3, 5, 5), (4, 5), (2, 7, 20, 24)):
         layer.data = np.zeros(shape, np.uint8)
         assert not section.visible
-        assert slices_to_teach(layer) == ()
+        assert marked_slices(viewer, panel, layer) == ()
         section.next.changed.emit(True)
         section.checked.value = not section.checked.value
     viewer.layers.remove(layer)
@@ -268,7 +281,7 @@ def test_a_closed_panel_listens_to_nothing(viewer: napari.Viewer, qtbot: Any) ->
 
 def test_its_keys_are_nobody_elses(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     a_result(viewer)
-    panel.review.update()
+    panel.review.refresh()
     window = viewer.window._qt_window
     own = {s.key().toString() for s in panel.review.native.findChildren(QShortcut)}
     others = {s.key() for s in window.findChildren(QShortcut) if s.parent() is not panel.review.native}

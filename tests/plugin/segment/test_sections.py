@@ -15,6 +15,7 @@ import pytest
 import SimpleITK as sitk
 import tifffile
 from napari.layers import Layer
+from napari.utils.notifications import Notification, notification_manager
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from superqt import QCollapsible
 
@@ -25,10 +26,10 @@ from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError
 from tests.conftest import make_phantom
-from tests.plugin.conftest import PATIENCE, press
+from tests.plugin.conftest import PATIENCE, choose_model, press
 
 REAL_SETTINGS = getattr(napari.settings, "get_plugin_settings", None)
 
@@ -38,10 +39,10 @@ def panel(viewer: napari.Viewer, tiny_model_file: Path, qtbot: Any) -> Any:
     """The panel, with a model that takes no time."""
     registry.import_model(tiny_model_file)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
-    panel.models.choose("tiny")
+    choose_model(panel, "tiny", qtbot)
     for fold in panel.native.findChildren(QCollapsible):
         fold.expand(animate=False)
-    qtbot.waitUntil(panel.several.layers.native.isVisible, timeout=PATIENCE)
+    qtbot.waitUntil(panel.batch.layers.native.isVisible, timeout=PATIENCE)
     return panel
 
 
@@ -50,7 +51,7 @@ def run(viewer: napari.Viewer, panel: Any, qtbot: Any) -> Any:
     """Press the button and wait; the mask's layer."""
 
     def segment() -> napari.layers.Labels:
-        with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
+        with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE) as ended:
             press(panel.start, qtbot)
         assert ended.args == [True], panel.message.value
         return next(layer for layer in reversed(viewer.layers) if "written" in layer.metadata.get(KEY, {}))
@@ -61,11 +62,14 @@ def run(viewer: napari.Viewer, panel: Any, qtbot: Any) -> Any:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What sections say in notifications."""
-    said: list[str] = []
-    for name in ("mask_section", "model_section", "batch_section"):
-        for kind in ("show_info", "show_error"):
-            monkeypatch.setattr(f"napari_tumor_unet.plugin.segment.{name}.{kind}", said.append)
-    return said
+    texts: list[str] = []
+
+    def keep(shown: Notification) -> None:
+        if not shown.message.endswith("clinical use."):  # of the run before
+            texts.append(shown.message)
+
+    monkeypatch.setattr(notification_manager, "dispatch", keep)
+    return texts
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> None:
@@ -84,18 +88,18 @@ def test_the_sequences_are_filled_in_and_can_be_corrected(
     viewer: napari.Viewer, panel: Any, run: Any
 ) -> None:
     viewer.open_sample("napari-tumor-unet", "brain")
-    names = {s: box.value for s, box in panel.scan.sequences.items()}
+    names = {s: box.value for s, box in panel.sequences.boxes.items()}
     assert names == {
         "flair": "sample_brain FLAIR",
         "pre": "sample_brain T1 pre",
         "post": "sample_brain T1 post",
     }
-    panel.scan.sequences["post"].value = "none"
+    panel.sequences.boxes["post"].value = "none"
     assert run().metadata[KEY]["provenance"]["sequences"] == ("pre", "flair")
-    assert panel.scan.sequences["post"].value == "none"
+    assert panel.sequences.boxes["post"].value == "none"
     viewer.layers.selection.active = viewer.add_image(flair(), name="other")
-    assert panel.scan.sequences["flair"].value == "other"
-    assert panel.scan.sequences["pre"].value == "none"
+    assert panel.sequences.boxes["flair"].value == "other"
+    assert panel.sequences.boxes["pre"].value == "none"
 
 
 def test_of_channels_that_nobody_knows_the_user_says_which_is_flair(
@@ -106,7 +110,7 @@ def test_of_channels_that_nobody_knows_the_user_says_which_is_flair(
     )
     press(panel.start, qtbot)
     assert panel.message.value.startswith(f"{four.name} has 4 channels")
-    panel.scan.sequences["flair"].value = "channel 3"
+    panel.sequences.boxes["flair"].value = "channel 3"
     assert run().data.shape == (6, 40, 40)
 
 
@@ -127,9 +131,9 @@ def test_this_slice_alone_leaves_the_others(viewer: napari.Viewer, panel: Any, r
 @pytest.mark.slow
 @pytest.mark.parametrize(("axis", "turns", "front"), [(2, 1, "left"), (1, 3, "right"), (0, 2, "down")])
 def test_slices_that_lie_otherwise_give_the_same_mask(
-    viewer: napari.Viewer, panel: Any, run: Any, axis: int, turns: int, front: str
+    viewer: napari.Viewer, panel: Any, run: Any, qtbot: Any, axis: int, turns: int, front: str
 ) -> None:
-    panel.models.choose("default")
+    choose_model(panel, "default", qtbot)
     upright = np.asarray(read_scan(sample_scan()).sequences["flair"])[10:20]
     image = viewer.add_image(upright)
     expected = run().data.copy()
@@ -137,16 +141,16 @@ def test_slices_that_lie_otherwise_give_the_same_mask(
     stored = np.moveaxis(np.rot90(upright, turns, axes=(1, 2)), 0, axis)
     image = viewer.add_image(stored)
     assert panel.layer.value is image
-    panel.scan.across.value = axis
-    panel.scan.front.value = front
+    panel.sequences.across.value = axis
+    panel.sequences.front.value = front
     mask = run()
     assert mask.data.shape == stored.shape
     found = np.rot90(np.moveaxis(mask.data, axis, 0), -turns, axes=(1, 2))
     assert dice(found, expected) > 0.999
-    panel.result._go_to_largest_slice()
+    panel.mask._go_to_largest_slice()
     assert viewer.dims.current_step[axis] == expected.sum((1, 2)).argmax()
-    panel.result.list.value = [panel.result.list.choices[0]]
-    press_all = panel.result.remove.changed.emit
+    panel.mask.list.value = [panel.mask.list.choices[0]]
+    press_all = panel.mask.erase.changed.emit
     press_all(True)
     assert not mask.data.any()
 
@@ -154,7 +158,7 @@ def test_slices_that_lie_otherwise_give_the_same_mask(
 def test_the_smallest_region_is_given_in_mm3_or_voxels(viewer: napari.Viewer, panel: Any, run: Any) -> None:
     viewer.add_image(flair(), scale=(5, 0.5, 0.5), units="mm")
     mask = run()
-    section = panel.result
+    section = panel.mask
     size = np.count_nonzero(mask.data)
     assert section.unit.value == "mm³"
     assert section.fewest.native.text() == "model's own"
@@ -172,7 +176,7 @@ def test_the_smallest_region_is_given_in_mm3_or_voxels(viewer: napari.Viewer, pa
 def test_without_a_spacing_there_are_voxels_alone(viewer: napari.Viewer, panel: Any, run: Any) -> None:
     viewer.add_image(flair())
     run()
-    assert list(panel.result.unit.choices) == ["voxels"]
+    assert list(panel.mask.unit.choices) == ["voxels"]
 
 
 def test_the_probability_is_a_layer_in_the_place_of_the_mask(
@@ -180,7 +184,7 @@ def test_the_probability_is_a_layer_in_the_place_of_the_mask(
 ) -> None:
     viewer.add_image(flair(), scale=(5, 1, 1), units="mm", translate=(1, 2, 3))
     mask = run()
-    press(panel.result.probability, qtbot)
+    press(panel.mask.probability, qtbot)
     layer = viewer.layers[-1]
     np.testing.assert_allclose(layer.data * 255, mask.metadata[KEY]["probability"], atol=1e-4)
     np.testing.assert_array_equal(layer.extent.world, mask.extent.world)
@@ -203,10 +207,10 @@ def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(
     viewer.open(tmp_path / "Jane Doe.nii.gz", plugin="napari-tumor-unet")
     mask = run()
     mask.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)
-    proposed = panel.result._result.file_name()
+    proposed = panel.mask._editor.file_name()
     assert proposed == tmp_path / "Jane Doe_mask.nii.gz"
     answer(monkeypatch, proposed)
-    press(panel.result.save, qtbot)
+    press(panel.mask.save, qtbot)
     qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     saved = nib.load(proposed)
     np.testing.assert_allclose(saved.affine, affine, atol=1e-6)
@@ -249,7 +253,7 @@ def test_masks_are_saved_in_the_scans_own_format_unless_another_is_chosen(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
     for _ in range(2):
         told.clear()
-        press(panel.result.save, qtbot)
+        press(panel.mask.save, qtbot)
         qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     assert sitk.ReadImage(str(tmp_path / "one.nrrd")).GetOrigin() == (1, 2, 3)
     assert (tmp_path / "two.tif").exists()
@@ -276,7 +280,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(
     monkeypatch.setattr(tifffile, "imwrite", full)
     (tmp_path / "out").mkdir()
     answer(monkeypatch, tmp_path / "out" / "a.tif")
-    press(panel.result.save, qtbot)
+    press(panel.mask.save, qtbot)
     qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     assert told == ["a.tif cannot be written: No space left on device."]
     assert not list((tmp_path / "out").iterdir())
@@ -295,7 +299,7 @@ def test_a_file_that_says_what_made_another_mask_stays(
     run()
     (tmp_path / "a.json").write_text("mine")
     answer(monkeypatch, tmp_path / "a.tif")
-    press(panel.result.save, qtbot)
+    press(panel.mask.save, qtbot)
     qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     assert "belongs to another mask" in told[0]
     assert (tmp_path / "a.json").read_text() == "mine"
@@ -314,41 +318,53 @@ def test_a_mask_is_saved_in_two_formats_under_one_name(
 
 
 def test_models_are_imported_renamed_exported_and_deleted(
-    panel: Any, tmp_path: Path, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch, told: list[str]
+    panel: Any,
+    qtbot: Any,
+    tmp_path: Path,
+    tiny_model_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: list[str],
 ) -> None:
     actions = {action.text(): action for action in panel.models.menu.actions()}
+
+    def choose(action: str, expected: str) -> None:
+        actions[action].trigger()
+        qtbot.waitUntil(lambda: panel.model.value == expected, timeout=PATIENCE)
+
+    choose_model(panel, "default", qtbot)
     registry.delete_model("tiny")
     answer(monkeypatch, tiny_model_file, tmp_path / "copy")
-    actions["Import..."].trigger()
-    assert panel.model.value == "tiny"
+    choose("Import...", "tiny")
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("mine", True))
-    actions["Rename..."].trigger()
-    assert panel.model.value == "mine"
+    choose("Rename...", "mine")
     actions["Export..."].trigger()
+    qtbot.waitUntil(lambda: told == ["The model is in copy.safetensors."], timeout=PATIENCE)
     assert (tmp_path / "copy.safetensors").read_bytes() == tiny_model_file.read_bytes()
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
     actions["Delete..."].trigger()
-    assert panel.model.value == "mine"
+    qtbot.wait(50)
+    assert "mine" in registry.user_models()
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
-    actions["Delete..."].trigger()
-    assert panel.model.value == "default"
-    assert told == ["The model is in copy.safetensors."]
+    choose("Delete...", "default")
+    assert "mine" not in registry.user_models()
+    assert len(told) == 1
 
 
 def test_a_bundled_model_offers_neither_renaming_nor_deleting(panel: Any, qtbot: Any) -> None:
     actions = {action.text(): action for action in panel.models.menu.actions()}
     for model, own in (("default", False), ("tiny", True)):
-        panel.models.choose(model)
+        choose_model(panel, model, qtbot)
         press(panel.models.manage, qtbot)
         assert [actions[name].isEnabled() for name in ("Rename...", "Delete...")] == [own, own]
         panel.models.menu.close()
 
 
 def test_a_name_that_is_taken_is_told_and_nothing_changes(
-    panel: Any, monkeypatch: pytest.MonkeyPatch, told: list[str]
+    panel: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("seed", True))
     panel.models._rename()
+    qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     assert "There is a model 'seed' already" in told[0]
     assert panel.model.value == "tiny"
 
@@ -359,23 +375,25 @@ def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
     qtbot: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    told: list[str],
 ) -> None:
     good = [viewer.add_image(flair(), name=name) for name in ("a", "c")]
     bad = viewer.add_image(np.zeros((5, 6, 40, 40)), name="b", axis_labels=("c", "z", "y", "x"))
     viewer.layers.selection = {good[0], bad, good[1]}
-    with qtbot.waitSignal(panel.several._several.ended, timeout=PATIENCE):
-        press(panel.several.layers, qtbot)
+    with qtbot.waitSignal(panel.batch._batch.ended, timeout=PATIENCE):
+        press(panel.batch.layers, qtbot)
         assert not panel.start.enabled
     assert panel.message.value == "2 scans segmented, 1 failed."
     assert panel.start.enabled
     masks = [layer.name for layer in viewer.layers if "written" in layer.metadata.get(KEY, {})]
     assert masks == ["a tumour", "c tumour"]
-    table = panel.several.table
+    table = panel.batch.table
     rows = [[table.item(r, c).text() for c in range(3)] for r in range(table.rowCount())]
     assert [row[0] for row in rows] == ["a", "c", "b"]
     assert "5 channels" in rows[2][2]
     answer(monkeypatch, tmp_path / "table")
-    press(panel.several.save, qtbot)
+    press(panel.batch.save, qtbot)
+    qtbot.waitUntil(lambda: "The table is in table.csv." in told, timeout=PATIENCE)
     with (tmp_path / "table.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert [line["scan"] for line in lines] == ["a", "c", "b"]
@@ -389,8 +407,8 @@ def test_a_folder_is_segmented_into_another(
     tifffile.imwrite(tmp_path / "in" / "a.tif", flair())
     (tmp_path / "in" / "b.tif").write_text("nothing")
     answer(monkeypatch, tmp_path / "in", tmp_path / "out")
-    with qtbot.waitSignal(panel.several._several.ended, timeout=PATIENCE) as ended:
-        press(panel.several.folder, qtbot)
+    with qtbot.waitSignal(panel.batch._batch.ended, timeout=PATIENCE) as ended:
+        press(panel.batch.folder, qtbot)
     assert ended.args == ["1 scan segmented, 1 failed."]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_mask.json", "a_mask.tif"]
 
@@ -400,34 +418,34 @@ def test_a_folder_without_scans_is_one_sentence(
 ) -> None:
     (tmp_path / "empty").mkdir()
     answer(monkeypatch, tmp_path / "empty", tmp_path / "out")
-    with qtbot.waitSignal(panel.several._several.ended, timeout=PATIENCE) as ended:
-        press(panel.several.folder, qtbot)
+    with qtbot.waitSignal(panel.batch._batch.ended, timeout=PATIENCE) as ended:
+        press(panel.batch.folder, qtbot)
     assert ended.args[0].startswith("empty holds no scan")
 
 
 def test_during_a_run_no_other_can_be_started(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     image = viewer.add_image(flair((60, 64, 64)))
-    session = Session.of(viewer)
+    session = SegmentationController.of(viewer)
     press(panel.start, qtbot)
-    assert not panel.several.layers.enabled
-    assert not panel.several.folder.enabled
+    assert not panel.batch.layers.enabled
+    assert not panel.batch.folder.enabled
     with pytest.raises(BusyError, match="under way"):
         session.segment(scan_of(image, viewer.layers))
     with qtbot.waitSignal(session.ended, timeout=PATIENCE):
         press(panel.cancel, qtbot)
-    assert panel.several.layers.enabled
+    assert panel.batch.layers.enabled
 
 
 def test_cancel_ends_several_at_once(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     images = [viewer.add_image(flair((60, 64, 64)), name=str(i)) for i in range(5)]
     viewer.layers.selection = set(images)
-    several = panel.several._several
-    with qtbot.waitSignal(Session.of(viewer).progressed, timeout=PATIENCE):
-        press(panel.several.layers, qtbot)
+    several = panel.batch._batch
+    with qtbot.waitSignal(SegmentationController.of(viewer).progressed, timeout=PATIENCE):
+        press(panel.batch.layers, qtbot)
     with qtbot.waitSignal(several.ended, timeout=PATIENCE):
         press(panel.cancel, qtbot)
     assert len(several.outcomes) == 1
-    assert not Session.of(viewer).context.busy
+    assert not SegmentationController.of(viewer).context.busy
 
 
 def test_details_of_an_error_are_one_click_away_and_name_no_patient(
@@ -442,7 +460,7 @@ def test_details_of_an_error_are_one_click_away_and_name_no_patient(
             return flair().astype(np.uint8)[index]
 
     viewer.add_image(Unreadable(), name="Jane Doe", contrast_limits=(0, 255))
-    with qtbot.waitSignal(Session.of(viewer).ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE) as ended:
         press(panel.start, qtbot)
     assert ended.args == [False]
     assert panel.details.visible
@@ -467,7 +485,7 @@ def test_settings_are_remembered(
         REAL_SETTINGS(path_dir=tmp_path)
         dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
         qtbot.waitUntil(lambda e=expected, p=panel: (p.model.value, p.extent.value) == e, timeout=PATIENCE)
-        panel.models.choose("tiny")
+        choose_model(panel, "tiny", qtbot)
         panel.extent.value = True
         viewer.window.remove_dock_widget(dock)
     assert list(tmp_path.glob("napari-tumor-unet.yaml"))

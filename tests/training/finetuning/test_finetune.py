@@ -283,4 +283,4 @@ def test_the_estimate_grows_with_what_is_asked_for(tiny_model: Model) -> None:
 def test_the_strength_of_augmentation_scales_all_changes(tiny_model: Model) -> None:
     assert set(vars(recipe_for(tiny_model, replace(SETTINGS, augmentation=0.0)).augmentation).values()) == {0}
     half = recipe_for(tiny_model, SETTINGS).augmentation
-    assert (half.flip, half.rotation, half.stripped) == (0.25, 10.0, 0.0)
+    assert (half.flip, half.rotation, half.skull_stripped) == (0.25, 10.0, 0.0)

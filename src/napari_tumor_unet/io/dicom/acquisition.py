@@ -1,4 +1,4 @@
-"""How DICOM images were taken, and which sequence that makes them."""
+"""How DICOM images were acquired, and which MRI sequence they are by that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NATIVE = re.compile(r"(?<![a-z])(pre|non|no|without|w/o|native|nativ)(?![a-z])|
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What a header says of an acquisition, and nothing of the patient; times are in ms.
+    """Acquisition parameters of a header, without the patient; times are in ms.
 
     Attributes
     ----------
@@ -25,11 +25,11 @@ class Acquisition:
     technique : tuple of str
         ScanningSequence: "SE", "IR", "GR", "EP".
     image_type : tuple of str
-        Original or derived, primary or secondary, and what the maker adds.
+        Original or derived, primary or secondary, and the maker's own values.
     contrast : bool, optional
-        Whether a contrast agent was given; None where the header has no word on it.
+        Whether a contrast agent was given; None where the header does not tell.
     number, time : float, optional
-        Which of several acquisitions, which point of a time series.
+        Number of the acquisition, and of the point in a time series.
     """
 
     description: str = ""
@@ -48,13 +48,13 @@ class Acquisition:
 
     @property
     def is_localiser(self) -> bool:
-        """Whether it only served to plan others."""
+        """Whether the images only served to plan others."""
         words = (self.description or self.protocol).lower()
         return "LOCALIZER" in self.image_type or bool(_LOCALISER.search(words))
 
     @property
     def sequence(self) -> Sequence | None:
-        """Which of the three sequences this is, by its times where they decide, else by its names."""
+        """The MRI sequence, by the times where they decide, else by the names; None if none of the three."""
         if self.modality not in ("", "MR"):
             return None
         named = sequence_named(self.description) or sequence_named(self.protocol)
@@ -72,14 +72,14 @@ class Acquisition:
         return self._t1()
 
     def _suppresses_fluid(self) -> bool:
-        """A long inversion and a long echo: T2 without the signal of fluid."""
+        """Tell a long inversion and a long echo: T2 without the signal of fluid."""
         inversion, echo = self.inversion_time or 0, self.echo_time or 0
         return 1400 <= inversion <= 3500 and echo >= 60
 
     def _is_t1(self) -> bool:
-        """A short echo after an inversion as of MPRAGE, or after a repetition as of T1 spin echo.
+        """Tell a short echo after an inversion as in MPRAGE, or after a repetition as in T1 spin echo.
 
-        A shorter inversion is STIR; gradient echoes without one are many things.
+        A shorter inversion is STIR; gradient echoes without inversion are many things.
         """
         if self.echo_time is None or self.echo_time > 40:
             return False
@@ -88,7 +88,7 @@ class Acquisition:
         return "SE" in self.technique and 300 <= (self.repetition_time or 0) <= 900
 
     def _t1(self) -> Sequence:
-        """Before or after contrast: an explicit "native" counts most, then the agent, then the name."""
+        """Tell T1 before from after contrast: by the word "native", else the agent, else the name."""
         words = f"{self.description} {self.protocol}".lower()
         if _NATIVE.search(words):
             return "pre"

@@ -1,4 +1,4 @@
-"""The voxels of a DICOM series, decoded by SimpleITK."""
+"""Decode the voxels of a DICOM series with SimpleITK."""
 
 from __future__ import annotations
 
@@ -20,36 +20,35 @@ def read_series(series: Series) -> Scan:
     Raises
     ------
     ScanError
-        If it is no volume, or a file of it is damaged.
+        If the series is no volume, or a file of it is damaged.
     """
     if series.problem:
         raise ScanError(series.problem)
     if series.geometry is None:
-        spacing = series.spacing or (1.0, 1.0, 1.0)
-        known = series.spacing is not None
-        return Scan(series.name, {"flair": _decoded(series)}, spacing, known, modality=series.modality)
+        scan = Scan(series.name, {"flair": _decoded(series)}, modality=series.modality)
+        return scan.with_spacing(series.spacing) if series.spacing else scan
     voxels, geometry = to_axial(as_image(_decoded(series), series.geometry))
     return Scan(series.name, {"flair": voxels}, in_mm=True, geometry=geometry, modality=series.modality)
 
 
 def _decoded(series: Series) -> NDArray[np.generic]:
-    """The voxels (Z, Y, X) of a series as stored, rescaled as the headers say."""
+    """Decode the voxels (Z, Y, X) of a series as stored, rescaled as the headers say."""
     voxels: NDArray[np.generic] | None = None
-    places: dict[Path, list[tuple[int, Slice]]] = {}
+    slices: dict[Path, list[tuple[int, Slice]]] = {}
     for z, one in enumerate(series.slices):
-        places.setdefault(one.file, []).append((z, one))
-    for file, parts in places.items():
+        slices.setdefault(one.file, []).append((z, one))
+    for file, in_file in slices.items():
         try:
             pixels = sitk.GetArrayFromImage(sitk.ReadImage(str(file), imageIO="GDCMImageIO"))
         except RuntimeError as error:
-            raise _undecoded(series, parts[0][1]) from error
+            raise _undecoded(series, in_file[0][1]) from error
         if pixels.dtype == np.float64:
             pixels = pixels.astype(np.float32)
         if voxels is None:
             voxels = np.empty(series.shape, pixels.dtype)
         elif voxels.dtype != pixels.dtype:
             voxels = voxels.astype(np.result_type(voxels, pixels))
-        for z, one in parts:
+        for z, one in in_file:
             if one.frame >= len(pixels) or pixels.shape[1:] != one.size:
                 raise _undecoded(series, one)
             voxels[z] = pixels[one.frame]

@@ -1,4 +1,4 @@
-"""Names and descriptions without the patient: folders and series are often named after one."""
+"""Remove the patient from names and descriptions: folders and series are often named after one."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ PATIENT = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientBirthName"),
     *("OtherPatientIDs", "OtherPatientNames", "AccessionNumber"),
 )
-"""What a header says of whose it is."""
+"""Fields of a header that identify the patient."""
 _OTHER = ("StudyInstanceUID", "SeriesInstanceUID", "PatientIdentityRemoved")
 _SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "æ": "ae", "å": "aa"})
 
 
 def study_names(path: Path) -> tuple[str, str]:
-    """What to call the files made of a DICOM folder or file: a short name, and one that is no other's.
+    """Name the files made of a DICOM folder or file: return a short name and a unique one.
 
-    The first is its own name, unless this names the patient; the end of the second comes from the study's
-    UID, so that it stays the same, and says nothing.
+    The short name is the folder's or file's own, unless that names the patient. The unique name ends with a
+    digest of the study's UID, which stays the same and says nothing of the patient.
     """
     header = _identity(path)
     uid = str(header.get("StudyInstanceUID", "")) + (str(header.get("SeriesInstanceUID")) * path.is_file())
     digest = hashlib.sha256(uid.encode()).hexdigest()[:8]
-    place = path.resolve()
-    own = place.stem if path.is_file() and place.suffix.lower() in ENDINGS else place.name
+    resolved = path.resolve()
+    own = resolved.stem if path.is_file() and resolved.suffix.lower() in ENDINGS else resolved.name
     removed = str(header.get("PatientIdentityRemoved", "")).upper() == "YES"
     name = own if removed or not _names_patient(own, header) else "study"
     return (name if name != "study" else f"study_{digest}"), f"{name}_{digest}"
 
 
 def study_of(folder: Path) -> str:
-    """The UID of the study that the first image of a folder belongs to."""
+    """Return the UID of the study that the first image of a folder belongs to."""
     return str(_identity(folder).get("StudyInstanceUID", ""))
 
 
 class Deidentifier:
-    """Deidentifier of texts of one header: it takes out the words that name the patient.
+    """Deidentifier of the texts of one header: removes the words that name the patient.
 
     Parameters
     ----------
@@ -74,20 +74,20 @@ class Deidentifier:
 
 
 def listed(value: Any) -> list[Any]:
-    """The values of a field that may hold none, one or several."""
+    """List the values of a field, which may hold none, one or several."""
     if value is None or value == "":
         return []
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
 
 
 def _words_of_patient(header: Mapping[str, Any]) -> set[str]:
-    """The words of a header that name the patient, without single letters."""
-    said = " ".join(str(value) for tag in PATIENT for value in listed(header.get(tag)))
-    return {word for word in re.split(r"[\s^=,;]+", said) if len(word) > 1}
+    """Collect the words of a header that name the patient, without single letters."""
+    text = " ".join(str(value) for tag in PATIENT for value in listed(header.get(tag)))
+    return {word for word in re.split(r"[\s^=,;]+", text) if len(word) > 1}
 
 
 def _identity(path: Path) -> dict[str, Any]:
-    """Whose a study is, by its first image; never shown, only looked for."""
+    """Read the patient of a study from its first image; never shown, only searched for in names."""
     import pydicom
 
     tags = [*PATIENT, *_OTHER]
@@ -98,7 +98,7 @@ def _identity(path: Path) -> dict[str, Any]:
         with pydicom.config.disable_value_validation():  # its warnings show the values
             header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*tags], force=True)
             return {tag: header.get(tag, "") for tag in tags}
-    except Exception:  # pydicom raises many kinds; what is damaged is told when it is read
+    except Exception:  # pydicom raises many kinds; reading reports the damage
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Which files of a folder are DICOM, as far as names and first bytes tell."""
+"""Detect DICOM files by names and first bytes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from itertools import islice
 from pathlib import Path
 
 ENDINGS = (".dcm", ".dicom", ".ima")
-"""Of files that are called DICOM; most have none, or end in a number."""
+"""Endings of files that are named as DICOM; most have none, or end in a number."""
 _NAME = re.compile(r"[^.].*\.(dcm|dicom|ima|\d+)|[^.]+", re.IGNORECASE)  # ends so, with a UID, or not at all
 _DEPTH = 6  # export / DICOM / patient / study / series
-_LOOKED_AT = 300  # entries of a folder until it is no DICOM folder
-_OPENED = 20  # files likewise
+_LOOKED_AT = 300  # entries of a folder, before it is declined
+_OPENED = 20  # files, likewise
 
 
 def looks_like_dicom(path: Path) -> bool:
@@ -57,7 +57,7 @@ def walk_files(path: Path, most: int | None = None) -> Iterator[Path]:
 
 
 def is_dicom_file(file: Path) -> bool:
-    """Tell whether a file is called DICOM, or has its magic."""
+    """Tell whether a file has an ending or the first bytes of DICOM."""
     if file.suffix.lower() in ENDINGS:
         return True
     try:

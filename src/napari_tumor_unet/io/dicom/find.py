@@ -1,10 +1,11 @@
-"""What is in a folder of DICOM files, as hospitals and archives export them."""
+"""Find the series in a folder of DICOM files, as hospitals and archives export them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.io.dicom.detect import is_dicom_file, walk_files
 from napari_tumor_unet.io.dicom.frame import Slice
 from napari_tumor_unet.io.dicom.grouping import sort_into_series
@@ -15,12 +16,12 @@ _MOST = 20_000  # files of one folder
 
 
 def find_series(path: Path) -> tuple[Series, ...]:
-    """All series in a folder and the folders in it, or in a file, with what keeps each from being a volume.
+    """Find all series in a file, or in a folder and the folders in it; each says why it is no volume.
 
     Raises
     ------
     ScanError
-        If it cannot be read, holds no images, or more than one can wait for.
+        If the folder cannot be read, or holds no images or too many files.
     """
     from napari_tumor_unet.io.dicom.header import read_slices  # pydicom takes long to import
 
@@ -41,8 +42,7 @@ def find_series(path: Path) -> tuple[Series, ...]:
         raise ScanError("All images in this folder are damaged or no DICOM files.")
     if not slices:
         raise ScanError("This folder holds no DICOM images.")
-    found = sort_into_series(slices)
-    return tuple(_with_damaged_neighbours(series, damaged) for series in found)
+    return tuple(_with_damaged_neighbours(series, damaged) for series in sort_into_series(slices))
 
 
 def _with_damaged_neighbours(series: Series, damaged: list[Path]) -> Series:
@@ -50,6 +50,5 @@ def _with_damaged_neighbours(series: Series, damaged: list[Path]) -> Series:
     beside = sum(file.parent in folders for file in damaged)
     if not beside:
         return series
-    files = "1 file" if beside == 1 else f"{beside} files"
-    told = f"{files} beside {series.name} cannot be read: damaged or no DICOM."
-    return replace(series, notes=(*series.notes, told))
+    note = f"{plural(beside, 'file')} beside {series.name} cannot be read: damaged or no DICOM."
+    return replace(series, notes=(*series.notes, note))

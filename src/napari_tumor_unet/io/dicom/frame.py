@@ -1,4 +1,4 @@
-"""One image of a DICOM series: its pixels' file, its place, how it was taken."""
+"""One image of a DICOM series: its file, geometry and acquisition."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Vector = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Slice:
-    """One image of a file, or one frame of it.
+    """Image of a DICOM file, or one of its frames.
 
     Attributes
     ----------
@@ -32,15 +32,15 @@ class Slice:
     size : tuple of int
         Rows, columns.
     colours : int
-        Samples a pixel; a scan has one.
+        Samples per pixel; a scan has one.
     position : tuple of float, optional
         World position of the centre of the first pixel, LPS mm.
     orientation : tuple of float, optional
         World directions of a row and of a column.
     spacing : tuple of float, optional
-        Distance of rows, of columns, in mm.
+        Distance of rows and of columns, in mm.
     distance : float, optional
-        To the next slice in mm, as the header has it; positions are better.
+        Distance to the next slice in mm, by the header; positions are better.
     scale : tuple of float
         Rescale slope and intercept.
     fault : str
@@ -67,8 +67,15 @@ class Slice:
     @cached_property
     def is_placed(self) -> bool:
         """Whether the header says where the image lies."""
-        known = self.position is not None and self.spacing is not None and self.orientation is not None
-        return known and bool(np.isfinite(self.axes).all())
+        complete = None not in (self.position, self.spacing, self.orientation)
+        return complete and bool(np.isfinite(self.axes).all())
+
+    @property
+    def plane(self) -> str:
+        """The nearest of "sagittal", "coronal" and "axial"; empty where the header does not tell."""
+        if not self.is_placed:
+            return ""
+        return ("sagittal", "coronal", "axial")[int(np.abs(self.axes[:, 2]).argmax())]
 
     @cached_property
     def axes(self) -> NDArray[np.float64]:
@@ -81,7 +88,7 @@ class Slice:
         return np.column_stack([x, y, np.cross(x, y)])
 
     def fits(self, other: Slice) -> bool:
-        """Whether two images may be slices of one stack: their pixels alike, their planes parallel."""
+        """Tell whether two images may be slices of one stack: of one size and in parallel planes."""
         if (self.size, self.colours) != (other.size, other.colours):
             return False
         mine, others = (self.orientation, self.spacing), (other.orientation, other.spacing)

@@ -1,4 +1,4 @@
-"""Headers of DICOM files: where each image lies and how it was taken, without whose it is."""
+"""Geometry and acquisition parameters from DICOM headers; patient identity is dropped."""
 
 from __future__ import annotations
 
@@ -23,14 +23,8 @@ _TAGS = [
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"),
     *("SeriesNumber", "InstanceNumber", "AcquisitionNumber", "TemporalPositionIdentifier"),
     *("SeriesDescription", "ProtocolName", "Modality", "ScanningSequence", "ImageType"),
-    *(
-        "ContrastBolusAgent",
-        "ContrastBolusAgentSequence",
-        "RepetitionTime",
-        "EchoTime",
-        "InversionTime",
-        "DiffusionBValue",
-    ),
+    *("ContrastBolusAgent", "ContrastBolusAgentSequence"),
+    *("RepetitionTime", "EchoTime", "InversionTime", "DiffusionBValue"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
     *("SpacingBetweenSlices", "SliceThickness", "RescaleSlope", "RescaleIntercept"),
     *("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames"),
@@ -43,7 +37,7 @@ _GUISE = re.compile(rb".{128}DICM|[\x02\x08]\0", re.DOTALL)  # some old files ha
 
 
 def read_slices(file: Path) -> list[Slice]:
-    """The images in a file, their pixels unread; none if it is a DICOM file of another kind.
+    """Read the headers of the images in a file; none if it is a DICOM file of another kind.
 
     Raises
     ------
@@ -80,7 +74,7 @@ def _read(file: Path) -> list[Slice]:
 
 
 def _frames(header: dict[str, Any], count: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The header of each frame: the file's own fields, then those that frames share, then the frame's."""
+    """Yield the header of each frame: the file's fields, those that all frames share, and the frame's own."""
     shared = _grouped(header.pop("SharedFunctionalGroupsSequence", None) or [])
     own = header.pop("PerFrameFunctionalGroupsSequence", None) or []
     for i in range(count):
@@ -158,7 +152,7 @@ def _slice(
 
 
 def _fault(opened: BinaryIO, dataset: pydicom.Dataset, header: Mapping[str, Any]) -> str:
-    """Why the pixels of an open file cannot be read."""
+    """Say why the pixels of an open file cannot be read; empty if they can."""
     syntax = UID(str(header.get("TransferSyntaxUID") or ""))
     if syntax and not _DECODED.fullmatch(syntax):
         name = syntax.name if syntax.name != syntax else "an unknown method"
@@ -168,12 +162,12 @@ def _fault(opened: BinaryIO, dataset: pydicom.Dataset, header: Mapping[str, Any]
     pixels = math.prod(_number(header, keyword) or 1 for keyword in counted)
     fault = fault_of_pixels(opened, dataset.original_encoding, syntax, pixels * bits / 8)
     stored, high = _number(header, "BitsStored") or 0, _number(header, "HighBit")
-    known = bits in (8, 16, 32) and 1 <= stored <= bits and high == stored - 1
-    return fault or ("" if known else "has pixels of an unknown kind")
+    is_decoded = bits in (8, 16, 32) and 1 <= stored <= bits and high == stored - 1
+    return fault or ("" if is_decoded else "has pixels of an unknown kind")
 
 
 def _unreadable_name(file: Path) -> str:
-    """SimpleITK ends the whole process at a name that is not Unicode."""
+    """Say what is wrong with a name that is not Unicode, at which SimpleITK ends the whole process."""
     try:
         str(file).encode()
     except UnicodeEncodeError:

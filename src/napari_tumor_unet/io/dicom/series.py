@@ -1,4 +1,4 @@
-"""A stack of DICOM images to a series: its order, where it lies, and what keeps it from being a volume."""
+"""A DICOM series: its images in order, its geometry, and why it is no volume."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
 from napari_tumor_unet.io.dicom.frame import Slice
 from napari_tumor_unet.scan import Geometry, Sequence
@@ -22,26 +23,25 @@ _SCANS = ("", "MR", "CT", "PT", "NM", "OT")
 
 @dataclass(frozen=True)
 class Series:
-    """Images of a DICOM folder that belong together; nothing in it names the patient.
+    """Series of images of a DICOM folder; none of its fields names the patient.
 
     Attributes
     ----------
     name : str
-        Its description, or "series 3"; fit for a layer.
+        The series' description, or "series 3"; fit for a layer.
     acquisition : Acquisition
-        How it was taken.
     slices : tuple of Slice
         In order along the normal of the slices, from right, front or feet.
     geometry : Geometry, optional
-        Where it lies, as stored; None where the files do not say.
+        Where the volume lies, as stored; None where the files do not say.
     spacing : tuple of float, optional
         Distance (z, y, x) in mm; None where the files do not say.
     problem : str
-        One sentence that says why it cannot be opened as a volume; empty if it can.
+        One sentence that says why the series cannot be opened as a volume; empty if it can.
     notes : tuple of str
-        Sentences worth telling who opens it.
+        Sentences for the user who opens the series.
     study : int
-        Which of the folder's studies, from 1: sequences of one patient are in one.
+        Number of the series' study in the folder, from 1: sequences of one patient are in one study.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Series:
 
     @property
     def modality(self) -> str:
-        """What took it: "MR", "CT", ..."""
+        """How the series was taken: "MR", "CT", ..."""
         return self.acquisition.modality
 
     @property
@@ -65,17 +65,17 @@ class Series:
 
     @property
     def sequence(self) -> Sequence | None:
-        """Which of the three sequences it is, as far as that can be told."""
+        """The MRI sequence, if it is one of the three and the headers tell."""
         return self.acquisition.sequence
 
     @property
     def study_code(self) -> str:
-        """What its study has in common wherever its series lie; it says nothing of the patient."""
+        """A code of the study, the same in whatever folder a series lies; it says nothing of the patient."""
         return hashlib.sha256(self.slices[0].study.encode()).hexdigest()[:8]
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Its files, each once."""
+        """The series' files, each once."""
         return tuple(dict.fromkeys(one.file for one in self.slices))
 
 
@@ -84,24 +84,21 @@ def make_series(name: str, images: list[Slice], notes: tuple[str, ...] = (), stu
     problem = _problem_of_images(name, images)
     if not all(one.is_placed for one in images):
         return _unplaced(name, images, problem, notes, study)
-    axes = images[0].axes
+    axes, pixel = images[0].axes, images[0].spacing or (1.0, 1.0)
     images = sorted(images, key=lambda one: (float(np.dot(one.position or 0, axes[:, 2])), one.number))
     positions = np.array([one.position for one in images])
-    problem = problem or _problem_of_places(name, positions, axes, images[0].spacing or (1.0, 1.0))
-    geometry = None if problem else _geometry(positions, axes, images[0].spacing or (1.0, 1.0))
-    spacing = geometry.spacing if geometry else None
-    return Series(name, images[0].acquisition, tuple(images), geometry, spacing, problem, notes, study)
-
-
-def _geometry(positions: NDArray[Any], axes: NDArray[Any], spacing: tuple[float, float]) -> Geometry:
+    problem = problem or _problem_of_positions(name, positions, axes, pixel)
+    if problem:
+        return Series(name, images[0].acquisition, tuple(images), problem=problem, notes=notes, study=study)
     distance = float(np.linalg.norm(positions[-1] - positions[0])) / (len(positions) - 1)
     x, y, z = (float(v) for v in positions[0])
     direction = tuple(float(v) for v in axes.ravel())
-    return Geometry((distance, *spacing), (x, y, z), direction, stored_orientation="")
+    geometry = Geometry((distance, *pixel), (x, y, z), direction, stored_orientation="")
+    return Series(name, images[0].acquisition, tuple(images), geometry, geometry.spacing, "", notes, study)
 
 
 def _unplaced(name: str, images: list[Slice], problem: str, notes: tuple[str, ...], study: int) -> Series:
-    """A series whose files do not say where its slices lie: in the order of their numbers."""
+    """Make a series of slices of unknown place, in the order of their numbers."""
     images = sorted(images, key=lambda one: one.number)
     if not problem and any(one.is_placed for one in images):
         problem = f"Some slices of {name} do not say where they lie."
@@ -110,8 +107,8 @@ def _unplaced(name: str, images: list[Slice], problem: str, notes: tuple[str, ..
     plane, distance = images[0].spacing, images[0].distance
     spacing = (distance, *plane) if plane and distance and distance > 0 else None
     if not problem:
-        told = f"The slices of {name} do not say where they lie, so they are in the order of their numbers."
-        notes = (*notes, told)
+        note = f"The slices of {name} do not say where they lie, so they are in the order of their numbers."
+        notes = (*notes, note)
     return Series(name, images[0].acquisition, tuple(images), None, spacing, problem, notes, study)
 
 
@@ -135,7 +132,7 @@ def _problem_of_images(name: str, images: list[Slice]) -> str:
     return ""
 
 
-def _problem_of_places(
+def _problem_of_positions(
     name: str, positions: NDArray[Any], axes: NDArray[Any], spacing: tuple[float, float]
 ) -> str:
     steps = np.diff(positions @ axes[:, 2])
@@ -151,5 +148,5 @@ def _problem_of_places(
     gaps = np.rint(steps / step)
     if np.abs(steps - gaps * step).max() <= _EVEN * step and (gaps >= 1).all():
         after, missing = int(np.argmax(gaps > 1)) + 1, int((gaps - 1).sum())
-        return f"{name} misses {missing} slice{'s' if missing > 1 else ''}, the first after slice {after}."
+        return f"{name} misses {plural(missing, 'slice')}, the first after slice {after}."
     return f"The slices of {name} are {steps.min():.3g} to {steps.max():.3g} mm apart; a scan's are even."

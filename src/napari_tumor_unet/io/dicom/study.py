@@ -1,9 +1,9 @@
-"""The series of a DICOM folder as one scan."""
+"""Read the series of a DICOM folder as one scan."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -19,8 +19,8 @@ from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.combine import combine
 
 _T1: tuple[Sequence, ...] = ("pre", "post")
-_BESIDE = 50  # folders, that are looked into
-_NAMED = 6  # series, in a message
+_BESIDE = 50  # folders that are searched
+_NAMED = 6  # series in a message
 
 
 def read_study(path: Path, series: str | int | None = None) -> Scan:
@@ -31,26 +31,24 @@ def read_study(path: Path, series: str | int | None = None) -> Scan:
     path : Path
         A folder, with those in it; or one file, which stands for its series alone.
     series : str or int, optional
-        Which to read, by its name, or by its place among all that can be opened, from 1; the T1 join it if
-        it is a FLAIR.
+        The series to read, by its name, or by its number among all that can be opened, from 1; the T1 join
+        it if it is a FLAIR.
 
     Raises
     ------
     ScanError
-        If it cannot be told which is meant, or that one cannot be read.
+        If it is unclear which series is meant, or the series cannot be read.
     """
-    found = series_of_file(path) if path.is_file() else find_series(path)
-    chosen = _main(found) if series is None else _named(found, series)
+    every = series_of_file(path) if path.is_file() else find_series(path)
+    chosen = _main(every) if series is None else _named(every, series)
     if chosen.sequence != "flair":
         return read_series(chosen)
-    others = {sequence: _t1_beside(chosen, found, sequence) for sequence in _T1}
-    flair, *t1 = (read_series(one) if one else None for one in (chosen, *others.values()))
-    assert flair is not None
-    return combine(flair, *t1)
+    t1 = [_t1_beside(chosen, every, sequence) for sequence in _T1]
+    return combine(read_series(chosen), *(read_series(one) if one else None for one in t1))
 
 
 def series_of_file(file: Path) -> tuple[Series, ...]:
-    """The series that a file belongs to, of files beside it or of its own frames.
+    """Find the series that a file belongs to, of files beside it or of its own frames.
 
     Raises
     ------
@@ -70,7 +68,7 @@ def series_of_file(file: Path) -> tuple[Series, ...]:
 
 
 def series_of_study(file: Path) -> tuple[Series, ...]:
-    """All series in a file's folder, and in the folders beside this one that hold the same study.
+    """Find all series in a file's folder, and in the folders beside this one that hold the same study.
 
     Raises
     ------
@@ -78,19 +76,18 @@ def series_of_study(file: Path) -> tuple[Series, ...]:
         As :func:`find_series`.
     """
     study, folder = study_of(file), file.parent
-    found = list(find_series(folder))
+    every = list(find_series(folder))
     with suppress(OSError), os.scandir(folder.parent) as entries:
         beside = [Path(e.path) for e in islice(entries, _BESIDE) if e.is_dir() and e.name != folder.name]
         same = [other for other in sorted(beside) if study and study_of(other) == study]
-        found += [series for other in same for series in find_series(other)]
-    return tuple(sorted(found, key=lambda series: series.slices[0].series_number))
+        every += [series for other in same for series in find_series(other)]
+    return tuple(sorted(every, key=lambda series: series.slices[0].series_number))
 
 
-def _main(found: Iterable[Series]) -> Series:
-    """The series that a scan is named after: the only FLAIR, or the only one there is."""
-    found = tuple(found)
-    openable = [series for series in found if not series.problem]
-    flairs = [series for series in found if series.sequence == "flair"]
+def _main(every: tuple[Series, ...]) -> Series:
+    """Choose the series that a scan is named after: the only FLAIR, or the only one there is."""
+    openable = [series for series in every if not series.problem]
+    flairs = [series for series in every if series.sequence == "flair"]
     candidates = _narrowed([s for s in openable if s in flairs] or flairs, _is_original)
     if len(candidates) == 1:
         return candidates[0]
@@ -103,18 +100,18 @@ def _main(found: Iterable[Series]) -> Series:
         raise ScanError(
             f"None of the {len(openable)} series in this folder is known as FLAIR; {_say_which(openable)}."
         )
-    largest = max(found, key=lambda series: len(series.slices))
-    if len(found) == 1:
+    largest = max(every, key=lambda series: len(series.slices))
+    if len(every) == 1:
         return largest
-    raise ScanError(f"None of the {len(found)} series of this folder is a scan: {largest.problem}")
+    raise ScanError(f"None of the {len(every)} series of this folder is a scan: {largest.problem}")
 
 
-def _named(found: Iterable[Series], series: str | int) -> Series:
-    openable = [one for one in found if not one.problem]
+def _named(every: tuple[Series, ...], series: str | int) -> Series:
+    openable = [one for one in every if not one.problem]
     if isinstance(series, int):
         chosen = openable[series - 1 : series] if series > 0 else []
     else:
-        chosen = [one for one in found if one.name.casefold() == series.strip().casefold()]
+        chosen = [one for one in every if one.name.casefold() == series.strip().casefold()]
     if len(chosen) == 1:
         return chosen[0]
     many = "more than one" if chosen else "no"
@@ -128,27 +125,21 @@ def _say_which(openable: list[Series]) -> str:
     return f"choose one by number or name, or give one of its files: {listed}"
 
 
-def _t1_beside(flair: Series, found: Iterable[Series], sequence: Sequence) -> Series | None:
-    """The T1 of FLAIR's study: of several the one in its plane, as taken, most like it in spacing."""
-    candidates = [s for s in found if s.sequence == sequence and s.study == flair.study and not s.problem]
-    candidates = _narrowed(candidates, lambda series: _plane(series) == _plane(flair))
+def _t1_beside(flair: Series, every: tuple[Series, ...], sequence: Sequence) -> Series | None:
+    """Choose the T1 of FLAIR's study: of several one in FLAIR's plane, original, most like it in spacing."""
+    candidates = [s for s in every if s.sequence == sequence and s.study == flair.study and not s.problem]
+    candidates = _narrowed(candidates, lambda series: series.slices[0].plane == flair.slices[0].plane)
     candidates = _narrowed(candidates, _is_original)
     return min(candidates, key=lambda series: _unlikeness(series, flair), default=None)
 
 
 def _narrowed(series: list[Series], fits: Callable[[Series], bool]) -> list[Series]:
-    """Those that fit; all, if none does."""
+    """Return the series that fit; all, if none does."""
     return [one for one in series if fits(one)] or series
 
 
 def _is_original(series: Series) -> bool:
     return series.acquisition.image_type[:1] != ("DERIVED",)
-
-
-def _plane(series: Series) -> int:
-    if series.geometry is None:
-        return -1
-    return int(np.abs(np.reshape(series.geometry.direction, (3, 3))[:, 2]).argmax())
 
 
 def _unlikeness(series: Series, flair: Series) -> float:

@@ -18,7 +18,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_tumor_unet.io.datasets.pairs import Pair
 from napari_tumor_unet.io.datasets.snapshot import Snapshot
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.plugin.ui.errors import tell_failure
+from napari_tumor_unet.plugin.ui.errors import show_failure
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError, ViewerContext
 from napari_tumor_unet.scan import ScanError
@@ -240,7 +240,7 @@ class FineTuningController(QObject):
             run.lock.release()
         else:
             self._forget()
-        self.details = tell_failure(message, error.details, self._context.parent(), names)
+        self.details = show_failure(message, error.details, self._context.parent(), names)
         self._end(message, ok=False)
 
     def _on_cancelled(self) -> None:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from magicgui.widgets import Container, Label, LineEdit
+from magicgui.widgets import Container, LineEdit
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QHeaderView,
     QLabel,
     QMessageBox,
     QScrollArea,
-    QSizePolicy,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -24,7 +20,8 @@ from qtpy.QtWidgets import (
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.registry import new_name
 from napari_tumor_unet.plugin.finetune.controller import FineTuningController
-from napari_tumor_unet.plugin.ui.widgets import button, row
+from napari_tumor_unet.plugin.ui.table import TextTable
+from napari_tumor_unet.plugin.ui.widgets import button, row, text_label, wrap
 from napari_tumor_unet.worker.tasks import Report
 
 _COLUMNS = ("scan", "Dice before", "after", "change")
@@ -42,7 +39,10 @@ class FineTuningReport(Container[Any]):
 
     def __init__(self, controller: FineTuningController) -> None:
         self._controller = controller
-        self.advice = Label(value="")
+        self.advice = text_label()
+        self.table = TextTable(_COLUMNS, _HEIGHT)
+        self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.table.setMaximumHeight(_HEIGHT)
         self.pictures = button(
             "Pictures...", "Truth, and what was found before and after, of each scan.", self._show_pictures
         )
@@ -52,20 +52,16 @@ class FineTuningReport(Container[Any]):
         self.fields = Container(widgets=[self.called])
         self.fields.margins = (0, 0, 0, 0)
         super().__init__(
-            widgets=[self.advice, self.pictures, self.fields, row(self.keep, self.discard)], labels=False
+            widgets=[
+                wrap(self.table),
+                self.advice,
+                self.pictures,
+                self.fields,
+                row(self.keep, self.discard),
+            ],
+            labels=False,
         )
         self.margins = (0, 0, 0, 0)
-        self.table = QTableWidget(0, len(_COLUMNS))
-        self.table.setHorizontalHeaderLabels(_COLUMNS)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.verticalHeader().hide()
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.table.setFixedHeight(_HEIGHT)
-        self.native.layout().insertWidget(0, self.table)
-        self.advice.native.setWordWrap(True)
-        self.advice.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         self.show_report(None)
 
     def show_report(self, report: Report | None) -> None:
@@ -77,14 +73,7 @@ class FineTuningReport(Container[Any]):
         for change in report.changes:
             name = f"{change.name} (bundled sample)" if change.is_sample else change.name
             numbers = (f"{change.before.dice:.3f}", f"{change.after.dice:.3f}", f"{change.gain:+.3f}")
-            n = self.table.rowCount()
-            self.table.insertRow(n)
-            for column, text in enumerate((name, *numbers)):
-                item = QTableWidgetItem(text)
-                item.setToolTip(text)
-                if column:
-                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                self.table.setItem(n, column, item)
+            self.table.add_row((name, *numbers), left=1)
         self.advice.value = report.advice.said
         self.called.value = new_name(f"{self._controller.parent_name} tuned")
 

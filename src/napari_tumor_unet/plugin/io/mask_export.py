@@ -1,4 +1,4 @@
-"""What is written of a labels layer: its mask, on the grid of the file that its scan was read from."""
+"""Export the mask of a labels layer, on the grid of the file that its scan was read from."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class MaskFile:
         (Z, Y, X), as the layer has it, however its slices were looked at.
     scan : Scan
         The scan of that mask, without voxels.
-    told : dict or None
-        For the file beside it, if a segmentation made the mask.
+    sidecar : dict or None
+        Contents of the JSON file beside the mask, if a segmentation made it.
     whole : bool
         Whether all that is painted is in it: of a layer with time points it is one of them.
     lost_in_tiff, lost_else : str
@@ -54,13 +54,13 @@ class MaskFile:
 
     mask: NDArray[Any]
     scan: Scan
-    told: dict[str, Any] | None
+    sidecar: dict[str, Any] | None
     whole: bool
     lost_in_tiff: str
     lost_else: str
 
     def write(self, path: Path) -> list[Path]:
-        """Write it, and beside it what made it; the files.
+        """Write the mask, and beside it the sidecar; return the files.
 
         Raises
         ------
@@ -68,23 +68,23 @@ class MaskFile:
             If that cannot be done.
         """
         try:
-            if self.told is None:
+            if self.sidecar is None:
                 write_mask(path, self.mask, self.scan)
                 return [path]
-            if not path.exists() and not tells_nothing_else(sidecar_of(path), self.told):
+            if not path.exists() and not tells_nothing_else(sidecar_of(path), self.sidecar):
                 raise ScanError(f"{sidecar_of(path).name} belongs to another mask; choose another name.")
-            write_result(path, self.mask, self.scan, self.told)
+            write_result(path, self.mask, self.scan, self.sidecar)
             return [path, sidecar_of(path)]
         except OSError as error:
             raise ScanError(f"{path.name} cannot be written: {error.strerror or error}.") from error
 
     def lost(self, path: Path) -> str:
-        """What such a file does not tell of the mask, in a sentence; empty where nothing is lost."""
+        """Return a sentence on what such a file does not tell of the mask; empty where nothing is lost."""
         return self.lost_in_tiff if FORMATS.get(ending_of(path)) == "TIFF" else self.lost_else
 
 
 def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
-    """What is written of a layer, in a viewer with others.
+    """Copy what is exported of a layer, in a viewer with others.
 
     The geometry is that of the file that the layer was read from, or its scan: an image layer of its shape
     and place. Else it is the layer's own transform, as LPS mm.
@@ -121,7 +121,7 @@ def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
 
 
 def with_ending(path: Path, ending: str) -> Path:
-    """A path as it is if it has an ending, else with a usual one.
+    """Add an ending to a path that has none.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def with_ending(path: Path, ending: str) -> Path:
 
 
 def _as_shown(grid: Grid, name: str) -> tuple[Geometry, str, str]:
-    """The geometry of a layer of no known file, by its place in napari, and what is lost of it."""
+    """Take the geometry of a layer of no known file from napari; return what files lose of it too."""
     if len(grid.shape) == 2:
         height, width = grid.spacing
         plane = Geometry((1.0, height, width), stored_orientation="", stored_axes=2, oriented=False)

@@ -1,4 +1,4 @@
-"""Opens what the user chose: files and headers are read by threads, series are asked for."""
+"""Open what the user chose: threads read files and headers, a dialog asks for series."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.study import series_of_study
 from napari_tumor_unet.io.file_names import format_of
 from napari_tumor_unet.io.slice_folder import folder_of_slice
-from napari_tumor_unet.plugin.io.readers import Opened, openable, read_file, reasons, series_layers, take
+from napari_tumor_unet.plugin.io.readers import Opened, openable, read_all, read_file, read_volumes
 from napari_tumor_unet.plugin.io.series_chooser import SeriesChooser
 from napari_tumor_unet.scan import ScanError
 
 if TYPE_CHECKING:
     import napari
 
-Found = Opened | tuple[Series, ...]
+Content = Opened | tuple[Series, ...]
 
 
 def open_paths(viewer: napari.Viewer, paths: Iterable[str | Path]) -> None:
@@ -35,9 +35,9 @@ def open_paths(viewer: napari.Viewer, paths: Iterable[str | Path]) -> None:
 def open_series(viewer: napari.Viewer, chosen: list[Series]) -> None:
     """Open series of a DICOM folder, all at once when they are read."""
     opened = Opened()
-    worker = create_worker(series_layers, openable(chosen), _start_thread=False)
+    worker = create_worker(read_volumes, openable(chosen), _start_thread=False)
     bar = cancelable_progress(total=len(chosen), desc="Reading DICOM series")
-    _start(worker, bar, partial(take, opened=opened), partial(add, viewer, opened))
+    _start(worker, bar, opened.add, partial(add, viewer, opened))
 
 
 def add(viewer: napari.Viewer, opened: Opened) -> None:
@@ -46,45 +46,37 @@ def add(viewer: napari.Viewer, opened: Opened) -> None:
     images = [layer for layer in added if isinstance(layer, Image)]
     if images:
         viewer.layers.selection.active = images[-1]
-    if opened.told:
+    if opened.notes:
         (show_warning if added else show_error)(opened.summary)
 
 
-def _show(viewer: napari.Viewer, found: Found) -> None:
+def _show(viewer: napari.Viewer, content: Content) -> None:
     """Add what a path holds, after a question where it holds several series."""
-    if isinstance(found, Opened):
-        add(viewer, found)
+    if isinstance(content, Opened):
+        add(viewer, content)
         return
-    chooser = SeriesChooser(found, viewer.window._qt_window)
+    chooser = SeriesChooser(content, viewer.window._qt_window)
     chooser.chosen.connect(partial(open_series, viewer))
     chooser.open()
 
 
-def _find(paths: list[Path]) -> Generator[Found]:
-    """What each path stands for."""
+def _find(paths: list[Path]) -> Generator[Content]:
+    """Yield what each path stands for."""
     done: set[Path] = set()
     for path in paths:
         try:
             dicom = format_of(path) == "DICOM"
-            place = path if dicom else folder_of_slice(path)
-            if place in done:
+            source = path if dicom else folder_of_slice(path)
+            if source in done:
                 continue
-            found = series_of_study(path) if dicom else ()
-            done.update({place}, *(series.files for series in found))
-            yield _read(found) if dicom else Opened(read_file(place))
+            series = series_of_study(path) if dicom else ()
+            done.update({source}, *(one.files for one in series))
+            if len(openable(series)) > 1:
+                yield series
+            else:
+                yield read_all(series) if dicom else Opened(read_file(source))
         except ScanError as error:
-            yield Opened(told=[str(error)])
-
-
-def _read(found: tuple[Series, ...]) -> Found:
-    """The layer of the only series, or the series to choose from."""
-    good = openable(found)
-    if len(good) > 1:
-        return found
-    opened = Opened(told=reasons(found))
-    for one in series_layers(good):
-        take(one, opened)
-    return opened
+            yield Opened(notes=[str(error)])
 
 
 def _start(
@@ -93,7 +85,7 @@ def _start(
     each: Callable[[Any], object],
     end: Callable[[], object] = lambda: None,
 ) -> None:
-    """Let a thread take its steps; cancelled in the activity dock, it ends after the one under way."""
+    """Start a worker; cancelled in the activity dock, it ends after the step under way."""
 
     def step(result: Any) -> None:
         if bar.is_canceled:

@@ -1,4 +1,4 @@
-"""Files and folders to layers."""
+"""Read files and folders into layers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 
 LayerData = tuple[Any, dict[str, Any], str]
 
-_TOLD = 6  # reasons in one notification
+_MOST_NOTES = 6  # in one notification
 
 
 @dataclass
@@ -35,19 +35,26 @@ class Opened:
     """Layers, and sentences on what is not among them or worth knowing of them."""
 
     layers: list[LayerData] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, part: LayerData | str) -> None:
+        """Add a layer or a note."""
+        if isinstance(part, str):
+            self.notes.append(part)
+        else:
+            self.layers.append(part)
 
     @property
     def summary(self) -> str:
-        """All that is told, as one sentence."""
-        said = [sentence.removesuffix(".") for sentence in self.told[:_TOLD]]
-        if len(self.told) > _TOLD:
-            said.append(f"and {len(self.told) - _TOLD} more")
-        return "; ".join(said) + "." if said else ""
+        """All notes as one sentence."""
+        notes = [note.removesuffix(".") for note in self.notes[:_MOST_NOTES]]
+        if len(self.notes) > _MOST_NOTES:
+            notes.append(f"and {len(self.notes) - _MOST_NOTES} more")
+        return "; ".join(notes) + "." if notes else ""
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
-    """What napari asks first; a folder that holds no scan is declined from its first entries."""
+    """Return the reader of a path; a folder that holds no scan is declined from its first entries."""
     if not isinstance(path, str):
         return None
     if Path(path).is_dir() and not (looks_like_slices(Path(path)) or looks_like_dicom(Path(path))):
@@ -56,7 +63,7 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None
 
 
 def read_layers(path: str | Path) -> list[LayerData]:
-    """The layers of a scan, of labels, or of all series of a DICOM folder; what is left out is told.
+    """Read a scan, labels, or all series of a DICOM folder; a notification says what is left out.
 
     Raises
     ------
@@ -66,19 +73,16 @@ def read_layers(path: str | Path) -> list[LayerData]:
     path = Path(path)
     if format_of(path) != "DICOM":
         return read_file(path)
-    found = find_series(path) if path.is_dir() else series_of_file(path)
-    opened = Opened(told=reasons(found))
-    for one in series_layers(openable(found)):
-        take(one, opened)
+    opened = read_all(find_series(path) if path.is_dir() else series_of_file(path))
     if not opened.layers:
         raise ScanError(opened.summary)
-    if opened.told:
+    if opened.notes:
         show_warning(opened.summary)
     return opened.layers
 
 
 def read_file(path: Path) -> list[LayerData]:
-    """The layers of a file or a folder of slices: T1 before and after contrast (hidden), FLAIR, the mask.
+    """Read a file or a folder of slices: T1 before and after contrast (hidden), FLAIR, the mask.
 
     Raises
     ------
@@ -97,20 +101,24 @@ def read_file(path: Path) -> list[LayerData]:
     return layers
 
 
-def openable(found: Iterable[Series]) -> list[Series]:
-    """The series that are volumes, last the one to look at: FLAIR, else the first."""
-    good = [series for series in found if not series.problem]
-    shown = next((series for series in good if series.sequence == "flair"), next(iter(good), None))
-    return [series for series in good if series is not shown] + ([shown] if shown else [])
+def openable(series: Iterable[Series]) -> list[Series]:
+    """Return the series that are volumes, last the one to look at: FLAIR, else the first."""
+    volumes = [one for one in series if not one.problem]
+    shown = next((one for one in volumes if one.sequence == "flair"), next(iter(volumes), None))
+    return [one for one in volumes if one is not shown] + ([shown] if shown else [])
 
 
-def reasons(found: Iterable[Series]) -> list[str]:
-    """What keeps series from being opened."""
-    return [series.problem for series in found if series.problem]
+def read_all(series: Iterable[Series]) -> Opened:
+    """Read all series that are volumes."""
+    series = list(series)
+    opened = Opened(notes=[one.problem for one in series if one.problem])
+    for part in read_volumes(openable(series)):
+        opened.add(part)
+    return opened
 
 
-def series_layers(chosen: list[Series]) -> Generator[LayerData | str]:
-    """An image layer for each series, the last one visible; or the sentence that says why there is none."""
+def read_volumes(chosen: list[Series]) -> Generator[LayerData | str]:
+    """Yield an image layer for each series, the last one visible, or a sentence that says why not."""
     studies = {series.study: uuid4().hex for series in chosen}
     for series in chosen:
         try:
@@ -127,16 +135,8 @@ def series_layers(chosen: list[Series]) -> Generator[LayerData | str]:
         yield from series.notes
 
 
-def take(one: LayerData | str, opened: Opened) -> None:
-    """Keep what :func:`series_layers` yields."""
-    if isinstance(one, str):
-        opened.told.append(one)
-    else:
-        opened.layers.append(one)
-
-
 def scan_layers(scan: Scan) -> list[LayerData]:
-    """One image layer for each sequence, FLAIR last: it is what one looks at."""
+    """Make an image layer for each sequence, last the one to look at: FLAIR."""
     order: list[Sequence] = [s for s in SEQUENCES if s in scan.sequences and s != "flair"]
     order.append("flair")
     scan_id = uuid4().hex
@@ -155,39 +155,38 @@ def scan_layers(scan: Scan) -> list[LayerData]:
             "visible": sequence == "flair",
             "contrast_limits": _window(scan, sequence),
             "metadata": {KEY: metadata},
-            **_place(scan),
+            **_transform(scan),
         }
         layers.append((scan.sequences[sequence], arguments, "image"))
     return layers
 
 
 def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
-    """A labels layer, in the place of the scan layer that it belongs to, on the grid of the same file."""
-    place: dict[str, Any] = {
-        k: beside[1][k] for k in ("scale", "translate", "units", "axis_labels") if k in beside[1]
-    }
+    """Make a labels layer in the place of the scan layer beside, and on the grid of the same file."""
+    kept = ("scale", "translate", "units", "axis_labels")
+    transform: dict[str, Any] = {name: beside[1][name] for name in kept if name in beside[1]}
     image: ImageMetadata = beside[1]["metadata"][KEY]
     shared = ("scan", "scan_id", "geometry", "shape", "ending")
     metadata = MaskMetadata(**{name: getattr(image, name) for name in shared})
-    arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: metadata}, **place}
+    arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: metadata}, **transform}
     if mask.max(initial=0) <= 1:
         arguments["colormap"] = label_colours("green")
     return mask, arguments, "labels"
 
 
-def _place(scan: Scan) -> dict[str, Any]:
-    """Scale, place and units of a layer; along the scan's own axes, as napari slices along those."""
-    place: dict[str, Any] = {"axis_labels": ("z", "y", "x")}
+def _transform(scan: Scan) -> dict[str, Any]:
+    """Place a layer along the scan's own axes, as napari slices along those."""
+    transform: dict[str, Any] = {"axis_labels": ("z", "y", "x")}
     if scan.in_mm:
-        place |= {"scale": scan.spacing, "units": ("mm", "mm", "mm")}
+        transform |= {"scale": scan.spacing, "units": ("mm", "mm", "mm")}
     if scan.geometry is not None:
         direction = np.reshape(scan.geometry.direction, (3, 3))
-        place["translate"] = (direction.T @ scan.geometry.origin)[::-1]
-    return place
+        transform["translate"] = (direction.T @ scan.geometry.origin)[::-1]
+    return transform
 
 
 def _window(scan: Scan, sequence: Any) -> tuple[float, float]:
-    """Contrast limits that a few bright voxels do not decide."""
+    """Choose contrast limits that a few bright voxels do not decide."""
     some = np.unique(np.linspace(0, scan.shape[0] - 1, 9).round().astype(int))
     values = np.stack([scan.slice(sequence, z)[::2, ::2] for z in some])
     low, high = (float(v) for v in np.percentile(values, (0.5, 99.8)))

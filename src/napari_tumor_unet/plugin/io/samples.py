@@ -16,7 +16,7 @@ _TRUTH = "true mask"
 
 
 def open_sample() -> list[LayerData]:
-    """The sample scan and its true mask, hidden at first: it is there to be compared with."""
+    """Open the sample scan and its true mask, hidden at first: it is there to be compared with."""
     layers = read_layers(sample_scan())
     truth = mask_layer(read_mask(sample_mask()), layers[-1], _TRUTH)
     truth[1]["visible"] = False

@@ -22,34 +22,34 @@ _WIDTH, _MOST_ROWS = 820, 24
 
 
 class SeriesChooser(QDialog):
-    """A list of series with a check box each; what cannot be opened is grey and says why.
+    """List of series with check boxes; one that cannot be opened is grey and says why.
 
     Parameters
     ----------
-    found : tuple of Series
+    series : tuple of Series
     parent : QWidget
 
     Attributes
     ----------
     chosen : Signal
-        A list of series, when the user has said which.
+        List of the series that the user checked.
     """
 
     chosen = Signal(object)
 
-    def __init__(self, found: tuple[Series, ...], parent: QWidget | None = None) -> None:
+    def __init__(self, series: tuple[Series, ...], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Open MRI scan")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self._found = found
-        several = len({series.study for series in found}) > 1
+        self._series = series
+        several = len({one.study for one in series}) > 1
         self.list = QTreeWidget()
         self.list.setHeaderLabels([*_COLUMNS, "study"] if several else list(_COLUMNS))
         self.list.setRootIsDecorated(False)
         self.list.setAllColumnsShowFocus(True)
-        checked = _checked_at_first(found)
-        for series in found:
-            self.list.addTopLevelItem(_item(series, series in checked, several))
+        checked = _checked_at_first(series)
+        for one in series:
+            self.list.addTopLevelItem(_item(one, one in checked, several))
         header = self.list.header()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setStretchLastSection(True)
@@ -60,13 +60,13 @@ class SeriesChooser(QDialog):
         self.buttons.rejected.connect(self.reject)
         self.open_button = self.buttons.button(QDialogButtonBox.StandardButton.Open)
         self.open_button.setDefault(True)
-        good = sum(not series.problem for series in found)
-        told = QLabel(f"{good} series of this folder can be opened, each as a layer; choose which.")
+        volumes = sum(not one.problem for one in series)
+        text = QLabel(f"{volumes} series of this folder can be opened, each as a layer; choose which.")
         layout = QVBoxLayout(self)
-        for widget in (told, self.list, self.buttons):
+        for widget in (text, self.list, self.buttons):
             layout.addWidget(widget)
         row = self.list.sizeHintForRow(0)
-        rows = min(len(found), _MOST_ROWS) + 1  # one of air
+        rows = min(len(series), _MOST_ROWS) + 1  # one of air
         self.list.setMinimumHeight(rows * row + header.sizeHint().height())
         self.resize(_WIDTH, self.sizeHint().height())
         self.list.itemChanged.connect(self._on_changed)
@@ -75,42 +75,41 @@ class SeriesChooser(QDialog):
         self.list.setFocus()
 
     def accept(self) -> None:
-        """Close, and say what is checked."""
+        """Close, and emit the series that are checked."""
         checked = self._checked()
         super().accept()
         self.chosen.emit(checked)
 
     def _checked(self) -> list[Series]:
-        states = (self.list.topLevelItem(i).checkState(0) for i in range(len(self._found)))
         return [
-            series
-            for series, state in zip(self._found, states, strict=True)
-            if state == Qt.CheckState.Checked and not series.problem
+            one
+            for i, one in enumerate(self._series)
+            if self.list.topLevelItem(i).checkState(0) == Qt.CheckState.Checked and not one.problem
         ]
 
     def _on_changed(self) -> None:
         self.open_button.setEnabled(bool(self._checked()))
 
 
-def _checked_at_first(found: tuple[Series, ...]) -> list[Series]:
-    """The three sequences if FLAIR is among them, else all volumes of MR, else all."""
-    good = [series for series in found if not series.problem]
-    known = [series for series in good if series.sequence]
-    if any(series.sequence == "flair" for series in known):
+def _checked_at_first(series: tuple[Series, ...]) -> list[Series]:
+    """Choose the three sequences if FLAIR is among them, else all volumes of MR, else all."""
+    volumes = [one for one in series if not one.problem]
+    known = [one for one in volumes if one.sequence]
+    if any(one.sequence == "flair" for one in known):
         return known
-    return [series for series in good if series.modality == "MR"] or good
+    return [one for one in volumes if one.modality == "MR"] or volumes
 
 
 def _item(series: Series, checked: bool, several: bool) -> QTreeWidgetItem:
     spacing = " x ".join(f"{mm:.3g}" for mm in series.spacing) if series.spacing else ""
-    told = [
+    texts = [
         series.name,
         series.modality,
         " x ".join(map(str, series.shape)),
         spacing,
         series.problem or (TITLES[series.sequence] if series.sequence else ""),
     ]
-    item = QTreeWidgetItem([*told, str(series.study)] if several else told)
+    item = QTreeWidgetItem([*texts, str(series.study)] if several else texts)
     tooltip = series.problem or " ".join(series.notes)
     for column in range(item.columnCount()):
         item.setToolTip(column, tooltip)

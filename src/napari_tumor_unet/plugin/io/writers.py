@@ -52,7 +52,7 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         file = mask_file(layer, layers)
         saved = None
         if file.whole and layer in layers and is_prediction(layer):
-            saved = Autosaving.of(viewer).as_it_is(layer)
+            saved = Autosaving.of(viewer).saved_marker(layer)
         written = file.write(target)
     except ScanError as error:
         raise OSError(str(error)) from error  # napari takes a ValueError for a missing writer

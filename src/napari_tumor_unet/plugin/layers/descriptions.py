@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from platformdirs import user_config_path
 
@@ -17,14 +19,18 @@ from napari_tumor_unet.scan import SEQUENCES, Sequence
 from napari_tumor_unet.scan.sequence_names import speaks_of_sequence, words_of
 
 FILE_VARIABLE = "NAPARI_TUMOR_UNET_DESCRIPTIONS"
-"""Environment variable that names another file for them."""
+"""Environment variable that names another file."""
 
-Said = Mapping[str, Sequence]
+Descriptions = Mapping[str, Sequence]
 """Sequences by their description: small letters, words joined by ``_``."""
+
+_PATIENCE = 0.2  # seconds for which the window may wait for the file
+_thread = ThreadPoolExecutor(1, "tumor-unet-descriptions")  # a single one: files are written in order
+_contents: dict[Path, tuple[float, Future[Descriptions]]] = {}  # and when reading began
 
 
 def description_in(name: str, beside: Iterable[str]) -> str:
-    """The part of a name that tells it from those of the patient's other sequences; empty if none does.
+    """Return the part of a name that differs from the patient's other sequences; empty if none does.
 
     What the names have in common, as the patient, is left out. Where they share nothing, or what is left
     is a number or a letter, it is no description.
@@ -39,52 +45,64 @@ def description_in(name: str, beside: Iterable[str]) -> str:
 
 
 def description_of(words: Iterable[str]) -> str:
-    """Words as a description; empty if none has two letters."""
+    """Join words to a description; empty if none has two letters."""
     joined = "_".join(words)
     return joined if re.search(r"[^\W\d_]{2}", joined) else ""
 
 
-def sequence_said(name: str, said: Said) -> Sequence | None:
-    """What the user said of a description that a name holds, unless the rest of it speaks of a sequence."""
+def described_sequence(name: str, descriptions: Descriptions) -> Sequence | None:
+    """Return the sequence of a description in a name, unless the rest of the name speaks of a sequence."""
     words = words_of(name)
-    for description in sorted(said, key=len, reverse=True):
+    for description in sorted(descriptions, key=len, reverse=True):
         wanted = description.split("_")
         for start in range(len(words) - len(wanted) + 1):
             rest = [*words[:start], *words[start + len(wanted) :]]
             if words[start : start + len(wanted)] == wanted and not speaks_of_sequence(" ".join(rest)):
-                return said[description]
+                return descriptions[description]
     return None
 
 
-def read_said() -> dict[str, Sequence]:
-    """Return all that the user said; nothing, where the file is missing or damaged.
-
-    The file is read once, and again only after it has changed: the window's thread asks often.
-    """
+def load_descriptions() -> None:
+    """Read the file in a thread, anew where it was read before: another napari may have changed it."""
     path = _file()
+    _contents[path] = time.monotonic(), _thread.submit(_read, path)
+
+
+def read_descriptions() -> Descriptions:
+    """Return all corrections; none where the file is missing or damaged, or its disk is slow."""
+    path = _file()
+    if path not in _contents:
+        load_descriptions()
+    began, contents = _contents[path]
     try:
-        state = path.stat()
-    except OSError:
+        return contents.result(max(0.0, began + _PATIENCE - time.monotonic()))
+    except TimeoutError:
         return {}
-    return dict(_read(path, (state.st_mtime_ns, state.st_size, state.st_ino)))
 
 
-def write_said(said: Said) -> None:
-    """Write what the user said; a folder that cannot be written to is no error."""
-    path = _file()
+def write_descriptions(descriptions: Descriptions) -> None:
+    """Write all corrections, in a thread; a folder that cannot be written to is no error."""
+    contents: Future[Descriptions] = Future()
+    contents.set_result(MappingProxyType(dict(descriptions)))
+    _contents[_file()] = time.monotonic(), contents
+    _thread.submit(_write, _file(), dict(descriptions))
+
+
+def _read(path: Path) -> Descriptions:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8")).items()
+        return MappingProxyType(
+            {str(words): sequence for words, sequence in entries if sequence in SEQUENCES}
+        )
+    except (OSError, ValueError, AttributeError, TypeError):
+        return MappingProxyType({})
+
+
+def _write(path: Path, descriptions: Descriptions) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as partial:
-            partial.write_text(json.dumps(dict(said), indent=1, ensure_ascii=False), encoding="utf-8")
-
-
-@lru_cache(maxsize=1)
-def _read(path: Path, _state: tuple[int, int, int]) -> dict[str, Sequence]:
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return {str(description): said for description, said in kept.items() if said in SEQUENCES}
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}
+            partial.write_text(json.dumps(descriptions, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 def _file() -> Path:

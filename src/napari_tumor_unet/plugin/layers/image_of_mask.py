@@ -11,9 +11,9 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, scan_of
-from napari_tumor_unet.plugin.layers.lazy_volume import Place, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation, axes_of, voxels_of
 from napari_tumor_unet.plugin.layers.metadata import MaskMetadata, is_agreement, mask_metadata
-from napari_tumor_unet.plugin.layers.sequences import Choice, is_flair, scan_id
+from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment, is_flair, scan_id
 from napari_tumor_unet.plugin.layers.transforms import data_to_world, mm_in
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.grid import Grid
@@ -36,7 +36,7 @@ class LayerPair:
     point: tuple[float, ...]
 
     def source(self, layers: Iterable[Layer]) -> LayerScan:
-        """The scan, its slices as the mask's own run had them.
+        """Return the scan, its slices as the mask's own run had them.
 
         Raises
         ------
@@ -44,7 +44,8 @@ class LayerPair:
             If the image is no scan, or the mask has another shape or place.
         """
         place = self._metadata.place
-        source = scan_of(self.image, layers, self._point(place), Choice(across=place.across, turn=place.turn))
+        slices = SequenceAssignment(across=place.across, turn=place.turn)
+        source = scan_of(self.image, layers, self._point(place), slices)
         shape, wanted = voxels_of(self.labels).shape, source.mask_shape()
         if shape != wanted:
             raise ScanError(f"{self.labels.name} has shape {shape}, but its scan {wanted}.")
@@ -53,11 +54,11 @@ class LayerPair:
         return source
 
     def mask(self, source: LayerScan) -> Any:
-        """The labels (Z, Y, X) as they are now; a view where they are in memory."""
+        """Return the labels (Z, Y, X) as they are now; a view where they are in memory."""
         return source.place.volume(np.asarray(voxels_of(self.labels)))
 
     def written(self, source: LayerScan) -> Any:
-        """What a model last wrote there, if one did."""
+        """Return the mask that a model last wrote, if one did."""
         metadata = self._metadata
         same = metadata.written.shape == source.scan.shape and metadata.place == source.place
         return metadata.written if same else None
@@ -77,8 +78,8 @@ class LayerPair:
     def _metadata(self) -> MaskMetadata:
         return mask_metadata(self.labels)
 
-    def _point(self, place: Place) -> tuple[float, ...]:
-        """The world's point at which the mask was made, else that of the pair."""
+    def _point(self, place: SliceOrientation) -> tuple[float, ...]:
+        """Return the world's point at which the mask was made, else the pair's."""
         leading = axes_of(self.image).leading
         if not place.at or len(leading) != len(place.at):
             return self.point
@@ -97,7 +98,7 @@ def matches(layers: Iterable[Layer]) -> tuple[list[tuple[Image, Labels]], int]:
 
 
 def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
-    """The image of a mask's shape and place: what it was made from, or read with, or is called alike."""
+    """Return the image of a mask's shape and place: its source, or read with it, or of a similar name."""
     images = [layer for layer in layers if isinstance(layer, Image) and _fits(layer, mask)]
     metadata = mask_metadata(mask)
     if made_from := [image for image in images if str(image.unique_id) == metadata.source]:

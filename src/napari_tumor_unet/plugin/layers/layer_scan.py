@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from collections.abc import Sequence as Positions
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,25 +12,23 @@ from napari.layers import Image, Layer
 from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 
-from napari_tumor_unet.plugin.layers.lazy_volume import Axes, Place, Volume, axes_of, voxels_of
-from napari_tumor_unet.plugin.layers.metadata import MaskMetadata, image_metadata, mask_metadata
-from napari_tumor_unet.plugin.layers.sequence_memory import recalled
-from napari_tumor_unet.plugin.layers.sequences import (
-    Choice,
-    Part,
-    guess_parts,
-    is_flair,
-    resampled,
-    scan_id,
-    told,
+from napari_tumor_unet.plugin.layers.lazy_volume import (
+    AxisRoles,
+    LayerVolume,
+    SliceOrientation,
+    axes_of,
+    voxels_of,
 )
+from napari_tumor_unet.plugin.layers.metadata import MaskMetadata, image_metadata, mask_metadata
+from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment, is_flair, scan_id
 from napari_tumor_unet.plugin.layers.transforms import (
     common_grids,
     data_to_world,
     layer_grid,
     stored_geometry,
 )
-from napari_tumor_unet.scan import Scan, ScanError, Sequence
+from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
+from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.scan.combine import bring
 from napari_tumor_unet.scan.sequence_names import TITLES
 
@@ -59,25 +57,25 @@ class LayerScan:
     scan : Scan
     image : Image
         The layer whose geometry the mask takes.
-    axes : Axes
+    axes : AxisRoles
         What the layer's axes are.
-    place : Place
+    place : SliceOrientation
         Where the scan lies in the data of a mask's layer.
-    parts : mapping of {"pre", "flair", "post"} to Part
+    assignment : SequenceAssignment
         The layers that its sequences are.
     """
 
     scan: Scan
     image: Image
-    axes: Axes
-    place: Place
-    parts: Mapping[Sequence, Part]
+    axes: AxisRoles
+    place: SliceOrientation
+    assignment: SequenceAssignment
 
     @property
     def combined(self) -> str:
         """Which sequences were put together, and how, if they were not read together, or were resampled."""
-        read = {scan_id(part.image) for part in self.parts.values()}
-        return told(self.parts) if len(read) > 1 or ("flair" in self.parts and resampled(self.parts)) else ""
+        read = {scan_id(channel.image) for channel in self.assignment.channels.values()}
+        return self.assignment.describe() if len(read) > 1 or self.assignment.resampled else ""
 
     def mask_shape(self) -> tuple[int, ...]:
         """Shape of the mask as the layer's data want it: the image's without its channels."""
@@ -100,14 +98,14 @@ class LayerScan:
         return labels | {"affine": affine}
 
     def slice_on_screen(self, point: Iterable[float]) -> int:
-        """The slice (Z) that lies at a point of the world."""
+        """Return the slice (Z) that lies at a point of the world."""
         if len(self.axes.spatial) < 3:
             return 0
         position = self.image.world_to_data(tuple(point)[-self.image.ndim :])
         return _nearest(position[self.axes.spatial[0]], self.scan.shape[0])
 
     def with_slice(self, point: Positions[float], z: int) -> tuple[float, ...]:
-        """The point of the world that lies in slice ``z``, otherwise where ``point`` is."""
+        """Return the point of the world that lies in slice ``z``, otherwise where ``point`` is."""
         n = self.image.ndim
         position = list(self.image.world_to_data(point[-n:]))
         position[self.axes.spatial[0]] = z
@@ -118,9 +116,9 @@ def scan_of(
     layer: Layer | None,
     layers: Iterable[Layer],
     point: Positions[float] = (),
-    choice: Choice | None = None,
+    assignment: SequenceAssignment | None = None,
 ) -> LayerScan:
-    """The scan that a layer stands for.
+    """Return the scan that a layer stands for.
 
     That is an image layer itself, together with the other sequences of its patient, on FLAIR's grid; or,
     for a labels layer, the image that it was made from or read with.
@@ -133,36 +131,31 @@ def scan_of(
         All layers of the viewer.
     point : sequence of float
         Where in the world the viewer is: of a scan with time points the one on screen is meant.
-    choice : Choice, optional
-        What the user says of the layer; where that is nothing, what was said before.
+    assignment : SequenceAssignment, optional
+        How the layer's slices lie, and its sequences; without any sequence, those of the viewer.
 
     Raises
     ------
     ScanError
         If there is no such image, or it is no scan.
     """
-    images = [candidate for candidate in layers if isinstance(candidate, Image)]
+    sequences = ViewerSequences.of(layers)
+    images = sequences.images
     if not images:
         raise ScanError("There is no image to segment; open an MRI scan first.")
     if not isinstance(layer, Image):
         mask = mask_metadata(layer)
         candidates = [image for image in images if _is_source(image, mask)] or images
-        if len({flair_of(image, images).unique_id for image in candidates}) > 1:
+        if len({sequences.flair(image).unique_id for image in candidates}) > 1:
             raise ScanError("Select the image layer of the scan that is to be segmented.")
         # FLAIR is what the user looks at.
         layer = max(candidates, key=is_flair)
-    said = recalled(layer, images) or Choice()
-    if choice is not None:
-        said = replace(choice, parts=choice.parts or said.parts)
-    return _from_image(layer, images, point, said)
-
-
-def flair_of(image: Image, images: Iterable[Image]) -> Image:
-    """The layer that shows the FLAIR of an image's scan; itself, where that cannot be told."""
-    images = list(images)
-    choice = recalled(image, images)
-    parts = choice.parts if choice else guess_parts(image, images).parts
-    return parts["flair"].image if "flair" in parts else image
+    of_viewer = sequences[layer]
+    if assignment is None:
+        assignment = of_viewer
+    elif not assignment.channels:
+        assignment = replace(assignment, channels=of_viewer.channels)
+    return _from_image(layer, point, assignment)
 
 
 def _is_source(image: Image, mask: MaskMetadata) -> bool:
@@ -171,58 +164,59 @@ def _is_source(image: Image, mask: MaskMetadata) -> bool:
     return bool(mask.scan_id) and scan_id(image) == mask.scan_id
 
 
-def _from_image(layer: Image, images: list[Image], point: Positions[float], choice: Choice) -> LayerScan:
-    parts = choice.parts or guess_parts(layer, images).parts
-    if not parts:
+def _from_image(layer: Image, point: Positions[float], assignment: SequenceAssignment) -> LayerScan:
+    channels, across, turn = assignment.channels, assignment.across, assignment.turn
+    if not channels:
         raise ScanError(
             f"{layer.name} has {voxels_of(layer).shape[axes_of(layer).channel]} channels; say in the panel "
             "Segment tumour which of them is FLAIR."
         )
-    image = parts["flair"].image if "flair" in parts else layer
-    axes = axes_of(image, choice.across)
-    across = choice.across if len(axes.spatial) == 3 else 0
-    place = Place(_position(image, axes.leading, point), across, choice.turn)
+    image = channels["flair"].image if "flair" in channels else layer
+    axes = axes_of(image, across)
+    place = SliceOrientation(
+        _position(image, axes.leading, point), across if len(axes.spatial) == 3 else 0, turn
+    )
     spacing, in_mm = _spacing(image, axes.spatial)
-    if choice.turn % 2:
+    if turn % 2:
         spacing = (spacing[0], spacing[2], spacing[1])
     name = image_metadata(image).scan or image.name
-    sequences = {
-        sequence: _volume(part, image, place, point, TITLES[sequence]) for sequence, part in parts.items()
-    }
+    sequences = {s: _volume(channel, image, place, point, TITLES[s]) for s, channel in channels.items()}
     # As the user turned it, it lies in another way than its file says.
-    known = None if choice.across or choice.turn else stored_geometry(image)
-    geometry = known and replace(known, spacing=spacing)
+    stored = None if across or turn else stored_geometry(image)
+    geometry = stored and replace(stored, spacing=spacing)
     scan = Scan(name, sequences, spacing, in_mm, geometry, image_metadata(image).modality or "")
-    return LayerScan(scan, image, axes, place, parts)
+    return LayerScan(scan, image, axes, place, assignment)
 
 
-def _volume(part: Part, image: Image, place: Place, point: Positions[float], title: str) -> Any:
-    """A sequence on the grid of FLAIR's layer, of which nothing is read yet."""
+def _volume(
+    channel: Channel, image: Image, place: SliceOrientation, point: Positions[float], title: str
+) -> Any:
+    """Return a sequence on the grid of FLAIR's layer, of which nothing is read yet."""
     axes = axes_of(image, place.across)
-    own = axes_of(part.image, place.across)
+    own = axes_of(channel.image, place.across)
     # A layer of another shape has axes of its own.
-    alike = _plain_shape(part.image, own) == _plain_shape(image, axes)
-    seen = place if alike else Place(_position(part.image, own.leading, point))
+    alike = _plain_shape(channel.image, own) == _plain_shape(image, axes)
+    seen = place if alike else SliceOrientation(_position(channel.image, own.leading, point))
     if not alike:
-        own = axes_of(part.image)
+        own = axes_of(channel.image)
     fixed = dict(zip(own.leading, seen.at, strict=True))
-    if part.channel is not None and own.channel is not None:
-        fixed[own.channel] = part.channel
-    volume = Volume(voxels_of(part.image), own.spatial, fixed, seen.turn)
-    if part.image is image:
+    if channel.index is not None and own.channel is not None:
+        fixed[own.channel] = channel.index
+    volume = LayerVolume(voxels_of(channel.image), own.spatial, fixed, seen.turn)
+    if channel.image is image:
         return volume
-    grid, onto = common_grids(part.image, image)
-    names = (f"{title} ({part.image.name})", f"FLAIR ({image.name})")
+    grid, onto = common_grids(channel.image, image)
+    names = (f"{title} ({channel.image.name})", f"FLAIR ({image.name})")
     return bring(volume, grid.turned(seen.across, seen.turn), onto.turned(place.across, place.turn), names)
 
 
-def _plain_shape(image: Image, axes: Axes) -> tuple[int, ...]:
+def _plain_shape(image: Image, axes: AxisRoles) -> tuple[int, ...]:
     """Its shape without its channels."""
     return tuple(int(voxels_of(image).shape[axis]) for axis in axes.mask)
 
 
 def _position(image: Image, axes: tuple[int, ...], point: Positions[float]) -> tuple[int, ...]:
-    """The index along each of some axes at a point of the world."""
+    """Return the index along each of some axes at a point of the world."""
     if not axes:
         return ()
     position = image.world_to_data(tuple(point)[-image.ndim :]) if point else [0.0] * image.ndim

@@ -15,7 +15,7 @@ _CHANNEL_LABELS = {"c", "channel", "channels"}
 
 
 @dataclass(frozen=True)
-class Axes:
+class AxisRoles:
     """What the axes of an image layer's data are.
 
     Attributes
@@ -38,7 +38,7 @@ class Axes:
         return self.leading + tuple(sorted(self.spatial))
 
 
-def axes_of(image: Image, across: int = 0) -> Axes:
+def axes_of(image: Image, across: int = 0) -> AxisRoles:
     """Tell a layer's axes apart, by their labels or else by their lengths.
 
     Parameters
@@ -53,11 +53,11 @@ def axes_of(image: Image, across: int = 0) -> Axes:
     spatial = rest[-3:]
     if len(spatial) == 3:
         spatial.insert(0, spatial.pop(across))
-    return Axes(channel, tuple(spatial), tuple(rest[:-3]))
+    return AxisRoles(channel, tuple(spatial), tuple(rest[:-3]))
 
 
 def voxels_of(layer: Image | Labels) -> Any:
-    """A layer's array, at full resolution."""
+    """Return a layer's array, at full resolution."""
     return layer.data[0] if layer.multiscale else layer.data
 
 
@@ -73,7 +73,7 @@ def _channel_axis(image: Image, shape: tuple[int, ...]) -> int | None:
     )
 
 
-class Volume:
+class LayerVolume:
     """One volume (Z, Y, X) of a layer's array, of which nothing is read before a slice is asked for.
 
     Parameters
@@ -120,7 +120,7 @@ class Volume:
 
 
 @dataclass(frozen=True)
-class Place:
+class SliceOrientation:
     """Where a scan lies in the data of its mask's layer.
 
     Attributes
@@ -138,12 +138,12 @@ class Place:
     turn: int = 0
 
     def stored(self, data: NDArray[Any]) -> NDArray[Any]:
-        """The scan's part of a layer's data, three axes as they are stored: a view."""
+        """Return the scan's part of a layer's data, three axes as they are stored: a view."""
         part: NDArray[Any] = data[self.at]
         return part[None] if part.ndim == 2 else part
 
     def volume(self, data: NDArray[Any]) -> NDArray[Any]:
-        """The same as the scan sees it, (Z, Y, X): a view."""
+        """Return the scan's part as the scan sees it, (Z, Y, X): a view."""
         part = self.stored(data)
         return np.rot90(np.moveaxis(part, self.across, 0), self.turn, axes=(1, 2))
 

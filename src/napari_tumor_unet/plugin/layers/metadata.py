@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.result import Findings, Provenance, find
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
-from napari_tumor_unet.plugin.layers.lazy_volume import Place
+from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.scan import Geometry, Sequence
 
 KEY = "napari-tumor-unet"
@@ -63,7 +63,7 @@ class LayerMetadata(Mapping[str, Any]):
     __hash__ = object.__hash__
 
     def _read(self, name: str) -> Any:
-        """An attribute as the dict of the version before had it."""
+        """Return an attribute as the dict of the version before had it."""
         value = getattr(self, name)
         return dataclasses.asdict(value) if isinstance(value, Geometry | Findings) else value
 
@@ -97,7 +97,7 @@ class MaskMetadata(LayerMetadata):
     ----------
     source : str
         ``unique_id`` of the image layer that the mask was made from.
-    place : Place
+    place : SliceOrientation
         Where the scan lies in the layer's data.
     voxel_ml : float, optional
         Volume of a voxel, where the spacing is in mm.
@@ -122,7 +122,7 @@ class MaskMetadata(LayerMetadata):
     """
 
     source: str = ""
-    place: Place = field(default_factory=Place)
+    place: SliceOrientation = field(default_factory=SliceOrientation)
     voxel_ml: float | None = None
     written: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
     probability: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from napari.layers import Image
 
-from napari_tumor_unet.plugin.layers.descriptions import Said, read_said, sequence_said
+from napari_tumor_unet.plugin.layers.descriptions import (
+    Descriptions,
+    described_sequence,
+    read_descriptions,
+)
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of, voxels_of
 from napari_tumor_unet.plugin.layers.metadata import image_metadata
 from napari_tumor_unet.plugin.layers.transforms import common_grids
@@ -23,97 +28,89 @@ from napari_tumor_unet.scan.sequence_names import (
 
 
 @dataclass(frozen=True)
-class Part:
-    """A layer, or one channel of it."""
+class Channel:
+    """A layer, or one channel of a layer."""
 
     image: Image
-    channel: int | None = None
+    index: int | None = None
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What the user knows better of a scan than its layer tells.
+class SequenceAssignment:
+    """Which channels are the sequences of a scan, and how its slices lie.
 
     Attributes
     ----------
-    parts : mapping of {"pre", "flair", "post"} to Part
-        Which layer or channel is which sequence; empty for what :func:`guess_parts` makes of it.
+    channels : mapping of {"pre", "flair", "post"} to Channel
+        As far as they are known; of a guess empty if FLAIR is not.
     across : int
         Which of FLAIR's last three axes the slices lie along.
     turn : int
         Quarter turns, counter-clockwise, that bring the front of the head up.
+    unclear : str
+        One sentence on what cannot be guessed; else empty.
+    corrected : bool
+        Whether the user corrected the guess.
     """
 
-    parts: Mapping[Sequence, Part] = field(default_factory=dict)
+    channels: Mapping[Sequence, Channel] = field(default_factory=dict)
     across: int = 0
     turn: int = 0
-
-
-@dataclass(frozen=True)
-class Guess:
-    """What metadata and names tell.
-
-    Attributes
-    ----------
-    parts : dict of {"pre", "flair", "post"} to Part
-        As far as it is clear; empty if FLAIR is not.
-    unclear : str
-        One sentence on what is not; else empty.
-    """
-
-    parts: dict[Sequence, Part]
     unclear: str = ""
+    corrected: bool = False
+
+    @cached_property
+    def resampled(self) -> frozenset[Sequence]:
+        """The sequences that lie on another grid than FLAIR."""
+        if "flair" not in self.channels:
+            return frozenset()
+        flair = self.channels["flair"].image
+        others = {s: c.image for s, c in self.channels.items() if c.image is not flair}
+        return frozenset(s for s, image in others.items() if _is_on_other_grid(image, flair))
+
+    def describe(self) -> str:
+        """List the sequences, and which of them are resampled; empty without FLAIR."""
+        if "flair" not in self.channels:
+            return ""
+        titles = {s: title for s, title in SHORT_TITLES.items() if s in self.channels}
+        return " + ".join(f"{t} (resampled)" if s in self.resampled else t for s, t in titles.items())
 
 
-def parts_of(image: Image, images: Iterable[Image]) -> dict[str, Part]:
-    """What may be a sequence of a layer's scan, by name: its channels, and other layers that lie there."""
-    channel = axes_of(image).channel
-    if channel is None:
-        parts = {image.name: Part(image)}
+def candidate_channels(image: Image, images: Iterable[Image]) -> dict[str, Channel]:
+    """Return what may be a sequence of a layer's scan, by name: its channels, and layers that lie there."""
+    axis = axes_of(image).channel
+    if axis is None:
+        channels = {image.name: Channel(image)}
     else:
-        parts = {f"channel {i + 1}": Part(image, i) for i in range(voxels_of(image).shape[channel])}
-    return parts | {other.name: Part(other) for other in images if other is not image and _fits(other, image)}
+        channels = {f"channel {i + 1}": Channel(image, i) for i in range(voxels_of(image).shape[axis])}
+    others = {other.name: Channel(other) for other in images if other is not image and _fits(other, image)}
+    return channels | others
 
 
-def guess_parts(image: Image, images: Iterable[Image]) -> Guess:
-    """Which layer or channel is which sequence.
+def guess_sequences(image: Image, images: Iterable[Image]) -> SequenceAssignment:
+    """Guess the sequences of a layer's scan from metadata and names.
 
     Three channels are those of the LGG data set. Layers that were read together know what they are. Others
     of the same patient are found by their names. What says nothing of itself is FLAIR.
     """
-    channel, shape = axes_of(image).channel, voxels_of(image).shape
+    axis, shape = axes_of(image).channel, voxels_of(image).shape
     # An alpha channel says nothing about the patient.
-    if channel is not None and (image.rgb or shape[channel] in (1, len(SEQUENCES))):
-        three: dict[Sequence, Part] = {sequence: Part(image, i) for i, sequence in enumerate(SEQUENCES)}
-        return Guess({"flair": Part(image, 0)} if shape[channel] == 1 else three)
-    if channel is not None:
-        return Guess({})
+    if axis is not None and (image.rgb or shape[axis] in (1, len(SEQUENCES))):
+        three: dict[Sequence, Channel] = {sequence: Channel(image, i) for i, sequence in enumerate(SEQUENCES)}
+        return SequenceAssignment({"flair": Channel(image, 0)} if shape[axis] == 1 else three)
+    if axis is not None:
+        return SequenceAssignment()
     images = list(images)
-    together = [o for o in images if scan_id(o) == scan_id(image)]
+    together = [other for other in images if scan_id(other) == scan_id(image)]
     named = [(image_metadata(other).sequence, other) for other in together]
-    parts: dict[Sequence, Part] = {sequence: Part(other) for sequence, other in named if sequence}
-    if "flair" in parts and 1 < len(parts) == sum(sequence is not None for sequence, _ in named):
-        return Guess(parts)
+    channels: dict[Sequence, Channel] = {sequence: Channel(other) for sequence, other in named if sequence}
+    if "flair" in channels and 1 < len(channels) == sum(sequence is not None for sequence, _ in named):
+        return SequenceAssignment(channels)
     return _guess_by_name(image, images)
 
 
-def told(parts: Mapping[Sequence, Part]) -> str:
-    """Which sequences there are, and which of them lie on another grid than FLAIR."""
-    if "flair" not in parts:
-        return ""
-    moved = resampled(parts)
-    titles = {s: title for s, title in SHORT_TITLES.items() if s in parts}
-    return " + ".join(f"{title} (resampled)" if s in moved else title for s, title in titles.items())
-
-
-def resampled(parts: Mapping[Sequence, Part]) -> set[Sequence]:
-    """Which sequences lie on another grid than FLAIR."""
-    flair = parts["flair"].image
-    return {s for s, part in parts.items() if part.image is not flair and _lies_aside(part.image, flair)}
-
-
 def scan_id(image: Image) -> str:
-    """What the sequences of one scan have in common."""
+    """Return what the sequences of one scan have in common."""
     return image_metadata(image).scan_id or str(image.unique_id)
 
 
@@ -122,17 +119,19 @@ def is_flair(image: Image) -> bool:
     return image_metadata(image).sequence == "flair"
 
 
-def sequence_of(image: Image, said: Said) -> Sequence | None:
-    """What a layer is, as the user said of its description, the file says, or the name."""
-    known: Sequence | None = sequence_said(image.name, said) or image_metadata(image).sequence
-    return known or sequence_named(image.name)
+def sequence_of(image: Image, descriptions: Descriptions) -> Sequence | None:
+    """Return the sequence of a layer by its description, as the user corrected it, its file or its name."""
+    sequence: Sequence | None = described_sequence(image.name, descriptions) or image_metadata(image).sequence
+    return sequence or sequence_named(image.name)
 
 
-def _guess_by_name(image: Image, images: list[Image]) -> Guess:
-    said = read_said()
-    known = {other.name: sequence_of(other, said) for other in images if axes_of(other).channel is None}
-    flairs = [other for other in images if known.get(other.name) == "flair"]
-    own = known.get(image.name)
+def _guess_by_name(image: Image, images: list[Image]) -> SequenceAssignment:
+    descriptions = read_descriptions()
+    named = {
+        other.name: sequence_of(other, descriptions) for other in images if axes_of(other).channel is None
+    }
+    flairs = [other for other in images if named.get(other.name) == "flair"]
+    own = named.get(image.name)
 
     def is_kin(other: Image) -> bool:
         return other is not image and _may_be_one_patient(other, image, len(flairs))
@@ -141,22 +140,22 @@ def _guess_by_name(image: Image, images: list[Image]) -> Guess:
     alike = [other for other in candidates if stem_of(other.name) == stem_of(image.name)]
     candidates = alike if len(candidates) > 1 else candidates
     if own is None or len(candidates) != 1:
-        return Guess({"flair": Part(image)})
+        return SequenceAssignment({"flair": Channel(image)})
     flair = candidates[0]
     rivals = [other for other in flairs if other is not flair and is_kin(other)]
     kin = {
         other.name: other
         for other in images
-        if known.get(other.name) in ("pre", "post")
+        if named.get(other.name) in ("pre", "post")
         and _may_be_one_patient(other, flair, len(flairs))
         and (not rivals or stem_of(other.name) == stem_of(flair.name))
         and _fits(other, flair)
     }
     if own != "flair" and image.name not in kin:  # it lies elsewhere
-        return Guess({"flair": Part(image)})
-    found = find_sequences(kin, flair=flair.name, known=known)
-    parts = {sequence: Part(kin[name]) for sequence, name in found.names.items() if name in kin}
-    return Guess({"flair": Part(flair), **parts}, found.unclear)
+        return SequenceAssignment({"flair": Channel(image)})
+    sequences = find_sequences(kin, flair=flair.name, given=named)
+    channels = {s: Channel(kin[name]) for s, name in sequences.names.items() if name in kin}
+    return SequenceAssignment({"flair": Channel(flair), **channels}, unclear=sequences.unclear)
 
 
 def _may_be_one_patient(one: Image, other: Image, flairs: int) -> bool:
@@ -176,8 +175,8 @@ def _fits(other: Image, image: Image) -> bool:
     shape, plain = voxels_of(image).shape, tuple(voxels_of(other).shape)
     if plain == tuple(shape[axis] for axis in axes.mask):
         return True
-    return _lies_aside(other, image)
+    return _is_on_other_grid(other, image)
 
 
-def _lies_aside(other: Image, image: Image) -> bool:
+def _is_on_other_grid(other: Image, image: Image) -> bool:
     return relation(*common_grids(other, image)) == "other"

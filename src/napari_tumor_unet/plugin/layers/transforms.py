@@ -16,7 +16,7 @@ from napari_tumor_unet.scan.grid import Grid, placed, spaced
 
 
 def data_to_world(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The matrix and offset of a layer's whole transform, whatever it is made of."""
+    """Return the matrix and offset of a layer's whole transform, whatever it is made of."""
     offset = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
     columns = [np.asarray(layer.data_to_world(unit)) - offset for unit in np.eye(layer.ndim)]
     return np.stack(columns, axis=1), offset
@@ -54,7 +54,7 @@ def mm_in(unit: Any) -> float:
 
 
 def stored_geometry(layer: Image | Labels) -> Geometry | None:
-    """The geometry of the file that a layer's voxels lie as, if our reader read it, and they still do."""
+    """Return the geometry of a layer's file, if our reader read it and the voxels still lie so."""
     metadata = image_metadata(layer) if isinstance(layer, Image) else mask_metadata(layer)
     return metadata.geometry if tuple(metadata.shape) == tuple(voxels_of(layer).shape) else None
 

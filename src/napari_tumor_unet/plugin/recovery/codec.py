@@ -1,4 +1,4 @@
-"""A labels layer with corrections to its autosave, and back."""
+"""Turn a labels layer with corrections into an autosave, and back."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
+from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.result import Findings
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
-from napari_tumor_unet.plugin.layers.lazy_volume import Place, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation, axes_of, voxels_of
 from napari_tumor_unet.plugin.layers.metadata import (
     KEY,
     MaskMetadata,
@@ -21,7 +22,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     still_fits,
 )
 from napari_tumor_unet.plugin.layers.sequences import is_flair
-from napari_tumor_unet.plugin.recovery.store import Autosave, edited_slices, pack
+from napari_tumor_unet.plugin.recovery.store import Autosave
 from napari_tumor_unet.scan import Geometry
 
 if TYPE_CHECKING:
@@ -33,16 +34,16 @@ _MARKS = ("checked", "visited")  # sets of slices
 
 
 def snapshot(layer: Labels) -> Autosave | None:
-    """A copy of a segmentation's layer, its edits not counted yet; None if it has another shape by now."""
+    """Copy a segmentation's layer, without a count of edits; None if the layer has another shape by now."""
     if not still_fits(layer):
         return None
     metadata = mask_metadata(layer)
     return Autosave(
         scan=metadata.scan,
         edited=0,
-        mask=pack(np.asarray(layer.data)),
-        written=pack(metadata.written),
-        probability=pack(metadata.probability),
+        mask=_copy(np.asarray(layer.data)),
+        written=_copy(metadata.written),
+        probability=_copy(metadata.probability),
         layer={
             "name": layer.name,
             "units": [str(unit) for unit in layer.units],
@@ -60,18 +61,16 @@ def snapshot(layer: Labels) -> Autosave | None:
     )
 
 
-def count_edits(taken: Autosave) -> Autosave:
-    """The same, with how many slices the user changed; those of other time points count as well."""
-    place = _place(taken.result)
-    mask = taken.mask.unpack()
-    edited = edited_slices(place.volume(mask), taken.written.unpack())
-    place.stored(mask)[...] = 0
-    elsewhere = np.count_nonzero(mask.any(axis=(-2, -1)))
-    return dataclasses.replace(taken, edited=int(edited + elsewhere))
+def count_edits(autosave: Autosave) -> Autosave:
+    """Count the slices that the user changed; those of other time points count as well."""
+    place, mask = _place(autosave.result), autosave.mask
+    edited = sum(not same for same in map(np.array_equal, place.volume(mask), autosave.written))
+    elsewhere = _count_planes(mask) - _count_planes(place.stored(mask))
+    return dataclasses.replace(autosave, edited=edited + elsewhere)
 
 
 def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
-    """Add the layer as it was; it belongs to the image of its scan, if that is open."""
+    """Add the layer as it was; the layer belongs to the image of its scan, if that is open."""
     result, place = autosave.result, _place(autosave.result)
     image = _image_of(viewer, autosave, place)
     metadata = MaskMetadata(
@@ -81,8 +80,8 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
         geometry=None if result["geometry"] is None else Geometry(**as_tuples(result["geometry"])),
         shape=autosave.mask.shape,
         voxel_ml=result["voxel_ml"],
-        written=autosave.written.unpack(),
-        probability=autosave.probability.unpack(),
+        written=autosave.written,
+        probability=autosave.probability,
         findings=Findings(**result["findings"]) if "findings" in result else None,
         warnings=tuple(result.get("warnings", ())),
         checked=set(result["checked"]),
@@ -90,32 +89,43 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     )
     if "provenance" in result:
         metadata.provenance, metadata.min_region_voxels = provenance_of(result["provenance"])
-    told = autosave.layer
+    layer = autosave.layer
     return viewer.add_labels(
-        autosave.mask.unpack(),
-        name=told["name"],
+        autosave.mask,
+        name=layer["name"],
         opacity=0.5,
         colormap=label_colours("orange"),
         metadata={KEY: metadata},
-        units=told["units"],
-        axis_labels=told["axis_labels"],
-        **{name: np.asarray(told[name]) for name in (*_TRANSFORM, "affine")},
+        units=layer["units"],
+        axis_labels=layer["axis_labels"],
+        **{name: np.asarray(layer[name]) for name in (*_TRANSFORM, "affine")},
     )
 
 
-def _image_of(viewer: Viewer, autosave: Autosave, place: Place) -> Image | None:
-    """The image of the scan, by its name and shape; its FLAIR, as that is what masks are made on."""
+def _image_of(viewer: Viewer, autosave: Autosave, place: SliceOrientation) -> Image | None:
+    """Find the image of the scan by its name and shape; masks are made on the FLAIR."""
     images = []
     for image in viewer.layers:
-        if isinstance(image, Image) and autosave.scan in (
-            image_metadata(image).scan,
-            image.name,
-        ):
+        if isinstance(image, Image) and autosave.scan in (image_metadata(image).scan, image.name):
             shape = voxels_of(image).shape
             if tuple(shape[axis] for axis in axes_of(image, place.across).mask) == autosave.mask.shape:
                 images.append(image)
     return max(images, key=is_flair, default=None)
 
 
-def _place(result: dict[str, Any]) -> Place:
-    return Place(**as_tuples(result["place"]))
+def _place(result: dict[str, Any]) -> SliceOrientation:
+    return SliceOrientation(**as_tuples(result["place"]))
+
+
+def _copy(array: NDArray[Any]) -> NDArray[Any]:
+    """Copy an array (..., Y, X); empty planes take no memory."""
+    copy = np.zeros(array.shape, array.dtype)
+    for plane, source in zip(*(each.reshape(-1, *array.shape[-2:]) for each in (copy, array)), strict=True):
+        if source.any():
+            plane[:] = source
+    return copy
+
+
+def _count_planes(mask: NDArray[Any]) -> int:
+    """Count the planes (Y, X) that are not empty."""
+    return int(np.count_nonzero(mask.any(axis=(-2, -1))))

@@ -1,4 +1,9 @@
-"""Autosave: one file per labels layer, in a locked folder per process."""
+"""Autosave: one file per labels layer, in a locked folder per process.
+
+What an edit does not change, the probability and the mask as it was written, lies in volumes beside the file.
+The file names its volumes, is written after them and deleted before them: whenever the process ends, there is
+a whole autosave, the last one or the one before.
+"""
 
 from __future__ import annotations
 
@@ -23,41 +28,17 @@ from napari_tumor_unet._common import TumourUnetError, atomic_write, user_folder
 if TYPE_CHECKING:
     from filelock import FileLock
 
-ENDING = ".npz"
 FOLDER_VARIABLE = "NAPARI_TUMOR_UNET_AUTOSAVES"
 """Environment variable that names another folder for autosaves."""
 
-_FORMAT = "napari-tumor-unet corrections 1"
-_VOLUMES = ("mask", "written", "probability")
+_ENDING, _VOLUME_ENDING = ".npz", ".volume"
+_FORMAT = "napari-tumor-unet corrections 2"
+_OLD_FORMAT = "napari-tumor-unet corrections 1"  # all in one file, without the empty planes
+_VOLUMES = ("written", "probability")
 
 
 class AutosaveError(TumourUnetError, RuntimeError):
     """An autosave that cannot be written or used; the message is one sentence."""
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A copy of an array without its empty planes (Y, X).
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Of the whole, at least two axes.
-    at : array of int
-        (n,), which of the planes are kept, all leading axes counted as one.
-    planes : array
-        (n, Y, X).
-    """
-
-    shape: tuple[int, ...]
-    at: NDArray[np.int64]
-    planes: NDArray[Any]
-
-    def unpack(self) -> NDArray[Any]:
-        """The whole array."""
-        whole = np.zeros(self.shape, self.planes.dtype)
-        whole.reshape(-1, *self.shape[-2:])[self.at] = self.planes
-        return whole
 
 
 @dataclass(frozen=True)
@@ -67,38 +48,36 @@ class Autosave:
     Attributes
     ----------
     scan : str
-        What its scan is called.
+        Name of the scan.
     edited : int
-        How many slices the user changed.
-    mask, written, probability : Packed
-        The layer's data; the mask (Z, Y, X) as it was last written; and its probability.
+        Number of slices that the user changed.
+    mask : array
+        Data of the layer.
+    written, probability : array
+        (Z, Y, X), the mask as it was last written, and its probability.
     layer : dict
-        The layer's name and place in the world, as JSON can hold them.
+        Name and transform of the layer, as JSON can hold them.
     result : dict
         What is known of the segmentation, likewise.
     """
 
     scan: str
     edited: int
-    mask: Packed
-    written: Packed
-    probability: Packed
+    mask: NDArray[Any]
+    written: NDArray[Any]
+    probability: NDArray[Any]
     layer: dict[str, Any]
     result: dict[str, Any]
 
     @property
     def digest(self) -> str:
         """The same for two that hold the same corrections."""
-        digest = hashlib.blake2b(json.dumps(self.result, sort_keys=True).encode(), digest_size=16)
-        for part in (self.mask, self.written):
-            digest.update(repr((part.shape, part.planes.dtype.str)).encode())
-            digest.update(part.at.data)
-            digest.update(np.ascontiguousarray(part.planes).data)
-        return digest.hexdigest()
+        result = json.dumps(self.result, sort_keys=True)
+        return hashlib.sha256(f"{result} {_digest(self.mask)} {_digest(self.written)}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
-class Leftover:
+class OrphanedAutosave:
     """An autosave of a process that has ended: its file, and what a user knows it by."""
 
     path: Path
@@ -107,27 +86,15 @@ class Leftover:
     when: datetime
 
 
-def pack(array: NDArray[Any]) -> Packed:
-    """Copy what is not empty of an array (..., Y, X)."""
-    planes = array.reshape(-1, *array.shape[-2:])
-    at = np.flatnonzero([bool(plane.any()) for plane in planes])
-    return Packed(array.shape, at, planes[at])
-
-
-def edited_slices(mask: NDArray[Any], written: NDArray[Any]) -> int:
-    """In how many slices two masks (Z, Y, X) differ."""
-    return sum(not np.array_equal(ours, theirs) for ours, theirs in zip(mask, written, strict=True))
-
-
 def autosave_folder() -> Path:
-    """Where autosaves are; it may not be there yet."""
+    """Return where autosaves are; the folder may not be there yet."""
     return user_folder("autosave", FOLDER_VARIABLE)
 
 
 def new_file() -> Path:
-    """A name for an autosave, in the folder that this process holds."""
+    """Return a path for an autosave, in the folder that this process holds."""
     with _as_autosave_error("Autosave failed ({reason}); save masks yourself"):
-        return _own_folder(autosave_folder()) / f"{uuid.uuid4().hex}{ENDING}"
+        return _own_folder(autosave_folder()) / f"{uuid.uuid4().hex}{_ENDING}"
 
 
 def save(autosave: Autosave, path: Path) -> None:
@@ -138,32 +105,32 @@ def save(autosave: Autosave, path: Path) -> None:
     AutosaveError
         If it cannot be written; one that was there before is still whole.
     """
-    parts = {name: getattr(autosave, name) for name in _VOLUMES}
-    told = {
+    digests = {name: _digest(getattr(autosave, name)) for name in _VOLUMES}
+    header = {
         "format": _FORMAT,
         "when": datetime.now().astimezone().isoformat(timespec="seconds"),
         **{name: getattr(autosave, name) for name in ("scan", "edited", "layer", "result")},
-        "shapes": {name: part.shape for name, part in parts.items()},
+        "volumes": digests,
     }
-    arrays = {f"{name}_{kind}": getattr(parts[name], kind) for name in _VOLUMES for kind in ("at", "planes")}
-    said = f"Autosave of {autosave.scan} failed ({{reason}}); save the mask yourself"
-    with _as_autosave_error(said):
+    with _as_autosave_error(f"Autosave of {autosave.scan} failed ({{reason}}); save the mask yourself"):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with atomic_write(path) as partial, open(partial, "wb", opener=_private) as file:
-            np.savez_compressed(file, told=_as_bytes(told), **arrays)
-            file.flush()
-            os.fsync(file.fileno())  # before it replaces the last good one
+        for name, digest in digests.items():
+            if not (volume := _volume(path, digest)).exists():
+                _write(volume, volume=getattr(autosave, name))
+        _write(path, told=np.frombuffer(json.dumps(header).encode(), np.uint8), mask=autosave.mask)
+        for volume in set(_volumes(path)) - {_volume(path, digest) for digest in digests.values()}:
+            volume.unlink()
 
 
-def leftovers() -> list[Leftover]:
-    """What processes that have ended left behind, the newest first; files that are none are passed over."""
-    found: list[Leftover] = []
+def orphaned_autosaves() -> list[OrphanedAutosave]:
+    """Return what processes that have ended left behind, the newest first; other files are passed over."""
+    orphans: list[OrphanedAutosave] = []
     own = {Path(lock.lock_file).stem for lock in _LOCKS}
     with suppress(OSError, NotImplementedError):  # the second of a disk without locks
         for folder in autosave_folder().iterdir():
             if re.fullmatch("[0-9a-f]{32}", folder.name) and folder.is_dir() and folder.name not in own:
-                found += _left_in(folder)
-    return sorted(found, key=lambda leftover: leftover.when, reverse=True)
+                orphans += _orphans_in(folder)
+    return sorted(orphans, key=lambda orphan: orphan.when, reverse=True)
 
 
 def load(path: Path) -> Autosave:
@@ -176,9 +143,18 @@ def load(path: Path) -> Autosave:
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            told = _told_in(file)
-            parts = {name: _packed(file, name, told["shapes"][name]) for name in _VOLUMES}
-        return Autosave(told["scan"], told["edited"], layer=told["layer"], result=told["result"], **parts)
+            header = _header_in(file)
+            arrays: dict[str, Any]
+            if header["format"] == _OLD_FORMAT:
+                arrays = {name: _unpacked(file, name, header["shapes"][name]) for name in ("mask", *_VOLUMES)}
+            else:
+                arrays = {"mask": file["mask"]}
+                for name in _VOLUMES:
+                    with np.load(_volume(path, header["volumes"][name]), allow_pickle=False) as volume:
+                        arrays[name] = volume["volume"]
+        if any(array.dtype.kind not in "iu" for array in arrays.values()):
+            raise ValueError
+        return Autosave(**{name: header[name] for name in ("scan", "edited", "layer", "result")}, **arrays)
     except FileNotFoundError as error:
         raise AutosaveError(
             "These corrections are gone; another napari has restored or deleted them."
@@ -197,6 +173,8 @@ def discard(path: Path) -> None:
     """
     with _as_autosave_error("The autosave cannot be deleted ({reason}); try again later"):
         path.unlink(missing_ok=True)
+        for volume in _volumes(path):
+            volume.unlink(missing_ok=True)
 
 
 _LOCKS: list[FileLock] = []  # held as long as the process lives, however it ends
@@ -206,16 +184,15 @@ _LOCKS: list[FileLock] = []  # held as long as the process lives, however it end
 def _own_folder(root: Path) -> Path:
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = root / uuid.uuid4().hex
-    if (
-        lock := _hold(folder)
-    ) is not None:  # before it is there: others may delete a folder that nobody holds
+    lock = _hold(folder)  # before the folder is there: others may delete one that nobody holds
+    if lock is not None:
         _LOCKS.append(lock)
     folder.mkdir(mode=0o700)
     return folder
 
 
 def _hold(folder: Path) -> FileLock | None:
-    """The lock of a folder, or None if another process holds it."""
+    """Return the lock of a folder, or None if another process holds it."""
     from filelock import FileLock, Timeout  # here, as it takes long to import, and a thread is to wait for it
 
     lock = FileLock(folder.with_suffix(".lock"), timeout=0, mode=0o600, thread_local=False)
@@ -226,52 +203,71 @@ def _hold(folder: Path) -> FileLock | None:
     return lock
 
 
-def _left_in(folder: Path) -> list[Leftover]:
-    """The autosaves in a folder that no process holds; a folder without any is deleted."""
+def _orphans_in(folder: Path) -> list[OrphanedAutosave]:
+    """Return the autosaves in a folder that no process holds; delete a folder without any."""
     lock = _hold(folder)
     if lock is None:
         return []
     try:
-        files = sorted(folder.glob(f"[!.]*{ENDING}"))
+        files = sorted(folder.glob(f"[!.]*{_ENDING}"))
         if not files:
-            for partial in folder.glob(f".partial-*{ENDING}"):
-                partial.unlink()
+            for rest in (*folder.glob(".partial-*"), *folder.glob(f"*{_VOLUME_ENDING}")):
+                rest.unlink(missing_ok=True)
             folder.rmdir()
             Path(lock.lock_file).unlink()
-        return [leftover for path in files if (leftover := _leftover(path))]
+        return [orphan for path in files if (orphan := _orphan(path))]
     except OSError:  # another napari is quicker, or the folder holds something else
         return []
     finally:
         lock.release()
 
 
-def _leftover(path: Path) -> Leftover | None:
+def _orphan(path: Path) -> OrphanedAutosave | None:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            told = _told_in(file)
-        return Leftover(path, told["scan"], told["edited"], datetime.fromisoformat(told["when"]).astimezone())
+            header = _header_in(file)
+        when = datetime.fromisoformat(header["when"]).astimezone()
+        return OrphanedAutosave(path, header["scan"], header["edited"], when)
     except Exception:  # as in load
         return None
 
 
-def _told_in(file: Any) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(file["told"].tobytes())
-    if told["format"] != _FORMAT or not isinstance(told["scan"], str) or not isinstance(told["edited"], int):
+def _header_in(file: Any) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads(file["told"].tobytes())
+    known = header["format"] in (_FORMAT, _OLD_FORMAT)
+    if not known or not isinstance(header["scan"], str) or not isinstance(header["edited"], int):
         raise ValueError
-    return told
+    return header
 
 
-def _packed(file: Any, name: str, shape: list[int]) -> Packed:
+def _unpacked(file: Any, name: str, shape: list[int]) -> NDArray[Any]:
+    """Read an array of the version before, which stored the planes (Y, X) that are not empty."""
     at, planes = file[f"{name}_at"], file[f"{name}_planes"]
-    count = int(np.prod(shape[:-2]))
-    fits = planes.shape == (len(at), *shape[-2:]) and planes.dtype.kind in "iu" and at.dtype.kind in "iu"
-    if not fits or (len(at) and not 0 <= at.min() <= at.max() < count):
-        raise ValueError
-    return Packed(tuple(shape), at, planes)
+    whole = np.zeros(shape, planes.dtype)
+    whole.reshape(-1, *shape[-2:])[at] = planes
+    return whole
 
 
-def _as_bytes(told: dict[str, Any]) -> NDArray[np.uint8]:
-    return np.frombuffer(json.dumps(told).encode(), np.uint8)
+def _volume(path: Path, digest: str) -> Path:
+    """Return the path of a volume of the autosave at a path."""
+    return path.with_name(f"{path.stem}-{digest}{_VOLUME_ENDING}")
+
+
+def _volumes(path: Path) -> list[Path]:
+    return list(path.parent.glob(f"{path.stem}-*{_VOLUME_ENDING}"))
+
+
+def _digest(array: NDArray[Any]) -> str:
+    digest = hashlib.blake2b(repr((array.shape, array.dtype.str)).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _write(path: Path, **arrays: Any) -> None:
+    with atomic_write(path) as partial, open(partial, "wb", opener=_private) as file:
+        np.savez_compressed(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())  # before the file replaces another, or is named by one
 
 
 def _private(path: str, flags: int) -> int:

@@ -13,29 +13,31 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import QEvent, QObject, QTimer, Signal
+from qtpy.QtCore import QEvent, QObject, Signal
 
 from napari_tumor_unet.plugin.layers.metadata import is_prediction
 from napari_tumor_unet.plugin.recovery import store
 from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, snapshot
-from napari_tumor_unet.plugin.recovery.store import Autosave, AutosaveError, Leftover
+from napari_tumor_unet.plugin.recovery.store import Autosave, AutosaveError, OrphanedAutosave
+from napari_tumor_unet.plugin.ui.connections import Connections, timer
 
 if TYPE_CHECKING:
     from napari import Viewer
 
 _PAUSE = 2.0  # seconds without an edit, after which one is kept
 _LATEST = 10.0  # seconds after an edit, when it is kept even if others follow
-_PANEL = 1000  # milliseconds, in which a panel may open that shows leftovers
-_announced = False  # leftovers are announced once a process
+_PANEL = 1000  # milliseconds, in which a panel may open that shows orphaned autosaves
+_announced = False  # orphaned autosaves are announced once a process
 
 
 @dataclass(eq=False)
-class _Kept:
-    """What is kept of one layer; used by the thread that writes alone."""
+class _WatchedLayer:
+    """The connections to a layer, and, for the thread that writes alone, what is kept of the layer."""
 
+    connections: Connections
     path: Path | None = None
     digest: str = ""  # of the layer as it was last looked at
-    saved: str = ""  # of what is in a file of the user's
+    saved_digest: str = ""  # of the layer as the user last saved it
 
 
 class Autosaving(QObject):
@@ -47,12 +49,12 @@ class Autosaving(QObject):
 
     Attributes
     ----------
-    leftovers : list of Leftover
+    orphans : list of OrphanedAutosave
         Corrections of sessions that ended, the newest first; empty until they were looked for.
     changed : Signal
-        They are others now.
+        The orphans are others now.
     offered : bool
-        Whether a panel shows them; else the user is told of them.
+        Whether a panel shows the orphans; else a notification does.
     """
 
     changed = Signal()
@@ -60,25 +62,25 @@ class Autosaving(QObject):
 
     def __init__(self, viewer: Viewer, parent: QObject) -> None:
         super().__init__(parent)
-        self.leftovers: list[Leftover] = []
+        self.orphans: list[OrphanedAutosave] = []
         self.offered = False
         self._viewer = viewer
-        self._kept: dict[Labels, _Kept] = {}
+        self._layers: dict[Labels, _WatchedLayer] = {}
         self._unsaved: dict[Labels, None] = {}
         self._since = 0.0
         self._warned = False
         # Not napari's workers: the window keeps them, and with them the copies that they wrote.
         self._thread = ThreadPoolExecutor(1, "autosave")
-        self._timer = QTimer(self, singleShot=True)
-        self._timer.timeout.connect(self._keep_next)
+        self._timer = timer(self, 0, self._keep_next)
         self._arrived.connect(self._serve)
-        viewer.layers.events.inserted.connect(self._on_inserted)
-        viewer.layers.events.removed.connect(self._on_removed)
+        self._connections = Connections(self)
+        self._connections.add(viewer.layers.events.inserted, self._on_inserted)
+        self._connections.add(viewer.layers.events.removed, self._on_removed)
+        self._connections.at_close(partial(self._thread.shutdown, wait=False))
         for layer in viewer.layers:
             self._watch(layer)
         viewer.window._qt_window.installEventFilter(self)
-        self.destroyed.connect(partial(Autosaving._disconnect, self))
-        self._do(store.leftovers, self._on_leftovers)
+        self._do(store.orphaned_autosaves, self._on_orphans)
 
     @classmethod
     def of(cls, viewer: Viewer) -> Autosaving:
@@ -93,20 +95,20 @@ class Autosaving(QObject):
         while self._unsaved:
             self._keep_next()
 
-    def as_it_is(self, layer: Labels) -> Callable[[], None]:
-        """What to call once the layer, as it is now, is in a file of the user's."""
-        taken, kept = snapshot(layer), self._kept.get(layer)
-        if taken is None or kept is None:
+    def saved_marker(self, layer: Labels) -> Callable[[], None]:
+        """Return a function that marks the layer, as it is now, as saved by the user."""
+        autosave, watched = snapshot(layer), self._layers.get(layer)
+        if autosave is None or watched is None:
             return lambda: None
-        return partial(self._on_saved, layer, kept, taken.digest)
+        return partial(self._mark_as_saved, layer, watched, autosave.digest)
 
-    def restore(self, leftover: Leftover) -> None:
+    def restore(self, orphan: OrphanedAutosave) -> None:
         """Bring a layer back; from then on its corrections are among those of this session."""
-        self._do(partial(_load, leftover.path), partial(self._on_loaded, leftover))
+        self._do(partial(store.load, orphan.path), partial(self._on_loaded, orphan))
 
-    def delete(self, leftover: Leftover) -> None:
+    def delete(self, orphan: OrphanedAutosave) -> None:
         """Delete corrections of an earlier session."""
-        self._do(partial(_discard, leftover.path), partial(self._on_deleted, leftover))
+        self._do(partial(store.discard, orphan.path), partial(self._on_deleted, orphan))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Keep what is there when the window closes; Python ends only after it is written."""
@@ -116,22 +118,22 @@ class Autosaving(QObject):
 
     def _watch(self, layer: Any) -> None:
         if is_prediction(layer):
-            self._kept[layer] = _Kept()
-            for emitter in _edits(layer):
-                emitter.connect(self._on_edit)
+            self._layers[layer] = _WatchedLayer(connections := Connections(self))
+            # Undo and redo emit the last alone, as does a slice that is only shown.
+            for event in (layer.events.paint, layer.events.data, layer.events.set_data):
+                connections.add(event, self._on_edit)
 
     def _on_inserted(self, event: Any) -> None:
         self._watch(event.value)
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value
-        if layer in self._kept:
-            for emitter in _edits(layer):
-                emitter.disconnect(self._on_edit)
+        if layer in self._layers:
+            watched = self._layers.pop(layer)
+            watched.connections.close()
             if layer in self._unsaved:
                 del self._unsaved[layer]
-                self._keep(layer, self._kept[layer])
-            del self._kept[layer]
+                self._keep(layer, watched)
 
     def _on_edit(self, event: Any) -> None:
         now = time.monotonic()
@@ -144,123 +146,99 @@ class Autosaving(QObject):
         layer = next(iter(self._unsaved), None)
         if layer is not None:
             del self._unsaved[layer]
-            self._keep(layer, self._kept[layer])
+            self._keep(layer, self._layers[layer])
         if self._unsaved:
             self._timer.start(0)  # the next one when the window has answered
 
-    def _keep(self, layer: Labels, kept: _Kept, instead_of: Leftover | None = None) -> None:
-        taken = snapshot(layer)
-        if taken is not None:
-            old = None if instead_of is None else instead_of.path
-            self._do(partial(_write, kept, taken, old), self._on_written)
+    def _keep(self, layer: Labels, watched: _WatchedLayer, replaces: Path | None = None) -> None:
+        autosave = snapshot(layer)
+        if autosave is not None:
+            self._do(partial(_write, watched, autosave, replaces), self._on_written)
 
-    def _on_written(self, said: str) -> None:
-        if said and not self._warned:
-            show_error(said)
-        self._warned = bool(said)
+    def _on_written(self, error: AutosaveError | None) -> None:
+        if error and not self._warned:
+            show_error(str(error))
+        self._warned = bool(error)
 
-    def _on_saved(self, layer: Labels, kept: _Kept, digest: str) -> None:
-        self._do(partial(_forget, kept, digest), self._on_written)
-        if layer in self._kept:
-            self._keep(layer, kept)  # as it is by now, which may be as it was saved
+    def _mark_as_saved(self, layer: Labels, watched: _WatchedLayer, digest: str) -> None:
+        self._do(partial(_discard_saved, watched, digest), self._on_written)
+        if layer in self._layers:
+            self._keep(layer, watched)  # as it is by now, which may be as it was saved
 
-    def _on_leftovers(self, leftovers: list[Leftover]) -> None:
-        self.leftovers = leftovers
+    def _on_orphans(self, orphans: list[OrphanedAutosave]) -> None:
+        self.orphans = orphans
         self.changed.emit()
-        if leftovers:
-            QTimer.singleShot(_PANEL, self._announce)
+        if orphans:
+            timer(self, _PANEL, self._announce).start()
 
     def _announce(self) -> None:
         global _announced
-        if self.leftovers and not self.offered and not _announced:
+        if self.orphans and not self.offered and not _announced:
             _announced = True
             show_info("An earlier session left unsaved corrections; the panel Segment tumour offers them.")
 
-    def _on_loaded(self, leftover: Leftover, restored: Autosave | str) -> None:
-        if isinstance(restored, str):
-            self._on_deleted(leftover, restored)
+    def _on_loaded(self, orphan: OrphanedAutosave, restored: Autosave | AutosaveError) -> None:
+        if isinstance(restored, AutosaveError):
+            self._on_deleted(orphan, restored)
             return
         try:
             layer = add_layer(self._viewer, restored)
-        except Exception:  # of what a file lacks that others wrote
-            self._on_deleted(
-                leftover, "This autosave was written by another version; it can only be deleted."
-            )
+        except Exception:  # keys missing in files of other versions
+            why = "This autosave was written by another version; it can only be deleted."
+            self._on_deleted(orphan, AutosaveError(why))
             return
-        self._keep(layer, self._kept[layer], instead_of=leftover)
-        self._drop(leftover)
+        self._keep(layer, self._layers[layer], replaces=orphan.path)
+        self._drop(orphan)
 
-    def _on_deleted(self, leftover: Leftover, said: str) -> None:
-        if said:
-            show_error(said)
-        if leftover.path.exists():  # the user may try again
+    def _on_deleted(self, orphan: OrphanedAutosave, error: AutosaveError | None) -> None:
+        if error:
+            show_error(str(error))
+        if orphan.path.exists():  # the user may try again
             self.changed.emit()
         else:
-            self._drop(leftover)
+            self._drop(orphan)
 
-    def _drop(self, leftover: Leftover) -> None:
-        self.leftovers = [other for other in self.leftovers if other != leftover]
+    def _drop(self, orphan: OrphanedAutosave) -> None:
+        self.orphans = [other for other in self.orphans if other != orphan]
         self.changed.emit()
 
     def _do(self, act: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Do something in the thread, one after the other, and then something with its outcome here."""
+        """Call ``act`` in the thread, in turn, and ``then`` here with its result or AutosaveError."""
+
+        def work() -> Any:
+            try:
+                return act()
+            except AutosaveError as error:
+                return error
 
         def arrive(done: Future[Any]) -> None:
             with suppress(RuntimeError):  # the window may be gone
-                self._arrived.emit(lambda: then(done.result()))
+                self._arrived.emit(partial(then, done.result()))
 
         with suppress(RuntimeError):  # likewise
-            self._thread.submit(act).add_done_callback(arrive)
+            self._thread.submit(work).add_done_callback(arrive)
 
     def _serve(self, call: Callable[[], None]) -> None:
         call()
 
-    def _disconnect(self, *_: Any) -> None:
-        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
-        self._viewer.layers.events.removed.disconnect(self._on_removed)
-        self._thread.shutdown(wait=False)
+
+def _write(watched: _WatchedLayer, autosave: Autosave, replaces: Path | None) -> None:
+    """Write an autosave if it holds edits, and then delete one that it replaces."""
+    digest = autosave.digest
+    if digest == watched.digest:
+        return
+    if digest != watched.saved_digest and (autosave := count_edits(autosave)).edited:
+        watched.path = watched.path or store.new_file()
+        store.save(autosave, watched.path)
+    elif watched.path is not None:
+        store.discard(watched.path)
+    if replaces is not None:
+        store.discard(replaces)
+    watched.digest = digest
 
 
-def _edits(layer: Labels) -> tuple[Any, ...]:
-    """What tells of an edit; undo and redo have the last alone, as has a slice that is only shown."""
-    return layer.events.paint, layer.events.data, layer.events.set_data
-
-
-def _write(kept: _Kept, taken: Autosave, old: Path | None = None) -> str:
-    """Keep a copy if it has edits, and then give up an old one; the sentence that says why not, or none."""
-    digest = taken.digest
-    if digest == kept.digest:
-        return ""
-    try:
-        if digest != kept.saved and (taken := count_edits(taken)).edited:
-            kept.path = kept.path or store.new_file()
-            store.save(taken, kept.path)
-        elif kept.path is not None:
-            store.discard(kept.path)
-        if old is not None:
-            store.discard(old)
-    except AutosaveError as error:
-        return str(error)
-    kept.digest = digest
-    return ""
-
-
-def _forget(kept: _Kept, digest: str) -> str:
-    """Note that the layer with this digest is saved; if it is what is kept, that goes."""
-    kept.saved = digest
-    return _discard(kept.path) if kept.path is not None and kept.digest == digest else ""
-
-
-def _load(path: Path) -> Autosave | str:
-    try:
-        return store.load(path)
-    except AutosaveError as error:
-        return str(error)
-
-
-def _discard(path: Path) -> str:
-    try:
-        store.discard(path)
-    except AutosaveError as error:
-        return str(error)
-    return ""
+def _discard_saved(watched: _WatchedLayer, digest: str) -> None:
+    """Note that the user saved the layer with this digest; an autosave of the same is deleted."""
+    watched.saved_digest = digest
+    if watched.path is not None and watched.digest == digest:
+        store.discard(watched.path)

@@ -1,37 +1,37 @@
-"""The part of the score panel with which numbers are taken along: copied, saved, collected."""
+"""Section of the score panel that copies, saves and collects the numbers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from magicgui.widgets import Container
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import (
-    QAbstractItemView,
-    QApplication,
-    QFileDialog,
-    QHeaderView,
-    QTableWidget,
-    QTableWidgetItem,
-)
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_tumor_unet.evaluation.score import RULES, format_number
 from napari_tumor_unet.evaluation.tables import ScoreRow, as_csv, summarise_scores
+from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
 _COLUMNS = ("prediction", "reference", "label", "Dice", "IoU", "Hausdorff 95 %")
+_NUMBERS = ("dice", "iou", "hausdorff95")  # the last of them
 
 
-class RunningTable(Container[Any]):
+class ScoreCollection(Section):
     """Copies or saves the comparison that is shown, and keeps a list of several.
 
     Parameters
     ----------
     current : callable
-        The rows of the comparison that is shown.
+        Returns the rows of the comparison that is shown.
+
+    Attributes
+    ----------
+    list : Container
+        The list and its buttons, to be shown elsewhere.
     """
 
     def __init__(self, current: Callable[[], list[ScoreRow]]) -> None:
@@ -40,22 +40,17 @@ class RunningTable(Container[Any]):
         self.copy = button("Copy", "Copy the numbers as text.", self._copy)
         self.save = button("Save...", "Save the numbers as CSV or JSON.", lambda: self._save(self._current()))
         self.add = button("Add to list", "Add the numbers to the list of several comparisons.", self._add)
-        super().__init__(widgets=[row(self.copy, self.save, self.add)], labels=False)
-        self.margins = (0, 0, 0, 0)
-        self.save_all = button("Save list...", "As CSV or JSON, with mean and spread.", self._save_all)
+        super().__init__(row(self.copy, self.save, self.add))
+        self.save_all = button(
+            "Save list...", "As CSV or JSON, with mean and spread.", lambda: self._save(self.rows)
+        )
         self.empty = button("Clear", "Empty the list.", self._empty)
-        self.list = Container(widgets=[row(self.save_all, self.empty)], labels=False)
-        self.table = QTableWidget(0, len(_COLUMNS))
-        self.table.setHorizontalHeaderLabels(_COLUMNS)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.verticalHeader().hide()
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.table.setMinimumHeight(140)
-        self.list.append(wrap(self.table))
+        self.table = TextTable(_COLUMNS, 140)
+        self.list = Container(widgets=[row(self.save_all, self.empty), wrap(self.table)], labels=False)
         self._show()
 
     def enable(self, ready: bool) -> None:
-        """Whether there is something to copy, save or add."""
+        """Let the numbers be copied, saved and added, or not."""
         self.copy.enabled = self.save.enabled = self.add.enabled = ready
 
     def _copy(self) -> None:
@@ -77,9 +72,6 @@ class RunningTable(Container[Any]):
         self.rows = []
         self._show()
 
-    def _save_all(self) -> None:
-        self._save(self.rows)
-
     def _save(self, rows: list[ScoreRow]) -> None:
         name, kind = QFileDialog.getSaveFileName(
             self.native, "Save the numbers", "scores.csv", "Table (*.csv);;JSON (*.json)"
@@ -99,30 +91,17 @@ class RunningTable(Container[Any]):
         show_info(f"The numbers are in {path.name}.")
 
     def _show(self) -> None:
-        """The list, with mean and standard deviation under it."""
+        """Show the list, with mean and standard deviation under it."""
         self.save_all.enabled = self.empty.enabled = bool(self.rows)
-        lines = [
-            (
-                shown.prediction,
-                shown.reference,
-                "all" if shown.score.label is None else str(shown.score.label),
-                *(
-                    format_number(value)
-                    for value in (shown.score.dice, shown.score.iou, shown.score.hausdorff95)
-                ),
-            )
-            for shown in self.rows
-        ]
+        self.table.setRowCount(0)
+        for shown in self.rows:
+            label = "all" if shown.score.label is None else str(shown.score.label)
+            numbers = (format_number(getattr(shown.score, name)) for name in _NUMBERS)
+            self.table.add_row((shown.prediction, shown.reference, label, *numbers))
         if len(self.rows) > 1:
             summary = summarise_scores([shown.score for shown in self.rows])
             for name, key in (("mean", "mean"), ("SD", "sd"), ("n", "n")):
-                values = (summary[column][key] for column in ("dice", "iou", "hausdorff95"))
-                lines.append((name, "", "", *(format_number(value) for value in values)))
-        self.table.setRowCount(len(lines))
-        for line, texts in enumerate(lines):
-            for column, text in enumerate(texts):
-                self.table.setItem(line, column, QTableWidgetItem(text))
-        self.table.scrollToBottom()
+                self.table.add_row((name, "", "", *(format_number(summary[each][key]) for each in _NUMBERS)))
 
 
 def _as_json(rows: list[ScoreRow]) -> str:

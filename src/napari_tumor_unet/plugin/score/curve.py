@@ -1,4 +1,4 @@
-"""Dice of each slice as a curve; a click takes the viewer to a slice."""
+"""Curve of Dice by slice; a click takes the viewer to a slice."""
 
 from __future__ import annotations
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from napari.qt.threading import create_worker
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_tumor_unet.evaluation.compare import (
     ComparisonError,
@@ -22,10 +22,10 @@ from napari_tumor_unet.evaluation.compare import (
 )
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.evaluation.score import Score
-from napari_tumor_unet.plugin.score.mask_pair import Compared
-from napari_tumor_unet.plugin.ui.error_log import note_error
+from napari_tumor_unet.plugin.score.mask_pair import LayerMask
+from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
-from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
+from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError
 
@@ -38,22 +38,22 @@ _PAUSE = 700  # ms without a stroke, before the distances are measured again
 class Request:
     """What is compared, and how: one label, all as one (None), or each by itself."""
 
-    prediction: Compared
-    reference: Compared
+    prediction: LayerMask
+    reference: LayerMask
     label: int | None
     each: bool
     tolerance: float
 
 
 @dataclass(frozen=True)
-class Counted:
+class PairCounts:
     """What can be counted at once.
 
     Attributes
     ----------
     pair : MaskPair
     labels : list of int
-        All that there are.
+        All labels of both masks.
     slices : dict of int or None to list of Counts
         Of each label compared, slice by slice.
     """
@@ -65,7 +65,7 @@ class Counted:
     @property
     def totals(self) -> dict[int | None, Counts]:
         """Counts of each label compared, of all slices together."""
-        return {label: sum(parts, Counts()) for label, parts in self.slices.items()}
+        return {label: sum(counts, Counts()) for label, counts in self.slices.items()}
 
     @cached_property
     def box(self) -> MaskPair:
@@ -78,172 +78,189 @@ class Counted:
         return len(self.slices) * (self.pair.prediction.nbytes + self.pair.reference.nbytes)
 
 
-@dataclass(frozen=True)
-class _Failure:
-    said: str
-    details: str | None = None  # of what nobody expected
+class _Repeated:
+    """A step that runs one at a time; asked for meanwhile, however often, it runs once more.
+
+    Parameters
+    ----------
+    begin : callable
+        Begins the step, and returns whether there is anything to do; :meth:`end` is called when it is done.
+    """
+
+    def __init__(self, begin: Callable[[], bool]) -> None:
+        self._begin = begin
+        self._again = False
+        self.running = False
+
+    def ask(self) -> None:
+        """Run the step now, or once more after the one under way."""
+        self._again = self.running
+        self.running = self.running or self._begin()
+
+    def end(self) -> None:
+        """Note that the step is done."""
+        self.running = False
+        if self._again:
+            self.ask()
 
 
 class LiveScore(QObject):
-    """Lives as long as its panel.
+    """Compares two layers, again and again while they are painted; lives as long as its panel.
 
     Attributes
     ----------
+    request : Request or None
+        What is compared.
     counted : Signal
-        A :class:`Counted`, for Dice and IoU.
+        :class:`PairCounts`, for Dice and IoU.
     scored : Signal
         A :class:`napari_tumor_unet.evaluation.score.Score`, one for each label compared.
     failed : Signal
-        The sentence that says why not.
+        The :class:`~napari_tumor_unet.plugin.ui.viewer_context.Message` that says why not.
     ended : Signal
-        All is there.
+        All numbers are there.
     """
 
     counted = Signal(object)
     scored = Signal(object)
-    failed = Signal(str)
+    failed = Signal(object)
     ended = Signal()
 
     def __init__(self, context: ViewerContext) -> None:
         super().__init__(context)
         self._context = context
-        self.details = ""
-        self._request: Request | None = None
-        self._counted: Counted | None = None
-        self._counting = False
-        self._again = False
+        self.request: Request | None = None
+        self._counts: PairCounts | None = None
         self._job: QtJob | None = None
-        self._job_again = False
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(_PAUSE)
-        self._pause.timeout.connect(self._measure)
+        self._counting = _Repeated(self._begin_counting)
+        self._measuring = _Repeated(self._begin_measuring)
+        self._pause = timer(self, _PAUSE, self._measuring.ask)
 
     @property
     def running(self) -> bool:
         """Whether numbers are still to come."""
-        return self._counting or self._job is not None or self._pause.isActive()
+        return self._counting.running or self._measuring.running or self._pause.isActive()
 
     def start(self, request: Request) -> None:
         """Compare; what was asked before is forgotten."""
         self.cancel()
-        self._request, self.details = request, ""
-        self._count()
+        self.request = request
+        self._counting.ask()
 
     def recount(self) -> None:
-        """The layers changed: count again at once, and measure again after a pause.
+        """Count again at once, as the layers changed, and measure again after a pause.
 
         What takes no longer than a stroke is counted here, as a thread's answer comes after the drawing.
         """
-        if self._request is None:
-            return
-        if self._counted is not None and self._counted.size < _AT_ONCE and not self._counting:
-            self._take(_count(self._request, self._counted.labels))
+        request, counts = self.request, self._counts
+        if request and counts and counts.size < _AT_ONCE and not self._counting.running:
+            self._show(_count(request, counts.labels))
         else:
-            self._count()
+            self._counting.ask()
 
     def cancel(self) -> None:
-        """Forget what is under way; the numbers that are there stay."""
+        """Forget the comparison; the numbers that are there stay."""
+        self.request = None
+        self._stop()
+
+    def _stop(self) -> None:
         self._pause.stop()
-        self._request = self._counted = None
+        self._counts = None
         if self._job is not None:
             self._job.cancel()
 
-    def _count(self) -> None:
-        if self._counting:
-            self._again = True
-            return
-        self._counting, self._again = True, False
-        known = None if self._counted is None else self._counted.labels
-        worker = create_worker(_count, self._request, known, _start_thread=False)
-        worker.returned.connect(partial(self._on_counted, self._request))
+    def _begin_counting(self) -> bool:
+        if self.request is None:
+            return False
+        labels = None if self._counts is None else self._counts.labels
+        worker = create_worker(_count, self.request, labels, _start_thread=False)
+        worker.returned.connect(partial(self._on_counted, self.request))
         worker.start()
+        return True
 
-    def _on_counted(self, request: Request, counted: Counted | _Failure) -> None:
-        self._counting = False
-        if self._request is request:
-            self._take(counted)
-        if self._again and self._request is not None:
-            self._count()
+    def _on_counted(self, request: Request, counts: PairCounts | Message) -> None:
+        if self.request is request:
+            self._show(counts)
+        self._counting.end()
 
-    def _take(self, counted: Counted | _Failure) -> None:
-        if isinstance(counted, _Failure):
-            self._fail(counted.said, counted.details)
+    def _show(self, counts: PairCounts | Message) -> None:
+        if isinstance(counts, Message):
+            self._fail(counts)
             return
-        before = self._counted
-        if before is not None and counted.slices == before.slices:
+        before = self._counts
+        if before is not None and counts.slices == before.slices:
             return  # the layer was only drawn anew
-        self._counted = counted
-        self.counted.emit(counted)
+        self._counts = counts
+        self.counted.emit(counts)
         if before is None:
-            self._measure()
+            self._measuring.ask()
         else:
             self._pause.start()
 
-    def _measure(self) -> None:
-        if self._job is not None:
-            self._job_again = True
-            return
-        request, counted = self._request, self._counted
-        if request is None or counted is None:
-            return
-        self._job_again = False
+    def _begin_measuring(self) -> bool:
+        request, counts = self.request, self._counts
+        if request is None or counts is None:
+            return False
         self._job = job = QtJob(self)
-        job.progressed.connect(partial(self._on_score, counted))
-        job.finished.connect(lambda _: self._finish(counted))
+        job.progressed.connect(partial(self._on_score, counts))
+        job.finished.connect(lambda _: self._on_measured(counts))
         job.failed.connect(self._on_failed)
-        job.cancelled.connect(partial(self._finish, None))
-        arguments = (counted.totals, request.tolerance)
-        job.start(self._context.worker, tasks.score, *arguments, answer=partial(answer_with_box, counted))
+        job.cancelled.connect(self._end_job)
+        arguments = (counts.totals, request.tolerance)
+        job.start(self._context.worker, tasks.score, *arguments, answer=partial(answer_with_box, counts))
+        return True
 
-    def _on_score(self, counted: Counted, score: Score) -> None:
-        if counted is self._counted:  # else the layers have changed since
+    def _on_score(self, counts: PairCounts, score: Score) -> None:
+        if counts is self._counts:  # else the layers have changed since
             self.scored.emit(score)
 
-    def _on_failed(self, error: JobError) -> None:
-        self._finish(None)
-        self._fail(str(error), error.details)
-
-    def _fail(self, said: str, details: str | None) -> None:
-        if details is not None:
-            names = [part.layer.name for part in (self._request.prediction, self._request.reference)]
-            self.details = note_error(said, details, names)
-        self.cancel()
-        self.failed.emit(said)
-
-    def _finish(self, counted: Counted | None) -> None:
-        self._job.deleteLater()
-        self._job = None
-        if self._job_again:
-            self._measure()
-        elif counted is not None and counted is self._counted:
+    def _on_measured(self, counts: PairCounts) -> None:
+        self._end_job()
+        if counts is self._counts and not self._measuring.running:
             self.ended.emit()
 
+    def _on_failed(self, error: JobError) -> None:
+        self._end_job()
+        self._fail(Message(str(error), "error", error.details or str(error)))  # for the log
 
-def _count(request: Request, known: list[int] | None) -> Counted | _Failure:
-    """The counts, of the labels that are known if these are all, or why there are none."""
-    parts = (request.prediction, request.reference)
+    def _end_job(self) -> None:
+        job, self._job = self._job, None
+        if job is not None:
+            job.deleteLater()
+        self._measuring.end()
+
+    def _fail(self, message: Message) -> None:
+        request = self.request
+        names = [mask.layer.name for mask in (request.prediction, request.reference)] if request else []
+        self._stop()
+        self.failed.emit(self._context.notify(message, names))
+
+
+def _count(request: Request, known: list[int] | None) -> PairCounts | Message:
+    """Count, with the labels that are known if these are all, or say why that is not possible."""
+    masks = (request.prediction, request.reference)
     try:
-        p, r = (np.asarray(part.labels()) for part in parts)
-        pair = align(p, parts[0].grid, r, parts[1].grid)
+        p, r = (np.asarray(mask.voxels) for mask in masks)
+        pair = align(p, masks[0].grid, r, masks[1].grid)
         notes = [
-            f"Of the {name} the part on screen was compared, at {part.at}."
-            for name, part in zip(("prediction", "reference"), parts, strict=True)
-            if part.at
+            f"Of the {name} the part on screen was compared, at {mask.at}."
+            for name, mask in zip(("prediction", "reference"), masks, strict=True)
+            if mask.at
         ]
         pair = replace(pair, notes=(*notes, *pair.notes))
         labels = labels_in(pair) if known is None else known
         if not request.each:
-            return Counted(pair, labels, {request.label: slice_overlaps(pair, request.label)})
+            return PairCounts(pair, labels, {request.label: slice_overlaps(pair, request.label)})
         slices = _each(pair, labels)
         if known is not None and _voxels(slices.values()) != _voxels([slice_overlaps(pair, None)]):
             labels = labels_in(pair)  # one was painted that was not there
             slices = _each(pair, labels)
-        return Counted(pair, labels, slices)
+        return PairCounts(pair, labels, slices)
     except ComparisonError as error:
-        return _Failure(str(error))
+        return Message(str(error), "error")
     except Exception:  # whatever a layer's array, lazy or not, may raise
-        return _Failure("The masks could not be read; are their files still there?", traceback.format_exc())
+        why = "The masks could not be read; are their files still there?"
+        return Message(why, "error", traceback.format_exc())
 
 
 def _each(pair: MaskPair, labels: list[int]) -> dict[int | None, list[Counts]]:
@@ -253,12 +270,12 @@ def _each(pair: MaskPair, labels: list[int]) -> dict[int | None, list[Counts]]:
 
 
 def _voxels(labels: Iterable[list[Counts]]) -> int:
-    return sum(part.predicted + part.reference for slices in labels for part in slices)
+    return sum(counts.predicted + counts.reference for slices in labels for counts in slices)
 
 
-def answer_with_box(counted: Counted, planes: range | None) -> Any:
+def answer_with_box(counts: PairCounts, planes: range | None) -> Any:
     """Answer :func:`napari_tumor_unet.worker.tasks.score`, in the thread of its job."""
-    pair = counted.box
+    pair = counts.box
     if planes is None:
         return pair.grid, pair.notes
     together = slice(planes.start, planes.stop)

@@ -5,35 +5,36 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_tumor_unet._common import TumourUnetError, plural
 from napari_tumor_unet.inference.batch import Outcome
-from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.registry import find_model
-from napari_tumor_unet.plugin.layers.layer_scan import flair_of, scan_of
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
-from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError
 
 
-class Several(QObject):
-    """A batch of one viewer.
+class Batch(QObject):
+    """Segments several scans of one viewer.
 
     Attributes
     ----------
     began, ended : Signal
-        The second with what is to be told of the whole.
+        The second with a message about the whole batch.
     progressed : Signal
-        Name of a scan, its slices done, and of how many.
+        Name of a scan, the number of its slices that are done, and of all.
     outcome : Signal
-        What became of one scan.
+        Result of one scan, or why there is none.
     """
 
     began = Signal()
@@ -41,41 +42,41 @@ class Several(QObject):
     outcome = Signal(object)
     ended = Signal(str)
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
-        self._session = session
+    def __init__(self, controller: SegmentationController) -> None:
+        super().__init__(controller)
+        self._controller = controller
         self._images: deque[Image] = deque()
         self._options: dict[str, Any] = {}
         self._job: QtJob | None = None
         self.outcomes: list[Outcome] = []
 
     def segment_layers(self, images: Iterable[Image], **options: Any) -> None:
-        """Segment image layers, each into a labels layer of its own; options as for ``Session.segment``."""
+        """Segment image layers, each into a labels layer; options as for the controller's ``segment``."""
         self._begin()
-        everything = [layer for layer in self._session.viewer.layers if isinstance(layer, Image)]
-        flairs = [flair_of(image, everything) for image in images]
-        self._images = deque(dict.fromkeys(flairs))
+        sequences = ViewerSequences.of(self._controller.viewer.layers)
+        self._images = deque(dict.fromkeys(map(sequences.flair, images)))
         self._options = options
-        self._session.progressed.connect(self._on_slices)
-        self._session.ended.connect(self._on_layer)
+        self._controller.progressed.connect(self._on_slices)
+        self._controller.ended.connect(self._on_layer)
         self._next_layer()
 
     def segment_folder(self, folder: Path, out: Path, *, model: str, device: str) -> None:
-        """Segment all scans of a folder into masks in another.
-
-        Raises
-        ------
-        ModelError
-            If there is no such model.
-        """
-        path = str(find_model(model))
+        """Segment all scans of a folder into masks in another."""
         self._begin()
         self._job = job = QtJob(self)
         job.progressed.connect(self._on_event)
         job.finished.connect(lambda _: self._end())
         job.failed.connect(self._on_failed)
         job.cancelled.connect(lambda: self._end("Cancelled; "))
-        job.start(self._session.context.worker, tasks.segment_folder, folder, out, path, device, False)
+        job.start(
+            self._controller.context.worker,
+            tasks.segment_folder,
+            folder,
+            out,
+            partial(find_model, model),
+            device,
+            False,
+        )
 
     def cancel(self) -> None:
         """End after what is there already; masks that are done stay."""
@@ -84,31 +85,32 @@ class Several(QObject):
             self._job.cancel()
 
     def _begin(self) -> None:
-        self._session.context.acquire(self)
+        self._controller.context.acquire(self)
         self.outcomes = []
         self.began.emit()
 
     def _next_layer(self) -> None:
-        viewer = self._session.viewer
+        viewer = self._controller.viewer
         while self._images:
             image = self._images.popleft()
             try:
                 source = scan_of(image, viewer.layers, viewer.dims.point)
-                self._session.segment(source, quiet=True, **self._options)
-            except (ScanError, ModelError) as error:
+                self._controller.segment(source, quiet=True, **self._options)
+            except TumourUnetError as error:
                 self._add(Outcome(image.name, error=str(error)))
             else:
                 return
-        self._session.progressed.disconnect(self._on_slices)
-        self._session.ended.disconnect(self._on_layer)
+        self._controller.progressed.disconnect(self._on_slices)
+        self._controller.ended.disconnect(self._on_layer)
         self._end()
 
     def _on_slices(self, done: int, total: int) -> None:
         self.progressed.emit("", done, total)
 
     def _on_layer(self, _: bool) -> None:
-        self._add(self._session.outcome)
-        QTimer.singleShot(0, self._next_layer)  # the run that told of its end is not over yet
+        if self._controller.outcome is not None:
+            self._add(self._controller.outcome)
+        QTimer.singleShot(0, self._next_layer)  # the run that has ended is still cleaning up
 
     def _on_event(self, event: Any) -> None:
         if isinstance(event, Outcome):
@@ -124,12 +126,12 @@ class Several(QObject):
         self.outcomes.append(outcome)
         self.outcome.emit(outcome)
 
-    def _end(self, said: str = "") -> None:
+    def _end(self, reason: str = "") -> None:
         if self._job is not None:
             self._job.deleteLater()
         self._job = None
         failed = sum(bool(outcome.error) for outcome in self.outcomes)
-        scans = "1 scan" if len(self.outcomes) - failed == 1 else f"{len(self.outcomes) - failed} scans"
+        scans = plural(len(self.outcomes) - failed, "scan")
         with suppress(RuntimeError):  # the window may be gone
-            self._session.context.release()
-            self.ended.emit(f"{said}{scans} segmented, {failed} failed.")
+            self._controller.context.release()
+            self.ended.emit(f"{reason}{scans} segmented, {failed} failed.")

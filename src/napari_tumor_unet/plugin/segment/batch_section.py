@@ -1,38 +1,41 @@
-"""The part of the panel for several scans at once, with a table of what was found in each."""
+"""The part of the panel for several scans, with a table of the findings in each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import Container
 from napari.layers import Image
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import QFileDialog
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.inference.batch import Outcome, as_csv
-from napari_tumor_unet.model.card import ModelError
-from napari_tumor_unet.plugin.segment.batch import Several
+from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.table import TextTable
+from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
 _COLUMNS = ("scan", "found", "warnings, or what went wrong")
 
 
-class SeveralSection(Container[Any]):
+class BatchSection(Container[Any]):
     """Starts a batch and fills the table as its scans come in.
 
     Parameters
     ----------
-    several : Several
+    batch : Batch
     settings : callable
         The model and the device that the panel shows.
     """
 
-    def __init__(self, several: Several, settings: Callable[[], dict[str, str]]) -> None:
-        self._several = several
+    def __init__(self, batch: Batch, settings: Callable[[], dict[str, str]]) -> None:
+        self._batch = batch
         self._settings = settings
         self.layers = button(
             "Selected layers", "Segment the image layers selected in the layer list.", self._start_layers
@@ -44,29 +47,24 @@ class SeveralSection(Container[Any]):
         )
         self.save = button("Save table...", "As CSV.", self._save)
         super().__init__(widgets=[row(self.layers, self.folder), self.save], labels=False)
-        self.table = QTableWidget(0, len(_COLUMNS))
-        self.table.setHorizontalHeaderLabels(_COLUMNS)
-        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.table.verticalHeader().hide()
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table = TextTable(_COLUMNS, 120)
         self.table.horizontalHeader().setStretchLastSection(True)
-        self.table.setMinimumHeight(120)
         self.append(wrap(self.table))
-        context = several.parent().context
+        context = batch.parent().context
         self._connections = Connections(self.native)
         self._connections.add(context.busy_changed, self._show_busy)
         self._show_busy(context.busy)
-        several.began.connect(self._on_began)
-        several.outcome.connect(self._on_outcome)
+        batch.began.connect(self._on_began)
+        batch.outcome.connect(self._on_outcome)
 
     def _start_layers(self) -> None:
-        viewer = self._several.parent().viewer
+        viewer = self._batch.parent().viewer
         images = [layer for layer in viewer.layers if layer in viewer.layers.selection]
         images = [layer for layer in images if isinstance(layer, Image)]
         if not images:
             show_error("Select the image layers of the scans first; Ctrl and Shift select several.")
             return
-        self._several.segment_layers(images, **self._settings())
+        self._batch.segment_layers(images, **self._settings())
 
     def _start_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self.native, "Folder with the scans")
@@ -75,38 +73,32 @@ class SeveralSection(Container[Any]):
         out = QFileDialog.getExistingDirectory(self.native, "Folder for the masks", folder)
         if not out:
             return
-        try:
-            self._several.segment_folder(Path(folder), Path(out), **self._settings())
-        except ModelError as error:
-            show_error(str(error))
+        self._batch.segment_folder(Path(folder), Path(out), **self._settings())
 
     def _save(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self.native, "Save the table", "tumours.csv", "Table (*.csv)")
         if not name:
             return
         path = Path(name if name.lower().endswith(".csv") else f"{name}.csv")
-        try:
-            path.write_text(as_csv(self._several.outcomes), encoding="utf-8")
-        except OSError as error:
-            show_error(f"{path.name} cannot be written: {error.strerror}.")
-            return
-        show_info(f"The table is in {path.name}.")
+        save = partial(_save_table, path, list(self._batch.outcomes))
+        in_thread(save, lambda _: show_info(f"The table is in {path.name}."))
 
     def _show_busy(self, busy: bool) -> None:
         """Offer a batch, and to save the table, when no run is under way."""
         with suppress(RuntimeError):  # the panel may be gone
             self.layers.enabled = self.folder.enabled = not busy
-            self.save.enabled = not busy and bool(self._several.outcomes)
+            self.save.enabled = not busy and bool(self._batch.outcomes)
 
     def _on_began(self) -> None:
         self.table.setRowCount(0)
 
     def _on_outcome(self, outcome: Outcome) -> None:
-        n = self.table.rowCount()
-        self.table.insertRow(n)
-        found = "" if outcome.findings is None else outcome.findings.size
-        for column, text in enumerate((outcome.name, found, outcome.error or " ".join(outcome.warnings))):
-            item = QTableWidgetItem(text)
-            item.setToolTip(text)
-            self.table.setItem(n, column, item)
-        self.table.scrollToBottom()
+        size = "" if outcome.findings is None else outcome.findings.size
+        self.table.add_row((outcome.name, size, outcome.error or " ".join(outcome.warnings)))
+
+
+def _save_table(path: Path, outcomes: list[Outcome]) -> None:
+    try:
+        path.write_text(as_csv(outcomes), encoding="utf-8")
+    except OSError as error:
+        raise TumourUnetError(f"{path.name} cannot be written: {error.strerror}.") from error

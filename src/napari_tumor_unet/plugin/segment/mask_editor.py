@@ -1,4 +1,4 @@
-"""A finished result: another threshold without another run, and its regions one by one."""
+"""Edits of a finished mask: another threshold without another run, and its regions one by one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels, Layer
+from napari.layers import Labels
 from numpy.typing import NDArray
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.inference.regions import (
     Region,
     drop_faint_regions,
@@ -17,21 +18,23 @@ from napari_tumor_unet.inference.regions import (
     threshold_mask,
     voxels_of,
 )
-from napari_tumor_unet.inference.result import Findings, blank, find, update
-from napari_tumor_unet.plugin.layers.metadata import has_result, image_metadata, mask_metadata
+from napari_tumor_unet.inference.result import Findings, find, update
+from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata
 
 if TYPE_CHECKING:
     from napari import Viewer
 
+_MOST_LISTED = 100  # regions
 
-class KeptResult:
-    """A labels layer that a segmentation has finished, with the probability that it came from.
+
+class MaskEditor:
+    """Changes the mask of a finished segmentation, with the probability that the mask came from.
 
     Parameters
     ----------
     viewer : Viewer
     layer : Labels
-        One of which :func:`has_result` is true.
+        One of which :func:`~napari_tumor_unet.plugin.layers.metadata.has_result` is true.
     """
 
     def __init__(self, viewer: Viewer, layer: Labels) -> None:
@@ -46,8 +49,8 @@ class KeptResult:
         return self._metadata.threshold
 
     @property
-    def fewest(self) -> int:
-        """Voxels under which a region was dropped; 0 where the model's own share was the limit."""
+    def min_region_voxels(self) -> int:
+        """Voxels under which a region was dropped; 0 where the model's own limit holds."""
         return self._metadata.min_region_voxels or 0
 
     @property
@@ -56,49 +59,45 @@ class KeptResult:
         ml = self._metadata.voxel_ml
         return None if ml is None else ml * 1000
 
-    @property
-    def findings(self) -> Findings:
-        """What is in the mask now, the user's edits included."""
-        return find(self._tumour(), self._metadata.voxel_ml)
+    def measure(self) -> tuple[Findings, list[Region]]:
+        """Measure the mask as it is now, the user's edits included, and its regions, the largest first."""
+        mask = self._tumour()
+        regions = find_regions(mask, _MOST_LISTED)
+        n = len(regions) if len(regions) < _MOST_LISTED else None
+        return find(mask, self._metadata.voxel_ml, n), regions
 
-    def change(self, threshold: float, fewest: int) -> None:
+    def change(self, threshold: float, min_region_voxels: int) -> None:
         """Make the mask again from the probability; what the user edited stays.
 
         Parameters
         ----------
         threshold : float
             From 0 to 1.
-        fewest : int
+        min_region_voxels : int
             Regions of fewer voxels are dropped; with 0 the model's own limit holds.
         """
         metadata = self._metadata
-        mask, written = self._mask(), self._metadata.written
-        new = blank(mask.shape)
-        probability = self._metadata.probability
-        for z, plane in enumerate(probability):
-            update(new[z], threshold_mask(plane, threshold))
-        if fewest:
-            drop_small_regions(new, fewest)
+        slices = self._slices_with_tumour(threshold)  # no others change
+        probability, written = metadata.probability[slices], metadata.written[slices]
+        new = threshold_mask(probability, threshold)
+        if min_region_voxels:
+            dropped = drop_small_regions(new, min_region_voxels)
         else:
             share = 0.0 if metadata.provenance is None else metadata.provenance.min_region_weight
-            drop_faint_regions(new, probability, threshold, share)
-        for z, plane in enumerate(new):
-            untouched = mask[z] == written[z]
-            update(written[z], plane)
-            update(mask[z], np.where(untouched, plane, mask[z]))
-        metadata.chosen_threshold, metadata.min_region_voxels = threshold, fewest
-        metadata.findings = find(new, metadata.voxel_ml)
+            dropped = drop_faint_regions(new, probability, threshold, share)
+        for mask, last, plane in zip(self._mask()[slices], written, new, strict=True):
+            untouched = mask == last
+            update(last, plane)
+            update(mask, np.where(untouched, plane, mask))
+        metadata.chosen_threshold, metadata.min_region_voxels = threshold, min_region_voxels
+        metadata.findings = find(new, metadata.voxel_ml, dropped.regions_left)
         self.layer.refresh()
 
-    def regions(self) -> list[Region]:
-        """The regions of the mask, the largest first."""
-        return find_regions(self._tumour())
-
     def describe(self, region: Region) -> str:
-        """Its size, for a list."""
+        """Write a region's size, for a list."""
         ml = self._metadata.voxel_ml
         size = f"{region.voxels:,} voxels" if ml is None else f"{region.voxels * ml:.1f} ml"
-        return f"{size}, {region.slices} slice{'s' if region.slices > 1 else ''}"
+        return f"{size}, {plural(region.slices, 'slice')}"
 
     def go_to(self, region: Region) -> None:
         """Show the slice with most of a region."""
@@ -130,7 +129,7 @@ class KeptResult:
         )
 
     def file_name(self) -> Path:
-        """Where a mask would be looked for: beside its scan, where that is known, and in its format."""
+        """Propose a file: beside the scan, where that is known, and in its format."""
         sources = (layer for layer in self._viewer.layers if str(layer.unique_id) == self._metadata.source)
         image = next(sources, None)
         path = None if image is None else image.source.path
@@ -143,8 +142,9 @@ class KeptResult:
         """Erase regions, as one edit of the user's that undo takes back."""
         if not regions:
             return
-        found = [voxels_of(self._tumour(), region) for region in regions]
-        z, y, x = (np.concatenate([part[axis] for part in found]) for axis in range(3))
+        mask = self._tumour()
+        voxels = [voxels_of(mask, region) for region in regions]
+        z, y, x = (np.concatenate([of_region[axis] for of_region in voxels]) for axis in range(3))
         self.layer.data_setitem(self._place.indices(self.layer.data.shape, (z, y, x)), 0)
 
     def _show(self, z: int, y: int, x: int) -> None:
@@ -152,18 +152,14 @@ class KeptResult:
         position = self._place.indices(self.layer.data.shape, (z, y, x))
         dims.point = (*dims.point[:-n], *self.layer.data_to_world(position))
 
+    def _slices_with_tumour(self, threshold: float) -> slice:
+        """Return the range of slices with tumour in the mask as it was written, or at a threshold."""
+        planes = zip(self._metadata.written, self._metadata.probability, strict=True)
+        tumour = [z for z, (w, p) in enumerate(planes) if w.any() or threshold_mask(p, threshold).any()]
+        return slice(tumour[0], tumour[-1] + 1) if tumour else slice(0, 1)
+
     def _tumour(self) -> NDArray[np.uint8]:
         return (self._mask() > 0).astype(np.uint8)
 
     def _mask(self) -> NDArray[Any]:
         return self._place.volume(self.layer.data)
-
-
-def slices_to_teach(layer: Layer | None) -> tuple[int, ...]:
-    """The slices (Z) that the user checked or edited; none where :func:`has_result` is false."""
-    if not has_result(layer):
-        return ()
-    metadata = mask_metadata(layer)
-    pairs = zip(metadata.place.volume(layer.data), metadata.written, strict=True)
-    edited = {z for z, (mask, written) in enumerate(pairs) if not np.array_equal(mask, written)}
-    return tuple(sorted(metadata.checked | edited))

@@ -1,4 +1,4 @@
-"""The part of the panel for what comes after a run: threshold, smallest region, the regions one by one."""
+"""The part of the panel for a finished mask: threshold, smallest region, the regions one by one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container, FloatSlider, FloatSpinBox, Label, Select
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtWidgets import QFileDialog
 
@@ -18,7 +17,8 @@ from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
 from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_ending
 from napari_tumor_unet.plugin.layers.metadata import has_result
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.segment.mask_editor import KeptResult
+from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
+from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row
 from napari_tumor_unet.scan import ScanError
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _MM3, _VOXELS = "mm³", "voxels"
 
 
-class ResultSection(Container[Any]):
-    """Acts on the active labels layer, if a segmentation made it; else it is not to be seen.
+class MaskSection(Container[Any]):
+    """Changes the active labels layer, if a segmentation made it; hidden otherwise.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class ResultSection(Container[Any]):
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
-        self._result: KeptResult | None = None
+        self._editor: MaskEditor | None = None
         self.title = Label(label="mask", tooltip="What is in the mask now, your edits included.")
         self.threshold = FloatSlider(
             label="threshold",
@@ -58,10 +58,10 @@ class ResultSection(Container[Any]):
         self.list = Select(
             label="regions",
             # napari has all choices made anew with every layer that comes or goes.
-            choices=lambda _: [(self._result.describe(region), region) for region in self._regions],
+            choices=lambda _: self._described(),
             tooltip="The largest first; a click goes to its largest slice.",
         )
-        self.remove = button(
+        self.erase = button(
             "Remove", "Erase the region chosen; undo brings it back.", partial(self._erase, chosen=True)
         )
         self.keep = button(
@@ -75,8 +75,10 @@ class ResultSection(Container[Any]):
             "Save mask...", "Save it on the scan's own grid, and beside it what made it.", self._save
         )
         region = row(self.fewest, self.unit, label="smallest region")
-        self.fields = Container(widgets=[self.title, self.threshold, region, self.list], label="")
-        rows = (row(self.remove, self.keep), row(self.largest, self.probability), self.save)
+        self.fields: Container[Any] = Container(
+            widgets=[self.title, self.threshold, region, self.list], label=""
+        )
+        rows: tuple[Any, ...] = (row(self.erase, self.keep), row(self.largest, self.probability), self.save)
         super().__init__(widgets=[self.fields, *rows], labels=False)
         self.fields.margins = (0, 0, 0, 0)
         self.margins = (0, 0, 0, 0)
@@ -87,57 +89,62 @@ class ResultSection(Container[Any]):
         self.unit.changed.connect(self._on_unit)
         self.list.changed.connect(self._go)
 
-    def update(self) -> None:
-        """Show the active layer's result, as it is now."""
+    def refresh(self) -> None:
+        """Show the active layer's mask, as it is now."""
         layer = self._viewer.layers.selection.active
-        self._result = KeptResult(self._viewer, layer) if has_result(layer) else None
-        self.visible = self._result is not None
+        self._editor = editor = MaskEditor(self._viewer, layer) if has_result(layer) else None
+        self.visible = editor is not None
         self._regions = []
-        if self._result is not None:
+        if editor is not None:
             changed = (self.threshold.changed, self.fewest.changed, self.unit.changed)
             with changed[0].blocked(), changed[1].blocked(), changed[2].blocked():
                 self.unit.reset_choices()
                 self.unit.value = self._preferred if self._preferred in self.unit.choices else _VOXELS
-                self.threshold.value = self._result.threshold
-                self.fewest.value = self._result.fewest * self._in_unit()
-            self._show()
+                self.threshold.value = editor.threshold
+                self.fewest.value = editor.min_region_voxels * self._voxel_size(editor)
+            self._show(editor)
 
     def _change(self) -> None:
-        if self._is_there():
-            fewest = math.ceil(round(self.fewest.value / self._in_unit(), 6))
-            self._result.change(round(self.threshold.value, 2), fewest)
-            self._show()
+        if editor := self._current():
+            fewest = math.ceil(round(self.fewest.value / self._voxel_size(editor), 6))
+            editor.change(round(self.threshold.value, 2), fewest)
+            self._show(editor)
 
     def _on_unit(self, unit: str) -> None:
         self._preferred = unit
         self._change()
 
     def _units(self) -> list[str]:
-        known = self._result is not None and self._result.voxel_mm3 is not None
-        return [_MM3, _VOXELS] if known else [_VOXELS]
+        in_mm = self._editor is not None and self._editor.voxel_mm3 is not None
+        return [_MM3, _VOXELS] if in_mm else [_VOXELS]
 
-    def _in_unit(self) -> float:
-        """What a voxel counts."""
-        return self._result.voxel_mm3 if self.unit.value == _MM3 else 1.0
+    def _voxel_size(self, editor: MaskEditor) -> float:
+        """Return the volume of a voxel in the unit that is shown."""
+        return (editor.voxel_mm3 or 1.0) if self.unit.value == _MM3 else 1.0
+
+    def _described(self) -> list[tuple[str, Region]]:
+        editor = self._editor
+        return [] if editor is None else [(editor.describe(region), region) for region in self._regions]
 
     def _go(self, regions: list[Region]) -> None:
-        if regions and self._is_there():
-            self._result.go_to(regions[0])
+        editor = self._current()
+        if regions and editor:
+            editor.go_to(regions[0])
 
     def _go_to_largest_slice(self) -> None:
-        if self._is_there():
-            self._result.go_to_largest_slice()
+        if editor := self._current():
+            editor.go_to_largest_slice()
 
     def _add_probability(self) -> None:
-        if self._is_there():
-            layer = self._result.layer
-            self._result.add_probability()
-            self._viewer.layers.selection.active = layer
+        if editor := self._current():
+            editor.add_probability()
+            self._viewer.layers.selection.active = editor.layer
 
     def _save(self) -> None:
-        if not self._is_there():
+        editor = self._current()
+        if editor is None:
             return
-        layer, proposed = self._result.layer, self._result.file_name()
+        layer, proposed = editor.layer, editor.file_name()
         endings = dict.fromkeys((ending_of(proposed), *MASK_ENDINGS))  # the scan's own first
         name, _ = QFileDialog.getSaveFileName(
             self.native, "Save the mask", str(proposed), f"Masks ({' '.join(f'*{e}' for e in endings)})"
@@ -148,47 +155,42 @@ class ResultSection(Container[Any]):
             except ScanError as error:
                 show_error(str(error))
                 return
-            saved = Autosaving.of(self._viewer).as_it_is(layer) if file.whole else None
-            worker = create_worker(_try_to_save, Path(name), ending_of(proposed), file, _start_thread=False)
-            worker.returned.connect(partial(_tell, saved))
-            worker.start()
+            saved = Autosaving.of(self._viewer).saved_marker(layer) if file.whole else None
+            in_thread(partial(_save_mask, Path(name), ending_of(proposed), file), partial(_tell, saved))
 
     def _erase(self, *, chosen: bool) -> None:
-        picked = self.list.value
-        if picked and self._is_there():
-            self._result.remove([r for r in self._regions if (r in picked) == chosen])
-            self._show()
+        picked, editor = self.list.value, self._current()
+        if picked and editor:
+            editor.remove([r for r in self._regions if (r in picked) == chosen])
+            self._show(editor)
 
-    def _is_there(self) -> bool:
-        """Whether the layer is still what it was; the user may have replaced its data."""
-        if self._result is not None and not has_result(self._result.layer):
-            self.update()
-        return self._result is not None
+    def _current(self) -> MaskEditor | None:
+        """Return the editor, if the layer is still what it was; the user may have replaced its data."""
+        if self._editor is not None and not has_result(self._editor.layer):
+            self.refresh()
+        return self._editor
 
-    def _show(self) -> None:
-        """The list and the sum, anew."""
-        self.title.value = self._result.findings.size
+    def _show(self, editor: MaskEditor) -> None:
+        """Show the findings and the list of regions anew."""
+        findings, self._regions = editor.measure()
+        self.title.value = findings.size
         with self.list.changed.blocked():
-            self._regions = self._result.regions()
             self.list.reset_choices()
             self.list.value = []
 
 
-def _try_to_save(path: Path, ending: str, file: MaskFile) -> tuple[bool, str, str]:
-    """Whether it was saved, the sentence that says so or why not, and one for what was lost."""
-    try:
-        path = with_ending(path, ending)
-        mask, *beside = file.write(path)
-    except ScanError as error:
-        return False, str(error), ""
+def _save_mask(path: Path, ending: str, file: MaskFile) -> tuple[str, str]:
+    """Save a mask; return a sentence on its files, and one on what they lack."""
+    path = with_ending(path, ending)
+    mask, *beside = file.write(path)
     made = f", and what made it in {beside[0].name}" if beside else ""
-    return True, f"The mask is in {mask.name}{made}.", file.lost(path)
+    return f"The mask is in {mask.name}{made}.", file.lost(path)
 
 
-def _tell(saved: Callable[[], None] | None, outcome: tuple[bool, str, str]) -> None:
-    well, said, lost = outcome
-    if well and saved is not None:
+def _tell(saved: Callable[[], None] | None, sentences: tuple[str, str]) -> None:
+    files, lost = sentences
+    if saved is not None:
         saved()
-    (show_info if well else show_error)(said)
+    show_info(files)
     if lost:
         show_warning(lost)

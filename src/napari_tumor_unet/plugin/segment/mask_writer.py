@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
 
-class ResultLayer:
-    """Takes the slices of one run to a labels layer, a new one or that of the last run.
+class MaskWriter:
+    """Writes the slices of one run to a labels layer, a new one or the last run's.
 
     The layer's metadata hold the probability (for a threshold without a new run), and the mask as it was
     last written: what differs from that is the user's work, and stays.
@@ -40,14 +40,15 @@ class ResultLayer:
             # Undo would write the old run's pixels into the new mask.
             self.layer._reset_history()
 
-    def show(self) -> None:
+    def add_layer(self) -> None:
         """Add the layer, if it is not there from the last run."""
         if self.layer is None:
-            self.layer = self._add_layer()
+            self.layer = self._new_layer()
 
     def write(self, slices: Slices) -> None:
         """Show some slices."""
-        if not self._still_there():
+        layer = self._present_layer()
+        if layer is None:
             return
         self._computed.update(slices.indices)
         mask, written = self._mask(), self._metadata.written
@@ -56,31 +57,32 @@ class ResultLayer:
             if np.array_equal(mask[z], written[z]):
                 update(mask[z], new)
                 update(written[z], new)
-        if self._source.slice_on_screen(self._viewer.dims.point) in slices.indices or self.layer.ndim == 2:
-            self.layer.refresh()
+        if self._source.slice_on_screen(self._viewer.dims.point) in slices.indices or layer.ndim == 2:
+            layer.refresh()
 
     def finish(
         self, findings: Findings | None, provenance: Provenance, warnings: tuple[str, ...] = ()
     ) -> Findings:
-        """Say in the layer's metadata what was found, where it came from, and why not to trust it."""
+        """Store findings, provenance and warnings in the layer's metadata; return the findings."""
         findings = findings or find(self._metadata.written, self._source.scan.voxel_ml)
         metadata = self._metadata
         metadata.findings, metadata.provenance, metadata.warnings = findings, provenance, warnings
         metadata.chosen_threshold = metadata.min_region_voxels = None  # of the last run's mask, as are marks
         for marks in (metadata.checked, metadata.visited):
             marks -= self._computed
-        if self._still_there():
-            self.layer.refresh()
+        if layer := self._present_layer():
+            layer.refresh()
             self._show_tumour()
         return findings
 
-    def forget(self) -> None:
-        """Take the run back: the layer is as it was, or gone, but for what the user painted meanwhile."""
-        if self.layer is None or not self._still_there():
+    def revert(self) -> None:
+        """Restore the layer, or remove a new one, but for what the user painted meanwhile."""
+        layer = self._present_layer()
+        if layer is None:
             return
         mask, written = self._mask(), self._metadata.written
         if self._before is None and _same(mask, written):
-            self._viewer.layers.remove(self.layer)
+            self._viewer.layers.remove(layer)
             if self._source.image in self._viewer.layers:
                 self._viewer.layers.selection.active = self._source.image
             return
@@ -91,7 +93,7 @@ class ResultLayer:
             untouched = mask[z] == written[z]
             update(written[z], old)
             update(mask[z], np.where(untouched, old, mask[z]))
-        self.layer.refresh()
+        layer.refresh()
 
     def _show_tumour(self) -> None:
         """Go to the slice with most tumour, if the one on screen has none and the user did not move."""
@@ -102,7 +104,7 @@ class ResultLayer:
             self._viewer.dims.point = self._source.with_slice(self._started_at, int(area.argmax()))
 
     def _unedited_result(self) -> Labels | None:
-        """The last run's layer for this image, if it is as the run left it."""
+        """Return the last run's layer for this image, if it is as the run left it."""
         source = self._source
         for layer in reversed(self._viewer.layers):
             if not is_prediction(layer):
@@ -113,11 +115,14 @@ class ResultLayer:
                 return layer if same and _same(source.place.volume(layer.data), metadata.written) else None
         return None
 
-    def _still_there(self) -> bool:
-        """Whether the layer is in the viewer, and its data of the scan's shape."""
-        return self.layer in self._viewer.layers and self.layer.data.shape == self._source.mask_shape()
+    def _present_layer(self) -> Labels | None:
+        """Return the layer, if it is in the viewer and its data are of the scan's shape."""
+        layer = self.layer
+        if layer is None or layer not in self._viewer.layers:
+            return None
+        return layer if layer.data.shape == self._source.mask_shape() else None
 
-    def _add_layer(self) -> Labels:
+    def _new_layer(self) -> Labels:
         scan, geometry = self._source.scan, stored_geometry(self._source.image)
         self._metadata = MaskMetadata(
             source=str(self._source.image.unique_id),
@@ -139,10 +144,10 @@ class ResultLayer:
         )
 
     def _mask(self) -> NDArray[np.uint8]:
-        """The scan's part of the layer's data, (Z, Y, X): a view."""
-        return self._source.place.volume(self.layer.data)
+        """Return the scan's part of the layer's data, (Z, Y, X): a view."""
+        return self._source.place.volume(cast("Labels", self.layer).data)
 
 
 def _same(mask: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
-    """Whether two volumes are equal; slice by slice, as a comparison of all takes as much memory again."""
+    """Compare two volumes slice by slice, as a comparison of all takes as much memory again."""
     return all(np.array_equal(a, b) for a, b in zip(mask, other, strict=True))

@@ -2,93 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMenu, QMessageBox
 
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.model.card import Card, ModelError, read_card
+from napari_tumor_unet.model.card import Card, read_card
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
+from napari_tumor_unet.plugin.ui.threads import in_thread
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row
 
 _FILE = "a file..."
 _FILTER = "Models (*.safetensors)"
 
 
-class ModelSection:
-    """The model that segments, and what can be done with it."""
+class _Models(NamedTuple):
+    """Names of all models and of the user's own, and the files elsewhere that the user chose."""
 
-    def __init__(self) -> None:
-        self._files: list[Path] = []
+    names: tuple[str, ...] = (registry.DEFAULT_MODEL,)
+    own: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+
+class ModelSection:
+    """The model that segments, and what can be done with it.
+
+    Files are read and written in threads: the folder of models may lie on a slow disk.
+
+    Parameters
+    ----------
+    context : ViewerContext
+    """
+
+    def __init__(self, context: ViewerContext) -> None:
+        self._context = context
+        self._models = _Models()
+        self._wanted: str | Path | None = None
         self.model = choice("model", self._choices, "A model of the plugin, your own, or a file.")
         self.card = button(
             "About the model", "What the model learned from, its scores and limits.", self._show_card
         )
         self.manage = button("Manage models...", "Import, rename, export or delete a model.", self._show_menu)
         self.buttons = row(self.card, self.manage)
-        self.model.value = self._last = registry.DEFAULT_MODEL
+        self._last: str | Path = registry.DEFAULT_MODEL
         self.model.changed.connect(self._on_model)
         self.menu = QMenu(self.model.native)
         self.menu.addAction("Import...", self._import)
         self.menu.addAction("Export...", self._export)
         own = (("Rename...", self._rename), ("Delete...", self._delete))
-        self._own = [self.menu.addAction(text, act) for text, act in own]
+        self._own_actions = [self.menu.addAction(text, act) for text, act in own]
         self.menu.addAction("Show folder", self._show_folder)
+        self.refresh()
 
     def recall(self, preferred: str) -> None:
-        """Take what was remembered, if it is still there and nothing else was chosen meanwhile."""
-        if self._last == registry.DEFAULT_MODEL and preferred in registry.all_models():
+        """Choose the preferred model, if it is still there and nothing else was chosen meanwhile."""
+        if self._last == registry.DEFAULT_MODEL and self._wanted is None:
             self.choose(preferred)
 
     def refresh(self) -> None:
-        """Offer the models that there are now."""
-        self.model.reset_choices()
+        """List the models that there are now."""
+        in_thread(partial(_list_models, self._models.files), self._show)
 
     def choose(self, name: str | Path) -> None:
-        """Take a model, after those there are may have changed."""
+        """Choose a model as soon as the models are listed anew, if it is among them."""
+        self._wanted = name
         self.refresh()
-        self.model.value = name
+
+    def _show(self, models: _Models) -> None:
+        self._models = models
+        self.model.reset_choices()
+        if self._wanted in self.model.choices:
+            self.model.value = self._wanted
+        self._wanted = None
 
     def _choices(self) -> list[tuple[str, str | Path]]:
-        files = [(path.name, path) for path in self._files if path.is_file()]
-        return [(name, name) for name in registry.all_models()] + files + [(_FILE, _FILE)]
+        files = [(path.name, path) for path in self._models.files]
+        return [*((name, name) for name in self._models.names), *files, (_FILE, _FILE)]
 
     def _on_model(self, value: str | Path) -> None:
-        """Remember it; for a file ask which, and take it only if it is a model."""
+        """Remember a model; for a file ask which, and choose it only if it is a model."""
         if value != _FILE:
-            self._last = value
+            self._last, self._wanted = value, None
             if isinstance(value, str):
                 segmentation_settings().model = value
             return
+        with self.model.changed.blocked():
+            self.model.value = self._last
         path = self._ask_for_file()
-        if path is not None and path not in self._files:
-            self._files.append(path)
-        self.choose(path or self._last)
+        if path is not None:
+            in_thread(partial(read_card, path), lambda _: self._add_file(path))
+
+    def _add_file(self, path: Path) -> None:
+        self._models = self._models._replace(files=tuple(dict.fromkeys((*self._models.files, path))))
+        self.choose(path)
 
     def _ask_for_file(self) -> Path | None:
         name, _ = QFileDialog.getOpenFileName(self.model.native, "Choose a model", "", _FILTER)
-        try:
-            if name:
-                read_card(Path(name))
-        except ModelError as error:
-            show_error(str(error))
-            return None
         return Path(name) if name else None
 
     def _show_menu(self) -> None:
-        for action in self._own:
-            action.setEnabled(self.model.value in registry.user_models())
+        for action in self._own_actions:
+            action.setEnabled(self.model.value in self._models.own)
         corner = self.manage.native.rect().bottomLeft()
         self.menu.popup(self.manage.native.mapToGlobal(corner))
 
     def _import(self) -> None:
         path = self._ask_for_file()
         if path is not None:
-            self._try(lambda: self.choose(registry.import_model(path)))
+            in_thread(partial(registry.import_model, path), self._on_changed)
 
     def _export(self) -> None:
         model = str(self.model.value)
@@ -96,7 +124,8 @@ class ModelSection:
         path, _ = QFileDialog.getSaveFileName(self.model.native, "Export the model", name, _FILTER)
         if path:
             target = Path(path if path.endswith(registry.ENDING) else path + registry.ENDING)
-            self._try(lambda: registry.export_model(model, target), f"The model is in {target.name}.")
+            export = partial(registry.export_model, model, target)
+            in_thread(export, lambda _: show_info(f"The model is in {target.name}."))
 
     def _rename(self) -> None:
         old = str(self.model.value)
@@ -104,8 +133,7 @@ class ModelSection:
             self.model.native, "Rename the model", "New name", QLineEdit.EchoMode.Normal, old
         )
         if ok:
-            self._try(lambda: registry.rename_model(old, new))
-            self.choose(new.strip() if new.strip() in registry.user_models() else self._still_there(old))
+            in_thread(partial(registry.rename_model, old, new), lambda _: self._on_changed(new.strip()))
 
     def _delete(self) -> None:
         name = str(self.model.value)
@@ -113,32 +141,23 @@ class ModelSection:
             self.model.native, "Delete the model", f"Delete the model {name!r}? It cannot be brought back."
         )
         if answer == QMessageBox.StandardButton.Yes:
-            self._try(lambda: registry.delete_model(name))
-            self.choose(self._still_there(name))
+            delete = partial(registry.delete_model, name)
+            in_thread(delete, lambda _: self._on_changed(registry.DEFAULT_MODEL))
 
-    def _still_there(self, name: str) -> str:
-        return name if name in registry.all_models() else registry.DEFAULT_MODEL
+    def _on_changed(self, name: str) -> None:
+        """Choose a model, and let all panels list the models anew."""
+        self._wanted = name
+        self._context.models_changed.emit()
 
     def _show_folder(self) -> None:
         folder = registry.model_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
-
-    def _try(self, act: Callable[[], object], said: str = "") -> None:
-        try:
-            act()
-        except ModelError as error:
-            show_error(str(error))
-            return
-        if said:
-            show_info(said)
+        make = partial(folder.mkdir, parents=True, exist_ok=True)
+        in_thread(make, lambda _: QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))))
 
     def _show_card(self) -> None:
-        try:
-            card = read_card(registry.find_model(str(self.model.value)))
-        except ModelError as error:
-            show_error(str(error))
-            return
+        in_thread(partial(_find_card, str(self.model.value)), self._show_text)
+
+    def _show_text(self, card: Card) -> None:
         box = QMessageBox(self.model.native)
         box.setWindowTitle(f"Model {card.name}")
         box.setText(card.summary or card.name)
@@ -148,8 +167,17 @@ class ModelSection:
         box.show()
 
 
+def _list_models(files: Iterable[Path]) -> _Models:
+    there = tuple(path for path in files if path.is_file())
+    return _Models(tuple(registry.all_models()), tuple(registry.user_models()), there)
+
+
+def _find_card(model: str) -> Card:
+    return read_card(registry.find_model(model))
+
+
 def _as_text(card: Card) -> str:
-    """What a user should know of a model, a paragraph each."""
+    """Write what a user should know of a model, in paragraphs."""
     parts = [
         card.training_data,
         card.training,
@@ -162,7 +190,7 @@ def _as_text(card: Card) -> str:
 
 
 def _score(what: str, score: object) -> str:
-    """One line of a score; nothing where a card from elsewhere words it in another way."""
+    """Write a score in one line; nothing where a card from elsewhere words it in another way."""
     dice = score.get("Dice per volume, on the scan's own grid") if isinstance(score, dict) else None
     if not isinstance(dice, dict) or not isinstance(dice.get("mean"), float):
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import napari
 from magicgui.widgets import Container, ProgressBar, create_widget
@@ -10,16 +11,17 @@ from napari.layers import Image, Labels
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
-from napari_tumor_unet.plugin.layers.layer_scan import flair_of, scan_of
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.section import RecoverySection
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.segment.batch import Several
-from napari_tumor_unet.plugin.segment.batch_section import SeveralSection
-from napari_tumor_unet.plugin.segment.controller import Session
-from napari_tumor_unet.plugin.segment.mask_section import ResultSection
+from napari_tumor_unet.plugin.segment.batch import Batch
+from napari_tumor_unet.plugin.segment.batch_section import BatchSection
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.segment.mask_section import MaskSection
 from napari_tumor_unet.plugin.segment.model_section import ModelSection
 from napari_tumor_unet.plugin.segment.review_section import ReviewSection
-from napari_tumor_unet.plugin.segment.sequence_section import ScanSection
+from napari_tumor_unet.plugin.segment.sequence_section import SequenceSection
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.device_field import DeviceField
 from napari_tumor_unet.plugin.ui.panel import Panel
@@ -41,14 +43,14 @@ class SegmentPanel(Panel):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
-        self._session = Session.of(viewer)
-        self._several = Several(self._session)
+        self._controller = SegmentationController.of(viewer)
+        self._batch = Batch(self._controller)
         self._first: tuple[float, int] | None = None  # when slices came first, and how many
-        self.layer = create_widget(
+        self.layer: Any = create_widget(
             annotation=Image, label="scan", options={"tooltip": "The image layer; it follows the active one."}
         )
         self.extent = choice("segment", lambda: _EXTENTS, "All slices, or the one on screen alone.")
-        self.models = ModelSection()
+        self.models = ModelSection(self._context)
         self.model = self.models.model
         self.device = DeviceField(self._context)
         self.start = button("Segment", "Segment the scan; the mask is a new labels layer.", self._start)
@@ -56,12 +58,15 @@ class SegmentPanel(Panel):
         self.cancel.enabled = False
         self.progress = ProgressBar(value=0, max=1)
         self.warned = warning_label()
-        self.scan = ScanSection()
+        self._viewer_sequences = ViewerSequences.of(self._viewer.layers)
+        self.sequences = SequenceSection(self._viewer_sequences)
         self.recovery = RecoverySection(Autosaving.of(self._viewer))
-        self.result = ResultSection(self._viewer)
+        self.mask = MaskSection(self._viewer)
         self.review = ReviewSection(self._viewer)
-        self.several = SeveralSection(self._several, self._chosen)
-        choices = Container(widgets=[self.layer, self.scan.summary, self.extent, self.model, self.device])
+        self.batch = BatchSection(self._batch, self._chosen)
+        choices: Container[Any] = Container(
+            widgets=[self.layer, self.sequences.summary, self.extent, self.model, self.device]
+        )
         choices.margins = (0, 0, 0, 0)
         self.lay_out(
             self.recovery,
@@ -72,13 +77,13 @@ class SegmentPanel(Panel):
             self.message,
             self.warned,
             self.details,
-            self.result,
+            self.mask,
             self.review,
-            folded("Sequences and slices", self.scan),
-            folded("Several scans", self.several),
+            folded("Sequences and slices", self.sequences),
+            folded("Several scans", self.batch),
         )
-        align(choices, self.result.fields)
-        align(self.scan)
+        align(choices, self.mask.fields)
+        align(self.sequences)
         self.progress.visible = False
         self._show_warnings()
         self._connect()
@@ -97,69 +102,70 @@ class SegmentPanel(Panel):
 
     def _connect(self) -> None:
         self.layer.changed.connect(self._on_scan)
-        self.result.threshold.changed.connect(self.review.show_slice)
+        self.mask.threshold.changed.connect(self.review.show_slice)
         self.extent.changed.connect(lambda one: setattr(segmentation_settings(), "one_slice", one))
         self.device.changed.connect(lambda device: setattr(segmentation_settings(), "device", device))
         self.review.checked.changed.connect(lambda _: self._context.marked.emit())
-        session, layers, connect = self._session, self._viewer.layers, self.connections.add
+        controller, layers, connect = self._controller, self._viewer.layers, self.connections.add
         connect(layers.selection.events.active, self._follow)
         connect(layers.events.inserted, self._show_scan)
         connect(layers.events.removed, self._show_scan)
         connect(self._context.models_changed, self.models.refresh)
-        connect(session.started, self._on_started)
-        connect(session.warned, self._show_warnings)
-        connect(session.progressed, self._on_progressed)
-        connect(session.ended, self._on_ended)
+        connect(controller.started, self._on_started)
+        connect(controller.warned, self._show_warnings)
+        connect(controller.progressed, self._on_progressed)
+        connect(controller.ended, self._on_ended)
         connect(self._context.busy_changed, self._show_busy)
-        self._several.began.connect(self._on_started)
-        self._several.progressed.connect(self._on_scan_progressed)
-        self._several.ended.connect(self._on_several_ended)
-        self.connections.at_close(self._several.cancel)
-        self.connections.at_close(self._several.deleteLater)
+        self._batch.began.connect(self._on_started)
+        self._batch.progressed.connect(self._on_scan_progressed)
+        self._batch.ended.connect(self._on_batch_ended)
+        self.connections.at_close(self._batch.cancel)
+        self.connections.at_close(self._batch.deleteLater)
 
     def _follow(self) -> None:
         """Take the active layer, or of a mask its image; show its result, if it is a mask of ours."""
-        self._show_result()
+        self._show_mask()
         layer = self._viewer.layers.selection.active
         image = image_for(layer, self._viewer.layers) if isinstance(layer, Labels) else layer
         if isinstance(image, Image) and image in self.layer.choices:
             self.layer.value = image
 
-    def _show_result(self) -> None:
-        self.result.update()
-        self.review.update()
+    def _show_mask(self) -> None:
+        self.mask.refresh()
+        self.review.refresh()
 
     def _show_scan(self, *_: object) -> None:
         self.layer.reset_choices()
-        self.scan.show(self.layer.value, [layer for layer in self._viewer.layers if isinstance(layer, Image)])
+        self.sequences.fill(self.layer.value)
 
     def _on_scan(self, *_: object) -> None:
-        """Another scan: what was said of the last one is not said of it."""
+        """Show another scan, and the message of the last run only if it was the scan's."""
         self._show_scan()
         if not self._context.busy:
-            self.show_message(self._session.message if self._is_told_of() else Message())
+            self.show_message(self._controller.message if self._shows_last_run() else Message())
             self._show_warnings()
 
-    def _is_told_of(self) -> bool:
-        """Whether the last run was one of the scan that is chosen."""
+    def _shows_last_run(self) -> bool:
+        """Whether the last run segmented the scan that is chosen."""
         image = self.layer.value
-        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
-        return image is not None and str(flair_of(image, images).unique_id) == self._session.about
+        if image is None:
+            return False
+        return str(self._viewer_sequences.flair(image).unique_id) == self._controller.image_id
 
-    def _chosen(self) -> dict[str, str]:
+    def _chosen(self) -> dict[str, Any]:
         return {"model": str(self.model.value), "device": self.device.value}
 
     def _start(self) -> None:
         try:
             layers, point = self._viewer.layers, self._viewer.dims.point
-            source = scan_of(self.layer.value, layers, point, self.scan.choice)
-            self._session.segment(source, only=self.extent.value, **self._chosen())
+            source = scan_of(self.layer.value, layers, point, self.sequences.assignment)
+            self._controller.segment(source, only=self.extent.value, **self._chosen())
         except TumourUnetError as error:
             self.show_message(self._context.notify(Message(str(error), "error")))
 
     def _cancel(self) -> None:
-        self._several.cancel()
-        self._session.cancel()
+        self._batch.cancel()
+        self._controller.cancel()
 
     def _on_started(self) -> None:
         self._first = None
@@ -173,8 +179,8 @@ class SegmentPanel(Panel):
         self.cancel.enabled = self.progress.visible = busy
 
     def _show_warnings(self) -> None:
-        of_batch = self._context.owner is self._several  # whose table tells each scan's
-        warnings = self._session.warnings if self._is_told_of() and not of_batch else ()
+        of_batch = self._context.owner is self._batch  # whose table tells each scan's
+        warnings = self._controller.warnings if self._shows_last_run() and not of_batch else ()
         self.warned.value = "\n".join(warnings)
         self.warned.visible = bool(warnings)
 
@@ -190,14 +196,14 @@ class SegmentPanel(Panel):
 
     def _on_scan_progressed(self, name: str, done: int, total: int) -> None:
         self.progress.max, self.progress.value = total, done
-        n = len(self._several.outcomes) + 1
-        self.message.value = f"Scan {n}: {name or self._session.scan_name}, {done} of {total} slices"
+        n = len(self._batch.outcomes) + 1
+        self.message.value = f"Scan {n}: {name or self._controller.scan_name}, {done} of {total} slices"
 
     def _on_ended(self, _: bool) -> None:
-        self._show_result()
+        self._show_mask()
         if not self._context.busy:
-            self.show_message(self._session.message)
+            self.show_message(self._controller.message)
 
-    def _on_several_ended(self, said: str) -> None:
-        self.show_message(Message(said))
-        self._show_result()
+    def _on_batch_ended(self, message: str) -> None:
+        self.show_message(Message(message))
+        self._show_mask()

@@ -113,6 +113,6 @@ class Review:
         return None if self.layer.ndim == leading + 2 else leading + self._place.across
 
     def _plane(self) -> set[int]:
-        """The viewer's axes of rows and columns."""
+        """Return the viewer's axes of rows and columns."""
         n, leading = self.layer.ndim, len(self._place.at)
         return {self._viewer.dims.ndim - n + a for a in range(leading, n) if a != self._axis}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import CheckBox, Container
 from qtpy.QtGui import QKeySequence, QShortcut
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.metadata import has_result
 from napari_tumor_unet.plugin.segment.review import Review
 from napari_tumor_unet.plugin.ui.connections import Connections
@@ -19,7 +20,7 @@ _NEXT, _CHECK = "Ctrl+Shift+D", "Ctrl+Shift+K"  # napari has no such shortcuts
 
 
 class ReviewSection(Container[Any]):
-    """Walks through the active layer's doubtful slices, if a segmentation made it; else it is not to be seen.
+    """Walks through the active layer's doubtful slices, if a segmentation made it; hidden otherwise.
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ class ReviewSection(Container[Any]):
         self.checked = CheckBox(
             text="checked", tooltip=f"The mask of the slice on screen is right. ({_shown(_CHECK)})"
         )
-        self.said = text_label()
-        super().__init__(widgets=[row(self.next, self.checked), self.said], labels=False)
+        self.message = text_label()
+        super().__init__(widgets=[row(self.next, self.checked), self.message], labels=False)
         self.margins = (0, 0, 0, 0)
         self.checked.changed.connect(self._check)
         # They are there as long as the section is to be seen.
@@ -51,8 +52,8 @@ class ReviewSection(Container[Any]):
         for event in (dims.point, dims.order, dims.ndisplay):
             self._connections.add(event, self.show_slice)
 
-    def update(self) -> None:
-        """Show the active layer's result, as it is now."""
+    def refresh(self) -> None:
+        """Show the active layer's mask, as it is now."""
         self._edits.close()
         self._review = self._began_again_at = None
         layer = self._viewer.layers.selection.active
@@ -64,36 +65,37 @@ class ReviewSection(Container[Any]):
         self.show_slice()
 
     def show_slice(self, *_: object) -> None:
-        """Show what is to be said of the slice on screen."""
-        if not self._is_there():
+        """Show the state of the slice on screen."""
+        review = self._current()
+        if review is None:
             return
-        review = self._review
         z, doubtful = review.slice_on_screen, review.doubtful
         self.next.enabled = len(review.errors) > 1 and not review.checked.issuperset(doubtful)
         self.checked.enabled = z is not None
         with self.checked.changed.blocked():
             self.checked.value = z in review.checked
         again = "Again from the most doubtful. " if z is not None and z == self._began_again_at else ""
-        self.said.value = f"{again}{_of_slice(review, z)}; {_of_all(review)}."
+        self.message.value = f"{again}{_of_slice(review, z)}; {_of_all(review)}."
 
-    def _is_there(self) -> bool:
-        """Whether the layer is still what it was; the user may have replaced its data, or removed it."""
+    def _current(self) -> Review | None:
+        """Return the review, unless the user removed the layer, or replaced its data."""
         if self._review is None:
-            return False
+            return None
         layer, viewer = self._review.layer, self._viewer
         # napari adds axes to the viewer after those of a layer.
         self.visible = layer in viewer.layers and has_result(layer) and layer.ndim <= viewer.dims.ndim
-        return self.visible
+        return self._review if self.visible else None
 
     def _go_to_next(self) -> None:
-        if self._is_there():
-            again = self._review.go_to_next()
-            self._began_again_at = self._review.slice_on_screen if again else None
+        if review := self._current():
+            again = review.go_to_next()
+            self._began_again_at = review.slice_on_screen if again else None
             self.show_slice()
 
     def _check(self, right: bool) -> None:
-        if self._is_there() and (z := self._review.slice_on_screen) is not None:
-            self._review.check(z, right)
+        review = self._current()
+        if review and (z := review.slice_on_screen) is not None:
+            review.check(z, right)
             self.show_slice()
 
 
@@ -101,7 +103,7 @@ def _of_slice(review: Review, z: int | None) -> str:
     if z is None:
         return "No slice of this mask is on screen"
     voxels = round(review.errors[z])
-    doubt = "no voxels" if not voxels else f"about {voxels:,} voxel{'s' if voxels > 1 else ''}"
+    doubt = "no voxels" if not voxels else f"about {voxels:,} {'voxel' if voxels == 1 else 'voxels'}"
     return f"Slice {z}{', edited' if review.is_edited(z) else ''}: {doubt} in doubt"
 
 
@@ -109,10 +111,11 @@ def _of_all(review: Review) -> str:
     doubtful = review.doubtful
     if not doubtful:
         return "no slice is doubtful"
-    n = len(doubtful)
-    return f"{len(review.checked.intersection(doubtful))} of {n} doubtful slice{'s' if n > 1 else ''} checked"
+    return (
+        f"{len(review.checked.intersection(doubtful))} of {plural(len(doubtful), 'doubtful slice')} checked"
+    )
 
 
 def _shown(shortcut: str) -> str:
-    """As the system writes it."""
-    return QKeySequence(shortcut).toString(QKeySequence.SequenceFormat.NativeText)
+    """Write a shortcut as the system does."""
+    return str(QKeySequence(shortcut).toString(QKeySequence.SequenceFormat.NativeText))

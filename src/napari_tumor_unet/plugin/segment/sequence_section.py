@@ -1,16 +1,15 @@
-"""The part of the panel for what cannot be told from a layer: its sequences, and how its slices lie."""
+"""The part of the panel for a scan's sequences, and how its slices lie."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from magicgui.widgets import Container
 from napari.layers import Image
 
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of
-from napari_tumor_unet.plugin.layers.sequence_memory import forget, is_remembered, learn, recalled, remember
-from napari_tumor_unet.plugin.layers.sequences import Choice, Part, guess_parts, parts_of, told
+from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment, candidate_channels
+from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.ui.widgets import button, choice, text_label
 from napari_tumor_unet.scan import SEQUENCES
 from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
@@ -24,8 +23,12 @@ _MEANINGS = {
 _FRONTS = {"up": 0, "right": 1, "down": 2, "left": 3}  # quarter turns that bring it up
 
 
-class ScanSection(Container[Any]):
-    """Filled in with what layers and names tell; the user may know better, and that is remembered.
+class SequenceSection(Container[Any]):
+    """Form with the viewer's assignment of sequences; what the user changes is kept as a correction.
+
+    Parameters
+    ----------
+    sequences : ViewerSequences
 
     Attributes
     ----------
@@ -33,20 +36,19 @@ class ScanSection(Container[Any]):
         Which sequences there are, to be shown where this part of the panel is folded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sequences: ViewerSequences) -> None:
+        self._viewer_sequences = sequences
         self._image: Image | None = None
-        self._images: list[Image] = []
-        self._parts: dict[str, Part] = {}
+        self._channels: dict[str, Channel] = {}
         self._axes: list[tuple[str, int]] = [("first", 0)]
         self._filling = False
-        self._before = Choice()
         self.summary = text_label(
             label="sequences", tooltip="What the model gets; change it under Sequences and slices."
         )
         self.sequences = {
             sequence: choice(
                 title,
-                lambda: [_NONE, *self._parts],
+                lambda: [_NONE, *self._channels],
                 f"The layer or channel that is {_MEANINGS[sequence]}; on another grid it is resampled.",
             )
             for sequence, title in SHORT_TITLES.items()
@@ -65,45 +67,38 @@ class ScanSection(Container[Any]):
         for box in self._boxes:
             box.changed.connect(self._on_changed)
 
-    def show(self, image: Image | None, images: Iterable[Image]) -> None:
-        """Fill in what the user said of a layer, else what it tells."""
-        self._image, self._images = image, list(images)
+    def fill(self, image: Image | None) -> None:
+        """Fill in the sequences of a layer's scan, and how its slices lie."""
+        self._image = image
         self._filling = True
-        self._fill()
+        self._fill(image)
         self._filling = False
 
     @property
-    def choice(self) -> Choice:
+    def assignment(self) -> SequenceAssignment:
         """What is filled in now."""
-        chosen = {s: self._parts[self.sequences[s].value] for s in SEQUENCES if self._is_chosen(s)}
-        return Choice(chosen, self.across.value, _FRONTS[self.front.value])
+        names = {sequence: self.sequences[sequence].value for sequence in SEQUENCES}
+        channels = {s: self._channels[name] for s, name in names.items() if name in self._channels}
+        return SequenceAssignment(channels, self.across.value, _FRONTS[self.front.value])
 
-    def _is_chosen(self, sequence: str) -> bool:
-        return self.sequences[sequence].value in self._parts
-
-    def _fill(self) -> None:
-        image, said, unclear = self._image, Choice(), ""
-        self._parts = {}
-        if image is not None:
-            guess = guess_parts(image, self._images)
-            known = recalled(image, self._images)
-            said, unclear = known or Choice(guess.parts), "" if known else guess.unclear
-            self._parts = parts_of(image, self._images)
-        names = {part: name for name, part in self._parts.items()}
+    def _fill(self, image: Image | None) -> None:
+        assignment = SequenceAssignment() if image is None else self._viewer_sequences[image]
+        self._channels = {} if image is None else candidate_channels(image, self._viewer_sequences.images)
+        names = {channel: name for name, channel in self._channels.items()}
         for sequence, box in self.sequences.items():
             box.reset_choices()
-            box.value = names.get(said.parts.get(sequence), _NONE)
+            channel = assignment.channels.get(sequence)
+            box.value = _NONE if channel is None else names.get(channel, _NONE)
         self._offer_axes()
-        self.across.value = said.across
-        self.front.value = next(front for front, turn in _FRONTS.items() if turn == said.turn)
-        self.note.value, self.note.visible = unclear, bool(unclear)
-        self.forget.visible = image is not None and is_remembered(image, self._images)
-        self._before = self.choice
-        self.summary.value = told(self._before.parts)
+        self.across.value = assignment.across
+        self.front.value = next(front for front, turn in _FRONTS.items() if turn == assignment.turn)
+        self.note.value, self.note.visible = assignment.unclear, bool(assignment.unclear)
+        self.forget.visible = image is not None and self._viewer_sequences.is_corrected(image)
+        self.summary.value = assignment.describe()
 
     def _offer_axes(self) -> None:
-        """Those of the layer that is FLAIR, as the mask lies there."""
-        flair = self._parts.get(self.sequences["flair"].value)
+        """Offer the axes of the layer that is FLAIR, as the mask lies there."""
+        flair = self._channels.get(self.sequences["flair"].value)
         image = flair.image if flair else self._image
         self._axes = [("first", 0)]
         if image is not None:
@@ -119,22 +114,20 @@ class ScanSection(Container[Any]):
         self._filling = True
         self._offer_axes()
         self._filling = False
-        now = self.choice
-        self.summary.value = told(now.parts)
-        if "flair" not in now.parts:  # not yet
+        assignment = self.assignment
+        self.summary.value = assignment.describe()
+        if "flair" not in assignment.channels:  # not yet
             return
-        remember(self._image, now)
-        learn(self._before, now)
-        self._before = now
+        self._viewer_sequences.correct(self._image, assignment)
         self.note.visible, self.forget.visible = False, True
 
     def _forget(self) -> None:
         if self._image is not None:
-            forget(self._image, self._images)
-            self.show(self._image, self._images)
+            self._viewer_sequences.forget(self._image)
+            self.fill(self._image)
 
 
 def _axis_name(image: Image, axis: int) -> str:
-    """Its label, or where it is among the axes if it has none of its own."""
+    """Return an axis's label, or its number if it has none."""
     label = image.axis_labels[axis]
     return f"axis {axis + 1}" if label.lstrip("-").isdigit() else label

@@ -1,4 +1,4 @@
-"""What went wrong, in a file that can be sent with a question: no patient and no path of theirs in it."""
+"""Log errors in a file that can be sent with a question: it names no patient and no path."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def note_error(message: str, details: str = "", private: Iterable[str] = ()) -> 
 
 
 def redacted(text: str, private: Iterable[str] = ()) -> str:
-    """A text without some names, and without paths but those of program files."""
+    """Redact some names of a text, and paths but those of program files."""
     for name in sorted(filter(None, private), key=len, reverse=True):
         anywhere = re.escape(name)
         alone = rf"(?<![A-Za-z]){anywhere}(?![A-Za-z])"

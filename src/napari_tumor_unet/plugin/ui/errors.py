@@ -1,4 +1,4 @@
-"""What a user is told when something went wrong: a sentence, and on demand the details."""
+"""Show errors: a sentence, and on demand the details."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QMessageBox, QWidget
 from napari_tumor_unet.plugin.ui.error_log import log_file, note_error
 
 
-def tell_failure(message: str, details: str, parent: QWidget, private: Iterable[str] = ()) -> str:
+def show_failure(message: str, details: str, parent: QWidget, private: Iterable[str] = ()) -> str:
     """Show an error with a button for its details, and note it down.
 
     Parameters
@@ -39,7 +39,7 @@ def tell_failure(message: str, details: str, parent: QWidget, private: Iterable[
 
 
 def show_details(message: str, details: str, parent: QWidget | None) -> None:
-    """A window with an error's traceback, and where the log is."""
+    """Show an error's traceback in a window, and where the log is."""
     box = QMessageBox(parent)
     box.setWindowTitle("Details")
     box.setText(message)

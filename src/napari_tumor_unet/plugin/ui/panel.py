@@ -1,4 +1,4 @@
-"""The frame that all panels share."""
+"""What all panels, and all their sections, share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from magicgui.widgets import Container
 from magicgui.widgets.bases import Widget
 from napari import Viewer
+from qtpy.QtCore import QEvent, QObject
 
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.errors import show_details
@@ -16,7 +17,22 @@ from napari_tumor_unet.plugin.ui.widgets import Scrolled, button, text_label, wr
 _WIDTH = 300  # pixels; a sentence in fewer is a column of words
 
 
-class Panel(Container[Any]):
+class Section(Container[Any]):
+    """Widgets under each other in a panel, without a margin.
+
+    Attributes
+    ----------
+    connections : Connections
+        Undone when the panel is closed; the viewer goes on.
+    """
+
+    def __init__(self, *widgets: Widget) -> None:
+        super().__init__(widgets=list(widgets), labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.connections = Connections(self.native)
+
+
+class Panel(Section):
     """Widgets under each other in a dock, scrolled where the window is low, with a message among them.
 
     Parameters
@@ -26,8 +42,6 @@ class Panel(Container[Any]):
 
     Attributes
     ----------
-    connections : Connections
-        Undone when the panel is closed; the viewer goes on.
     message : Label
         What the user is told.
     details : PushButton
@@ -35,12 +49,11 @@ class Panel(Container[Any]):
     """
 
     def __init__(self, viewer: Viewer) -> None:
-        super().__init__(labels=False)
-        self.margins = (0, 0, 0, 0)
+        super().__init__()
         self._context = ViewerContext.of(viewer)
         self._viewer = self._context.viewer
         self._details = ""
-        self.connections = Connections(self.native)
+        self.native.installEventFilter(_Deleter(self.native))
         self.message = text_label()
         self.details = button("Details", "What exactly went wrong.", self._show_details)
 
@@ -60,3 +73,12 @@ class Panel(Container[Any]):
 
     def _show_details(self) -> None:
         show_details(self.message.value, self._details, self.native)
+
+
+class _Deleter(QObject):
+    """Deletes a panel whose dock was closed; napari leaves that to the garbage collector."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        if event.type() == QEvent.Type.ParentChange and watched.parent() is None:
+            watched.deleteLater()
+        return False

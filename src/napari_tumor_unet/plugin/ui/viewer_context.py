@@ -12,7 +12,8 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.registry import find_model
-from napari_tumor_unet.plugin.ui.errors import tell_failure
+from napari_tumor_unet.plugin.layers.descriptions import load_descriptions
+from napari_tumor_unet.plugin.ui.errors import show_failure
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.worker import Worker
 
@@ -64,6 +65,7 @@ class ViewerContext(QObject):
         self.worker = Worker()
         self.owner: object | None = None
         self.destroyed.connect(partial(_close, self.worker))
+        load_descriptions()
 
     @classmethod
     def of(cls, viewer: Viewer) -> ViewerContext:
@@ -113,7 +115,7 @@ class ViewerContext(QObject):
         """
         if message.details:
             return replace(
-                message, details=tell_failure(message.text, message.details, self.parent(), private)
+                message, details=show_failure(message.text, message.details, self.parent(), private)
             )
         _NOTIFICATIONS[message.kind](message.text)
         return message
@@ -121,7 +123,7 @@ class ViewerContext(QObject):
     def warm_up(self) -> None:
         """Start the child and load the model, before they are needed."""
         if self.worker.pid is None:
-            self.worker.warm_up(tasks.warm_up, str(find_model()))
+            self.worker.warm_up(tasks.warm_up, find_model)
 
 
 def _close(worker: Worker, *_: Any) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, Label, PushButton
+from magicgui.widgets.bases import Widget
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QLabel, QScrollArea, QSizePolicy, QWidget
 from superqt import QCollapsible
@@ -57,6 +58,13 @@ class Scrolled(QScrollArea):
 def row(*widgets: Any, label: str = "") -> Container[Any]:
     """Put widgets beside each other."""
     made: Container[Any] = Container(layout="horizontal", widgets=list(widgets), labels=False, label=label)
+    made.margins = (0, 0, 0, 0)
+    return made
+
+
+def fields(*widgets: Widget) -> Container[Any]:
+    """Put widgets under each other, with their labels beside them."""
+    made: Container[Any] = Container(widgets=list(widgets))
     made.margins = (0, 0, 0, 0)
     return made
 

@@ -23,24 +23,31 @@ from napari_tumor_unet.training.finetuning.cases import content_hash
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
 from napari_tumor_unet.training.finetuning.verdict import Advice, Change, advise
 from napari_tumor_unet.training.loop import TrainingError, train
-from napari_tumor_unet.training.optimisation import Learner
-from napari_tumor_unet.training.recipe import Optimisation, Postprocessing, Recipe, Sampling, Schedule
+from napari_tumor_unet.training.optimisation import TrainStep
+from napari_tumor_unet.training.recipe import (
+    Optimisation,
+    Postprocessing,
+    Recipe,
+    Sampling,
+    Schedule,
+    reason_of,
+)
 
 
 def recipe_for(model: Model, settings: FineTuning) -> Recipe:
     """The whole of the training, of that model's network on that model's input."""
     if not 0 <= settings.augmentation <= 1:
         raise ValueError(f"augmentation is from 0 to 1, not {settings.augmentation}.")
-    full = Augmentation(stripped=0.0)  # the user's scans are as those to come will be
+    full = Augmentation(skull_stripped=0.0)  # the user's scans are as those to come will be
     weaker = {f.name: settings.augmentation * getattr(full, f.name) for f in fields(full)}
     card, steps = model.card, settings.epochs * settings.slices // settings.batch_size
     return Recipe(
-        model.preparation,
+        model.preprocessing,
         model.network.config,
         Optimisation(
             learning_rate=settings.learning_rate, batch_size=settings.batch_size, layers=settings.layers
         ),
-        Schedule(settings.epochs, warm_up=min(20, steps // 10), averaging=0.99, seed=settings.seed),
+        Schedule(settings.epochs, warm_up=min(20, steps // 10), ema_decay=0.99, seed=settings.seed),
         Sampling(settings.slices, tumour_share=0.5),
         Augmentation(**weaker),
         Postprocessing(card.threshold, card.min_region_weight, card.tta_flip),
@@ -133,7 +140,7 @@ def fine_tune(
     try:
         recipe = recipe_for(model, settings)
     except ValueError as error:
-        raise TrainingError(str(error)) from error
+        raise TrainingError(reason_of(error)) from error
     judged = [*held_out, Pair(NAME, NAME, sample_scan(), sample_mask())]
     before = yield from _score(judged, model, device, after=False)
     network, history = yield from train(cases, held_out, recipe, folder, device=device, start=model.network)
@@ -167,10 +174,10 @@ def estimate(model: Model, settings: FineTuning, slices: int, device: str = "cpu
     """
     recipe = recipe_for(model, settings)
     network = channels_last(copy.deepcopy(model.network)).to(device).train()
-    learner = Learner(network, recipe.optimisation)
-    size, n = model.preparation.size, settings.batch_size
+    train_step = TrainStep(network, recipe.optimisation)
+    size, n = model.preprocessing.size, settings.batch_size
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randn((n, model.preparation.channels, size, size), generator=generator)
+    noise = torch.randn((n, model.preprocessing.channels, size, size), generator=generator)
     kept = []
     hooks = [
         layer.register_forward_hook(lambda _, __, out: kept.append(out.numel() * out.element_size()))
@@ -181,7 +188,7 @@ def estimate(model: Model, settings: FineTuning, slices: int, device: str = "cpu
     for _ in range(2):
         start = time.monotonic()
         images, masks = augment(noise, noise[:, :1].gt(1).float(), recipe.augmentation, generator)
-        learner.learn(images.to(device), masks.to(device), 0.0)
+        train_step.step(images.to(device), masks.to(device), 0.0)
         seconds.append(time.monotonic() - start)
     for hook in hooks:
         hook.remove()

@@ -1,0 +1,78 @@
+"""The settings of a network and of its input, as model files and recipes hold them, without torch.
+
+An unknown entry, or one of another type, is refused: it may change a result. An alias is the name in files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, Strict, WrapValidator
+from pydantic.dataclasses import dataclass
+
+from napari_tumor_unet.scan import SEQUENCES
+
+CONFIG = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
+
+
+def _as_given(value: float, validate: Callable[[float], float]) -> float:
+    """Check a number, and leave an int an int: the identity of a checkpoint tells 20 from 20.0."""
+    validate(value)
+    return value
+
+
+Real = Annotated[float, WrapValidator(_as_given)]
+Share = Annotated[Real, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True, config=CONFIG)
+class UNetConfig:
+    """Shape of a U-Net.
+
+    Attributes
+    ----------
+    in_channels : int
+        Channels of the input.
+    widths : tuple of int
+        Filters at each resolution, the last one being the bottleneck.
+    normalisation : {"none", "batch"}
+        Layer between each 3x3 convolution and its ReLU.
+    dropout : float
+        Share of feature maps dropped after each pooling and each skip connection, in training.
+    """
+
+    in_channels: Count = 3
+    widths: Annotated[tuple[Count, ...], Strict(False), Field(min_length=2)] = (64, 128, 256)
+    normalisation: Literal["none", "batch"] = "none"
+    dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.2
+
+
+@dataclass(frozen=True, config=CONFIG)
+class Preprocessing:
+    """How a scan becomes a model's input.
+
+    Attributes
+    ----------
+    size : int
+        Side of the square input, in pixels.
+    crop : {"head", "image"}
+        Bring the head, or the whole image, to that size; ``field`` in files.
+    context_slices : int
+        FLAIR slices above and below that come as further channels; ``neighbours`` in files.
+    context_mm : float
+        Distance between them where the scan's spacing is known; else they are next to each other.
+        ``neighbour_mm`` in files.
+    """
+
+    size: Count = 192
+    crop: Annotated[Literal["head", "image"], Field(alias="field")] = "head"
+    context_slices: Annotated[CountOrNone, Field(alias="neighbours")] = 1
+    context_mm: Annotated[Real, Field(alias="neighbour_mm", gt=0)] = 5.0
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input: pre, FLAIR, post, then the FLAIR slices of the context, upwards."""
+        return len(SEQUENCES) + 2 * self.context_slices
