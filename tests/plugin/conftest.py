@@ -24,20 +24,21 @@ from napari_tumor_unet.worker.worker import Job, Worker
 PATIENCE = 180_000  # ms; a busy machine takes its time
 
 
-@pytest.fixture(scope="module")
-def _frozen() -> list[bool]:
-    """Whether what stays was taken from the garbage collector in this module."""
-    return []
+@pytest.fixture(scope="module", autouse=True)
+def _collected() -> Iterator[None]:
+    """What a module has frozen goes with it."""
+    yield
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
-def _quick_collection(_frozen: list[bool]) -> Iterator[None]:
-    """Napari collects garbage whenever a window goes; not in what the first one of a module has imported."""
+def _quick_collection(_collected: None) -> Iterator[None]:
+    """Napari collects garbage with each layer that goes; not in what imports and closed windows hold."""
     yield
-    if not _frozen:  # this fixture is the first, so the window is closed
-        gc.collect()
-        gc.freeze()
-        _frozen.append(True)
+    gc.collect()  # this fixture is the first, so the window is closed
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
