@@ -118,7 +118,7 @@ def test_a_phantoms_tumour_is_learned(pairs: list[Case], tmp_path: Path, loss: A
         Preprocessing(size=32),
         UNetConfig(5, (6, 12), "batch", 0.0),
         Optimisation(loss, optimiser, 0.03, 0.0, 8),
-        Schedule(16, 4, ema_decay=0.8),
+        Schedule(8, 4, ema_decay=0.8),
         Sampling(64, 0.8),
         flips_alone,
     )

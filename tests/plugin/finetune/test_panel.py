@@ -26,8 +26,13 @@ from napari_tumor_unet.model.card import file_hash, read_card
 from napari_tumor_unet.plugin.finetune.panel import FineTunePanel
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
-from napari_tumor_unet.training.finetuning.run_store import FineTuning, interrupted, runs_folder
-from tests.conftest import make_phantom
+from napari_tumor_unet.training.finetuning.run_store import (
+    FOLDER_VARIABLE,
+    FineTuning,
+    interrupted,
+    runs_folder,
+)
+from tests.conftest import make_phantom, write_heads
 from tests.plugin.conftest import PATIENCE, made_by, press
 
 Answer = Callable[[QMessageBox.StandardButton], list[str]]
@@ -326,13 +331,24 @@ for event in tasks.fine_tune(None, folder, (), "cpu"):
 """
 
 
+@pytest.fixture(scope="session")
+def killed_run(tiny_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run whose napari was killed after an epoch."""
+    folder = tmp_path_factory.mktemp("killed")
+    command = [sys.executable, "-c", KILLED, write_heads(folder / "data"), tiny_model_file]
+    died = subprocess.run(command, env={**os.environ, FOLDER_VARIABLE: str(folder / "runs")}, check=False)
+    assert died.returncode == -signal.SIGKILL
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("model")
 def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resumed(
-    viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer
+    viewer: napari.Viewer, killed_run: Path, qtbot: Any, answer: Answer
 ) -> None:
-    for _ in range(2):
-        died = subprocess.run([sys.executable, "-c", KILLED, data, registry.find_model(model)], check=False)
-        assert died.returncode == -signal.SIGKILL
+    for other in "", "2":
+        shutil.copytree(killed_run, runs_folder() / f"{killed_run.name}{other}")
     panel = open_panel(viewer)
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
     assert "1 of 3 epochs" in panel.interrupted.run.current_choice
@@ -348,10 +364,11 @@ def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resu
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("model")
 def test_a_damaged_checkpoint_is_one_sentence_and_the_run_can_be_deleted(
-    viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer
+    viewer: napari.Viewer, killed_run: Path, qtbot: Any, answer: Answer
 ) -> None:
-    subprocess.run([sys.executable, "-c", KILLED, data, registry.find_model(model)], check=False)
+    shutil.copytree(killed_run, runs_folder() / killed_run.name)
     os.truncate(interrupted()[0].folder / "checkpoint.pt", 1000)
     panel = open_panel(viewer)
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
+from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.training.events import Epoch, Scored, Step, TrainingError, Waiting
 from napari_tumor_unet.training.finetuning.finetune import (
@@ -26,6 +28,26 @@ from napari_tumor_unet.training.finetuning.verdict import Change, FineTuned, adv
 from tests.conftest import Refused
 
 SETTINGS = FineTuning(epochs=2, batch_size=4, slices=8)
+
+
+@pytest.fixture(scope="module")
+def few_slices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three slices of the sample and of its mask."""
+    folder = tmp_path_factory.mktemp("sample")
+    for path in (sample_scan(), sample_mask()):
+        slices = tifffile.imread(path)[13:16]
+        axes = "ZCYX" if slices.ndim == 4 else "ZYX"
+        tifffile.imwrite(folder / path.name, slices, imagej=True, metadata={"axes": axes})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _quick_sample(few_slices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring the sample takes longer than all else; the panel's tests score the whole of it."""
+    for name in (sample_scan, sample_mask):
+        path = few_slices / name().name
+        module = "napari_tumor_unet.training.finetuning.finetune"
+        monkeypatch.setattr(f"{module}.{name.__name__}", lambda path=path: path)
 
 
 @pytest.fixture
@@ -184,8 +206,6 @@ class _Made:
 def test_of_a_single_scan_a_block_of_slices_is_held_out(
     phantom: Any, tiny_model: Model, tmp_path: Path
 ) -> None:
-    import tifffile
-
     scan, mask = phantom((12, 40, 36))
     tifffile.imwrite(tmp_path / "x.tif", scan.sequences["flair"], photometric="minisblack")
     tifffile.imwrite(tmp_path / "x_mask.tif", mask.astype(np.uint8), photometric="minisblack")
