@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 import torch
 from phantoms import write_phantoms
 
-from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
+from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
 from napari_tumor_unet.model.device import precision
 from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.training.augmentation import augment
@@ -64,13 +64,13 @@ def main() -> None:
     )
 
 
-def our_loop(pairs: tuple[Pair, ...], recipe: Recipe, folder: Path) -> float:
+def our_loop(pairs: tuple[Case, ...], recipe: Recipe, folder: Path) -> float:
     """Slices per second."""
     ends = [time.monotonic() for event in train(pairs, [], recipe, folder) if isinstance(event, Step)]
     return TIMED * recipe.optimisation.batch_size / (ends[-1] - ends[WARM_UP - 1])
 
 
-def plain_loop(pairs: tuple[Pair, ...], recipe: Recipe) -> float:
+def plain_loop(pairs: tuple[Case, ...], recipe: Recipe) -> float:
     """Slices per second."""
     scans = [preprocess_case(*pair.read(), recipe.preprocessing) for pair in pairs]
     net, generator = UNet(recipe.network).train(), torch.Generator().manual_seed(0)

@@ -20,9 +20,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 import numpy as np
 
 from napari_tumor_unet import evaluate, train
+from napari_tumor_unet.io.datasets.split import plan_training
 from napari_tumor_unet.training.augmentation import Augmentation
 from napari_tumor_unet.training.recipe import Recipe, read_recipe
-from napari_tumor_unet.training.train import plan_training
 
 
 def variants(epochs: int) -> dict[str, Recipe]:

@@ -22,10 +22,9 @@ import numpy as np
 
 from napari_tumor_unet import FineTuning, fine_tune, train
 from napari_tumor_unet.io.datasets.pairs import find_pairs
-from napari_tumor_unet.io.datasets.split import read_split
+from napari_tumor_unet.io.datasets.split import Plan, read_split
 from napari_tumor_unet.training.events import Epoch
 from napari_tumor_unet.training.recipe import read_recipe
-from napari_tumor_unet.training.train import Plan
 
 TEACHERS = 5
 

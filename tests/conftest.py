@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 Phantom = Callable[..., tuple[Scan, np.ndarray]]
 Refused = Callable[..., AbstractContextManager[None]]
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: a busy machine is ten times slower else
+# Before torch, here and in children: the tests run in a process a core, and scans are small, so that a
+# second thread doubles the time of the processor and saves none; threads that spin cost ten times as much.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # The same examples everywhere: a test that fails on one machine only helps nobody.
 settings.register_profile("few", deadline=None, max_examples=12, derandomize=True)
 settings.load_profile("few")
@@ -65,9 +68,13 @@ def make_phantom(
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A folder with three small heads, a, b and c, with tumours in different places, and their masks."""
+    return write_heads(tmp_path / "data")
+
+
+def write_heads(folder: Path) -> Path:
+    """Write what the fixture ``data`` gives."""
     import tifffile
 
-    folder = tmp_path / "data"
     folder.mkdir()
     for name, at in (("a", (-0.2, 0.25)), ("b", (0.3, -0.2)), ("c", (0.0, 0.3))):
         scan, mask = make_phantom((4, 40, 36), at=at)

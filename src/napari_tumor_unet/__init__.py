@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_tumor_unet.evaluation.evaluate import evaluate as evaluate
     from napari_tumor_unet.evaluation.overlap import dice as dice
     from napari_tumor_unet.evaluation.overlap import iou as iou
     from napari_tumor_unet.evaluation.score import Score as Score
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from napari_tumor_unet.scan import Scan as Scan
     from napari_tumor_unet.training.finetuning.finetune_files import fine_tune as fine_tune
     from napari_tumor_unet.training.finetuning.run_store import FineTuning as FineTuning
-    from napari_tumor_unet.training.train import evaluate as evaluate
     from napari_tumor_unet.training.train import train as train
 
 _MODULE_OF = {
@@ -28,7 +28,7 @@ _MODULE_OF = {
     "Score": "evaluation.score",
     "Segmentation": "inference.result",
     "dice": "evaluation.overlap",
-    "evaluate": "training.train",
+    "evaluate": "evaluation.evaluate",
     "fine_tune": "training.finetuning.finetune_files",
     "iou": "evaluation.overlap",
     "load_model": "model.model_file",

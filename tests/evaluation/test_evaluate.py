@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_tumor_unet.evaluation.evaluate import ScanScore, View, score_pair, score_scan, summarise
 from napari_tumor_unet.evaluation.overlap import dice
+from napari_tumor_unet.evaluation.scan_score import ScanScore, View, score_case, score_scan, summarise
 from napari_tumor_unet.inference.segment import segment
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.model.model_file import Model
@@ -73,7 +73,7 @@ def test_what_is_undefined_is_null_in_json() -> None:
 def test_scans_on_disk_score_what_their_segmentation_scores(data: Path, tiny_model: Model) -> None:
     pairs = find_pairs(data).pairs
     for pair in pairs:
-        score = score_pair(pair, tiny_model, device="cpu")
+        score = score_case(pair, *pair.read(), tiny_model, device="cpu")
         scan, reference = pair.read()
         prediction = segment(scan, model=tiny_model, device="cpu").mask
         assert score.volume.dice == dice(prediction, reference)
@@ -88,10 +88,10 @@ def test_flair_alone_hides_the_other_sequences(data: Path, tiny_model: Model) ->
     # As it has learned nothing, it would find everything at the usual threshold.
     card = replace(tiny_model.card, threshold=float(np.median(probability)) / 255)
     model = replace(tiny_model, card=card)
-    before = score_pair(pair, model, device="cpu", flair_alone=True)
+    before = score_case(pair, *pair.read(), model, device="cpu", flair_alone=True)
     volume = tifffile.imread(pair.scan)
     volume[:, [0, 2]] = 0
     tifffile.imwrite(pair.scan, volume, imagej=True, metadata={"axes": "ZCYX"})
-    after = score_pair(pair, model, device="cpu", flair_alone=True)
-    all_sequences = score_pair(pair, model, device="cpu")
+    after = score_case(pair, *pair.read(), model, device="cpu", flair_alone=True)
+    all_sequences = score_case(pair, *pair.read(), model, device="cpu")
     assert before.volume == after.volume != all_sequences.volume

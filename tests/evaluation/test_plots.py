@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from napari_tumor_unet.evaluation.evaluate import ScanScore, View, score_scan
 from napari_tumor_unet.evaluation.plots import draw_scan, examples
+from napari_tumor_unet.evaluation.scan_score import ScanScore, View, score_scan
 from napari_tumor_unet.training.curves import draw_curves
 from napari_tumor_unet.training.events import Epoch
 

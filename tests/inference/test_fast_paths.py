@@ -11,11 +11,12 @@ import torch
 
 from napari_tumor_unet.evaluation.overlap import dice
 from napari_tumor_unet.inference import predict
+from napari_tumor_unet.inference.predict import for_inference
 from napari_tumor_unet.inference.regions import threshold_mask
 from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.model.device import DeviceError, autocast
-from napari_tumor_unet.model.model_file import Model, channels_last, for_inference, load_model
+from napari_tumor_unet.model.model_file import Model, channels_last, load_model
 from napari_tumor_unet.model.preprocessing import fit_preprocessing
 from napari_tumor_unet.scan import Scan
 from tests.conftest import Refused, make_phantom

@@ -13,25 +13,23 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_tumor_unet._common import drain
 from napari_tumor_unet.inference import segment
-from napari_tumor_unet.inference.predict import predict, run
+from napari_tumor_unet.inference.predict import for_inference, predict, run
 from napari_tumor_unet.inference.result import Segmentation, Slices, find
 from napari_tumor_unet.model.device import DeviceError
 from napari_tumor_unet.model.model_file import Model, load_model
+from napari_tumor_unet.model.settings import UNetConfig
+from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.scan import Scan, ScanError, scan_from_volume
 from tests.conftest import Phantom, Refused
 
 
 def run_all(scan: Scan, model: Model, **options: Any) -> tuple[list[Slices], Segmentation]:
     """All slices as they come, and the result."""
-    steps, events = run(scan, model, device="cpu", **options), []
-    while True:
-        try:
-            event = next(steps)
-            if isinstance(event, Slices):
-                events.append(event)
-        except StopIteration as end:
-            return events, end.value
+    events: list[Any] = []
+    result = drain(run(scan, model, device="cpu", **options), events.append)
+    return [event for event in events if isinstance(event, Slices)], result
 
 
 @given(
@@ -261,3 +259,22 @@ def test_devices_that_are_not_there_are_refused(tiny_model: Model, refused: Refu
 def test_what_is_no_scan_is_refused(tiny_model: Model, refused: Refused) -> None:
     with refused(ScanError, "shape"):
         segment.segment(np.zeros((2, 7, 20, 20)), model=tiny_model)
+
+
+@pytest.mark.parametrize("normalisation", ["none", "batch"])
+def test_folding_normalisations_changes_no_output(normalisation: str) -> None:
+    network = UNet(UNetConfig(5, (4, 8, 16), normalisation, 0.0))
+    image = torch.randn(2, 5, 40, 56)
+    with torch.no_grad():
+        for _ in range(3):  # moves the running means and variances away from 0 and 1
+            network(3 * image + 1)
+        network.eval()
+        torch.testing.assert_close(for_inference(network)(image), network(image), atol=1e-5, rtol=1e-4)
+
+
+def test_folding_leaves_no_batch_normalisation_and_the_original_alone(tiny_model: Model) -> None:
+    def kinds(network: torch.nn.Module) -> set[str]:
+        return {type(layer).__name__ for layer in network.modules()}
+
+    assert "BatchNorm2d" not in kinds(for_inference(tiny_model.network))
+    assert "BatchNorm2d" in kinds(tiny_model.network)

@@ -19,7 +19,7 @@ from napari_tumor_unet.model.card import (
     file_hash,
     read_card,
 )
-from napari_tumor_unet.model.model_file import Model, for_inference, load_model, save_model
+from napari_tumor_unet.model.model_file import Model, load_model, save_model
 from napari_tumor_unet.model.registry import DEFAULT_MODEL, bundled_models, find_model
 from napari_tumor_unet.model.settings import UNetConfig
 from napari_tumor_unet.model.unet import UNet
@@ -233,22 +233,3 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, refused: Refused
         save_file(UNet(config).state_dict(), path, HEADER)
         with refused(ModelError, "do not fit"):
             load_model(path)
-
-
-@pytest.mark.parametrize("normalisation", ["none", "batch"])
-def test_folding_normalisations_changes_no_output(normalisation: str) -> None:
-    network = UNet(UNetConfig(5, (4, 8, 16), normalisation, 0.0))
-    image = torch.randn(2, 5, 40, 56)
-    with torch.no_grad():
-        for _ in range(3):  # moves the running means and variances away from 0 and 1
-            network(3 * image + 1)
-        network.eval()
-        torch.testing.assert_close(for_inference(network)(image), network(image), atol=1e-5, rtol=1e-4)
-
-
-def test_folding_leaves_no_batch_normalisation_and_the_original_alone(tiny_model: Model) -> None:
-    def kinds(network: torch.nn.Module) -> set[str]:
-        return {type(layer).__name__ for layer in network.modules()}
-
-    assert "BatchNorm2d" not in kinds(for_inference(tiny_model.network))
-    assert "BatchNorm2d" in kinds(tiny_model.network)

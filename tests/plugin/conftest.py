@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,12 @@ import napari
 import pytest
 from napari._app_model import get_app_model
 from napari.utils.notifications import notification_manager
+from npe2 import PluginManifest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QAction
 
 from napari_tumor_unet.inference.result import Provenance
+from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui import error_log, settings
 from napari_tumor_unet.worker.worker import Job, Worker
@@ -24,11 +25,29 @@ PATIENCE = 180_000  # ms; a busy machine takes its time
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _quick_collection() -> None:
-    """Napari collects garbage whenever a layer goes; not in what imports, pytest and closed windows hold."""
-    import_module("napari._qt.qt_main_window")
+def _collected() -> Iterator[None]:
+    """What a module has frozen goes with it."""
+    yield
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _quick_collection(_collected: None) -> Iterator[None]:
+    """Napari collects garbage with each layer that goes; not in what imports and closed windows hold."""
+    yield
+    gc.collect()  # this fixture is the first, so the window is closed
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _installed_plugins() -> Iterator[None]:
+    """Napari looks through all installed packages for plugins with each window; once is enough."""
+    discovered = list(PluginManifest.discover())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda *_, **__: iter(discovered))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +120,13 @@ def _one_child(request: pytest.FixtureRequest, _child: Worker, monkeypatch: pyte
 @pytest.fixture
 def viewer(make_napari_viewer: Any) -> napari.Viewer:
     return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def quick_model(tiny_model_file: Path) -> None:
+    """The model of the click takes no time, and calls much a tumour."""
+    registry.import_model(tiny_model_file)
+    settings.segmentation_settings().model = "tiny"
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import shutil
 import signal
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import napari
@@ -21,17 +20,11 @@ from napari.layers import Image, Labels
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
-from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, start_segmentation
 
+pytestmark = pytest.mark.usefixtures("quick_model")
 Finish = Callable[..., bool]
-
-
-@pytest.fixture(autouse=True)
-def _quick_model(tiny_model_file: Path) -> None:
-    registry.import_model(tiny_model_file)
-    segmentation_settings().model = "tiny"
 
 
 @pytest.fixture
@@ -198,11 +191,10 @@ def test_a_model_that_was_deleted_meanwhile_is_one_sentence(
     assert not session.context.busy
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("scan")
 def test_a_model_that_was_swapped_meanwhile_is_the_one_that_is_named(
     viewer: napari.Viewer, qtbot: Any, finish: Finish
 ) -> None:
+    viewer.add_image(make_phantom((3, 64, 64))[0].sequences["flair"])
     begin(viewer, qtbot)
     assert finish(viewer)
     before = mask_of(viewer).metadata[KEY]["provenance"]["model_hash"]

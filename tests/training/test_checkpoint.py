@@ -49,6 +49,26 @@ def test_an_identity_stays_what_it_was(name: str) -> None:
     assert (identity_of(*given), earlier_identity_of(*given)) == IDENTITIES[name]
 
 
+def test_an_earlier_identity_tells_whole_numbers_from_others(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(
+        """
+        [optimisation]
+        weight_decay = 0
+        [network]
+        dropout = 0
+        [augmentation]
+        rotation = 20
+        flip = 1
+        stripped = 0
+        [schedule]
+        averaging = 0
+        """
+    )
+    identity = "92ec3f3714107cfb6a697f2197d235861f652a11ea339588ec75eed180024629"
+    assert earlier_identity_of(read_recipe(str(recipe)), []) == identity
+
+
 @pytest.mark.parametrize("changed", ["recipe", "data", "weights"])
 def test_what_a_training_is_of_makes_its_identity(changed: str) -> None:
     given = {"recipe": read_recipe("default"), "data": [["a"], []], "weights": [torch.zeros(2)]}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,14 +12,15 @@ import pytest
 import tifffile
 import torch
 
-from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
+from napari_tumor_unet._common import drain
+from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
 from napari_tumor_unet.model.settings import Preprocessing, UNetConfig
 from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.augmentation import Augmentation
-from napari_tumor_unet.training.checkpoint import CheckpointError, earlier_identity_of, identity_of
-from napari_tumor_unet.training.events import Epoch, Reading, Step
-from napari_tumor_unet.training.loop import TrainingError, train
+from napari_tumor_unet.training.checkpoint import CheckpointError, earlier_identity_of
+from napari_tumor_unet.training.events import Epoch, Reading, Step, TrainingError
+from napari_tumor_unet.training.loop import train
 from napari_tumor_unet.training.optimisation import LOSSES, TrainStep
 from napari_tumor_unet.training.recipe import Optimisation, Recipe, Sampling, Schedule
 from tests.conftest import Refused
@@ -34,7 +36,7 @@ RECIPE = Recipe(
 
 
 @pytest.fixture
-def pairs(data: Path) -> list[Pair]:
+def pairs(data: Path) -> list[Case]:
     return list(find_pairs(data).pairs)
 
 
@@ -44,12 +46,7 @@ def epochs(*arguments: Any) -> Iterator[Epoch]:
 
 
 def finish(*arguments: Any) -> tuple[UNet, list[Epoch]]:
-    steps = train(*arguments)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return drain(train(*arguments))
 
 
 def same(one: UNet, other: UNet) -> bool:
@@ -57,7 +54,7 @@ def same(one: UNet, other: UNet) -> bool:
     return all(torch.equal(weight, weights[name]) for name, weight in one.state_dict().items())
 
 
-def test_scans_steps_and_epochs_are_told_in_order(pairs: list[Pair], tmp_path: Path) -> None:
+def test_scans_steps_and_epochs_are_told_in_order(pairs: list[Case], tmp_path: Path) -> None:
     events = list(train(pairs[:2], pairs[2:], RECIPE, tmp_path / "run"))
     assert events[:3] == [Reading(1, 3), Reading(2, 3), Reading(3, 3)]
     kinds = [type(event) for event in events[3:]]
@@ -72,7 +69,7 @@ def test_scans_steps_and_epochs_are_told_in_order(pairs: list[Pair], tmp_path: P
 
 @pytest.mark.parametrize("ema_decay", [0.0, 0.5])
 def test_an_interrupted_training_ends_with_the_same_weights(
-    pairs: list[Pair], tmp_path: Path, ema_decay: float
+    pairs: list[Case], tmp_path: Path, ema_decay: float
 ) -> None:
     recipe = replace(RECIPE, schedule=replace(SCHEDULE, ema_decay=ema_decay))
     through, history = finish(pairs[:2], pairs[2:], recipe, tmp_path / "through")
@@ -87,22 +84,22 @@ def test_an_interrupted_training_ends_with_the_same_weights(
     assert [epoch.loss for epoch in again] == [epoch.loss for epoch in history]
 
 
-def test_a_finished_training_gives_its_network_at_once(pairs: list[Pair], tmp_path: Path) -> None:
+def test_a_finished_training_gives_its_network_without_a_step(pairs: list[Case], tmp_path: Path) -> None:
     network, _ = finish(pairs, [], RECIPE, tmp_path / "run")
-    steps = train(pairs, [], RECIPE, tmp_path / "run")
-    with pytest.raises(StopIteration) as end:
-        next(steps)
-    assert same(network, end.value.value[0])
+    events: list[Any] = []
+    again, _ = drain(train(pairs, [], RECIPE, tmp_path / "run"), events.append)
+    assert {type(event) for event in events} == {Reading}
+    assert same(network, again)
 
 
-def test_an_average_is_kept_where_the_recipe_averages(pairs: list[Pair], tmp_path: Path) -> None:
+def test_an_average_is_kept_where_the_recipe_averages(pairs: list[Case], tmp_path: Path) -> None:
     finish(pairs, [], RECIPE, tmp_path / "run")
     kept = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
     weight = "head.weight"
     assert not torch.equal(kept["net"][weight], kept["average"][f"module.{weight}"])
 
 
-def test_the_seed_decides(pairs: list[Pair], tmp_path: Path) -> None:
+def test_the_seed_decides(pairs: list[Case], tmp_path: Path) -> None:
     recipe = replace(RECIPE, schedule=replace(SCHEDULE, epochs=1))
     other = replace(recipe, schedule=replace(recipe.schedule, seed=2))
     one, again, different = (
@@ -115,13 +112,13 @@ def test_the_seed_decides(pairs: list[Pair], tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("optimiser", ["adam", "adamw"])
-def test_a_phantoms_tumour_is_learned(pairs: list[Pair], tmp_path: Path, loss: Any, optimiser: Any) -> None:
+def test_a_phantoms_tumour_is_learned(pairs: list[Case], tmp_path: Path, loss: Any, optimiser: Any) -> None:
     flips_alone = Augmentation(**dict.fromkeys(Augmentation.__dataclass_fields__, 0.0) | {"flip": 0.5})
     recipe = Recipe(
         Preprocessing(size=32),
         UNetConfig(5, (6, 12), "batch", 0.0),
         Optimisation(loss, optimiser, 0.03, 0.0, 8),
-        Schedule(16, 4, ema_decay=0.8),
+        Schedule(8, 4, ema_decay=0.8),
         Sampling(64, 0.8),
         flips_alone,
     )
@@ -129,7 +126,7 @@ def test_a_phantoms_tumour_is_learned(pairs: list[Pair], tmp_path: Path, loss: A
     assert last.held_out_dice > 0.8
 
 
-def test_the_learning_rate_rises_and_falls_in_each_cycle(pairs: list[Pair], tmp_path: Path) -> None:
+def test_the_learning_rate_rises_and_falls_in_each_cycle(pairs: list[Case], tmp_path: Path) -> None:
     schedule = Schedule(epochs=8, warm_up=2, cycles=2, ema_decay=0)
     history = list(epochs(pairs, [], replace(RECIPE, schedule=schedule), tmp_path / "run"))
     rates = [epoch.learning_rate / RECIPE.optimisation.learning_rate for epoch in history]
@@ -138,18 +135,18 @@ def test_the_learning_rate_rises_and_falls_in_each_cycle(pairs: list[Pair], tmp_
     assert rates[:4] == rates[4:]
 
 
-def test_without_decay_the_learning_rate_stays(pairs: list[Pair], tmp_path: Path) -> None:
+def test_without_decay_the_learning_rate_stays(pairs: list[Case], tmp_path: Path) -> None:
     schedule = Schedule(epochs=3, warm_up=0, decay="none", ema_decay=0)
     history = epochs(pairs, [], replace(RECIPE, schedule=schedule), tmp_path / "run")
     assert {epoch.learning_rate for epoch in history} == {RECIPE.optimisation.learning_rate}
 
 
-def test_without_held_out_scans_there_is_no_score(pairs: list[Pair], tmp_path: Path) -> None:
+def test_without_held_out_scans_there_is_no_score(pairs: list[Case], tmp_path: Path) -> None:
     assert math.isnan(next(epochs(pairs, [], RECIPE, tmp_path / "run")).held_out_dice)
 
 
 def test_a_patient_on_both_sides_is_refused_before_anything_is_done(
-    pairs: list[Pair], tmp_path: Path, refused: Refused
+    pairs: list[Case], tmp_path: Path, refused: Refused
 ) -> None:
     again = replace(pairs[0], name="a, a year later")
     with refused(TrainingError, "both sides", "a"):
@@ -158,51 +155,59 @@ def test_a_patient_on_both_sides_is_refused_before_anything_is_done(
 
 
 def test_one_scan_under_two_names_on_both_sides_is_refused(
-    pairs: list[Pair], tmp_path: Path, refused: Refused
+    pairs: list[Case], tmp_path: Path, refused: Refused
 ) -> None:
     twin = replace(pairs[0], name="z", patient="z")
     with refused(TrainingError, "z and a are one scan"):
-        next(train(pairs, [twin], RECIPE, tmp_path / "run"))
+        finish(pairs, [twin], RECIPE, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("change", ["recipe", "data"])
 def test_a_checkpoint_of_another_training_is_refused_and_kept(
-    pairs: list[Pair], tmp_path: Path, refused: Refused, change: str
+    pairs: list[Case], tmp_path: Path, refused: Refused, change: str
 ) -> None:
     next(epochs(pairs, [], RECIPE, tmp_path / "run"))
     before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
     recipe = replace(RECIPE, sampling=Sampling(4)) if change == "recipe" else RECIPE
     with refused(CheckpointError, "run", "another recipe or other data"):
-        next(train(pairs[:2] if change == "data" else pairs, [], recipe, tmp_path / "run"))
+        finish(pairs[:2] if change == "data" else pairs, [], recipe, tmp_path / "run")
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
 
 
-def test_a_checkpoint_of_the_version_before_is_resumed(pairs: list[Pair], tmp_path: Path) -> None:
-    through, _ = finish(pairs, [], RECIPE, tmp_path / "through")
-    next(epochs(pairs, [], RECIPE, tmp_path / "run"))
+def test_a_checkpoint_of_the_version_before_is_resumed(
+    pairs: list[Case], tmp_path: Path, refused: Refused
+) -> None:
+    through, _ = finish(pairs[:2], pairs[2:], RECIPE, tmp_path / "through")
+    next(epochs(pairs[:2], pairs[2:], RECIPE, tmp_path / "run"))
     path = tmp_path / "run" / "checkpoint.pt"
-    files = [[(pair.name, None, *pair.fingerprint()) for pair in pairs], []]
+    files = [
+        (case.name, None, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in (case.scan, case.mask)))
+        for case in pairs
+    ]
     content = torch.load(path, weights_only=True)
-    assert content["identity"] == identity_of(RECIPE, files)
-    torch.save(content | {"identity": earlier_identity_of(RECIPE, files)}, path)
-    resumed, history = finish(pairs, [], RECIPE, tmp_path / "run")
+    torch.save(content | {"identity": earlier_identity_of(RECIPE, [files[:2], files[2:]])}, path)
+    with refused(CheckpointError, "other data"):
+        finish(pairs[1:2], pairs[2:], RECIPE, tmp_path / "run")
+    resumed, history = finish(pairs[:2], pairs[2:], RECIPE, tmp_path / "run")
     assert same(through, resumed)
     assert len(history) == 2
+    assert torch.load(path, weights_only=True)["identity"] == content["identity"]
 
 
-def test_masks_without_tumour_are_refused(pairs: list[Pair], tmp_path: Path, refused: Refused) -> None:
+def test_masks_without_tumour_are_refused(pairs: list[Case], tmp_path: Path, refused: Refused) -> None:
     for pair in pairs:
         tifffile.imwrite(pair.mask, np.zeros((4, 40, 36), np.uint8), photometric="minisblack")
     with refused(TrainingError, "No training mask"):
         list(train(pairs, [], RECIPE, tmp_path / "run"))
 
 
-def test_nothing_to_learn_from_is_refused(pairs: list[Pair], tmp_path: Path, refused: Refused) -> None:
+def test_nothing_to_learn_from_is_refused(pairs: list[Case], tmp_path: Path, refused: Refused) -> None:
     with refused(TrainingError, "no scan to learn from"):
         next(train([], pairs, RECIPE, tmp_path / "run"))
 
 
-def test_a_file_that_cannot_be_used_is_named(pairs: list[Pair], tmp_path: Path, refused: Refused) -> None:
+def test_a_file_that_cannot_be_used_is_named(pairs: list[Case], tmp_path: Path, refused: Refused) -> None:
     pairs[1].scan.write_bytes(b"")
     with refused(ScanError, "b.tif"):
         list(train(pairs, [], RECIPE, tmp_path / "run"))
@@ -213,7 +218,7 @@ def test_a_file_that_cannot_be_used_is_named(pairs: list[Pair], tmp_path: Path, 
 
 @pytest.mark.parametrize("what", ["loss", "weights"])
 def test_what_is_no_number_ends_the_training_and_the_last_checkpoint_stays(
-    pairs: list[Pair], tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, what: str
+    pairs: list[Case], tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     step, steps = TrainStep.step, 0
 
@@ -234,7 +239,7 @@ def test_what_is_no_number_ends_the_training_and_the_last_checkpoint_stays(
 
 
 def test_a_learning_rate_that_is_too_high_ends_the_training(
-    pairs: list[Pair], tmp_path: Path, refused: Refused
+    pairs: list[Case], tmp_path: Path, refused: Refused
 ) -> None:
     steep = replace(RECIPE, optimisation=replace(RECIPE.optimisation, learning_rate=1e30))
     with refused(TrainingError, "no longer", "learning rate"):

@@ -10,15 +10,14 @@ import tifffile
 import torch
 
 from napari_tumor_unet import evaluate, segment, train
+from napari_tumor_unet.io.datasets.split import plan_training
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC, read_card
 from napari_tumor_unet.model.device import DeviceError
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.checkpoint import CheckpointError
-from napari_tumor_unet.training.events import Epoch
-from napari_tumor_unet.training.loop import TrainingError
+from napari_tumor_unet.training.events import Epoch, TrainingError
 from napari_tumor_unet.training.recipe import read_recipe
-from napari_tumor_unet.training.train import plan_training
 from tests.conftest import Refused
 
 
@@ -211,7 +210,7 @@ def test_too_little_memory_is_one_sentence(
     def fail(*_: Any, **__: Any) -> None:
         torch.empty(2**60)
 
-    monkeypatch.setattr("napari_tumor_unet.training.train.score_pair", fail)
+    monkeypatch.setattr("napari_tumor_unet.evaluation.evaluate.score_case", fail)
     with refused(DeviceError, "memory of cpu is not enough"):
         evaluate(data, model=tiny_model, device="cpu")
 

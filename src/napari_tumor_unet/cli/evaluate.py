@@ -15,8 +15,8 @@ from napari_tumor_unet.cli.console import command, err, fail, out
 from napari_tumor_unet.cli.options import AsJson, Device, DeviceOption, FlairAlone, ModelOption
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.evaluation.evaluate import ScanScore, Summary
     from napari_tumor_unet.evaluation.overlap import Statistics
+    from napari_tumor_unet.evaluation.scan_score import ScanScore, Summary
 
 _DEFINITIONS = """\
 per volume: Dice and IoU of each scan's whole volume, on its own grid.
@@ -44,7 +44,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Segment scans whose masks are known, and print Dice and IoU with their spread."""
-    from napari_tumor_unet.training import train
+    from napari_tumor_unet.evaluation import evaluate as evaluation
 
     done = count(1)
 
@@ -53,7 +53,7 @@ def evaluate(
         err.print(f"{next(done)}/{n}  {score.name}  Dice {volume.dice:.3f}  IoU {volume.iou:.3f}")
 
     try:
-        result = train.evaluate(
+        result = evaluation.evaluate(
             data,
             model=model,
             split=split,

@@ -14,10 +14,11 @@ from rich.table import Table
 from napari_tumor_unet.cli.console import command, err, out
 from napari_tumor_unet.cli.options import AsJson, Device, DeviceOption, Fold, Resume, Split
 from napari_tumor_unet.cli.train import TrainingBar, print_plan
+from napari_tumor_unet.io.datasets.split import plan_training
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.training.finetuning.finetune_files import Result
+    from napari_tumor_unet.training.finetuning.verdict import FineTuned
 
 _DEFAULTS = FineTuning()
 
@@ -51,7 +52,6 @@ def fine_tune(
 ) -> None:
     """Fine-tune a model on corrected masks, and print what that changed on scans held out."""
     from napari_tumor_unet.training.finetuning.finetune_files import fine_tune
-    from napari_tumor_unet.training.train import plan_training
 
     console = err if as_json else out
     settings = FineTuning(epochs, learning_rate, batch_size, layers.value, augmentation, slices, seed)
@@ -69,7 +69,7 @@ def fine_tune(
     out.print(f"{result.path.name} is the new model; metrics and pictures are in {result.folder.name}.")
 
 
-def _table(result: Result) -> Table:
+def _table(result: FineTuned) -> Table:
     table = Table("scan", "Dice before", "after", "change", "IoU before", "after")
     for change in result.changes:
         name = f"{change.name} (the bundled sample)" if change.is_sample else change.name
@@ -79,7 +79,7 @@ def _table(result: Result) -> Table:
     return table
 
 
-def _to_json(result: Result) -> dict[str, Any]:
+def _to_json(result: FineTuned) -> dict[str, Any]:
     changes = [
         {
             "scan": change.name,

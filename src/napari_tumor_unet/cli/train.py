@@ -6,7 +6,7 @@ import math
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,10 +14,8 @@ from rich.table import Table
 
 from napari_tumor_unet.cli.console import Bar, command, complain, out
 from napari_tumor_unet.cli.options import Device, DeviceOption, Fold, Resume, Split
+from napari_tumor_unet.io.datasets.split import Plan, plan_training
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
-
-if TYPE_CHECKING:
-    from napari_tumor_unet.training.train import Plan
 
 
 @command
@@ -40,7 +38,7 @@ def train(
     """Train a model; beside it, a folder keeps the checkpoint, the metrics and their curves."""
     from napari_tumor_unet.training import train
 
-    plan = train.plan_training(data, split, fold)
+    plan = plan_training(data, split, fold)
     print_plan(plan, out)
     with TrainingBar(out) as bar:
         trained = train.train(

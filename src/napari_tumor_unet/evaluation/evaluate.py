@@ -1,172 +1,98 @@
-"""A model over a data set: what it scores on scans whose masks are known.
-
-Definitions, for the rules of :mod:`napari_tumor_unet.evaluation.overlap` on empty masks:
-
-per volume
-    Dice and IoU of each scan's whole volume, on its own grid.
-pooled
-    Dice and IoU of the voxels of all scans taken together, on their own grids.
-pooled at 128
-    The same for every second pixel in x and y of prediction and reference: of 256 x 256 pixels 128 x 128
-    are left, on which the student project measured.
-per slice
-    Mean Dice of slices: of all, where a tumour-free slice that is left empty counts as 1; and of those
-    alone whose reference holds tumour.
-"""
+"""Evaluate a model on a folder of scans with masks: for a notebook, and for a shell."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from napari_tumor_unet._common import drain
-from napari_tumor_unet.evaluation.overlap import Counts, Statistics, overlap, statistics
-from napari_tumor_unet.inference.predict import run
-from napari_tumor_unet.io.datasets.pairs import Case
-from napari_tumor_unet.model.model_file import Model
-
-
-@dataclass(frozen=True)
-class View:
-    """One slice of a scan to look at: FLAIR, prediction and reference (Y, X)."""
-
-    index: int
-    flair: NDArray[np.float32]
-    prediction: NDArray[np.bool_]
-    reference: NDArray[np.bool_]
+from napari_tumor_unet.evaluation.plots import draw_examples
+from napari_tumor_unet.evaluation.scan_score import ScanScore, Summary, score_case, summarise
+from napari_tumor_unet.io.datasets.pairs import Case, Dataset, find_pairs
+from napari_tumor_unet.io.datasets.split import read_split
+from napari_tumor_unet.model.device import choose_device, enough_memory
+from napari_tumor_unet.model.model_file import Model, load_model
+from napari_tumor_unet.scan import ScanError
 
 
 @dataclass(frozen=True)
-class ScanScore:
-    """What one scan scored; ``view`` is its slice with the most tumour, by the reference if it has any."""
+class Evaluation:
+    """Scores of each scan, their summary, and what was left out with the reason."""
 
-    name: str
-    volume: Counts
-    at_128: Counts
-    slices: tuple[Counts, ...]
-    view: View
+    scores: tuple[ScanScore, ...]
+    summary: Summary
+    left_out: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What a data set scored; the definitions are those of this module.
-
-    Attributes
-    ----------
-    scans, scans_without_tumour : int
-        Counts; the second by reference.
-    dice, iou : Statistics
-        Per volume.
-    worst : tuple of (name, Dice)
-        The three lowest.
-    missed : tuple of str
-        Scans whose tumour was missed entirely: no voxel of it was found.
-    pooled, pooled_at_128 : Counts
-        Of all scans together.
-    slice_dice, tumour_slice_dice : float
-        Per slice, with and without tumour-free slices; NaN where there is none.
-    tumour_slices, tumour_free_slices, false_positive_slices : int
-        Counts; the last of tumour-free slices in which tumour was predicted.
-    """
-
-    scans: int
-    scans_without_tumour: int
-    dice: Statistics
-    iou: Statistics
-    worst: tuple[tuple[str, float], ...]
-    missed: tuple[str, ...]
-    pooled: Counts
-    pooled_at_128: Counts
-    slice_dice: float
-    tumour_slice_dice: float
-    tumour_slices: int
-    tumour_free_slices: int
-    false_positive_slices: int
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON holds it; what is undefined is None."""
-        values = dataclasses.asdict(self)
-        for name in ("pooled", "pooled_at_128"):
-            pooled: Counts = getattr(self, name)
-            values[name] = {"dice": pooled.dice, "iou": pooled.iou}
-        values["worst"] = [{"name": name, "dice": dice} for name, dice in self.worst]
-        cleaned: dict[str, Any] = _nan_to_none(values)
-        return cleaned
-
-
-def score_pair(pair: Case, model: Model, *, device: str = "auto", flair_alone: bool = False) -> ScanScore:
-    """Segment a scan and compare the result with its mask.
+def evaluate(
+    data: str | Path | Sequence[Case],
+    *,
+    model: str | Path | Model | None = None,
+    split: str | Path | None = None,
+    part: str | None = None,
+    fold: int | None = None,
+    flair_alone: bool = False,
+    device: str = "auto",
+    pictures: str | Path | None = None,
+    on_score: Callable[[ScanScore, int], None] | None = None,
+) -> Evaluation:
+    """Segment scans whose masks are known, and score the results.
 
     Parameters
     ----------
-    pair : Case
-        The scan and its mask.
-    model : Model
-        What segments it.
-    device : str
-        "auto", "cpu", "cuda" or "mps".
+    data : str, Path or sequence of Case
+        A folder with scans and masks, or pairs found before, ``plan.held_out`` say.
+    model : str, Path or Model, optional
+        As for :func:`napari_tumor_unet.segment`.
+    split : str or Path, optional
+        A split by patient; with it only the patients of ``part`` are taken, else all.
+    part : str, optional
+        "val", the default, "test" or another name that the split gives.
+    fold : int, optional
+        The fold of the split that is the part "val".
     flair_alone : bool
-        Give the model no other sequence.
+        Give the model FLAIR alone.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    pictures : str or Path, optional
+        Folder for pictures of the best, the median, the worst and the missed scans.
+    on_score : callable, optional
+        Called with the score of each scan and the number of all.
+
+    Returns
+    -------
+    Evaluation
+        With a score for each scan that could be read, and their summary.
 
     Raises
     ------
-    ScanError
-        If the pair cannot be read.
+    ScanError, ModelError, DeviceError
+        Each with one sentence that says what is wrong.
+    OSError
+        If the pictures cannot be written.
     """
-    scan, reference = pair.read()
-    if flair_alone:
-        scan = dataclasses.replace(scan, sequences={"flair": scan.sequences["flair"]})
-    prediction = drain(run(scan, model, device=device)).mask > 0
-    area = (reference if reference.any() else prediction).sum(axis=(1, 2))
-    z = int(area.argmax())
-    view = View(z, scan.slice("flair", z), prediction[z], reference[z])
-    return score_scan(pair.name, prediction, reference, view)
-
-
-def score_scan(
-    name: str, prediction: NDArray[np.bool_], reference: NDArray[np.bool_], view: View
-) -> ScanScore:
-    """Compare two masks (Z, Y, X)."""
-    slices = tuple(overlap(p, r) for p, r in zip(prediction, reference, strict=True))
-    at_128 = overlap(prediction[:, ::2, ::2], reference[:, ::2, ::2])
-    return ScanScore(name, sum(slices, Counts()), at_128, slices, view)
-
-
-def summarise(scores: Sequence[ScanScore]) -> Summary:
-    """Sum up one or more scans."""
-    slices = [s for score in scores for s in score.slices]
-    tumour = [s for s in slices if s.reference]
-    free = [s for s in slices if not s.reference]
-    by_dice = sorted(scores, key=lambda score: score.volume.dice)
-    return Summary(
-        scans=len(scores),
-        scans_without_tumour=sum(not score.volume.reference for score in scores),
-        dice=statistics([score.volume.dice for score in scores]),
-        iou=statistics([score.volume.iou for score in scores]),
-        worst=tuple((score.name, score.volume.dice) for score in by_dice[:3]),
-        missed=tuple(s.name for s in by_dice if s.volume.reference and not s.volume.true_positive),
-        pooled=sum((score.volume for score in scores), Counts()),
-        pooled_at_128=sum((score.at_128 for score in scores), Counts()),
-        slice_dice=_mean([s.dice for s in slices]),
-        tumour_slice_dice=_mean([s.dice for s in tumour]),
-        tumour_slices=len(tumour),
-        tumour_free_slices=len(free),
-        false_positive_slices=sum(bool(s.predicted) for s in free),
-    )
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")
-
-
-def _nan_to_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _nan_to_none(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_nan_to_none(v) for v in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
+    if split is None and (part is not None or fold is not None):
+        raise ScanError("A part or a fold needs a split: a CSV file with the columns patient and split.")
+    dataset = find_pairs(Path(data)) if isinstance(data, str | Path) else Dataset(tuple(data))
+    if split is not None:
+        dataset = dataset.part(read_split(Path(split), fold), part or "val")
+    loaded = model if isinstance(model, Model) else load_model(model)
+    chosen = choose_device(device)
+    folder = Path(pictures).expanduser() if pictures is not None else None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    scores, left_out = [], dict(dataset.left_out)
+    for pair in dataset.pairs:
+        try:
+            with enough_memory(chosen):
+                scores.append(score_case(pair, *pair.read(), loaded, device=chosen, flair_alone=flair_alone))
+        except ScanError as error:  # one bad scan does not stop the others
+            left_out[pair.name] = str(error)
+            continue
+        if on_score is not None:
+            on_score(scores[-1], len(dataset.pairs))
+    if not scores:
+        raise ScanError("No scan could be evaluated: none is in that part of the split, or can be read.")
+    if folder is not None:
+        draw_examples(scores, folder)
+    return Evaluation(tuple(scores), summarise(scores), left_out)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from napari_tumor_unet.evaluation.evaluate import ScanScore
+from napari_tumor_unet.evaluation.scan_score import ScanScore
 
 # Distinct also for those who see no red and green (Okabe and Ito, 2008).
 _PREDICTION, _REFERENCE = "#E69F00", "#56B4E9"

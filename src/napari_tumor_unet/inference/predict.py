@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Generator
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 import torch
+from torch import nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 from napari_tumor_unet.inference.input_check import warnings_of
 from napari_tumor_unet.inference.regions import drop_faint_regions, threshold_mask
 from napari_tumor_unet.inference.result import Provenance, Segmentation, Slices, Warned, blank, find, update
 from napari_tumor_unet.model.device import autocast, choose_device, enough_memory, precision
-from napari_tumor_unet.model.model_file import Model, for_inference
+from napari_tumor_unet.model.model_file import Model, channels_last
 from napari_tumor_unet.model.preprocessing import FittedPreprocessing, fit_preprocessing
+from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
 _SEEN = 0.01  # probability under which nothing in a slice may be tumour
@@ -112,9 +116,7 @@ def run(
     )
 
 
-def predict(
-    network: torch.nn.Module, inputs: torch.Tensor, device: str, *, tta_flip: bool = True
-) -> torch.Tensor:
+def predict(network: nn.Module, inputs: torch.Tensor, device: str, *, tta_flip: bool = True) -> torch.Tensor:
     """Predict a probability (N, size, size) for inputs (N, C, size, size), averaged with the mirrored head's.
 
     Mirrored are only slices in which something was seen: in the others the mean stays far from a tumour's.
@@ -134,3 +136,14 @@ def predict(
             raise
     halves = inputs.tensor_split(2)
     return torch.cat([predict(network, half, device, tta_flip=tta_flip) for half in halves])
+
+
+def for_inference(network: UNet) -> UNet:
+    """Copy a network, with batch normalisations folded into the convolutions, in the layout CPUs like."""
+    network = copy.deepcopy(network).eval()
+    for block in (*network.encoder, network.bottleneck, *network.decoder):
+        for i, layer in enumerate(block):
+            if isinstance(layer, nn.BatchNorm2d):
+                block[i - 1] = fuse_conv_bn_eval(block[i - 1], layer)
+                block[i] = nn.Identity()
+    return channels_last(network)

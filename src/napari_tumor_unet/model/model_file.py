@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,6 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
-from torch.nn.utils import fuse_conv_bn_eval
 
 from napari_tumor_unet._common import atomic_write
 from napari_tumor_unet.model.card import Card, ModelError, ModelHeader, file_hash, read_header
@@ -65,17 +62,6 @@ def save_model(model: Model, path: Path) -> Model:
     with atomic_write(path) as partial:
         save_file({name: weight.contiguous() for name, weight in weights.items()}, partial, texts)
     return dataclasses.replace(model, hash=file_hash(path))
-
-
-def for_inference(network: UNet) -> UNet:
-    """Copy a network, with batch normalisations folded into the convolutions, in the layout CPUs like."""
-    network = copy.deepcopy(network).eval()
-    for block in (*network.encoder, network.bottleneck, *network.decoder):
-        for i, layer in enumerate(block):
-            if isinstance(layer, nn.BatchNorm2d):
-                block[i - 1] = fuse_conv_bn_eval(block[i - 1], layer)
-                block[i] = nn.Identity()
-    return channels_last(network)
 
 
 def channels_last(network: UNet) -> UNet:

@@ -103,7 +103,7 @@ def write_metrics(folder: Path, history: list[Epoch]) -> None:
         _write(folder / METRICS, table.getvalue().encode())
 
 
-def load_checkpoint(folder: Path, identities: tuple[str, ...], states: dict[str, Any]) -> list[Epoch]:
+def load_checkpoint(folder: Path, identities: Iterable[str], states: dict[str, Any]) -> list[Epoch]:
     """Restore a checkpoint of one of the identities into ``states``, and return its epochs, none without one.
 
     Raises
@@ -117,10 +117,10 @@ def load_checkpoint(folder: Path, identities: tuple[str, ...], states: dict[str,
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         history = [Epoch(**row) for row in content["history"]]
-        same = content["identity"] in identities
+        identity = content["identity"]
     except Exception as error:  # torch and pickle raise many kinds for damaged files
         raise CheckpointError(f"{path.name} in {folder.name} is damaged; delete it to start anew.") from error
-    if not same:
+    if identity not in identities:  # the later ones may take long
         raise CheckpointError(
             f"{folder.name} holds a training with another recipe or other data; choose another name."
         )

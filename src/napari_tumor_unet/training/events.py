@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from napari_tumor_unet._common import TumourUnetError
+
 METRICS = "metrics.csv"
 """In the folder of a training."""
 
 Command = Literal["pause", "go on", "stop"]
 """Commands to a training, obeyed after a step: wait, go on, or end early."""
+
+
+class TrainingError(TumourUnetError, RuntimeError):
+    """A training that cannot start or go on; the message is one sentence that says why."""
 
 
 class AcceptsCommand:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model.device import autocast
 from napari_tumor_unet.model.model_file import channels_last
@@ -28,17 +27,14 @@ from napari_tumor_unet.training.checkpoint import (
     make_folder,
     save_checkpoint,
 )
-from napari_tumor_unet.training.events import Command, Epoch, Reading, Step, Waiting
+from napari_tumor_unet.training.events import Command, Epoch, Reading, Scored, Step, TrainingError, Waiting
 from napari_tumor_unet.training.optimisation import TrainStep, relative_rate
+from napari_tumor_unet.training.reading import Look, check_patients, earlier_fingerprints, read_cases
 from napari_tumor_unet.training.recipe import Recipe
-from napari_tumor_unet.training.sampling import PreprocessedCase, Sampler, preprocess_case, without_skull
+from napari_tumor_unet.training.sampling import PreprocessedCase, Sampler
 
 _BATCH = 8  # slices, where nothing is learned
 T = TypeVar("T")
-
-
-class TrainingError(TumourUnetError, RuntimeError):
-    """A training that cannot start or go on; the message is one sentence that says why."""
 
 
 def train(
@@ -49,7 +45,8 @@ def train(
     *,
     device: str = "cpu",
     start: UNet | None = None,
-) -> Generator[Reading | Step | Epoch | Waiting, Command | None, tuple[UNet, list[Epoch]]]:
+    look: Look | None = None,
+) -> Generator[Reading | Scored | Step | Epoch | Waiting, Command | None, tuple[UNet, list[Epoch]]]:
     """Train, or go on from the folder's checkpoint.
 
     Parameters
@@ -65,6 +62,8 @@ def train(
     start : UNet, optional
         A network to go on from, as in fine-tuning; by default a new one. The statistics of its batch
         normalisations stay: a few scans are too few to measure them.
+    look : callable, optional
+        Called with each case as it is read, which is once; its events are passed on.
 
     Yields
     ------
@@ -92,11 +91,14 @@ def train(
     ScanError
         If a file cannot be used.
     """
-    if not cases:
-        raise TrainingError("There is no scan to learn from.")
-    if both := {a.patient for a in cases for b in held_out if _shares(a, b)}:
-        raise TrainingError(f"Patients on both sides of the split: {', '.join(sorted(both))}.")
-    identities = _identities(cases, held_out, recipe, start)
+    check_patients(cases, held_out)
+    read = yield from read_cases(cases, held_out, recipe, look)
+    try:
+        sampler = Sampler(read.learned, read.stripped, recipe)
+    except ValueError as error:
+        raise TrainingError(str(error)) from error
+    weights = () if start is None else [*start.state_dict().values()]
+    identity = identity_of(recipe, read.fingerprints, weights)
     schedule = recipe.schedule
     torch.manual_seed(schedule.seed)
     net = channels_last(UNet(recipe.network) if start is None else copy.deepcopy(start)).to(device)
@@ -105,10 +107,14 @@ def train(
     average = AveragedModel(net, multi_avg_fn=decay, use_buffers=True)
     best = _Best()
     states = {"net": net, "average": average, "optimiser": train_step.optimiser, "scaler": train_step.scaler}
-    history = load_checkpoint(folder, identities, states | {"best": best})
+
+    def identities() -> Iterator[str]:
+        yield identity
+        yield earlier_identity_of(recipe, earlier_fingerprints((cases, held_out)), weights)
+
+    history = load_checkpoint(folder, identities(), states | {"best": best})
     if len(history) < schedule.epochs:
         make_folder(folder)
-        sampler, watched = yield from _read(cases, held_out, recipe)
     for epoch in range(len(history) + 1, schedule.epochs + 1):
         began = time.monotonic()
         # All chance of an epoch comes from its number, so that a resumed run repeats it exactly.
@@ -135,7 +141,8 @@ def train(
             raise TrainingError(
                 f"The weights are no longer numbers in epoch {epoch}; lower the learning rate."
             )
-        dice = [_dice(average.module, scan, recipe.preprocessing.context_slices, device) for scan in watched]
+        context = recipe.preprocessing.context_slices
+        dice = [_dice(average.module, case, context, device) for case in read.held_out]
         history.append(
             Epoch(
                 epoch,
@@ -147,7 +154,7 @@ def train(
             )
         )
         best.look(history[-1].held_out_dice, average.module)
-        save_checkpoint(folder, identities[0], states | {"best": best}, history)
+        save_checkpoint(folder, identity, states | {"best": best}, history)
         yield history[-1]
     net.load_state_dict(average.module.state_dict())
     return net.cpu().eval(), history
@@ -176,26 +183,6 @@ class _Best:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.dice, self.weights = state["dice"], state["weights"]
-
-
-def _read(
-    cases: Sequence[Case], held_out: Sequence[Case], recipe: Recipe
-) -> Generator[Reading, Command | None, tuple[Sampler, list[PreprocessedCase]]]:
-    whole: list[PreprocessedCase] = []
-    stripped: list[PreprocessedCase] = []
-    watched: list[PreprocessedCase] = []
-    for i, case in enumerate((*cases, *held_out)):
-        scan, mask = case.read()
-        learned = i < len(cases)
-        prepared = replace(preprocess_case(scan, mask, recipe.preprocessing), slices=case.slices)
-        (whole if learned else watched).append(prepared)
-        if learned and recipe.augmentation.skull_stripped:
-            stripped.append(preprocess_case(without_skull(scan, mask), mask, recipe.preprocessing))
-        yield Reading(i + 1, len(cases) + len(held_out))
-    try:
-        return Sampler(whole, stripped, recipe), watched
-    except ValueError as error:
-        raise TrainingError(str(error)) from error
 
 
 def _train_mode(net: UNet, *, keep_statistics: bool) -> None:
@@ -227,23 +214,3 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
         while (item := following.result()) is not None:
             following = thread.submit(next, items, None)
             yield item
-
-
-def _shares(a: Case, b: Case) -> bool:
-    """Whether two cases are of one patient, but for different slices of one scan."""
-    apart = a.slices is not None and b.slices is not None and not set(a.slices) & set(b.slices)
-    return a.patient == b.patient and not (a.name == b.name and apart)
-
-
-def _identities(
-    cases: Sequence[Case], held_out: Sequence[Case], recipe: Recipe, start: UNet | None
-) -> tuple[str, str]:
-    """Return the identities of a checkpoint that can be resumed; refuse a scan that is on both sides."""
-    sides = [[(case, *case.fingerprint()) for case in side] for side in (cases, held_out)]
-    for case, scan, _ in sides[0]:
-        for other, twin, _ in sides[1]:
-            if scan == twin and case.name != other.name:
-                raise TrainingError(f"{other.name} and {case.name} are one scan on both sides of the split.")
-    files = [[(case.name, case.slices, scan, mask) for case, scan, mask in side] for side in sides]
-    weights = () if start is None else [*start.state_dict().values()]
-    return identity_of(recipe, files, weights), earlier_identity_of(recipe, files, weights)

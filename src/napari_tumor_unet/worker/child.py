@@ -29,7 +29,7 @@ class CancelledError(Exception):
 
 
 def serve_jobs(connection: Any) -> None:
-    """The child: run the tasks that come, until the parent is gone."""
+    """Run the tasks that come, in the child, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the parent
     try:
         while True:
@@ -71,7 +71,7 @@ def _run_task(connection: Any, task: Task, args: tuple[Any, ...], asks: bool) ->
 
 
 def _listen(connection: Any, words: deque[Any], event: Any) -> Any:
-    """The next word that the task is told, if any has come and it listens."""
+    """Return the next command to the task, if one has come and the task takes it."""
     while connection.poll() or (isinstance(event, Waiting) and not words):
         words.append(_receive(connection)[1])
     return words.popleft() if words and isinstance(event, AcceptsCommand) else None

@@ -33,18 +33,18 @@ class ScanHandle:
 
 
 def handle_of(scan: Scan) -> ScanHandle:
-    """What the other process needs to know before it asks for slices."""
+    """Describe a scan to the other process, before it asks for slices."""
     dtypes = {sequence: np.dtype(array.dtype).str for sequence, array in scan.sequences.items()}
     return ScanHandle(scan.name, scan.spacing, scan.in_mm, scan.shape, dtypes, scan.geometry, scan.modality)
 
 
 def planes_of(scan: Scan, indices: range) -> Planes:
-    """Some slices of each sequence: the answer to the other process."""
+    """Return some slices of each sequence, as the answer to the other process."""
     return {s: [np.asarray(array[z]) for z in indices] for s, array in scan.sequences.items()}
 
 
 def remote_scan(handle: ScanHandle, ask: Callable[[range], Planes]) -> Scan:
-    """The scan, in the other process.
+    """Make a scan in the other process, from slices that it asks for.
 
     Parameters
     ----------

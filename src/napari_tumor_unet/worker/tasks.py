@@ -1,4 +1,4 @@
-"""What a child process is asked to do. napari's own process imports only the names: torch stays out of it."""
+"""Tasks of the child process. napari's own process imports only their names, so torch stays out of it."""
 
 from __future__ import annotations
 
@@ -6,42 +6,23 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_tumor_unet.evaluation.overlap import Counts
-from napari_tumor_unet.io.datasets.snapshot import write_snapshot
+from napari_tumor_unet.io.datasets.snapshot import snapshot_in, write_snapshot
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.training.events import Epoch, Estimate
-from napari_tumor_unet.training.finetuning.run_store import (
-    PARENT,
-    TUNED,
-    FineTuning,
-    RunPlan,
-    read_plan,
-    write_plan,
-)
-from napari_tumor_unet.training.finetuning.verdict import Advice, Change
+from napari_tumor_unet.training.events import Estimate
+from napari_tumor_unet.training.finetuning.run_store import PARENT, TUNED, FineTuning, finish_plan, read_plan
+from napari_tumor_unet.training.finetuning.verdict import FineTuned
 from napari_tumor_unet.worker.remote_scan import Planes, ScanHandle, remote_scan
 
 _models: dict[str, Any] = {}
 _fits: dict[tuple[Any, ...], Any] = {}
 _MOST_FITTED = 16
 _AT_ONCE = 2**20  # voxels of an answer
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a fine-tuning gave: scores before and after, how it went, what to do, and where it is."""
-
-    changes: tuple[Change, ...]
-    history: tuple[Epoch, ...]
-    advice: Advice
-    folder: Path
-    pictures: tuple[Path, ...]
 
 
 def warm_up(model: Path) -> Generator[Any, None, None]:
@@ -89,7 +70,7 @@ def segment(
 def segment_folder(
     folder: Path, out: Path, model: Path, device: str, overwrite: bool
 ) -> Generator[Any, None, None]:
-    """The scans of a folder to masks in another: :func:`napari_tumor_unet.inference.batch.segment_files`."""
+    """Segment the scans of a folder: :func:`napari_tumor_unet.inference.batch.segment_files`."""
     from napari_tumor_unet.inference.batch import segment_files
     from napari_tumor_unet.io.find import find_scan_files
 
@@ -135,32 +116,29 @@ def score(
 def estimate(model: str, settings: FineTuning, slices: int, device: str) -> Generator[Any, None, Estimate]:
     """:func:`napari_tumor_unet.training.finetuning.finetune.estimate`."""
     from napari_tumor_unet.model.device import choose_device, enough_memory
+    from napari_tumor_unet.model.registry import find_model
     from napari_tumor_unet.training.finetuning.finetune import estimate
 
     yield from ()
     chosen = choose_device(device)
     with enough_memory(chosen):
-        return estimate(_model(model), settings, slices, chosen)
+        return estimate(_model(find_model(model)), settings, slices, chosen)
 
 
 def fine_tune(
-    ask: Callable[[tuple[int, range | None]], Any],
-    folder: Path,
-    plan: RunPlan,
-    handles: tuple[ScanHandle, ...],
-    device: str,
-) -> Generator[Any, Any, Report]:
-    """Copy the scans that the parent holds into a run's folder, and fine-tune.
+    ask: Callable[[tuple[int, range | None]], Any], folder: Path, handles: tuple[ScanHandle, ...], device: str
+) -> Generator[Any, Any, FineTuned]:
+    """Copy the scans that the parent holds into a run's folder, where a draft of the plan is, and fine-tune.
 
     The parent is asked for planes of a scan, by its number, or for its mask, without a range.
     """
     for i, handle in enumerate(handles):
-        write_snapshot(folder / f"{i}.npz", remote_scan(handle, _asking_for(ask, i)), ask((i, None)))
-    write_plan(folder, plan)
+        write_snapshot(snapshot_in(folder, i), remote_scan(handle, _asking_for(ask, i)), ask((i, None)))
+    finish_plan(folder)
     return (yield from resume_fine_tuning(folder, device))
 
 
-def resume_fine_tuning(folder: Path, device: str) -> Generator[Any, Any, Report]:
+def resume_fine_tuning(folder: Path, device: str) -> Generator[Any, Any, FineTuned]:
     """Fine-tune by the plan in a run's folder, from its checkpoint on if there is one.
 
     Yields
@@ -170,12 +148,11 @@ def resume_fine_tuning(folder: Path, device: str) -> Generator[Any, Any, Report]
 
     Returns
     -------
-    Report
+    FineTuned
         The new model is in the folder.
     """
-    from napari_tumor_unet.evaluation.plots import draw_change
     from napari_tumor_unet.model.device import choose_device, enough_memory
-    from napari_tumor_unet.model.model_file import load_model, save_model
+    from napari_tumor_unet.model.model_file import load_model
     from napari_tumor_unet.training.finetuning.finetune import fine_tune
 
     chosen = choose_device(device)
@@ -183,14 +160,11 @@ def resume_fine_tuning(folder: Path, device: str) -> Generator[Any, Any, Report]
         plan = read_plan(folder)
         parent = load_model(folder / PARENT)
         parent = dataclasses.replace(parent, card=dataclasses.replace(parent.card, name=plan.model))
-        steps = fine_tune(plan.cases, plan.held_out, parent, plan.settings, folder, device=chosen)
+        steps = fine_tune(
+            plan.cases, plan.held_out, parent, plan.settings, folder, out=folder / TUNED, device=chosen
+        )
         tuned = yield from steps
-        save_model(tuned.model, folder / TUNED)
-        pictures = []
-        for i, (before, after) in enumerate(tuned.views):
-            pictures.append(folder / f"change_{i + 1}.png")
-            draw_change(before, after, pictures[-1])
-    return Report(tuned.changes, tuned.history, tuned.advice, folder, tuple(pictures))
+    return dataclasses.replace(tuned, in_memory=None)  # the window has no torch
 
 
 def _asking_for(ask: Callable[[tuple[int, range]], Planes], scan: int) -> Callable[[range], Planes]:
@@ -198,7 +172,7 @@ def _asking_for(ask: Callable[[tuple[int, range]], Planes], scan: int) -> Callab
 
 
 def _model(path: str | Path) -> Any:
-    """A model, from memory while its file is the same."""
+    """Return a model, from memory while its file is the same."""
     from napari_tumor_unet.model.card import file_hash
     from napari_tumor_unet.model.model_file import load_model
 

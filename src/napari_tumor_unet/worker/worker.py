@@ -137,7 +137,7 @@ class Worker:
 
     @contextmanager
     def _turn(self, job: Job) -> Iterator[None]:
-        """The child's attention, when the job before has ended."""
+        """Wait until the job before has ended, and reserve the child."""
         while not self._lock.acquire(timeout=_POLL):
             if job._cancelled.is_set():
                 raise CancelledError
@@ -180,7 +180,7 @@ class Worker:
             ) from error
 
     def _answers(self, connection: Any, job: Job) -> Iterator[tuple[str, Any]]:
-        """What the child says, as long as the job is not cancelled."""
+        """Yield what the child sends, as long as the job is not cancelled."""
         asked = 0.0
         while True:
             if job._cancelled.is_set():
@@ -200,7 +200,7 @@ class Worker:
                     raise CancelledError
 
     def _child(self) -> Any:
-        """The connection to a living child."""
+        """Return the connection to a living child."""
         with self._start_lock:
             if self.pid is None:
                 ours, theirs = _CONTEXT.Pipe(duplex=True)
@@ -228,7 +228,7 @@ def _ignore(*_: Any) -> None:
 
 
 def _attempt(answer: Callable[[Any], Any], question: Any) -> tuple[str, Any]:
-    """What the child asked for, or why there is no answer."""
+    """Answer what the child asks, or say why there is no answer."""
     try:
         return "answer", answer(question)
     except Exception as error:

@@ -176,16 +176,6 @@ def test_a_second_mask_is_left_out(tmp_path: Path) -> None:
     assert find_pairs(tmp_path).left_out == {"a_seg.tif": "a_mask.tif is taken"}
 
 
-def test_a_fingerprint_is_of_the_content(tmp_path: Path) -> None:
-    write_pair(tmp_path, "a")
-    write_pair(tmp_path, "b")
-    one, other = (pair.fingerprint() for pair in find_pairs(tmp_path).pairs)
-    assert one == other
-    write_pair(tmp_path, "b", LABELS[::-1])
-    changed = find_pairs(tmp_path).pairs[1].fingerprint()
-    assert (changed[0] == one[0], changed[1] == one[1]) == (True, False)
-
-
 def test_a_damaged_dataset_json_is_refused(tmp_path: Path, refused: Refused) -> None:
     write_nnunet(tmp_path, None, {"x": 1})
     (tmp_path / "dataset.json").write_text("[")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_tumor_unet.io.datasets.pairs import Pair
+from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.split import hold_out, read_split
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Refused
@@ -49,7 +49,7 @@ def test_a_split_that_is_not_there_is_refused(tmp_path: Path, refused: Refused) 
 @given(n=st.integers(1, 40), scans=st.integers(1, 3), share=st.floats(0.05, 0.5))
 def test_patients_are_held_out_whole(n: int, scans: int, share: float) -> None:
     pairs = [
-        Pair(f"TCGA_AA_{i:04}_{k}", f"TCGA_AA_{i:04}", Path(), Path()) for i in range(n) for k in range(scans)
+        Case(f"TCGA_AA_{i:04}_{k}", f"TCGA_AA_{i:04}", Path(), Path()) for i in range(n) for k in range(scans)
     ]
     parts = hold_out(pairs, share)
     held_out = [patient for patient, part in parts.items() if part == "val"]

@@ -14,12 +14,12 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog
 
+from napari_tumor_unet.io.datasets.fingerprint import fingerprint
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.plugin.finetune.cases_section import CasesSection
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.finetuning.cases import content_hash
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, made_by, press
 
@@ -86,14 +86,14 @@ def test_the_active_mask_is_added_with_its_scan(
     _, first = add_scan(viewer, "a")
     add_scan(viewer, "b")
     with pytest.raises(ScanError, match="add a scan"):
-        section.lessons()
+        section.collect()
     viewer.layers.selection.active = first
     press(section.add_pair, qtbot)
     press(section.add_pair, qtbot)
     assert shown(section, qtbot) == [("a", "a tumour", False, "4 slices of 6 with labels.")]
     assert section.summary.value.startswith("No held-out score: one scan only")
-    (lesson,) = section.lessons()
-    assert (lesson.name, lesson.patient, lesson.slices, lesson.held_out) == ("a", "a", None, False)
+    ((lesson, held_out),) = section.collect()
+    assert (lesson.name, lesson.patient, lesson.slices, held_out) == ("a", "a", None, False)
     assert lesson.scan.in_mm
     np.testing.assert_array_equal(lesson.mask, first.data > 0)
 
@@ -139,7 +139,7 @@ def test_masks_that_cannot_be_used_or_teach_nothing_are_pointed_out(
     section.scan_layer.value = image
     press(section.add_pair, qtbot)
     scan = scan_of(used_image, viewer.layers).scan
-    section.cases.check_for("x", {content_hash(scan, used.data)})
+    section.cases.check_for("x", {fingerprint(scan, used.data).case})
     said = {mask: text for _, mask, _, text in shown(section, qtbot)}
     words = ("this model", "another model", "empty", "learned from it already", "(3, 40, 36)", "elsewhere")
     for word, (mask, text) in zip(words, said.items(), strict=True):
@@ -149,7 +149,7 @@ def test_masks_that_cannot_be_used_or_teach_nothing_are_pointed_out(
     select(section, 3, qtbot)
     assert section.message.value.startswith("used before: This model has learned")
     with pytest.raises(ScanError, match="shape"):
-        section.lessons()
+        section.collect()
     used_image.data = used_image.data + 1
     qtbot.waitUntil(lambda: "with labels" in shown(section, qtbot)[3][-1], timeout=PATIENCE)
     section.cases.check_for("z", ())
@@ -171,11 +171,11 @@ def test_only_slices_that_were_edited_or_checked_teach(
     edited.paint((5, 3, 3), 1)
     edited.metadata[KEY].checked = {2}
     qtbot.waitUntil(lambda: "2 slices of 6 edited or checked" in shown(section, qtbot)[0][-1])
-    lessons = {lesson.name: lesson for lesson in section.lessons()}
+    lessons = {lesson.name: lesson for lesson, _ in section.collect()}
     assert lessons.keys() == {"a", "c"}
     assert lessons["a"].slices == (2, 5)
     assert lessons["c"].slices == (1, 2, 3, 4)
-    assert [lesson.held_out for lesson in lessons.values()].count(True) == 1
+    assert [held_out for _, held_out in section.collect()].count(True) == 1
     assert section.summary.value == "1 scan to learn from, 1 held out. 1 left out."
     edited.undo()
     edited.metadata[KEY].checked = set()
@@ -189,7 +189,7 @@ def test_what_is_painted_later_is_not_in_the_lessons(
 ) -> None:
     _, labels = add_scan(viewer, "a")
     press(section.add_pair, qtbot)
-    (lesson,) = section.lessons()
+    ((lesson, _),) = section.collect()
     before = lesson.mask.copy()
     labels.data[:] = 1
     np.testing.assert_array_equal(lesson.mask, before)
@@ -204,7 +204,7 @@ def test_rows_go_with_their_layers_and_take_their_new_names(
     press(section.add_all, qtbot)
     image.name = "TCGA_CS_4941_19960909"
     assert [row[0] for row in shown(section, qtbot)] == ["TCGA_CS_4941_19960909", "b", "c"]
-    assert section.lessons()[0].patient == "TCGA_CS_4941"
+    assert section.collect()[0][0].patient == "TCGA_CS_4941"
     viewer.layers.remove(labels)
     assert [row[0] for row in shown(section, qtbot)] == ["TCGA_CS_4941_19960909", "b"]
     assert not section.remove_cases.enabled
@@ -229,12 +229,12 @@ def test_the_user_chooses_what_is_held_out_and_a_patient_stays_on_one_side(
     hold_out(section, 2, qtbot)
     found = [row[2] for row in shown(section, qtbot)]
     assert found == [not out for out in usual]
-    assert [lesson.held_out for lesson in section.lessons()] == found
+    assert [held_out for _, held_out in section.collect()] == found
     for n in (0, 2):
         if not found[n]:
             hold_out(section, n, qtbot)
     with pytest.raises(ScanError, match="all scans are held out"):
-        section.lessons()
+        section.collect()
 
 
 @pytest.fixture
@@ -256,13 +256,12 @@ def test_a_folder_of_pairs_is_checked_and_held_out_like_layers(
     assert "damaged" in rows[2][-1]
     assert section.summary.value == "1 scan to learn from, 1 held out. 1 left out."
     pairs = find_pairs(folder).pairs[:2]
-    assert section.files() == [(pair, row[2]) for pair, row in zip(pairs, rows, strict=False)]
-    assert section.lessons() == []
+    assert section.collect() == [(pair, row[2]) for pair, row in zip(pairs, rows, strict=False)]
     press(section.add_folder, qtbot)
     add_scan(viewer, "d")
     press(section.add_pair, qtbot)
     assert len(shown(section, qtbot)) == 4
-    section.cases.check_for("x", {content_hash(*pairs[0].read())})
+    section.cases.check_for("x", {fingerprint(*pairs[0].read()).case})
     assert "learned from it already" in shown(section, qtbot)[0][-1]
 
 
@@ -273,9 +272,9 @@ def test_a_layer_has_the_hash_of_its_file(
     viewer.open(pair.scan, plugin="napari-tumor-unet")
     viewer.open(pair.mask, plugin="napari-tumor-unet")
     press(section.add_all, qtbot)
-    (lesson,) = section.lessons()
+    ((lesson, _),) = section.collect()
     assert set(lesson.scan.sequences) == {"pre", "flair", "post"}
-    assert content_hash(lesson.scan, lesson.mask) == content_hash(*pair.read())
+    assert fingerprint(lesson.scan, lesson.mask) == fingerprint(*pair.read())
 
 
 def test_a_mask_that_cannot_be_read_is_one_sentence_without_names_in_the_log(
@@ -286,7 +285,7 @@ def test_a_mask_that_cannot_be_read_is_one_sentence_without_names_in_the_log(
     press(section.add_all, qtbot)
     assert "could not be read" in shown(section, qtbot)[0][-1]
     with pytest.raises(ScanError, match="could not be read"):
-        section.lessons()
+        section.collect()
     assert "secret" not in (tmp_path / "errors.log").read_text()
     assert section.summary.value == "Nothing to learn from: add scans with their masks. 1 left out."
 

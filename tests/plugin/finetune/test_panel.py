@@ -18,7 +18,7 @@ import napari
 import numpy as np
 import pytest
 from napari.layers import Labels
-from qtpy.QtWidgets import QMessageBox
+from qtpy.QtWidgets import QApplication, QMessageBox
 from safetensors.numpy import load_file
 
 from napari_tumor_unet.model import registry
@@ -26,8 +26,13 @@ from napari_tumor_unet.model.card import file_hash, read_card
 from napari_tumor_unet.plugin.finetune.panel import FineTunePanel
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
-from napari_tumor_unet.training.finetuning.run_store import FineTuning, interrupted, runs_folder
-from tests.conftest import make_phantom
+from napari_tumor_unet.training.finetuning.run_store import (
+    FOLDER_VARIABLE,
+    FineTuning,
+    interrupted,
+    runs_folder,
+)
+from tests.conftest import make_phantom, write_heads
 from tests.plugin.conftest import PATIENCE, made_by, press
 
 Answer = Callable[[QMessageBox.StandardButton], list[str]]
@@ -101,6 +106,16 @@ def begin(panel: FineTunePanel, qtbot: Any, kind: type = Epoch) -> None:
         press(panel.start, qtbot)
 
 
+def keep(panel: FineTunePanel, qtbot: Any) -> None:
+    """Keep the new model, by the name that the panel shows."""
+    with qtbot.waitSignal(panel.controller.decided, timeout=PATIENCE):
+        press(panel.report.keep, qtbot)
+
+
+def window_titles() -> list[str]:
+    return [window.windowTitle() for window in QApplication.topLevelWidgets()]
+
+
 def no_run_is_left(qtbot: Any) -> None:
     qtbot.waitUntil(lambda: not runs_folder().exists() or not list(runs_folder().iterdir()), timeout=PATIENCE)
 
@@ -121,18 +136,19 @@ def test_a_run_shows_before_and_after_and_its_model_is_kept_by_name(
     answer(QMessageBox.StandardButton.Yes)
     segment_panel = scans.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
     assert run(panel, qtbot)
-    held_out = next(lesson.name for lesson in panel.cases.lessons() if lesson.held_out)
+    held_out = next(case.name for case, held_out in panel.cases.collect() if held_out)
     assert rows(panel) == [held_out, "sample_brain (bundled sample)"]
     assert panel.report.advice.value.startswith("Recommended: ")
-    assert panel.curves.epochs == 2
+    assert panel.run.curves.epochs == 2
     assert not panel.start.enabled
     assert all(path.is_file() for path in panel.controller.report.pictures)
     press(panel.report.pictures, qtbot)
+    qtbot.waitUntil(lambda: "Before and after" in window_titles(), timeout=PATIENCE)
     assert panel.report.called.value == "tiny tuned"
     panel.report.called.value = "ours"
-    press(panel.report.keep, qtbot)
+    keep(panel, qtbot)
     assert list(registry.user_models()) == ["ours", "tiny"]
-    assert "ours" in segment_panel.model.choices
+    qtbot.waitUntil(lambda: "ours" in segment_panel.model.choices, timeout=PATIENCE)
     card = read_card(registry.find_model("ours"))
     assert card.parent == file_hash(registry.find_model("tiny"))
     assert not panel.report.visible
@@ -160,7 +176,7 @@ def test_a_worse_model_is_kept_only_on_the_users_word(
     assert len(asked) == 1
     assert list(registry.user_models()) == ["tiny"]
     answer(QMessageBox.StandardButton.Yes)
-    press(panel.report.keep, qtbot)
+    keep(panel, qtbot)
     assert list(registry.user_models()) == ["tiny", "tiny tuned"]
 
 
@@ -174,8 +190,11 @@ def test_a_name_that_is_taken_is_refused_and_the_model_stays(
     assert run(panel, qtbot)
     panel.report.called.value = "Default"
     press(panel.report.keep, qtbot)
+    assert not panel.report.keep.enabled
+    qtbot.waitUntil(lambda: len(said) == 1, timeout=PATIENCE)
     assert "already" in said[0]
     assert panel.report.visible
+    assert panel.report.keep.enabled
 
 
 @pytest.mark.slow
@@ -183,12 +202,12 @@ def test_a_name_that_is_taken_is_refused_and_the_model_stays(
 def test_a_pause_waits_and_goes_on(panel: FineTunePanel, qtbot: Any, kind: type) -> None:
     panel.settings.epochs.value = 500
     begin(panel, qtbot, kind)
-    press(panel.pause, qtbot)
+    press(panel.run.pause, qtbot)
     qtbot.waitUntil(lambda: panel.message.value == "Paused.", timeout=PATIENCE)
-    assert panel.pause.text == "Go on"
+    assert panel.run.pause.text == "Go on"
     with qtbot.waitSignal(panel.controller.progressed, timeout=PATIENCE):
-        press(panel.pause, qtbot)
-    assert panel.pause.text == "Pause"
+        press(panel.run.pause, qtbot)
+    assert panel.run.pause.text == "Pause"
     with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE):
         panel.controller.cancel()
 
@@ -198,7 +217,7 @@ def test_stop_keeps_the_best_so_far_and_says_so(panel: FineTunePanel, qtbot: Any
     panel.settings.epochs.value = 500
     begin(panel, qtbot)
     with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
-        press(panel.stop, qtbot)
+        press(panel.run.stop, qtbot)
     assert ended.args == [True]
     assert 1 <= len(panel.controller.report.history) < 500
     assert "chosen by the same scans" in panel.report.advice.value
@@ -208,12 +227,12 @@ def test_cancel_forgets_after_a_question(panel: FineTunePanel, qtbot: Any, answe
     panel.settings.epochs.value = 500
     begin(panel, qtbot)
     asked = answer(QMessageBox.StandardButton.No)
-    press(panel.cancel, qtbot)
+    press(panel.run.cancel, qtbot)
     assert len(asked) == 1
     assert panel.controller.running
     answer(QMessageBox.StandardButton.Yes)
     with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
-        press(panel.cancel, qtbot)
+        press(panel.run.cancel, qtbot)
     assert ended.args == [False]
     assert "forgotten" in panel.message.value
     assert not panel.report.visible
@@ -226,14 +245,14 @@ def test_what_is_painted_meanwhile_teaches_nothing(
 ) -> None:
     answer(QMessageBox.StandardButton.Yes)
     assert run(panel, qtbot)
-    press(panel.report.keep, qtbot)
+    keep(panel, qtbot)
     panel.settings.epochs.value = 2
     begin(panel, qtbot, Step)
     for layer in (layer for layer in scans.layers if isinstance(layer, Labels)):
         layer.data_setitem((np.array([0, 1, 2]),) * 3, 1)
         layer.data[:] = 1
     qtbot.waitUntil(lambda: not panel.controller.running, timeout=PATIENCE)
-    press(panel.report.keep, qtbot)
+    keep(panel, qtbot)
     one, two = weights("tiny tuned"), weights("tiny tuned 2")
     assert all(np.array_equal(weight, two[name]) for name, weight in one.items())
 
@@ -254,7 +273,7 @@ def test_the_command_makes_the_same_model(
     qtbot.waitUntil(lambda: panel.cases.slices == 12, timeout=PATIENCE)
     assert run(panel, qtbot)
     changes = panel.controller.report.changes
-    press(panel.report.keep, qtbot)
+    keep(panel, qtbot)
     settings = FineTuning(epochs=2, batch_size=4, slices=8)
     result = fine_tune(model, data, out=tmp_path / "command.safetensors", settings=settings)
     one, two = weights("tiny tuned"), weights(result.path)
@@ -272,7 +291,7 @@ def test_a_killed_child_is_one_sentence_and_the_run_is_resumed_with_the_same_wei
     controller = panel.controller
     panel.settings.epochs.value = 6
     assert run(panel, qtbot)
-    press(panel.report.keep, qtbot)
+    keep(panel, qtbot)
     begin(panel, qtbot)
     with qtbot.waitSignal(controller.ended, timeout=PATIENCE) as ended:
         os.kill(controller.child_pid, signal.SIGKILL)
@@ -284,44 +303,58 @@ def test_a_killed_child_is_one_sentence_and_the_run_is_resumed_with_the_same_wei
     with qtbot.waitSignal(controller.ended, timeout=PATIENCE) as ended:
         press(panel.interrupted.resume, qtbot)
     assert ended.args == [True]
-    assert panel.curves.epochs == 6
-    press(panel.report.keep, qtbot)
+    assert panel.run.curves.epochs == 6
+    keep(panel, qtbot)
     one, two = weights("tiny tuned"), weights("tiny tuned 2")
     assert all(np.array_equal(weight, two[name]) for name, weight in one.items())
     no_run_is_left(qtbot)
 
 
 KILLED = """
-import dataclasses, os, shutil, signal, sys
+import os, shutil, signal, sys
 from pathlib import Path
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.training.events import Epoch
-from napari_tumor_unet.training.finetuning.run_store import PARENT, FineTuning, RunPlan, lock_of, new_run
+from napari_tumor_unet.training.finetuning.run_store import (
+    PARENT, FineTuning, RunPlan, draft_plan, lock_of, new_run
+)
 pairs = find_pairs(Path(sys.argv[1])).pairs
 folder = new_run()
 lock_of(folder).acquire()
 shutil.copy(sys.argv[2], folder / PARENT)
 plan = RunPlan("tiny", FineTuning(epochs=3, batch_size=4, slices=8), pairs[:2], pairs[2:])
-for event in tasks.fine_tune(None, folder, plan, (), "cpu"):
+draft_plan(folder, plan)
+for event in tasks.fine_tune(None, folder, (), "cpu"):
     if isinstance(event, Epoch):
         os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.fixture(scope="session")
+def killed_run(tiny_model_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run whose napari was killed after an epoch."""
+    folder = tmp_path_factory.mktemp("killed")
+    command = [sys.executable, "-c", KILLED, write_heads(folder / "data"), tiny_model_file]
+    died = subprocess.run(command, env={**os.environ, FOLDER_VARIABLE: str(folder / "runs")}, check=False)
+    assert died.returncode == -signal.SIGKILL
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("model")
 def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resumed(
-    viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer
+    viewer: napari.Viewer, killed_run: Path, qtbot: Any, answer: Answer
 ) -> None:
-    for _ in range(2):
-        died = subprocess.run([sys.executable, "-c", KILLED, data, registry.find_model(model)], check=False)
-        assert died.returncode == -signal.SIGKILL
+    for other in "", "2":
+        shutil.copytree(killed_run, runs_folder() / f"{killed_run.name}{other}")
     panel = open_panel(viewer)
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
     assert "1 of 3 epochs" in panel.interrupted.run.current_choice
     answer(QMessageBox.StandardButton.Yes)
     press(panel.interrupted.delete, qtbot)
-    assert len(interrupted()) == 1
+    qtbot.waitUntil(lambda: len(interrupted()) == 1, timeout=PATIENCE)
     with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
         press(panel.interrupted.resume, qtbot)
     assert ended.args == [True]
@@ -331,10 +364,11 @@ def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resu
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("model")
 def test_a_damaged_checkpoint_is_one_sentence_and_the_run_can_be_deleted(
-    viewer: napari.Viewer, model: str, data: Path, qtbot: Any, answer: Answer
+    viewer: napari.Viewer, killed_run: Path, qtbot: Any, answer: Answer
 ) -> None:
-    subprocess.run([sys.executable, "-c", KILLED, data, registry.find_model(model)], check=False)
+    shutil.copytree(killed_run, runs_folder() / killed_run.name)
     os.truncate(interrupted()[0].folder / "checkpoint.pt", 1000)
     panel = open_panel(viewer)
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
@@ -345,7 +379,8 @@ def test_a_damaged_checkpoint_is_one_sentence_and_the_run_can_be_deleted(
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
     answer(QMessageBox.StandardButton.Yes)
     press(panel.interrupted.delete, qtbot)
-    assert interrupted() == []
+    assert not panel.interrupted.visible
+    qtbot.waitUntil(lambda: interrupted() == [], timeout=PATIENCE)
 
 
 def test_the_panel_may_be_closed_and_opened_again_during_a_run(
@@ -374,7 +409,8 @@ def test_two_viewers_tune_at_once_and_do_not_offer_each_others_runs(
     second = open_panel(other)
     press(second.cases.add_all, qtbot)
     begin(panel, qtbot, Step)
-    press(second.start, qtbot)
+    with qtbot.waitSignal(second.controller.opened, timeout=PATIENCE):
+        press(second.start, qtbot)
     assert interrupted() == []
     for each in (panel, second):
         qtbot.waitUntil(lambda each=each: each.controller.report is not None, timeout=PATIENCE)
@@ -391,27 +427,60 @@ def test_a_model_that_is_deleted_meanwhile_changes_nothing(panel: FineTunePanel,
 
 
 @pytest.mark.usefixtures("model")
-@pytest.mark.parametrize("fault", ["no pairs", "disk full"])
-def test_what_cannot_begin_is_one_sentence(
-    scans: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch, fault: str
+def test_nothing_to_learn_from_is_one_sentence(
+    scans: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr("napari_tumor_unet.plugin.finetune.panel.show_error", said.append)
     panel = open_panel(scans)
-    if fault == "disk full":
-        with_pairs(panel, qtbot)
-
-        def full(*_: Any) -> None:
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr("napari_tumor_unet.plugin.finetune.controller.shutil.copyfile", full)
     press(panel.start, qtbot)
     assert len(said) == 1
-    assert ("nothing to learn from" if fault == "no pairs" else "No space left") in said[0]
+    assert "nothing to learn from" in said[0]
     assert panel.message.value == said[0]
     assert panel.start.enabled
     assert not panel.controller.running
+
+
+def test_a_full_disk_is_one_sentence_and_the_window_does_not_wait_for_it(
+    panel: FineTunePanel, qtbot: Any, monkeypatch: pytest.MonkeyPatch, notified: list[str]
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def full(*_: Any) -> None:
+        threads.append(threading.current_thread())
+        time.sleep(0.5)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("napari_tumor_unet.plugin.finetune.run.shutil.copyfile", full)
+    with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
+        press(panel.start, qtbot)
+        assert panel.message.value == "Copying the scans"
+        assert panel.controller.running
+    assert ended.args == [False]
+    assert "No space left" in panel.message.value
+    assert notified == [panel.message.value]
+    assert panel.start.enabled
+    assert threading.main_thread() not in threads
     no_run_is_left(qtbot)
+
+
+def test_a_run_can_be_cancelled_while_it_is_prepared(
+    panel: FineTunePanel, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, may_go_on = shutil.copyfile, threading.Event()
+
+    def slow(*arguments: Any) -> None:
+        may_go_on.wait(PATIENCE / 1000)
+        copy(*arguments)
+
+    monkeypatch.setattr("napari_tumor_unet.plugin.finetune.run.shutil.copyfile", slow)
+    press(panel.start, qtbot)
+    press(panel.run.cancel, qtbot)
+    assert "forgotten" in panel.message.value
+    assert panel.start.enabled
+    may_go_on.set()
+    no_run_is_left(qtbot)
+    assert not panel.controller.running
 
 
 def test_an_estimate_is_shown_before_the_start(panel: FineTunePanel, qtbot: Any) -> None:

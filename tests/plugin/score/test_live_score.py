@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from napari_tumor_unet.evaluation.compare import MaskPair, labels_in, slice_overlaps
 from napari_tumor_unet.evaluation.score import Score, score_masks
-from napari_tumor_unet.plugin.score.live_score import PairCounts, answer_with_box
+from napari_tumor_unet.plugin.score.mask_pair import PairCounts, answer_with_box
 from napari_tumor_unet.scan.grid import spaced
 from napari_tumor_unet.worker import tasks
 from tests.evaluation.test_score import PAIRS, SPACING, Pair

@@ -22,7 +22,7 @@ from superqt import QCollapsible
 
 from napari_tumor_unet.evaluation.score import score
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
-from napari_tumor_unet.plugin.score.live_score import answer_with_box
+from napari_tumor_unet.plugin.score.mask_pair import answer_with_box
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from tests.plugin.conftest import PATIENCE, entries_of, made_by, press
 
@@ -276,6 +276,7 @@ def test_numbers_are_copied_saved_and_collected(
     for name in ("scores.csv", "scores.json"):
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, n=name: (str(tmp_path / n), ""))
         press(panel.collection.save_all, qtbot)
+        qtbot.waitUntil(lambda n=name: (tmp_path / n).exists(), timeout=PATIENCE)
     with (tmp_path / "scores.csv").open() as file:
         assert [float(line["dice"]) for line in csv.DictReader(file)] == [first.dice, second.dice]
     content = json.loads((tmp_path / "scores.json").read_text())

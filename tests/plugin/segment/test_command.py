@@ -88,6 +88,7 @@ def test_the_result_says_where_it_came_from(sample: napari.Viewer, click: Click)
     assert {"version", "threshold", "device", "date", "seconds"} <= provenance.keys()
 
 
+@pytest.mark.usefixtures("quick_model")
 def test_the_mask_lies_exactly_on_the_scan(sample: napari.Viewer, click: Click) -> None:
     scan = sample.layers["sample_brain FLAIR"]
     for layer in sample.layers:
@@ -103,7 +104,7 @@ def test_the_mask_lies_exactly_on_the_scan(sample: napari.Viewer, click: Click) 
     assert mask.axis_labels == scan.axis_labels
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("quick_model")
 def test_a_second_click_updates_the_mask(sample: napari.Viewer, click: Click) -> None:
     click(sample)
     mask = result(sample)

@@ -15,7 +15,7 @@ import pytest
 import SimpleITK as sitk
 import tifffile
 from napari.layers import Layer
-from napari.utils.notifications import Notification, notification_manager
+from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from superqt import QCollapsible
 
@@ -65,7 +65,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     texts: list[str] = []
 
     def keep(shown: Notification) -> None:
-        if not shown.message.endswith("clinical use."):  # of the run before
+        # Not of the run before, nor a warning.
+        if shown.severity != NotificationSeverity.WARNING and not shown.message.endswith("clinical use."):
             texts.append(shown.message)
 
     monkeypatch.setattr(notification_manager, "dispatch", keep)
@@ -134,7 +135,7 @@ def test_slices_that_lie_otherwise_give_the_same_mask(
     viewer: napari.Viewer, panel: Any, run: Any, qtbot: Any, axis: int, turns: int, front: str
 ) -> None:
     choose_model(panel, "default", qtbot)
-    upright = np.asarray(read_scan(sample_scan()).sequences["flair"])
+    upright = np.asarray(read_scan(sample_scan()).sequences["flair"])[10:20]
     image = viewer.add_image(upright)
     expected = run().data.copy()
     viewer.layers.clear()
@@ -446,6 +447,21 @@ def test_cancel_ends_several_at_once(viewer: napari.Viewer, panel: Any, qtbot: A
         press(panel.cancel, qtbot)
     assert len(several.outcomes) == 1
     assert not SegmentationController.of(viewer).context.busy
+
+
+def test_a_panel_closed_during_a_batch_leaves_the_viewer_ready(
+    viewer: napari.Viewer, panel: Any, qtbot: Any
+) -> None:
+    images = [viewer.add_image(flair((60, 64, 64)), name=str(i)) for i in range(3)]
+    viewer.layers.selection = set(images)
+    controller = SegmentationController.of(viewer)
+    with qtbot.waitSignal(controller.progressed, timeout=PATIENCE):
+        press(panel.batch.layers, qtbot)
+    viewer.window.remove_dock_widget(panel.native.parent())
+    qtbot.waitUntil(lambda: not controller.context.busy, timeout=PATIENCE)
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    assert panel.batch.table.rowCount() == 1
+    assert panel.start.enabled
 
 
 def test_details_of_an_error_are_one_click_away_and_name_no_patient(

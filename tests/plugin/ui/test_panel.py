@@ -8,6 +8,7 @@ import napari
 import numpy as np
 import pytest
 from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QScrollArea
 
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
@@ -45,6 +46,13 @@ def listeners(viewer: napari.Viewer) -> int:
     callbacks = [callback for emitter in emitters for callback in emitter.callbacks]
     resets = [c for c in callbacks if isinstance(c, tuple) and c[1] == "reset_choices"]  # napari's own
     return len(callbacks) - len(resets) + receivers
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_panel_fills_its_dock(title: str, viewer: napari.Viewer, qtbot: Any) -> None:
+    dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", title)
+    scrolled = panel.native.findChild(QScrollArea)
+    qtbot.waitUntil(lambda: scrolled.height() > 0.85 * dock.height(), timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("title", TITLES)

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.io.datasets.split import holding_out
-from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.training.finetuning.cases import Marks, check, content_hash, marks_of, summary
+from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, annotation_of, check, summary
 from tests.conftest import is_one_sentence
 
 SHAPES = st.tuples(*[st.integers(1, 6)] * 3)
 MASKS = SHAPES.flatmap(lambda shape: arrays.arrays(np.uint8, shape, elements=st.integers(0, 3)))
-
-
-@given(mask=MASKS, dtype=st.sampled_from(["u1", "<i2", ">u2", "<f4", ">f8"]))
-def test_the_hash_sees_voxels_and_neither_name_nor_place_nor_how_they_are_stored(
-    mask: np.ndarray, dtype: str
-) -> None:
-    voxels = np.arange(mask.size).reshape(mask.shape).astype(dtype)
-    swapped = {"flair": np.asfortranarray(voxels).astype(np.dtype(dtype).newbyteorder())}
-    one = content_hash(Scan("a", {"flair": voxels}), mask)
-    assert one == content_hash(Scan("b", swapped, (5.0, 1.0, 1.0), in_mm=True), mask != 0)
-
-
-@given(mask=MASKS)
-def test_the_hash_sees_each_change_of_scan_and_mask(mask: np.ndarray) -> None:
-    voxels = np.arange(mask.size, dtype=np.int16).reshape(mask.shape)
-    scans = {"flair": voxels}, {"flair": voxels + 1}, {"flair": voxels, "post": voxels}
-    flat = {"flair": voxels.reshape(1, 1, -1)}
-    other = mask.copy()
-    other[-1, -1, -1] = other[-1, -1, -1] == 0
-    hashes = [content_hash(Scan("a", sequences), mask) for sequences in scans]
-    hashes += [content_hash(Scan("a", scans[0]), other)]
-    hashes += [content_hash(Scan("a", {"flair": voxels.astype(np.int32)}), mask)]
-    if mask.shape[:2] != (1, 1):
-        hashes += [content_hash(Scan("a", flat), mask.reshape(1, 1, -1))]
-    assert len(set(hashes)) == len(hashes)
 
 
 @given(patients=st.sets(st.text(min_size=1), max_size=40))
@@ -62,45 +33,47 @@ def test_slices_that_differ_from_what_the_model_wrote_are_edited(
     written = mask.copy()
     for z in edited:
         written[z, 0, 0] += 1
-    marks = marks_of(mask, written, checked)
-    assert marks.edited == tuple(sorted(edited))
-    assert marks.looked_after == tuple(sorted(edited | {z for z in checked if z < len(mask)}))
-    assert marks.labelled == tuple(np.flatnonzero(mask.any(axis=(1, 2))))
+    annotation = annotation_of(mask, written, checked)
+    assert annotation.edited == tuple(sorted(edited))
+    assert annotation.looked_after == tuple(sorted(edited | {z for z in checked if z < len(mask)}))
+    assert annotation.labelled == tuple(np.flatnonzero(mask.any(axis=(1, 2))))
 
 
 def test_of_a_mask_without_a_record_slices_with_labels_count() -> None:
-    assert marks_of(np.eye(4, dtype=int)[:, None] * [[0], [1], [1], [0]], checked={3}).edited is None
-    assert Marks(4, labelled=(1, 2), checked=(3,)).looked_after == (1, 2, 3)
+    assert annotation_of(np.eye(4, dtype=int)[:, None] * [[0], [1], [1], [0]], checked={3}).edited is None
+    assert AnnotationStatus(4, labelled=(1, 2), checked=(3,)).looked_after == (1, 2, 3)
 
 
-BY_HAND = Marks(8, labelled=(2, 3))
-UNTOUCHED = Marks(8, labelled=(2, 3), edited=())
-CORRECTED = Marks(8, labelled=(2, 3), edited=(3,))
+BY_HAND = AnnotationStatus(8, labelled=(2, 3))
+UNTOUCHED = AnnotationStatus(8, labelled=(2, 3), edited=())
+CORRECTED = AnnotationStatus(8, labelled=(2, 3), edited=(3,))
 
 
 @pytest.mark.parametrize(
-    ("marks", "options", "status", "words"),
+    ("annotation", "options", "status", "words"),
     [
         (BY_HAND, {}, "ok", "2 slices of 8"),
         (CORRECTED, {"made_by": "x", "model_hash": "x"}, "ok", "2 slices of 8"),
         (CORRECTED, {"only_checked": True}, "ok", "1 slice of 8 edited or checked"),
         (BY_HAND, {"only_checked": True}, "ok", "No record of edits"),
-        (Marks(8, ()), {}, "warning", "empty"),
+        (AnnotationStatus(8, ()), {}, "warning", "empty"),
         (UNTOUCHED, {"made_by": "x", "model_hash": "x"}, "warning", "this model and not edited: it teaches"),
         (UNTOUCHED, {"made_by": "x", "model_hash": "y"}, "warning", "another model"),
         (UNTOUCHED, {"made_by": "x", "model_hash": "x", "held_out": True}, "warning", "it proves nothing"),
         (UNTOUCHED, {"only_checked": True}, "warning", "left out"),
-        (Marks(8, (2,), (2,), ()), {"made_by": "x", "model_hash": "x"}, "ok", "1 slice of 8"),
+        (AnnotationStatus(8, (2,), (2,), ()), {"made_by": "x", "model_hash": "x"}, "ok", "1 slice of 8"),
         (BY_HAND, {"learned": True}, "warning", "learned from it already"),
         (BY_HAND, {"learned": True, "held_out": True}, "warning", "proves nothing"),
     ],
 )
-def test_each_doubt_is_said_in_a_sentence(marks: Marks, options: dict, status: str, words: str) -> None:
-    found = check(marks, **options)
+def test_each_doubt_is_said_in_a_sentence(
+    annotation: AnnotationStatus, options: dict, status: str, words: str
+) -> None:
+    found = check(annotation, **options)
     assert found.status == status
-    assert words in found.said
-    assert is_one_sentence(found.said)
-    assert found.usable == ("left out" not in found.said)
+    assert words in found.message
+    assert is_one_sentence(found.message)
+    assert found.usable == ("left out" not in found.message)
 
 
 @pytest.mark.parametrize(
@@ -130,9 +103,3 @@ def test_the_sum_says_plainly_whether_there_will_be_a_held_out_score(
     learned: str, held_out: str, left_out: int, said: str
 ) -> None:
     assert summary(learned, held_out, left_out) == said
-
-
-def test_a_file_read_twice_has_one_hash_and_another_file_another(data: Path) -> None:
-    hashes = [content_hash(*pair.read()) for pair in find_pairs(data).pairs for _ in range(2)]
-    assert hashes[0::2] == hashes[1::2]
-    assert len(set(hashes)) == 3

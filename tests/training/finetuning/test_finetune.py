@@ -2,41 +2,67 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from napari_tumor_unet.evaluation.overlap import Counts
-from napari_tumor_unet.io.datasets.pairs import Pair, find_pairs
+from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
+from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
 from napari_tumor_unet.model.model_file import Model
-from napari_tumor_unet.training.events import Epoch, Scored, Step, Waiting
+from napari_tumor_unet.training.events import Epoch, Scored, Step, TrainingError, Waiting
 from napari_tumor_unet.training.finetuning.finetune import (
-    FineTuned,
     estimate,
     fine_tune,
     hold_out_block,
     recipe_for,
 )
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
-from napari_tumor_unet.training.finetuning.verdict import Change, advise
-from napari_tumor_unet.training.loop import TrainingError
+from napari_tumor_unet.training.finetuning.verdict import Change, FineTuned, advise
 from tests.conftest import Refused
 
 SETTINGS = FineTuning(epochs=2, batch_size=4, slices=8)
 
 
+@pytest.fixture(scope="module")
+def few_slices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three slices of the sample and of its mask."""
+    folder = tmp_path_factory.mktemp("sample")
+    for path in (sample_scan(), sample_mask()):
+        slices = tifffile.imread(path)[13:16]
+        axes = "ZCYX" if slices.ndim == 4 else "ZYX"
+        tifffile.imwrite(folder / path.name, slices, imagej=True, metadata={"axes": axes})
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _quick_sample(few_slices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scoring the sample takes longer than all else; the panel's tests score the whole of it."""
+    for name in (sample_scan, sample_mask):
+        path = few_slices / name().name
+        module = "napari_tumor_unet.training.finetuning.finetune"
+        monkeypatch.setattr(f"{module}.{name.__name__}", lambda path=path: path)
+
+
 @pytest.fixture
-def pairs(data: Path) -> list[Pair]:
+def pairs(data: Path) -> list[Case]:
     return list(find_pairs(data).pairs)
+
+
+def begin(*arguments: Any) -> Any:
+    """Start a fine-tuning, its model file in its folder."""
+    return fine_tune(*arguments, out=arguments[-1] / "tuned.safetensors")
 
 
 def finish(*arguments: Any, tell: dict[int, str] | None = None) -> tuple[FineTuned, list[Any]]:
     """Run to the end; ``tell`` says what to answer after which step."""
-    steps, events, told, n = fine_tune(*arguments), [], None, 0
+    steps, events, told, n = begin(*arguments), [], None, 0
     while True:
         try:
             events.append(steps.send(told))
@@ -57,7 +83,7 @@ def changed(before: Model, after: Model) -> set[str]:
 
 @pytest.mark.slow
 def test_the_new_model_learned_from_the_scans_and_says_so(
-    pairs: list[Pair], tiny_model: Model, tmp_path: Path
+    pairs: list[Case], tiny_model: Model, tmp_path: Path
 ) -> None:
     parent = replace(tiny_model, hash="f" * 64)
     settings = replace(SETTINGS, epochs=12, slices=32, learning_rate=5e-3)
@@ -75,7 +101,7 @@ def test_the_new_model_learned_from_the_scans_and_says_so(
     assert not any(f" {name} " in f" {card.summary} {card.training_data} {card.scores}" for name in "abc")
 
 
-def test_the_parent_is_left_as_it_was(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
+def test_the_parent_is_left_as_it_was(pairs: list[Case], tiny_model: Model, tmp_path: Path) -> None:
     before = {name: weight.clone() for name, weight in weights(tiny_model).items()}
     finish(pairs, [], tiny_model, SETTINGS, tmp_path / "run")
     assert all(torch.equal(weight, before[name]) for name, weight in weights(tiny_model).items())
@@ -83,7 +109,7 @@ def test_the_parent_is_left_as_it_was(pairs: list[Pair], tiny_model: Model, tmp_
 
 @pytest.mark.slow
 def test_the_decoder_alone_can_learn_and_statistics_stay(
-    pairs: list[Pair], tiny_model: Model, tmp_path: Path
+    pairs: list[Case], tiny_model: Model, tmp_path: Path
 ) -> None:
     tuned, _ = finish(pairs, [], tiny_model, replace(SETTINGS, layers="decoder"), tmp_path / "decoder")
     names = changed(tiny_model, tuned.model)
@@ -95,7 +121,7 @@ def test_the_decoder_alone_can_learn_and_statistics_stay(
 
 
 @pytest.mark.slow
-def test_the_order_of_the_scans_decides_nothing(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
+def test_the_order_of_the_scans_decides_nothing(pairs: list[Case], tiny_model: Model, tmp_path: Path) -> None:
     one, _ = finish(pairs[:2], pairs[2:], tiny_model, SETTINGS, tmp_path / "1")
     two, _ = finish(pairs[1::-1], pairs[2:], tiny_model, SETTINGS, tmp_path / "2")
     assert not changed(one.model, two.model)
@@ -103,10 +129,10 @@ def test_the_order_of_the_scans_decides_nothing(pairs: list[Pair], tiny_model: M
 
 @pytest.mark.slow
 def test_an_interrupted_one_ends_with_the_same_weights(
-    pairs: list[Pair], tiny_model: Model, tmp_path: Path
+    pairs: list[Case], tiny_model: Model, tmp_path: Path
 ) -> None:
     through, _ = finish(pairs[:2], pairs[2:], tiny_model, SETTINGS, tmp_path / "through")
-    steps = fine_tune(pairs[:2], pairs[2:], tiny_model, SETTINGS, tmp_path / "again")
+    steps = begin(pairs[:2], pairs[2:], tiny_model, SETTINGS, tmp_path / "again")
     next(event for event in steps if isinstance(event, Epoch))
     steps.close()
     again, events = finish(pairs[:2], pairs[2:], tiny_model, SETTINGS, tmp_path / "again")
@@ -115,9 +141,9 @@ def test_an_interrupted_one_ends_with_the_same_weights(
 
 
 @pytest.mark.slow
-def test_a_pause_waits_and_changes_nothing(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
+def test_a_pause_waits_and_changes_nothing(pairs: list[Case], tiny_model: Model, tmp_path: Path) -> None:
     through, _ = finish(pairs, [], tiny_model, SETTINGS, tmp_path / "1")
-    steps, waited, told = fine_tune(pairs, [], tiny_model, SETTINGS, tmp_path / "2"), 0, None
+    steps, waited, told = begin(pairs, [], tiny_model, SETTINGS, tmp_path / "2"), 0, None
     while True:
         try:
             event = steps.send(told)
@@ -133,7 +159,7 @@ def test_a_pause_waits_and_changes_nothing(pairs: list[Pair], tiny_model: Model,
 
 
 @pytest.mark.slow
-def test_stop_keeps_the_best_epoch_so_far(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
+def test_stop_keeps_the_best_epoch_so_far(pairs: list[Case], tiny_model: Model, tmp_path: Path) -> None:
     settings = replace(SETTINGS, epochs=6, learning_rate=0.05)
     whole, events = finish(pairs[:2], pairs[2:], tiny_model, settings, tmp_path / "whole")
     dice = [e.held_out_dice for e in events if isinstance(e, Epoch)][:4]
@@ -148,14 +174,14 @@ def test_stop_keeps_the_best_epoch_so_far(pairs: list[Pair], tiny_model: Model, 
 
 
 def test_a_stop_before_the_first_epoch_says_that_there_is_nothing(
-    pairs: list[Pair], tiny_model: Model, tmp_path: Path, refused: Refused
+    pairs: list[Case], tiny_model: Model, tmp_path: Path, refused: Refused
 ) -> None:
     with refused(TrainingError, "nothing to keep"):
         finish(pairs, [], tiny_model, SETTINGS, tmp_path / "run", tell={1: "stop"})
 
 
 @pytest.mark.slow
-def test_only_the_slices_named_teach(pairs: list[Pair], tiny_model: Model, tmp_path: Path) -> None:
+def test_only_the_slices_named_teach(pairs: list[Case], tiny_model: Model, tmp_path: Path) -> None:
     few = [replace(pairs[0], slices=(1, 2))]
     scan, mask = pairs[0].read()
     spoilt = mask.copy()
@@ -176,15 +202,10 @@ class _Made:
     def read(self) -> Any:
         return self._content
 
-    def fingerprint(self) -> tuple[str, str]:
-        return self.name, str(self._content[1].sum())
-
 
 def test_of_a_single_scan_a_block_of_slices_is_held_out(
     phantom: Any, tiny_model: Model, tmp_path: Path
 ) -> None:
-    import tifffile
-
     scan, mask = phantom((12, 40, 36))
     tifffile.imwrite(tmp_path / "x.tif", scan.sequences["flair"], photometric="minisblack")
     tifffile.imwrite(tmp_path / "x_mask.tif", mask.astype(np.uint8), photometric="minisblack")
@@ -203,22 +224,50 @@ def test_of_a_single_scan_a_block_of_slices_is_held_out(
 
 
 def test_too_few_slices_give_no_score_and_say_so(
-    pairs: list[Pair], tiny_model: Model, tmp_path: Path
+    pairs: list[Case], tiny_model: Model, tmp_path: Path
 ) -> None:
     tuned, _ = finish([replace(pairs[0], slices=(1, 2))], [], tiny_model, SETTINGS, tmp_path / "run")
     assert [change.is_sample for change in tuned.changes] == [True]
     assert "No held-out score: one scan only" in tuned.advice.said
 
 
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each case was read."""
+    counts: Counter[str] = Counter()
+    read = Case.read
+
+    def counted(case: Case) -> Any:
+        counts[case.name] += 1
+        return read(case)
+
+    monkeypatch.setattr(Case, "read", counted)
+    return counts
+
+
+def test_a_case_is_read_once_and_once_more_if_it_is_held_out(
+    pairs: list[Case], tiny_model: Model, tmp_path: Path, reads: Counter[str]
+) -> None:
+    finish(pairs[:2], pairs[2:], tiny_model, SETTINGS, tmp_path / "run")
+    assert reads == {"a": 1, "b": 1, "c": 2, "sample_brain": 2}
+
+
+def test_a_single_scan_is_read_once(
+    pairs: list[Case], tiny_model: Model, tmp_path: Path, reads: Counter[str]
+) -> None:
+    finish(pairs[:1], [], tiny_model, SETTINGS, tmp_path / "run")
+    assert reads["a"] == 1
+
+
 def test_one_patient_on_both_sides_is_refused(
-    pairs: list[Pair], tiny_model: Model, tmp_path: Path, refused: Refused
+    pairs: list[Case], tiny_model: Model, tmp_path: Path, refused: Refused
 ) -> None:
     with refused(TrainingError, "both sides", "a"):
         finish(pairs, pairs[:1], tiny_model, SETTINGS, tmp_path / "run")
 
 
 def test_impossible_settings_are_refused(
-    pairs: list[Pair], tiny_model: Model, tmp_path: Path, refused: Refused
+    pairs: list[Case], tiny_model: Model, tmp_path: Path, refused: Refused
 ) -> None:
     with refused(TrainingError, "augmentation"):
         finish(pairs, [], tiny_model, replace(SETTINGS, augmentation=2.0), tmp_path / "run")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,33 +15,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
-from napari_tumor_unet.io.datasets.pairs import Pair
-from napari_tumor_unet.io.datasets.snapshot import Snapshot, write_snapshot
+from napari_tumor_unet.io.datasets.fingerprint import fingerprint
+from napari_tumor_unet.io.datasets.pairs import Case
+from napari_tumor_unet.io.datasets.snapshot import write_snapshot
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.training.finetuning.run_store import (
     PARENT,
     FineTuning,
     RunPlan,
     discard,
+    draft_plan,
     epochs_of,
+    finish_plan,
     interrupted,
     lock_of,
     new_run,
     read_plan,
-    write_plan,
 )
 from tests.conftest import Refused
 
 METRICS = "epoch,epochs,loss,held_out_dice,learning_rate,seconds\n1,5,0.5,nan,0.0001,3.2\n"
 
 
+def snapshot(path: Path, name: str = "x", slices: tuple[int, ...] | None = None) -> Case:
+    return Case(name, name, path, path, slices=slices)
+
+
+def write_plan(folder: Path, plan: RunPlan) -> None:
+    draft_plan(folder, plan)
+    finish_plan(folder)
+
+
 def plan_in(folder: Path) -> RunPlan:
-    pair = Pair(
+    pair = Case(
         "y", "y", Path("/data/y.nii.gz"), Path("/data/y_mask.nii.gz"), {"pre": Path("/data/p.nii.gz")}
     )
-    cases = (Snapshot("x", "x", folder / "0.npz", (1, 2)), pair)
+    cases = (snapshot(folder / "0.npz", "x", (1, 2)), pair)
     return RunPlan(
-        "default", FineTuning(epochs=5, layers="decoder"), cases, (Snapshot("z", "z", folder / "1.npz"),)
+        "default", FineTuning(epochs=5, layers="decoder"), cases, (snapshot(folder / "1.npz", "z"),)
     )
 
 
@@ -53,6 +66,51 @@ def run() -> Path:
 
 def test_a_plan_comes_back_as_it_was(run: Path) -> None:
     assert read_plan(run) == plan_in(run)
+
+
+def test_a_plan_of_the_version_before_is_read(tmp_path: Path) -> None:
+    cases = [
+        {"name": "x", "patient": "x", "path": f"{tmp_path}/0.npz", "slices": [1, 2]},
+        {
+            "name": "y",
+            "patient": "y",
+            "scan": "/data/y.nii.gz",
+            "mask": "/data/y_mask.nii.gz",
+            "others": {"pre": "/data/p.nii.gz"},
+            "slices": None,
+        },
+    ]
+    held_out = [{"name": "z", "patient": "z", "path": f"{tmp_path}/1.npz", "slices": None}]
+    settings = {"epochs": 5, "learning_rate": 3e-4, "batch_size": 8, "layers": "decoder"}
+    settings |= {"augmentation": 0.5, "slices": 240, "seed": 1}
+    plan = {"model": "default", "settings": settings, "cases": cases, "held_out": held_out}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    assert read_plan(tmp_path) == plan_in(tmp_path)
+    write_plan(tmp_path, plan_in(tmp_path))
+    assert json.loads((tmp_path / "plan.json").read_text()) == plan
+
+
+def test_a_draft_of_a_plan_does_not_count() -> None:
+    folder = new_run()
+    (folder / PARENT).write_bytes(b"weights")
+    draft_plan(folder, plan_in(folder))
+    assert interrupted() == []
+    finish_plan(folder)
+    assert [run.folder for run in interrupted()] == [folder]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [("layers", "encoder"), ("epochs", "many"), ("mirrored", True)],
+)
+def test_a_plan_with_an_impossible_setting_is_one_sentence(
+    run: Path, refused: Refused, damage: tuple[str, Any]
+) -> None:
+    plan = json.loads((run / "plan.json").read_text())
+    plan["settings"] |= dict([damage])
+    (run / "plan.json").write_text(json.dumps(plan))
+    with refused(ValueError, "plan", "damaged"):
+        read_plan(run)
 
 
 def test_an_interrupted_run_is_found_and_described(run: Path) -> None:
@@ -89,6 +147,21 @@ def test_a_discarded_run_leaves_nothing(run: Path) -> None:
     assert interrupted() == []
 
 
+def test_a_run_is_not_found_while_it_is_deleted(run: Path) -> None:
+    found: list[Any] = []
+
+    def slow(folder: Path, **options: Any) -> None:
+        patch.undo()
+        found.extend(interrupted())
+        shutil.rmtree(folder, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_tumor_unet.training.finetuning.run_store.shutil.rmtree", slow)
+        discard(run)
+    assert found == []
+    assert not list(run.parent.iterdir())
+
+
 def test_only_the_user_can_look_into_a_run(run: Path) -> None:
     if os.name == "posix":
         assert run.stat().st_mode & 0o077 == 0
@@ -108,18 +181,18 @@ def test_a_snapshot_comes_back_as_it_was(
     voxels = {s: chance.integers(0, 99, shape).astype(dtype) for s in ("flair", *sorted(others))}
     mask = chance.random(shape) > 0.5
     write_snapshot(path, Scan("x", voxels, (5.0, 0.5, 0.25), in_mm), mask)
-    snapshot = Snapshot("x", "x", path)
-    scan, again = snapshot.read()
+    scan, again = snapshot(path).read()
     assert (scan.name, scan.spacing, scan.in_mm) == ("x", (5.0, 0.5, 0.25), in_mm)
     assert scan.sequences.keys() == voxels.keys()
     for sequence, array in voxels.items():
         np.testing.assert_array_equal(scan.sequences[sequence], array)
         assert scan.sequences[sequence].dtype == array.dtype
     np.testing.assert_array_equal(again, mask)
-    print_before = snapshot.fingerprint()
+    before = fingerprint(scan, mask)
     write_snapshot(path, scan, ~mask)
-    assert snapshot.fingerprint()[0] == print_before[0]
-    assert snapshot.fingerprint()[1] != print_before[1]
+    after = fingerprint(*snapshot(path).read())
+    assert after.scan == before.scan
+    assert after.case != before.case
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing", None])
@@ -128,4 +201,4 @@ def test_a_damaged_snapshot_is_one_sentence(tmp_path: Path, refused: Refused, co
     if content is not None:
         path.write_bytes(content)
     with refused(ScanError, "copy of x", "damaged"):
-        Snapshot("x", "x", path).read()
+        snapshot(path).read()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io import slice_folder
+from napari_tumor_unet.io.datasets.snapshot import SNAPSHOT, read_snapshot
 from napari_tumor_unet.io.file_names import ending_of, is_mask_name, name_of_masked, scan_name
 from napari_tumor_unet.io.read import read_labels, read_scan
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
@@ -24,44 +23,23 @@ _PATIENT = re.compile(r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+")
 _NNUNET_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
 
-class Case(Protocol):
-    """A scan with its mask, wherever they are kept: what :class:`Pair` is for files."""
-
-    @property
-    def name(self) -> str:
-        """What it is called in tables."""
-
-    @property
-    def patient(self) -> str:
-        """What a split must keep on one side."""
-
-    @property
-    def slices(self) -> tuple[int, ...] | None:
-        """Those alone that are learned from, or judged; None for all."""
-
-    def read(self) -> tuple[Scan, NDArray[np.bool_]]:
-        """The scan and its mask (Z, Y, X)."""
-
-    def fingerprint(self) -> tuple[str, str]:
-        """Hashes of the scan and of its mask, whatever they are called."""
-
-
 @dataclass(frozen=True)
-class Pair:
+class Case:
     """A scan on disk with its mask.
 
     Attributes
     ----------
     name : str
-        What it is called in tables.
+        Name in tables.
     patient : str
-        What a split must keep on one side.
+        The patient, whose cases a split must keep on one side.
     scan, mask : Path
-        FLAIR, or all sequences in one; and the labels.
+        FLAIR, or all sequences in one; and the labels. For both the same folder of slices, or the same file
+        that :func:`napari_tumor_unet.io.datasets.snapshot.write_snapshot` wrote.
     others : mapping of sequence to Path
         Sequences in files of their own.
     slices : tuple of int, optional
-        Those alone that are learned from, or judged; by default all.
+        Slices that are learned from, or judged; by default all.
     """
 
     name: str
@@ -71,14 +49,21 @@ class Pair:
     others: Mapping[Sequence, Path] = field(default_factory=dict)
     slices: tuple[int, ...] | None = None
 
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether the case is a copy of layers, in a file of our own."""
+        return self.scan.suffix == SNAPSHOT
+
     def read(self) -> tuple[Scan, NDArray[np.bool_]]:
-        """The scan and its mask (Z, Y, X); sequences on another grid are brought to FLAIR's.
+        """Read the scan and its mask (Z, Y, X), and bring sequences on another grid to FLAIR's.
 
         Raises
         ------
         ScanError
             If one cannot be read, a sequence does not belong to FLAIR, or the mask lies elsewhere.
         """
+        if self.is_snapshot:
+            return read_snapshot(self.scan, self.name)
         scan = combine(
             read_scan(self.scan), **{sequence: read_scan(path) for sequence, path in self.others.items()}
         )
@@ -88,19 +73,6 @@ class Pair:
         if mask.shape != scan.shape:
             raise ScanError(f"The mask of {self.name} has shape {mask.shape}, its scan {scan.shape}.")
         return scan, mask
-
-    def fingerprint(self) -> tuple[str, str]:
-        """Hashes of the files of the scan and of its mask, whatever they are called.
-
-        Raises
-        ------
-        ScanError
-            If one cannot be read.
-        """
-        if self.scan.is_dir():
-            masks = slice_folder.mask_files(self.scan)
-            return _hash(slice_folder.slice_files(self.scan)), _hash(masks)
-        return _hash([self.scan, *self.others.values()]), _hash([self.mask])
 
     def _check_place(self, scan: Scan, labels: Scan) -> None:
         one, two = scan.geometry, labels.geometry
@@ -120,13 +92,13 @@ class Pair:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a folder holds: pairs by name, and for all else the reason why it was left out."""
+    """Cases of a folder by name, and for all else the reason why it was left out."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[Case, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def part(self, parts: Mapping[str, str], *names: str) -> Dataset:
-        """The pairs whose patient is in one of the parts named; the others are left out, with the reason."""
+        """Keep the pairs whose patient is in one of the parts named; leave out others, with the reason."""
         pairs, left_out = [], dict(self.left_out)
         for pair in self.pairs:
             part = parts.get(pair.patient)
@@ -153,7 +125,7 @@ def find_pairs(folder: Path) -> Dataset:
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
-        raise ScanError(f"{folder.name} is no folder.")
+        raise ScanError(f"{folder.name} is not a folder.")
     try:
         if (folder / "imagesTr").is_dir():
             pairs, left_out = _nnunet(folder)
@@ -175,22 +147,12 @@ def find_pairs(folder: Path) -> Dataset:
 
 
 def patient_of(name: str) -> str:
-    """The patient that a scan's name stands for: its TCGA code, or BIDS subject, else the name."""
+    """Return the patient that a scan's name stands for: its TCGA code, or BIDS subject, else the name."""
     code = _PATIENT.match(name)
     return code.group().replace("-", "_") if code else name
 
 
-def _hash(paths: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        try:
-            digest.update(path.read_bytes())
-        except OSError as error:
-            raise ScanError(f"{path.name} cannot be read: {error.strerror}.") from error
-    return digest.hexdigest()
-
-
-def _files(folder: Path) -> tuple[list[Pair], dict[str, str]]:
+def _files(folder: Path) -> tuple[list[Case], dict[str, str]]:
     files = sorted(p for p in folder.iterdir() if ending_of(p))
     scans = [p for p in files if not is_mask_name(p)]
     pairs, left_out = [], {}
@@ -205,12 +167,12 @@ def _files(folder: Path) -> tuple[list[Pair], dict[str, str]]:
             continue
         scans.remove(scan)
         paired[name] = mask
-        pairs.append(Pair(name, patient_of(name), scan, mask))
+        pairs.append(Case(name, patient_of(name), scan, mask))
     left_out |= {p.name: f"no mask {scan_name(p)}_mask beside it" for p in scans}
     return pairs, left_out
 
 
-def _folder_of_slices(folder: Path) -> tuple[list[Pair], dict[str, str]]:
+def _folder_of_slices(folder: Path) -> tuple[list[Case], dict[str, str]]:
     if not slice_folder.looks_like_slices(folder):
         return [], {folder.name: "holds no slices named <patient>_<n>.tif"}
     try:
@@ -218,10 +180,10 @@ def _folder_of_slices(folder: Path) -> tuple[list[Pair], dict[str, str]]:
             return [], {folder.name: "its slices have no _mask files"}
     except ScanError as error:
         return [], {folder.name: str(error)}
-    return [Pair(folder.name, patient_of(folder.name), folder, folder)], {}
+    return [Case(folder.name, patient_of(folder.name), folder, folder)], {}
 
 
-def _nnunet(folder: Path) -> tuple[list[Pair], dict[str, str]]:
+def _nnunet(folder: Path) -> tuple[list[Case], dict[str, str]]:
     names = _nnunet_channels(folder / "dataset.json")
     cases: dict[str, dict[int, Path]] = {}
     left_out = {}
@@ -247,7 +209,7 @@ def _nnunet(folder: Path) -> tuple[list[Pair], dict[str, str]]:
         elif flair is None:
             left_out[case] = "dataset.json names no channel FLAIR"
         else:
-            pairs.append(Pair(case, patient_of(case), flair, masks[case], known))
+            pairs.append(Case(case, patient_of(case), flair, masks[case], known))
     return pairs, left_out
 
 

@@ -8,7 +8,7 @@ NAME = "sample_brain"
 
 
 def sample_scan() -> Path:
-    """The sample scan; its true mask lies beside it, as ``sample_brain_mask.tif``.
+    """Return the path of the sample scan; its true mask lies beside it, as ``sample_brain_mask.tif``.
 
     In a wheel the folder lies in the package, in a checkout at the top.
     """
@@ -18,5 +18,5 @@ def sample_scan() -> Path:
 
 
 def sample_mask() -> Path:
-    """The sample's true mask."""
+    """Return the path of the sample's true mask."""
     return sample_scan().with_name(f"{NAME}_mask.tif")

@@ -1,14 +1,56 @@
-"""Which patient is learned from, which is held out."""
+"""Split patients: which are learned from, and which are held out."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from napari_tumor_unet.io.datasets.pairs import Pair, patient_of
+from napari_tumor_unet.io.datasets.pairs import Case, find_pairs, patient_of
 from napari_tumor_unet.scan import ScanError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cases to learn from and cases held out; and what is left out, with the reason."""
+
+    learn: tuple[Case, ...]
+    held_out: tuple[Case, ...]
+    left_out: Mapping[str, str]
+
+
+def plan_training(data: str | Path, split: str | Path | None = None, fold: int | None = None) -> Plan:
+    """Find the pairs in a folder and split them by patient.
+
+    Parameters
+    ----------
+    data : str or Path
+        As for :func:`napari_tumor_unet.io.datasets.pairs.find_pairs`.
+    split : str or Path, optional
+        As for :func:`read_split`: patients of the part "train" are
+        learned from, those of "val" held out. By default a fifth of the patients is held out.
+    fold : int, optional
+        The fold of the split to hold out instead.
+
+    Returns
+    -------
+    Plan
+        As :func:`napari_tumor_unet.train` takes it.
+
+    Raises
+    ------
+    ScanError
+        If there is no pair, or the split cannot be used.
+    """
+    if fold is not None and split is None:
+        raise ScanError("A fold needs a split: a CSV file with the columns patient, split and fold.")
+    dataset = find_pairs(Path(data))
+    parts = read_split(Path(split), fold) if split is not None else hold_out(dataset.pairs)
+    used = dataset.part(parts, "train", "val")
+    learn = tuple(pair for pair in used.pairs if parts[pair.patient] == "train")
+    return Plan(learn, tuple(pair for pair in used.pairs if pair not in learn), used.left_out)
 
 
 def read_split(path: Path, fold: int | None = None) -> dict[str, str]:
@@ -47,15 +89,15 @@ def read_split(path: Path, fold: int | None = None) -> dict[str, str]:
     return parts
 
 
-def write_split(path: Path, parts: Mapping[str, Iterable[Pair]]) -> None:
+def write_split(path: Path, parts: Mapping[str, Iterable[Case]]) -> None:
     """Write who is in which part, for :func:`read_split`."""
     patients = {(pair.patient, part) for part, pairs in parts.items() for pair in pairs}
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("patient", "split"), *sorted(patients)])
 
 
-def hold_out(pairs: Iterable[Pair], share: float = 0.2) -> dict[str, str]:
-    """A split where none is given: about this share of the patients is "val", the others "train".
+def hold_out(pairs: Iterable[Case], share: float = 0.2) -> dict[str, str]:
+    """Make a split where none is given: about this share of the patients is "val", the others "train".
 
     Which ones depends on their names alone; a single patient is never held out.
     """

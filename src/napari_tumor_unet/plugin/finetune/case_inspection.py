@@ -3,18 +3,48 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from napari_tumor_unet.io.datasets.pairs import Dataset, Pair, find_pairs, patient_of
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_tumor_unet.io.datasets.fingerprint import Fingerprint, fingerprint
+from napari_tumor_unet.io.datasets.pairs import Case, patient_of
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.layers.metadata import image_metadata
 from napari_tumor_unet.plugin.ui.error_log import note_error
-from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.finetuning.cases import Marks, marks_of, pair_hash, scan_hash
+from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, annotation_of
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A scan with its mask in layers, as they are now.
+
+    Attributes
+    ----------
+    name, patient : str
+        As of :class:`napari_tumor_unet.io.datasets.pairs.Case`.
+    scan : Scan
+        The sequences may be lazy; slices are read when they are asked for.
+    mask : array of bool
+        (Z, Y, X), a copy, on the scan's grid.
+    slices : tuple of int or None
+        Slices that teach and count; None for all.
+    """
+
+    name: str
+    patient: str
+    scan: Scan
+    mask: NDArray[np.bool_]
+    slices: tuple[int, ...] | None
+
+    def copied_to(self, path: Path) -> Case:
+        """Return the case that a snapshot in this file will be."""
+        return Case(self.name, self.patient, path, path, slices=self.slices)
 
 
 @dataclass(frozen=True)
@@ -23,18 +53,17 @@ class CaseInspection:
 
     Attributes
     ----------
-    marks : Marks or None
+    annotation : AnnotationStatus or None
         Annotation status of the slices; None where the case cannot be used.
     error : str
         Why it cannot be used.
-    scan_hash, case_hash : str
-        Hashes of the scan, and of the scan with its mask, if they were asked for.
+    fingerprint : Fingerprint or None
+        Hashes of the scan and its mask, if they were asked for.
     """
 
-    marks: Marks | None = None
+    annotation: AnnotationStatus | None = None
     error: str = ""
-    scan_hash: str = ""
-    case_hash: str = ""
+    fingerprint: Fingerprint | None = None
 
 
 @dataclass(eq=False)
@@ -43,7 +72,7 @@ class CaseRow:
 
     Attributes
     ----------
-    pair : LayerPair or Pair
+    pair : LayerPair or Case
         The scan and its mask, as two layers or as files.
     inspection : CaseInspection or None
         The latest result.
@@ -51,7 +80,7 @@ class CaseRow:
         Whether the result is of the case as it is now.
     """
 
-    pair: LayerPair | Pair
+    pair: LayerPair | Case
     inspection: CaseInspection | None = None
     state: Literal["stale", "inspecting", "inspected"] = "stale"
 
@@ -85,45 +114,25 @@ class CaseRow:
         return patient_of(self.name) if isinstance(self.pair, LayerPair) else self.pair.patient
 
 
-# Generators, as napari keeps what plain functions were given as long as the window lives.
-
-
-def inspect_layers(
-    pair: LayerPair, source: LayerScan, hashed: bool, known_scan_hash: str
-) -> Generator[None, None, CaseInspection]:
-    """Inspect the mask of two layers; hashing it is quick if the hash of the scan is known."""
-    yield
+def inspect_layers(pair: LayerPair, source: LayerScan, hashed: bool, scan_hash: str) -> CaseInspection:
+    """Inspect the mask of two layers; hashing it is quick if the hash of the scan is given."""
     try:
         mask = pair.mask(source)
-        marks = marks_of(mask, pair.written(source), pair.checked)
-        voxels = known_scan_hash or (scan_hash(source.scan) if hashed else "")
-        return CaseInspection(marks, scan_hash=voxels, case_hash=pair_hash(voxels, mask) if hashed else "")
+        annotation = annotation_of(mask, pair.written(source), pair.checked)
+        return CaseInspection(annotation, "", fingerprint(source.scan, mask, scan_hash) if hashed else None)
     except Exception:  # whatever a layer's array, lazy or not, may raise
         return inspection_of_unreadable(pair.labels.name)
 
 
-def inspect_files(pair: Pair, hashed: bool) -> Generator[None, None, CaseInspection]:
-    """Read a pair of files and inspect the mask."""
-    yield
+def inspect_files(case: Case, hashed: bool) -> CaseInspection:
+    """Read a case on disk and inspect its mask."""
     try:
-        scan, mask = pair.read()
-        voxels = scan_hash(scan) if hashed else ""
-        return CaseInspection(
-            marks_of(mask), scan_hash=voxels, case_hash=pair_hash(voxels, mask) if hashed else ""
-        )
+        scan, mask = case.read()
+        return CaseInspection(annotation_of(mask), "", fingerprint(scan, mask) if hashed else None)
     except ScanError as error:
         return CaseInspection(error=str(error))
     except Exception:
-        return inspection_of_unreadable(pair.name)
-
-
-def find_pairs_in(folder: Path) -> Generator[None, None, Dataset | str]:
-    """Find the pairs of a folder, or say why there are none."""
-    yield
-    try:
-        return find_pairs(folder)
-    except ScanError as error:
-        return str(error)
+        return inspection_of_unreadable(case.name)
 
 
 def inspection_of_unreadable(name: str) -> CaseInspection:

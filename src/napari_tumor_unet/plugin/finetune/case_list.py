@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Labels
-from napari.qt.threading import create_worker
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, Signal
 
-from napari_tumor_unet.io.datasets.pairs import Dataset, Pair
+from napari_tumor_unet.io.datasets.pairs import Case, Dataset, find_pairs
 from napari_tumor_unet.io.datasets.split import holding_out
 from napari_tumor_unet.plugin.finetune.case_inspection import (
     CaseInspection,
     CaseRow,
-    find_pairs_in,
+    LayerCase,
     inspect_files,
     inspect_layers,
     inspection_of_unreadable,
 )
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
+from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.finetuning.cases import Check, Lesson, check, marks_of
+from napari_tumor_unet.training.finetuning.cases import CaseCheck, annotation_of, check
 
 _PAUSE = 300  # ms without a stroke, before a mask is inspected again
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
@@ -38,20 +39,18 @@ class CaseStatus:
 
     Attributes
     ----------
-    row : CaseRow
     scan, mask : str
         Texts of the scan and the mask.
     held_out : bool
         Whether the case judges the new model instead of teaching it.
-    check : Check or None
+    check : CaseCheck or None
         None until the case has been inspected.
     """
 
-    row: CaseRow
     scan: str
     mask: str
     held_out: bool
-    check: Check | None
+    check: CaseCheck | None
 
 
 class CaseList(QObject):
@@ -105,9 +104,7 @@ class CaseList(QObject):
 
     def add_folder(self, folder: Path) -> None:
         """Find the pairs of a folder in a thread, and add them."""
-        worker = create_worker(find_pairs_in, folder, _start_thread=False)
-        worker.returned.connect(self._on_folder)
-        worker.start()
+        in_thread(partial(find_pairs, folder), self._on_folder, self.folder_failed.emit)
 
     def remove(self, rows: Collection[CaseRow]) -> None:
         """Remove cases; their layers and files stay."""
@@ -127,10 +124,10 @@ class CaseList(QObject):
         self.changed.emit()
 
     def check_for(self, model_hash: str, learned_hashes: Collection[str]) -> None:
-        """Check all cases for a model, given the hashes of the cases that it has learned from."""
+        """CaseCheck all cases for a model, given the hashes of the cases that it has learned from."""
         self._model_hash, self._learned_hashes = model_hash, frozenset(learned_hashes)
         for row in self._rows:
-            if self._learned_hashes and not (row.inspection and row.inspection.case_hash):
+            if self._learned_hashes and not (row.inspection and row.inspection.fingerprint):
                 row.state = "stale"
         self.changed.emit()
         self._inspect_next()
@@ -165,50 +162,53 @@ class CaseList(QObject):
         patients, statuses = self.held_out(), []
         for row in self._rows:
             out = row.patient in patients
-            statuses.append(CaseStatus(row, row.scan_label, row.mask_label, out, self._check(row, out)))
+            statuses.append(CaseStatus(row.scan_label, row.mask_label, out, self._check(row, out)))
         return statuses
 
-    def lessons(self) -> list[Lesson]:
-        """Return the layers that count, as they are now.
+    def collect(self) -> list[tuple[Case | LayerCase, bool]]:
+        """Return the cases that count, layers as they are now, each with whether it is held out.
 
         Raises
         ------
         ScanError
-            If one cannot be used.
+            If layers cannot be used.
         """
-        held_out, lessons = self.held_out(), []
+        held_out, used = self.held_out(), self.used()
+        cases: list[tuple[Case | LayerCase, bool]] = []
         for row in self._rows:
-            if not isinstance(pair := row.pair, LayerPair):
+            if isinstance(row.pair, LayerPair):
+                case: Case | LayerCase = self._layer_case(row, row.pair)
+            elif row in used:
+                case = row.pair
+            else:
                 continue
-            source = pair.source(self._viewer.layers)
-            try:
-                labels = pair.mask(source)
-                marks = marks_of(labels, pair.written(source), pair.checked)
-            except Exception as error:  # whatever a layer's array, lazy or not, may raise
-                raise ScanError(inspection_of_unreadable(row.mask_label).error) from error
-            slices = marks.looked_after if self._only_checked else None
-            if slices != ():
-                out = row.patient in held_out
-                lessons.append(Lesson(row.name, row.patient, source.scan, labels != 0, slices, out))
-        return lessons
+            if case.slices != ():
+                cases.append((case, row.patient in held_out))
+        return cases
 
-    def files(self) -> list[tuple[Pair, bool]]:
-        """Return the pairs of files that can be used, each with whether it is held out."""
-        held_out = self.held_out()
-        return [(row.pair, row.patient in held_out) for row in self.used() if isinstance(row.pair, Pair)]
+    def _layer_case(self, row: CaseRow, pair: LayerPair) -> LayerCase:
+        source = pair.source(self._viewer.layers)
+        try:
+            labels = pair.mask(source)
+            annotation = annotation_of(labels, pair.written(source), pair.checked)
+        except Exception as error:  # whatever a layer's array, lazy or not, may raise
+            raise ScanError(inspection_of_unreadable(row.mask_label).error) from error
+        slices = annotation.looked_after if self._only_checked else None
+        return LayerCase(row.name, row.patient, source.scan, labels != 0, slices)
 
-    def _check(self, row: CaseRow, held_out: bool) -> Check | None:
+    def _check(self, row: CaseRow, held_out: bool) -> CaseCheck | None:
         if row.inspection is None:
             return None
-        if row.inspection.marks is None:
-            return Check("error", row.inspection.error)
+        if row.inspection.annotation is None:
+            return CaseCheck("error", row.inspection.error)
+        prints = row.inspection.fingerprint
         return check(
-            row.inspection.marks,
+            row.inspection.annotation,
             only_checked=self._only_checked and bool(row.layers),
             held_out=held_out,
             made_by=row.pair.made_by if isinstance(row.pair, LayerPair) else "",
             model_hash=self._model_hash,
-            learned=row.inspection.case_hash in self._learned_hashes,
+            learned=prints is not None and prints.case in self._learned_hashes,
         )
 
     def _extend(self, new: list[CaseRow]) -> None:
@@ -217,10 +217,7 @@ class CaseList(QObject):
             self.changed.emit()
             self._inspect_next()
 
-    def _on_folder(self, dataset: Dataset | str) -> None:
-        if isinstance(dataset, str):
-            self.folder_failed.emit(dataset)
-            return
+    def _on_folder(self, dataset: Dataset) -> None:
         listed = [row.pair for row in self._rows]
         self._extend([CaseRow(pair) for pair in dataset.pairs if pair not in listed])
         self.folder_added.emit(dataset)
@@ -234,17 +231,16 @@ class CaseList(QObject):
         hashed = bool(self._learned_hashes)
         try:
             if isinstance(row.pair, LayerPair):
-                known = row.inspection.scan_hash if row.inspection else ""
-                arguments = (row.pair, row.pair.source(self._viewer.layers), hashed, known)
-                worker = create_worker(inspect_layers, *arguments, _start_thread=False)
+                source = row.pair.source(self._viewer.layers)
+                prints = row.inspection and row.inspection.fingerprint
+                inspect = partial(inspect_layers, row.pair, source, hashed, prints.scan if prints else "")
             else:
-                worker = create_worker(inspect_files, row.pair, hashed, _start_thread=False)
+                inspect = partial(inspect_files, row.pair, hashed)
         except ScanError as error:
             self._on_inspected(CaseInspection(error=str(error)))
             return
-        # Connected without the row: napari keeps workers, and with them layers.
-        worker.returned.connect(self._on_inspected)
-        worker.start()
+        # Called back without the row: napari keeps callbacks, and with them layers.
+        in_thread(inspect, self._on_inspected)
 
     def _on_inspected(self, inspection: CaseInspection) -> None:
         row, self._inspected = self._inspected, None
@@ -260,7 +256,7 @@ class CaseList(QObject):
         for row in (row for row in self._rows if event.source in row.layers):
             row.state = "stale"
             if isinstance(event.source, Image) and row.inspection:
-                row.inspection = replace(row.inspection, scan_hash="")
+                row.inspection = replace(row.inspection, fingerprint=None)
         self._timer.start()
 
     def _on_renamed(self, *_: object) -> None:

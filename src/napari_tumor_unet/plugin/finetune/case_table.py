@@ -13,16 +13,16 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
-    QTableWidget,
     QTableWidgetItem,
 )
 
 from napari_tumor_unet.plugin.finetune.case_list import CaseStatus
+from napari_tumor_unet.plugin.ui.table import TextTable
 
 _COLUMNS = ("scan", "mask", "hold out", "check")
 _SCAN, _MASK, _OUT, _CHECK = range(len(_COLUMNS))
 _OUT_MEANS = "Hold it out to judge the new model, instead of learning from it; all scans of a patient alike."
-_WIDEST = 160  # pixels of a column
+_HEIGHT, _WIDEST = 140, 160  # pixels of the table, and of a column
 _ICONS = {
     "ok": QStyle.StandardPixmap.SP_DialogApplyButton,
     "warning": QStyle.StandardPixmap.SP_MessageBoxWarning,
@@ -30,7 +30,7 @@ _ICONS = {
 }
 
 
-class CaseTable(QTableWidget):
+class CaseTable(TextTable):
     """Shows the status of cases, and lets the user choose which are held out.
 
     Attributes
@@ -42,14 +42,11 @@ class CaseTable(QTableWidget):
     held_out_changed = Signal(int, bool)
 
     def __init__(self) -> None:
-        super().__init__(0, len(_COLUMNS))
+        super().__init__(_COLUMNS, _HEIGHT)
         self._statuses: list[CaseStatus] = []
-        self.setHorizontalHeaderLabels(_COLUMNS)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setItemDelegate(_ElidedMiddle(self))
         self.setIconSize(QSize(14, 14))
-        self.verticalHeader().hide()
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         for narrow in (_MASK, _OUT):
@@ -57,7 +54,6 @@ class CaseTable(QTableWidget):
         header.setMaximumSectionSize(_WIDEST)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.setWordWrap(False)
-        self.setMinimumHeight(140)
         self.horizontalHeaderItem(_OUT).setToolTip(_OUT_MEANS)
 
     def show_statuses(self, statuses: list[CaseStatus]) -> None:
@@ -87,7 +83,7 @@ class CaseTable(QTableWidget):
 
     def _fill(self, n: int, status: CaseStatus) -> None:
         check = status.check
-        texts = {_SCAN: status.scan, _MASK: status.mask, _CHECK: check.said if check else "Checking"}
+        texts = {_SCAN: status.scan, _MASK: status.mask, _CHECK: check.message if check else "Checking"}
         for column, text in texts.items():
             self.item(n, column).setText(text)
             self.item(n, column).setToolTip(text)

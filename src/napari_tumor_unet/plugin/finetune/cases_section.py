@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from magicgui.widgets import CheckBox, Container
+from magicgui.widgets import CheckBox
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog
 
-from napari_tumor_unet.io.datasets.pairs import Dataset, Pair
+from napari_tumor_unet.io.datasets.pairs import Case, Dataset
+from napari_tumor_unet.plugin.finetune.case_inspection import LayerCase
 from napari_tumor_unet.plugin.finetune.case_list import CaseList
 from napari_tumor_unet.plugin.finetune.case_table import CaseTable
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, matches
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
 from napari_tumor_unet.plugin.ui.connections import Connections
-from napari_tumor_unet.plugin.ui.widgets import align, button, choice, row, text_label, wrap
+from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.widgets import align, button, choice, fields, row, text_label, wrap
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.finetuning.cases import Lesson, summary
+from napari_tumor_unet.training.finetuning.cases import summary
 
 
-class CasesSection(Container[Any]):
+class CasesSection(Section):
     """Puts cases together, checks them, and shows which are held out.
 
     Parameters
@@ -56,55 +57,45 @@ class CasesSection(Container[Any]):
         )
         self.message, self.summary = text_label(), text_label()
         self.table = CaseTable()
-        self.fields = Container(widgets=[self.mask_layer, self.scan_layer])
-        self.fields.margins = (0, 0, 0, 0)
+        self.fields = fields(self.mask_layer, self.scan_layer)
         super().__init__(
-            widgets=[
-                self.fields,
-                row(self.add_pair, self.add_all),
-                row(self.add_folder, self.remove_cases),
-                self.only_checked,
-                wrap(self.table),
-                self.message,
-                self.summary,
-            ],
-            labels=False,
+            self.fields,
+            row(self.add_pair, self.add_all),
+            row(self.add_folder, self.remove_cases),
+            self.only_checked,
+            wrap(self.table),
+            self.message,
+            self.summary,
         )
-        self.margins = (0, 0, 0, 0)
         align(self.fields)
         self.cases = CaseList(self._viewer, self.native)
-        self._connections, self._renamings = Connections(self.native), Connections(self.native)
+        self._renamings = Connections(self.native)
         self._connect()
         self._on_layers()
         self._show()
 
-    def lessons(self) -> list[Lesson]:
-        """Return the layers as they are now: what is painted later changes nothing.
+    def collect(self) -> list[tuple[Case | LayerCase, bool]]:
+        """Return the cases, each with whether it is held out; what is painted later changes nothing.
 
         Raises
         ------
         ScanError
-            If a case cannot be used, or there is nothing to learn from, neither layers nor files.
+            If a case cannot be used, or there is nothing to learn from.
         """
-        lessons = self.cases.lessons()
-        held_out = [lesson.held_out for lesson in lessons] + [out for _, out in self.files()]
-        if not all(held_out):
-            return lessons
-        if held_out:
+        cases = self.cases.collect()
+        if not all(held_out for _, held_out in cases):
+            return cases
+        if cases:
             raise ScanError("There is nothing to learn from: all scans are held out.")
         if len(self.cases):
             raise ScanError("There is nothing to learn from: the table says of each row why it is left out.")
         raise ScanError("There is nothing to learn from; add a scan with its mask, or a folder of them.")
 
-    def files(self) -> list[tuple[Pair, bool]]:
-        """Return the pairs of files that can be used, each with whether it is held out."""
-        return self.cases.files()
-
     @property
     def slices(self) -> int:
         """Number of slices of all scans that can be used, as far as they are inspected."""
         inspections = (case.inspection for case in self.cases.used())
-        return sum(each.marks.total for each in inspections if each and each.marks)
+        return sum(each.annotation.total for each in inspections if each and each.annotation)
 
     def _connect(self) -> None:
         self.cases.changed.connect(self._show)
@@ -115,9 +106,9 @@ class CasesSection(Container[Any]):
         self.only_checked.changed.connect(self.cases.count_only_checked)
         self.mask_layer.changed.connect(self._on_mask)
         layers = self._viewer.layers
-        self._connections.add(layers.events.inserted, self._on_layers)
-        self._connections.add(layers.events.removed, self._on_layers)
-        self._connections.add(layers.selection.events.active, self._follow)
+        self.connections.add(layers.events.inserted, self._on_layers)
+        self.connections.add(layers.events.removed, self._on_layers)
+        self.connections.add(layers.selection.events.active, self._follow)
 
     def _masks(self) -> list[tuple[str, Labels]]:
         layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
@@ -207,6 +198,6 @@ class CasesSection(Container[Any]):
         checks = [(status, status.check) for status in (*selected, *statuses) if status.check]
         wrong = [(status, check) for status, check in checks if check.status != "ok"]
         shown = [pair for pair in (*wrong, *checks) if pair[0] in selected] or wrong
-        self.message.value = f"{shown[0][0].scan}: {shown[0][1].said}" if shown else ""
+        self.message.value = f"{shown[0][0].scan}: {shown[0][1].message}" if shown else ""
         self.message.visible = bool(shown)
         self.remove_cases.enabled = bool(selected)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
-from magicgui.widgets import Container, LineEdit
-from napari.utils.notifications import show_error, show_info
+from magicgui.widgets import LineEdit
+from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QPixmap
+from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
@@ -17,19 +19,20 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.registry import new_name
 from napari_tumor_unet.plugin.finetune.controller import FineTuningController
+from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.table import TextTable
-from napari_tumor_unet.plugin.ui.widgets import button, row, text_label, wrap
-from napari_tumor_unet.worker.tasks import Report
+from napari_tumor_unet.plugin.ui.threads import in_thread
+from napari_tumor_unet.plugin.ui.widgets import button, fields, row, text_label, wrap
+from napari_tumor_unet.training.finetuning.verdict import FineTuned
 
 _COLUMNS = ("scan", "Dice before", "after", "change")
 _HEIGHT = 120  # pixels
 _PICTURES = 620, 640  # pixels of the window with pictures
 
 
-class FineTuningReport(Container[Any]):
+class FineTuningReport(Section):
     """Shows the report of a run until its model is kept or discarded.
 
     Parameters
@@ -49,24 +52,16 @@ class FineTuningReport(Container[Any]):
         self.called = LineEdit(label="name", tooltip="What the new model is to be called.")
         self.keep = button("Keep", "Store the new model among your own.", self._keep)
         self.discard = button("Discard", "Delete the new model, and all that the run left.", self._discard)
-        self.fields = Container(widgets=[self.called])
-        self.fields.margins = (0, 0, 0, 0)
+        self.fields = fields(self.called)
         super().__init__(
-            widgets=[
-                wrap(self.table),
-                self.advice,
-                self.pictures,
-                self.fields,
-                row(self.keep, self.discard),
-            ],
-            labels=False,
+            wrap(self.table), self.advice, self.pictures, self.fields, row(self.keep, self.discard)
         )
-        self.margins = (0, 0, 0, 0)
         self.show_report(None)
 
-    def show_report(self, report: Report | None) -> None:
+    def show_report(self, report: FineTuned | None) -> None:
         """Show a report, or hide the section."""
         self.visible = report is not None
+        self._let_decide(True)
         self.table.setRowCount(0)
         if report is None:
             return
@@ -76,6 +71,11 @@ class FineTuningReport(Container[Any]):
             self.table.add_row((name, *numbers), left=1)
         self.advice.value = report.advice.said
         self.called.value = new_name(f"{self._controller.parent_name} tuned")
+
+    def show_refusal(self, error: str) -> None:
+        """Show why the model was not kept, and let the user decide once more."""
+        self._let_decide(True)
+        show_error(error)
 
     def _keep(self) -> None:
         report = self._controller.report
@@ -89,32 +89,35 @@ class FineTuningReport(Container[Any]):
             )
             if answer != QMessageBox.StandardButton.Yes:
                 return
-        try:
-            self._controller.keep(self.called.value)
-        except ModelError as error:
-            show_error(str(error))
-            return
-        show_info(self._controller.message)
+        self._let_decide(False)
+        self._controller.keep(self.called.value)
+
+    def _let_decide(self, ready: bool) -> None:
+        self.keep.enabled = self.discard.enabled = ready
 
     def _discard(self) -> None:
         self._controller.discard()
 
     def _show_pictures(self) -> None:
-        report = self._controller.report
-        if report is None:
-            return
+        if self._controller.report is not None:
+            in_thread(partial(_read_pictures, self._controller.report.pictures), self._on_pictures)
+
+    def _on_pictures(self, pictures: list[QImage]) -> None:
         window = QScrollArea(self.native)
         window.setWindowFlag(Qt.WindowType.Window)
         window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         window.setWindowTitle("Before and after")
         content = QWidget()
         layout = QVBoxLayout(content)
-        for path in report.pictures:
+        for picture in pictures:
             label = QLabel()
-            label.setPixmap(
-                QPixmap(str(path)).scaledToWidth(_PICTURES[0], Qt.TransformationMode.SmoothTransformation)
-            )
+            label.setPixmap(QPixmap.fromImage(picture))
             layout.addWidget(label)
         window.setWidget(content)
         window.resize(_PICTURES[0] + 60, min(_PICTURES[1], content.sizeHint().height() + 10))
         window.show()
+
+
+def _read_pictures(paths: Sequence[Path]) -> list[QImage]:
+    smooth = Qt.TransformationMode.SmoothTransformation
+    return [QImage(str(path)).scaledToWidth(_PICTURES[0], smooth) for path in paths]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+from functools import partial
 
-from magicgui.widgets import Container, Label
-from napari.qt.threading import create_worker
+from magicgui.widgets import Label
 from qtpy.QtWidgets import QMessageBox
 
+from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row
 from napari_tumor_unet.training.finetuning.run_store import Interrupted, discard, interrupted
 
 
-class ResumeSection(Container[Any]):
+class ResumeSection(Section):
     """Offers interrupted runs; hidden where there are none.
 
     Parameters
@@ -30,21 +30,17 @@ class ResumeSection(Container[Any]):
         self._on_resume = resume
         self.resume = button("Resume", "Go on from the last whole epoch.", self._resume)
         self.delete = button("Delete", "Forget it, and delete the copies of scans in it.", self._delete)
-        super().__init__(widgets=[title, self.run, row(self.resume, self.delete)], labels=False)
-        self.margins = (0, 0, 0, 0)
+        super().__init__(title, self.run, row(self.resume, self.delete))
         self.visible = False
 
     def refresh(self) -> None:
         """Look for interrupted runs in a thread, and offer them."""
-        worker = create_worker(interrupted, _start_thread=False)
-        worker.returned.connect(self._show)
-        worker.start()
+        in_thread(interrupted, self._show)
 
     def _show(self, runs: list[Interrupted]) -> None:
-        with suppress(RuntimeError):  # the panel may be gone
-            self._runs = runs
-            self.run.reset_choices()
-            self.visible = bool(runs)
+        self._runs = runs
+        self.run.reset_choices()
+        self.visible = bool(runs)
 
     def _resume(self) -> None:
         if self.run.value is not None:
@@ -58,5 +54,5 @@ class ResumeSection(Container[Any]):
             f"Delete what was learned in {run}? It cannot be brought back.",
         )
         if answer == QMessageBox.StandardButton.Yes:
-            discard(run.folder)
+            in_thread(partial(discard, run.folder))
             self._show([other for other in self._runs if other is not run])

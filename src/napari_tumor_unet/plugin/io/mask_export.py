@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels, Layer
+from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of
@@ -22,8 +22,12 @@ from napari_tumor_unet.plugin.layers.metadata import (
     still_fits,
 )
 from napari_tumor_unet.plugin.layers.transforms import layer_grid, stored_geometry
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
 from napari_tumor_unet.scan.grid import Grid, geometry_of
+
+if TYPE_CHECKING:
+    from napari import Viewer
 
 _NO_UNIT = "The layer has no unit of length; the file takes its spacing as mm, and tells no place."
 _AS_SHOWN = "No open scan has the grid of this layer; the file has the place that napari shows."
@@ -46,18 +50,18 @@ class MaskFile:
         The scan of that mask, without voxels.
     sidecar : dict or None
         Contents of the JSON file beside the mask, if a segmentation made it.
-    whole : bool
-        Whether all that is painted is in it: of a layer with time points it is one of them.
     lost_in_tiff, lost_else : str
         What a TIFF, or a file of another format, does not tell of the mask; empty where nothing is lost.
+    mark_saved : callable
+        To be called when the file is written: what was painted until the copy needs no autosave any more.
     """
 
     mask: NDArray[Any]
     scan: Scan
     sidecar: dict[str, Any] | None
-    whole: bool
     lost_in_tiff: str
     lost_else: str
+    mark_saved: Callable[[], None]
 
     def write(self, path: Path) -> list[Path]:
         """Write the mask, and beside it the sidecar; return the files.
@@ -83,8 +87,8 @@ class MaskFile:
         return self.lost_in_tiff if FORMATS.get(ending_of(path)) == "TIFF" else self.lost_else
 
 
-def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
-    """Copy what is exported of a layer, in a viewer with others.
+def mask_file(layer: Labels, viewer: Viewer | None = None) -> MaskFile:
+    """Copy what is exported of a layer, which the viewer may hold.
 
     The geometry is that of the file that the layer was read from, or its scan: an image layer of its shape
     and place. Else it is the layer's own transform, as LPS mm.
@@ -102,7 +106,8 @@ def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
     at = metadata.place.at if segmented else (0,) * len(leading)
     mask = np.array(data[at])
     whole = mask.size == data.size or np.count_nonzero(mask) == np.count_nonzero(data)
-    grid, image = layer_grid(layer, tuple(range(len(at), layer.ndim)), at), image_for(layer, layers)
+    grid = layer_grid(layer, tuple(range(len(at), layer.ndim)), at)
+    image = None if viewer is None else image_for(layer, viewer.layers)
     geometry = stored_geometry(layer) or (None if image is None else stored_geometry(image))
     if geometry is not None:
         lost_in_tiff, lost_else = _SPACING_ALONE if geometry.oriented else "", ""
@@ -115,9 +120,12 @@ def mask_file(layer: Labels, layers: Iterable[Layer] = ()) -> MaskFile:
         in_mm=grid.in_mm and len(grid.shape) == 3,  # a plane has no thickness
         geometry=geometry,
     )
+    mark_saved: Callable[[], None] = _do_nothing
     if not whole:
         lost_in_tiff = lost_else = _ONE_TIME
-    return MaskFile(mask, scan, sidecar_contents(layer), whole, lost_in_tiff, lost_else)
+    elif segmented and viewer is not None and layer in viewer.layers:
+        mark_saved = Autosaving.of(viewer).saved_marker(layer)
+    return MaskFile(mask, scan, sidecar_contents(layer), lost_in_tiff, lost_else, mark_saved)
 
 
 def with_ending(path: Path, ending: str) -> Path:
@@ -134,6 +142,10 @@ def with_ending(path: Path, ending: str) -> Path:
     if path.exists():
         raise ScanError(f"{path.name} exists already; give its whole name to replace it.")
     return path
+
+
+def _do_nothing() -> None:
+    """Mark nothing as saved: no autosave holds the layer, or the file lacks some of it."""
 
 
 def _as_shown(grid: Grid, name: str) -> tuple[Geometry, str, str]:

@@ -51,7 +51,7 @@ def add(viewer: napari.Viewer, opened: Opened) -> None:
 
 
 def _show(viewer: napari.Viewer, content: Content) -> None:
-    """Add what a path holds, after a question where it holds several series."""
+    """Add the contents of a path, after a question where these are several series."""
     if isinstance(content, Opened):
         add(viewer, content)
         return

@@ -1,4 +1,4 @@
-"""Labels layers to files, for napari's own *File > Save*."""
+"""Write labels layers to files, for napari's own *File > Save*."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from napari.utils.notifications import show_warning
 from napari_tumor_unet.io.file_names import MASK_ENDINGS
 from napari_tumor_unet.io.write import sidecar_of
 from napari_tumor_unet.plugin.io.mask_export import mask_file, with_ending
-from napari_tumor_unet.plugin.layers.metadata import is_prediction
-from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.scan import ScanError
 
 _ATTRIBUTES = (
@@ -23,7 +21,7 @@ _ATTRIBUTES = (
 
 
 def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
-    """Write a labels layer on the grid of its scan's file; what the file cannot say is told.
+    """Write a labels layer on the grid of its scan's file; a notification says what the file lacks.
 
     Parameters
     ----------
@@ -49,15 +47,11 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         target = with_ending(Path(path), MASK_ENDINGS[0])
         if layer is None:  # npe2 can be called without a viewer
             layer = Labels(data, **{name: attributes[name] for name in _ATTRIBUTES if name in attributes})
-        file = mask_file(layer, layers)
-        saved = None
-        if file.whole and layer in layers and is_prediction(layer):
-            saved = Autosaving.of(viewer).saved_marker(layer)
+        file = mask_file(layer, viewer)
         written = file.write(target)
     except ScanError as error:
         raise OSError(str(error)) from error  # napari takes a ValueError for a missing writer
-    if saved is not None:
-        saved()
+    file.mark_saved()
     if lost := file.lost(target):
         show_warning(lost)
     if sidecar_of(target) not in written and sidecar_of(target).exists():

@@ -93,8 +93,8 @@ def matches(layers: Iterable[Layer]) -> tuple[list[tuple[Image, Labels]], int]:
     """Each mask with its image, and how many masks have none, or several that may be it."""
     layers = list(layers)
     masks = [layer for layer in layers if isinstance(layer, Labels) and not is_agreement(layer)]
-    found = [(image, mask) for mask in masks if (image := image_for(mask, layers)) is not None]
-    return found, len(masks) - len(found)
+    pairs = [(image, mask) for mask in masks if (image := image_for(mask, layers)) is not None]
+    return pairs, len(masks) - len(pairs)
 
 
 def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:

@@ -70,7 +70,7 @@ class LayerMetadata(Mapping[str, Any]):
 
 @dataclass(eq=False, kw_only=True)
 class ImageMetadata(LayerMetadata):
-    """What is known of an image layer that this plugin read.
+    """Metadata of an image layer that this plugin read.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class ImageMetadata(LayerMetadata):
 
 @dataclass(eq=False, kw_only=True)
 class MaskMetadata(LayerMetadata):
-    """What is known of a labels layer that this plugin read, or that a segmentation wrote.
+    """Metadata of a labels layer that this plugin read, or that a segmentation wrote.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ class MaskMetadata(LayerMetadata):
     warnings : tuple of str
         Why the mask may not be worth much.
     checked, visited : set of int
-        Slices that the user said to be right, or was led to.
+        Slices that the user marked as right, or was led to.
     chosen_threshold : float, optional
         What the user chose after the run, in place of the threshold of ``provenance``.
     min_region_voxels : int, optional
@@ -158,7 +158,7 @@ class MaskMetadata(LayerMetadata):
 
 
 def image_metadata(image: Layer) -> ImageMetadata:
-    """Return what is known of an image layer; nothing is set where another reader read it."""
+    """Return the metadata of an image layer; nothing is set where another reader read it."""
     value = image.metadata.get(KEY)
     if isinstance(value, ImageMetadata):
         return value
@@ -166,7 +166,7 @@ def image_metadata(image: Layer) -> ImageMetadata:
 
 
 def mask_metadata(layer: Layer | None) -> MaskMetadata:
-    """Return what is known of a labels layer; nothing is set where neither reader nor segmentation made it.
+    """Return the metadata of a labels layer; nothing is set where neither reader nor segmentation made it.
 
     The dict of a segmentation of the version before is replaced by the object, as that is changed later.
     """
@@ -239,14 +239,14 @@ def _as_fields(value: Any, kind: type[LayerMetadata]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         return {}
     names = {one.name for one in dataclasses.fields(kind)}
-    known = {name: one for name, one in value.items() if name in names and one is not None}
-    if isinstance(geometry := known.get("geometry"), Mapping):
-        known["geometry"] = Geometry(**as_tuples(geometry))
-    if isinstance(findings := known.get("findings"), Mapping):
-        known["findings"] = Findings(**as_tuples(findings))
-    if isinstance(provenance := known.get("provenance"), Mapping):
-        known["provenance"], known["min_region_voxels"] = provenance_of(provenance)
-    return known
+    fields = {name: one for name, one in value.items() if name in names and one is not None}
+    if isinstance(geometry := fields.get("geometry"), Mapping):
+        fields["geometry"] = Geometry(**as_tuples(geometry))
+    if isinstance(findings := fields.get("findings"), Mapping):
+        fields["findings"] = Findings(**as_tuples(findings))
+    if isinstance(provenance := fields.get("provenance"), Mapping):
+        fields["provenance"], fields["min_region_voxels"] = provenance_of(provenance)
+    return fields
 
 
 def _is_unset(value: Any) -> bool:

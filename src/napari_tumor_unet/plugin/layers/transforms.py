@@ -92,7 +92,7 @@ def _in_world(image: Image) -> Grid:
 
 
 def _says_where(image: Image, grid: Grid) -> bool:
-    """Not if nothing was ever said, or our reader found a spacing alone."""
+    """Whether a grid tells where it lies: not without any transform, or if a file held a spacing alone."""
     if grid.offset.any():
         return True
     if image_metadata(image).scan:

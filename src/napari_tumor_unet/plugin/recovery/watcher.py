@@ -43,9 +43,9 @@ class _WatchedLayer:
 class Autosaving(QObject):
     """Watches the layers that segmentations wrote into a viewer; one for each session.
 
-    What the user changed in one is kept some seconds later. It goes when the user takes the changes back,
-    or saves the mask. When the layer is removed, or the viewer closed, it stays and is offered when napari
-    is next started: neither can be undone, and napari warns of neither.
+    What the user changed in a layer is kept some seconds later. The autosave goes when the user takes the
+    changes back, or saves the mask. When the layer is removed, or the viewer closed, the autosave stays and
+    is offered when napari is next started: neither can be undone, and napari warns of neither.
 
     Attributes
     ----------
@@ -84,14 +84,14 @@ class Autosaving(QObject):
 
     @classmethod
     def of(cls, viewer: Viewer) -> Autosaving:
-        """Return the viewer's, made when first asked for; it lives as long as the window."""
+        """Return the watcher of a viewer, made when first asked for, which lives as long as the window."""
         viewer = getattr(viewer, "__wrapped__", viewer)
         window = viewer.window._qt_window
         autosaving = window.findChild(cls)
         return autosaving if autosaving is not None else cls(viewer, window)
 
     def keep_now(self) -> None:
-        """Keep what was edited since it was last kept, without a wait for more."""
+        """Keep all edits that are not kept yet, without a wait for more."""
         while self._unsaved:
             self._keep_next()
 
@@ -103,7 +103,7 @@ class Autosaving(QObject):
         return partial(self._mark_as_saved, layer, watched, autosave.digest)
 
     def restore(self, orphan: OrphanedAutosave) -> None:
-        """Bring a layer back; from then on its corrections are among those of this session."""
+        """Bring a layer back; from then on this session keeps the corrections."""
         self._do(partial(store.load, orphan.path), partial(self._on_loaded, orphan))
 
     def delete(self, orphan: OrphanedAutosave) -> None:
@@ -111,7 +111,7 @@ class Autosaving(QObject):
         self._do(partial(store.discard, orphan.path), partial(self._on_deleted, orphan))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
-        """Keep what is there when the window closes; Python ends only after it is written."""
+        """Keep all edits when the window closes; Python ends only after they are written."""
         if event.type() == QEvent.Type.Close:
             self.keep_now()
         return bool(super().eventFilter(watched, event))
@@ -223,7 +223,7 @@ class Autosaving(QObject):
 
 
 def _write(watched: _WatchedLayer, autosave: Autosave, replaces: Path | None) -> None:
-    """Write an autosave if it holds edits, and then delete one that it replaces."""
+    """Write an autosave that holds edits, and then delete the one that it replaces."""
     digest = autosave.digest
     if digest == watched.digest:
         return

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from magicgui.widgets import Container
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_tumor_unet.evaluation.score import RULES, format_number
 from napari_tumor_unet.evaluation.tables import ScoreRow, as_csv, summarise_scores
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.table import TextTable
+from napari_tumor_unet.plugin.ui.threads import save_text
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
 _COLUMNS = ("prediction", "reference", "label", "Dice", "IoU", "Hausdorff 95 %")
@@ -81,14 +82,8 @@ class ScoreCollection(Section):
         path = Path(name)
         if path.suffix.lower() not in (".csv", ".json"):
             path = path.with_name(path.name + (".json" if "json" in kind else ".csv"))
-        try:
-            path.write_text(
-                as_csv(rows) if path.suffix.lower() == ".csv" else _as_json(rows), encoding="utf-8"
-            )
-        except OSError as error:
-            show_error(f"{path.name} cannot be written: {error.strerror}.")
-            return
-        show_info(f"The numbers are in {path.name}.")
+        text = as_csv(rows) if path.suffix.lower() == ".csv" else _as_json(rows)
+        save_text(path, text, "The numbers are")
 
     def _show(self) -> None:
         """Show the list, with mean and standard deviation under it."""

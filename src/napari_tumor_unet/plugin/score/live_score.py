@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
-import numpy as np
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
-from napari_tumor_unet.evaluation.compare import (
-    ComparisonError,
-    MaskPair,
-    align,
-    crop,
-    labels_in,
-    slice_overlaps,
-)
-from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.evaluation.score import Score
-from napari_tumor_unet.plugin.score.mask_pair import LayerMask
+from napari_tumor_unet.plugin.score.mask_pair import PairCounts, Request, answer_with_box, count_pair
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
@@ -30,52 +17,7 @@ from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError
 
 _AT_ONCE = 10**8  # bytes that are counted within 20 ms
-_MOST_LABELS = 50  # that a table shows
 _PAUSE = 700  # ms without a stroke, before the distances are measured again
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is compared, and how: one label, all as one (None), or each by itself."""
-
-    prediction: LayerMask
-    reference: LayerMask
-    label: int | None
-    each: bool
-    tolerance: float
-
-
-@dataclass(frozen=True)
-class PairCounts:
-    """What can be counted at once.
-
-    Attributes
-    ----------
-    pair : MaskPair
-    labels : list of int
-        All labels of both masks.
-    slices : dict of int or None to list of Counts
-        Of each label compared, slice by slice.
-    """
-
-    pair: MaskPair
-    labels: list[int]
-    slices: dict[int | None, list[Counts]]
-
-    @property
-    def totals(self) -> dict[int | None, Counts]:
-        """Counts of each label compared, of all slices together."""
-        return {label: sum(counts, Counts()) for label, counts in self.slices.items()}
-
-    @cached_property
-    def box(self) -> MaskPair:
-        """The masks within the box around both: all that distances need."""
-        return crop(self.pair, next(iter(self.slices)) if len(self.slices) == 1 else None)
-
-    @property
-    def size(self) -> int:
-        """Bytes that are read to count."""
-        return len(self.slices) * (self.pair.prediction.nbytes + self.pair.reference.nbytes)
 
 
 class _Repeated:
@@ -154,7 +96,7 @@ class LiveScore(QObject):
         """
         request, counts = self.request, self._counts
         if request and counts and counts.size < _AT_ONCE and not self._counting.running:
-            self._show(_count(request, counts.labels))
+            self._show(count_pair(request, counts.labels))
         else:
             self._counting.ask()
 
@@ -173,7 +115,7 @@ class LiveScore(QObject):
         if self.request is None:
             return False
         labels = None if self._counts is None else self._counts.labels
-        worker = create_worker(_count, self.request, labels, _start_thread=False)
+        worker = create_worker(count_pair, self.request, labels, _start_thread=False)
         worker.returned.connect(partial(self._on_counted, self.request))
         worker.start()
         return True
@@ -234,49 +176,3 @@ class LiveScore(QObject):
         names = [mask.layer.name for mask in (request.prediction, request.reference)] if request else []
         self._stop()
         self.failed.emit(self._context.notify(message, names))
-
-
-def _count(request: Request, known: list[int] | None) -> PairCounts | Message:
-    """Count, with the labels that are known if these are all, or say why that is not possible."""
-    masks = (request.prediction, request.reference)
-    try:
-        p, r = (np.asarray(mask.voxels) for mask in masks)
-        pair = align(p, masks[0].grid, r, masks[1].grid)
-        notes = [
-            f"Of the {name} the part on screen was compared, at {mask.at}."
-            for name, mask in zip(("prediction", "reference"), masks, strict=True)
-            if mask.at
-        ]
-        pair = replace(pair, notes=(*notes, *pair.notes))
-        labels = labels_in(pair) if known is None else known
-        if not request.each:
-            return PairCounts(pair, labels, {request.label: slice_overlaps(pair, request.label)})
-        slices = _each(pair, labels)
-        if known is not None and _voxels(slices.values()) != _voxels([slice_overlaps(pair, None)]):
-            labels = labels_in(pair)  # one was painted that was not there
-            slices = _each(pair, labels)
-        return PairCounts(pair, labels, slices)
-    except ComparisonError as error:
-        return Message(str(error), "error")
-    except Exception:  # whatever a layer's array, lazy or not, may raise
-        why = "The masks could not be read; are their files still there?"
-        return Message(why, "error", traceback.format_exc())
-
-
-def _each(pair: MaskPair, labels: list[int]) -> dict[int | None, list[Counts]]:
-    if len(labels) > _MOST_LABELS:
-        raise ComparisonError(f"There are {len(labels)} labels; compare all as one, or one of them.")
-    return {label: slice_overlaps(pair, label) for label in labels}
-
-
-def _voxels(labels: Iterable[list[Counts]]) -> int:
-    return sum(counts.predicted + counts.reference for slices in labels for counts in slices)
-
-
-def answer_with_box(counts: PairCounts, planes: range | None) -> Any:
-    """Answer :func:`napari_tumor_unet.worker.tasks.score`, in the thread of its job."""
-    pair = counts.box
-    if planes is None:
-        return pair.grid, pair.notes
-    together = slice(planes.start, planes.stop)
-    return [mask.reshape((-1, *mask.shape[-2:]))[together] for mask in (pair.prediction, pair.reference)]

@@ -1,20 +1,32 @@
-"""The masks to compare, taken from labels layers."""
+"""The masks to compare, taken from labels layers, and what can be counted of them at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
-from napari_tumor_unet.evaluation.compare import ComparisonError
+from napari_tumor_unet.evaluation.compare import (
+    ComparisonError,
+    MaskPair,
+    align,
+    crop,
+    labels_in,
+    slice_overlaps,
+)
+from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
 from napari_tumor_unet.plugin.layers.transforms import layer_grid
+from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.scan.grid import Grid
 
+_MOST_LABELS = 50  # that a table shows
 _GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 
 
@@ -59,6 +71,50 @@ class LayerMask:
         return data, {name: getattr(self.layer, name) for name in _GEOMETRY}
 
 
+@dataclass(frozen=True)
+class Request:
+    """What is compared, and how: one label, all as one (None), or each by itself."""
+
+    prediction: LayerMask
+    reference: LayerMask
+    label: int | None
+    each: bool
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class PairCounts:
+    """What can be counted at once.
+
+    Attributes
+    ----------
+    pair : MaskPair
+    labels : list of int
+        All labels of both masks.
+    slices : dict of int or None to list of Counts
+        Of each label compared, slice by slice.
+    """
+
+    pair: MaskPair
+    labels: list[int]
+    slices: dict[int | None, list[Counts]]
+
+    @property
+    def totals(self) -> dict[int | None, Counts]:
+        """Counts of each label compared, of all slices together."""
+        return {label: sum(counts, Counts()) for label, counts in self.slices.items()}
+
+    @cached_property
+    def box(self) -> MaskPair:
+        """The masks within the box around both: all that distances need."""
+        return crop(self.pair, next(iter(self.slices)) if len(self.slices) == 1 else None)
+
+    @property
+    def size(self) -> int:
+        """Bytes that are read to count."""
+        return len(self.slices) * (self.pair.prediction.nbytes + self.pair.reference.nbytes)
+
+
 def masks_to_compare(
     prediction: Labels | None, reference: Labels | None, point: Sequence[float]
 ) -> tuple[LayerMask, LayerMask]:
@@ -85,3 +141,49 @@ def _layer_mask(layer: Labels, axes: int, point: Sequence[float]) -> LayerMask:
 
 def _nearest(position: float, length: int) -> int:
     return min(max(round(float(position)), 0), length - 1)
+
+
+def count_pair(request: Request, known: list[int] | None) -> PairCounts | Message:
+    """Count, with the labels that are known if these are all, or say why that is not possible."""
+    masks = (request.prediction, request.reference)
+    try:
+        p, r = (np.asarray(mask.voxels) for mask in masks)
+        pair = align(p, masks[0].grid, r, masks[1].grid)
+        notes = [
+            f"Of the {name} the part on screen was compared, at {mask.at}."
+            for name, mask in zip(("prediction", "reference"), masks, strict=True)
+            if mask.at
+        ]
+        pair = replace(pair, notes=(*notes, *pair.notes))
+        labels = labels_in(pair) if known is None else known
+        if not request.each:
+            return PairCounts(pair, labels, {request.label: slice_overlaps(pair, request.label)})
+        slices = _each(pair, labels)
+        if known is not None and _voxels(slices.values()) != _voxels([slice_overlaps(pair, None)]):
+            labels = labels_in(pair)  # one was painted that was not there
+            slices = _each(pair, labels)
+        return PairCounts(pair, labels, slices)
+    except ComparisonError as error:
+        return Message(str(error), "error")
+    except Exception:  # whatever a layer's array, lazy or not, may raise
+        why = "The masks could not be read; are their files still there?"
+        return Message(why, "error", traceback.format_exc())
+
+
+def _each(pair: MaskPair, labels: list[int]) -> dict[int | None, list[Counts]]:
+    if len(labels) > _MOST_LABELS:
+        raise ComparisonError(f"There are {len(labels)} labels; compare all as one, or one of them.")
+    return {label: slice_overlaps(pair, label) for label in labels}
+
+
+def _voxels(labels: Iterable[list[Counts]]) -> int:
+    return sum(counts.predicted + counts.reference for slices in labels for counts in slices)
+
+
+def answer_with_box(counts: PairCounts, planes: range | None) -> Any:
+    """Answer :func:`napari_tumor_unet.worker.tasks.score`, in the thread of its job."""
+    pair = counts.box
+    if planes is None:
+        return pair.grid, pair.notes
+    together = slice(planes.start, planes.stop)
+    return [mask.reshape((-1, *mask.shape[-2:]))[together] for mask in (pair.prediction, pair.reference)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from magicgui.widgets import Label
-from qtpy.QtWidgets import QHeaderView, QTableWidgetItem
+from qtpy.QtWidgets import QHeaderView, QSizePolicy, QTableWidgetItem
 
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.evaluation.score import RULES, Score, rules_at_work
@@ -18,7 +18,7 @@ _LARGE = "<td style='padding-right: 24px'>{}<br><span style='font-size: xx-large
 
 
 class Numbers(Section):
-    """One column per label; Dice and IoU above the table are those of the first."""
+    """One column per label; the large Dice and IoU above the table are of the first label."""
 
     def __init__(self) -> None:
         self.large = Label(tooltip=RULES)
@@ -26,6 +26,7 @@ class Numbers(Section):
         super().__init__(self.large, wrap(self.table))
         self.table.verticalHeader().show()
         self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.table.setToolTip(RULES)
         self.clear()
 
@@ -43,7 +44,7 @@ class Numbers(Section):
         self.table.setColumnCount(0)
 
     def show_counts(self, totals: Mapping[int | None, Counts]) -> None:
-        """Show Dice and IoU at once; the other numbers are those of before until they come."""
+        """Show Dice and IoU at once; the other numbers stay as they are until new ones come."""
         if not totals:
             self.large.value = "Both masks are empty."
             return
@@ -73,12 +74,14 @@ class Numbers(Section):
 
     def _show_column(self, column: int, numbers: list[tuple[str, str]]) -> None:
         """Show the first numbers of a column, or all of them."""
-        if len(numbers) > self.table.rowCount():
+        more = len(numbers) > self.table.rowCount()
+        if more:
             self.table.setRowCount(len(numbers))
             self.table.setVerticalHeaderLabels([name for name, _ in numbers])
-            self._fit()
         for row, (_, value) in enumerate(numbers):
             self.table.setItem(row, column, QTableWidgetItem(value))
+        if more:
+            self._fit()
 
     def _fit(self) -> None:
         """Make the table as high as its rows: the panel scrolls, not the table."""

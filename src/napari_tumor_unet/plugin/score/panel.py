@@ -11,8 +11,8 @@ from napari_tumor_unet.evaluation.tables import ScoreRow
 from napari_tumor_unet.plugin.layers.metadata import is_agreement, is_prediction, model_of
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.score.collection import ScoreCollection
-from napari_tumor_unet.plugin.score.live_score import LiveScore, PairCounts, Request
-from napari_tumor_unet.plugin.score.mask_pair import masks_to_compare
+from napari_tumor_unet.plugin.score.live_score import LiveScore
+from napari_tumor_unet.plugin.score.mask_pair import PairCounts, Request, masks_to_compare
 from napari_tumor_unet.plugin.score.numbers import Numbers
 from napari_tumor_unet.plugin.score.slices import Slices
 from napari_tumor_unet.plugin.ui.connections import Connections, timer

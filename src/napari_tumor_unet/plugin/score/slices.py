@@ -18,8 +18,7 @@ from napari_tumor_unet.evaluation.compare import agreement, worst_first
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_agreement, mask_metadata
 from napari_tumor_unet.plugin.score.curve import SliceCurve
-from napari_tumor_unet.plugin.score.live_score import PairCounts
-from napari_tumor_unet.plugin.score.mask_pair import LayerMask
+from napari_tumor_unet.plugin.score.mask_pair import LayerMask, PairCounts
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 

@@ -25,7 +25,7 @@ from napari_tumor_unet.worker.child import JobError
 
 
 class Batch(QObject):
-    """Segments several scans of one viewer.
+    """Segments several scans of one viewer; lives as long as the viewer's window.
 
     Attributes
     ----------
@@ -49,6 +49,12 @@ class Batch(QObject):
         self._options: dict[str, Any] = {}
         self._job: QtJob | None = None
         self.outcomes: list[Outcome] = []
+
+    @classmethod
+    def of(cls, controller: SegmentationController) -> Batch:
+        """Return the batch of a viewer's controller, made when first asked for."""
+        batch: Batch | None = controller.findChild(cls)
+        return batch if batch is not None else cls(controller)
 
     def segment_layers(self, images: Iterable[Image], **options: Any) -> None:
         """Segment image layers, each into a labels layer; options as for the controller's ``segment``."""
@@ -79,7 +85,7 @@ class Batch(QObject):
         )
 
     def cancel(self) -> None:
-        """End after what is there already; masks that are done stay."""
+        """End after the scan under way; masks that are done stay."""
         self._images.clear()
         if self._job is not None:
             self._job.cancel()

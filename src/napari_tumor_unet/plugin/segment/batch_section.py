@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import Container
 from napari.layers import Image
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog
 
-from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.inference.batch import Outcome, as_csv
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.table import TextTable
-from napari_tumor_unet.plugin.ui.threads import in_thread
+from napari_tumor_unet.plugin.ui.threads import save_text
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
 _COLUMNS = ("scan", "found", "warnings, or what went wrong")
@@ -53,9 +50,11 @@ class BatchSection(Container[Any]):
         context = batch.parent().context
         self._connections = Connections(self.native)
         self._connections.add(context.busy_changed, self._show_busy)
+        self._connections.add(batch.began, self._on_began)
+        self._connections.add(batch.outcome, self._on_outcome)
+        for outcome in batch.outcomes:
+            self._on_outcome(outcome)
         self._show_busy(context.busy)
-        batch.began.connect(self._on_began)
-        batch.outcome.connect(self._on_outcome)
 
     def _start_layers(self) -> None:
         viewer = self._batch.parent().viewer
@@ -80,14 +79,12 @@ class BatchSection(Container[Any]):
         if not name:
             return
         path = Path(name if name.lower().endswith(".csv") else f"{name}.csv")
-        save = partial(_save_table, path, list(self._batch.outcomes))
-        in_thread(save, lambda _: show_info(f"The table is in {path.name}."))
+        save_text(path, as_csv(self._batch.outcomes), "The table is")
 
     def _show_busy(self, busy: bool) -> None:
         """Offer a batch, and to save the table, when no run is under way."""
-        with suppress(RuntimeError):  # the panel may be gone
-            self.layers.enabled = self.folder.enabled = not busy
-            self.save.enabled = not busy and bool(self._batch.outcomes)
+        self.layers.enabled = self.folder.enabled = not busy
+        self.save.enabled = not busy and bool(self._batch.outcomes)
 
     def _on_began(self) -> None:
         self.table.setRowCount(0)
@@ -95,10 +92,3 @@ class BatchSection(Container[Any]):
     def _on_outcome(self, outcome: Outcome) -> None:
         size = "" if outcome.findings is None else outcome.findings.size
         self.table.add_row((outcome.name, size, outcome.error or " ".join(outcome.warnings)))
-
-
-def _save_table(path: Path, outcomes: list[Outcome]) -> None:
-    try:
-        path.write_text(as_csv(outcomes), encoding="utf-8")
-    except OSError as error:
-        raise TumourUnetError(f"{path.name} cannot be written: {error.strerror}.") from error

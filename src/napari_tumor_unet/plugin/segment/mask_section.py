@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from magicgui.widgets import Container, FloatSlider, FloatSpinBox, Label, Select
+from magicgui.widgets import FloatSlider, FloatSpinBox, Label, Select
 from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtWidgets import QFileDialog
 
@@ -16,10 +16,10 @@ from napari_tumor_unet.inference.regions import Region
 from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
 from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_ending
 from napari_tumor_unet.plugin.layers.metadata import has_result
-from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
+from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.threads import in_thread
-from napari_tumor_unet.plugin.ui.widgets import button, choice, row
+from napari_tumor_unet.plugin.ui.widgets import button, choice, fields, row
 from napari_tumor_unet.scan import ScanError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MM3, _VOXELS = "mm³", "voxels"
 
 
-class MaskSection(Container[Any]):
+class MaskSection(Section):
     """Changes the active labels layer, if a segmentation made it; hidden otherwise.
 
     Parameters
@@ -75,13 +75,9 @@ class MaskSection(Container[Any]):
             "Save mask...", "Save it on the scan's own grid, and beside it what made it.", self._save
         )
         region = row(self.fewest, self.unit, label="smallest region")
-        self.fields: Container[Any] = Container(
-            widgets=[self.title, self.threshold, region, self.list], label=""
-        )
-        rows: tuple[Any, ...] = (row(self.erase, self.keep), row(self.largest, self.probability), self.save)
-        super().__init__(widgets=[self.fields, *rows], labels=False)
-        self.fields.margins = (0, 0, 0, 0)
-        self.margins = (0, 0, 0, 0)
+        self.fields = fields(self.title, self.threshold, region, self.list)
+        rows = (row(self.erase, self.keep), row(self.largest, self.probability), self.save)
+        super().__init__(self.fields, *rows)
         self.list.native.setMaximumHeight(90)
         self.fewest.native.setSpecialValueText("model's own")  # what 0 means
         self.threshold.changed.connect(self._change)
@@ -151,12 +147,12 @@ class MaskSection(Container[Any]):
         )
         if name:
             try:
-                file = mask_file(layer, self._viewer.layers)
+                file = mask_file(layer, self._viewer)
             except ScanError as error:
                 show_error(str(error))
                 return
-            saved = Autosaving.of(self._viewer).saved_marker(layer) if file.whole else None
-            in_thread(partial(_save_mask, Path(name), ending_of(proposed), file), partial(_tell, saved))
+            save = partial(_save_mask, Path(name), ending_of(proposed), file)
+            in_thread(save, partial(_tell, file.mark_saved))
 
     def _erase(self, *, chosen: bool) -> None:
         picked, editor = self.list.value, self._current()
@@ -187,10 +183,9 @@ def _save_mask(path: Path, ending: str, file: MaskFile) -> tuple[str, str]:
     return f"The mask is in {mask.name}{made}.", file.lost(path)
 
 
-def _tell(saved: Callable[[], None] | None, sentences: tuple[str, str]) -> None:
+def _tell(mark_saved: Callable[[], None], sentences: tuple[str, str]) -> None:
     files, lost = sentences
-    if saved is not None:
-        saved()
+    mark_saved()
     show_info(files)
     if lost:
         show_warning(lost)

@@ -45,6 +45,7 @@ class ModelSection:
         self._context = context
         self._models = _Models()
         self._wanted: str | Path | None = None
+        self._request = object()
         self.model = choice("model", self._choices, "A model of the plugin, your own, or a file.")
         self.card = button(
             "About the model", "What the model learned from, its scores and limits.", self._show_card
@@ -68,19 +69,26 @@ class ModelSection:
 
     def refresh(self) -> None:
         """List the models that there are now."""
-        in_thread(partial(_list_models, self._models.files), self._show)
+        self._request = request = object()
+        in_thread(partial(_list_models, self._models.files), partial(self._show, request))
 
     def choose(self, name: str | Path) -> None:
         """Choose a model as soon as the models are listed anew, if it is among them."""
         self._wanted = name
         self.refresh()
 
-    def _show(self, models: _Models) -> None:
+    def _show(self, request: object, models: _Models) -> None:
+        if request is not self._request:
+            return  # a later list is under way
+        wanted, self._wanted = (self._wanted, self.model.value), None
         self._models = models
-        self.model.reset_choices()
-        if self._wanted in self.model.choices:
-            self.model.value = self._wanted
-        self._wanted = None
+        with self.model.changed.blocked():
+            self.model.native.clear()  # else magicgui puts new models behind the entry for a file
+            self.model.reset_choices()
+            choices = self.model.choices
+            self.model.value = next((name for name in wanted if name in choices), registry.DEFAULT_MODEL)
+        if self.model.value != self._last:
+            self.model.changed.emit(self.model.value)
 
     def _choices(self) -> list[tuple[str, str | Path]]:
         files = [(path.name, path) for path in self._models.files]

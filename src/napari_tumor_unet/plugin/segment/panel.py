@@ -44,7 +44,7 @@ class SegmentPanel(Panel):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
         self._controller = SegmentationController.of(viewer)
-        self._batch = Batch(self._controller)
+        self._batch = Batch.of(self._controller)
         self._first: tuple[float, int] | None = None  # when slices came first, and how many
         self.layer: Any = create_widget(
             annotation=Image, label="scan", options={"tooltip": "The image layer; it follows the active one."}
@@ -116,11 +116,10 @@ class SegmentPanel(Panel):
         connect(controller.progressed, self._on_progressed)
         connect(controller.ended, self._on_ended)
         connect(self._context.busy_changed, self._show_busy)
-        self._batch.began.connect(self._on_started)
-        self._batch.progressed.connect(self._on_scan_progressed)
-        self._batch.ended.connect(self._on_batch_ended)
+        connect(self._batch.began, self._on_started)
+        connect(self._batch.progressed, self._on_scan_progressed)
+        connect(self._batch.ended, self._on_batch_ended)
         self.connections.at_close(self._batch.cancel)
-        self.connections.at_close(self._batch.deleteLater)
 
     def _follow(self) -> None:
         """Take the active layer, or of a mask its image; show its result, if it is a mask of ours."""

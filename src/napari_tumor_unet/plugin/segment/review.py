@@ -50,7 +50,7 @@ class Review:
 
     @property
     def checked(self) -> frozenset[int]:
-        """The slices that the user said to be right."""
+        """The slices that the user marked as right."""
         return frozenset(self._metadata.checked)
 
     def check(self, z: int, right: bool) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from magicgui.widgets import CheckBox, Container
+from magicgui.widgets import CheckBox
 from qtpy.QtGui import QKeySequence, QShortcut
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.metadata import has_result
 from napari_tumor_unet.plugin.segment.review import Review
 from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.widgets import button, row, text_label
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _NEXT, _CHECK = "Ctrl+Shift+D", "Ctrl+Shift+K"  # napari has no such shortcuts
 
 
-class ReviewSection(Container[Any]):
+class ReviewSection(Section):
     """Walks through the active layer's doubtful slices, if a segmentation made it; hidden otherwise.
 
     Parameters
@@ -41,16 +42,15 @@ class ReviewSection(Container[Any]):
             text="checked", tooltip=f"The mask of the slice on screen is right. ({_shown(_CHECK)})"
         )
         self.message = text_label()
-        super().__init__(widgets=[row(self.next, self.checked), self.message], labels=False)
-        self.margins = (0, 0, 0, 0)
+        super().__init__(row(self.next, self.checked), self.message)
         self.checked.changed.connect(self._check)
         # They are there as long as the section is to be seen.
         QShortcut(QKeySequence(_NEXT), self.native, self.next.native.click)
         QShortcut(QKeySequence(_CHECK), self.native, self.checked.native.click)
-        self._connections, self._edits = Connections(self.native), Connections(self.native)
+        self._edits = Connections(self.native)
         dims = viewer.dims.events
         for event in (dims.point, dims.order, dims.ndisplay):
-            self._connections.add(event, self.show_slice)
+            self.connections.add(event, self.show_slice)
 
     def refresh(self) -> None:
         """Show the active layer's mask, as it is now."""

@@ -45,7 +45,7 @@ class SequenceSection(Container[Any]):
         self.summary = text_label(
             label="sequences", tooltip="What the model gets; change it under Sequences and slices."
         )
-        self.sequences = {
+        self.boxes = {
             sequence: choice(
                 title,
                 lambda: [_NONE, *self._channels],
@@ -61,7 +61,7 @@ class SequenceSection(Container[Any]):
         self.forget = button(
             "Forget corrections", "Take again what the layers and their names tell.", self._forget
         )
-        self._boxes = [*self.sequences.values(), self.across, self.front]
+        self._boxes = [*self.boxes.values(), self.across, self.front]
         super().__init__(widgets=[*self._boxes, self.note, self.forget])
         self.note.visible = self.forget.visible = False
         for box in self._boxes:
@@ -77,7 +77,7 @@ class SequenceSection(Container[Any]):
     @property
     def assignment(self) -> SequenceAssignment:
         """What is filled in now."""
-        names = {sequence: self.sequences[sequence].value for sequence in SEQUENCES}
+        names = {sequence: self.boxes[sequence].value for sequence in SEQUENCES}
         channels = {s: self._channels[name] for s, name in names.items() if name in self._channels}
         return SequenceAssignment(channels, self.across.value, _FRONTS[self.front.value])
 
@@ -85,7 +85,7 @@ class SequenceSection(Container[Any]):
         assignment = SequenceAssignment() if image is None else self._viewer_sequences[image]
         self._channels = {} if image is None else candidate_channels(image, self._viewer_sequences.images)
         names = {channel: name for name, channel in self._channels.items()}
-        for sequence, box in self.sequences.items():
+        for sequence, box in self.boxes.items():
             box.reset_choices()
             channel = assignment.channels.get(sequence)
             box.value = _NONE if channel is None else names.get(channel, _NONE)
@@ -98,7 +98,7 @@ class SequenceSection(Container[Any]):
 
     def _offer_axes(self) -> None:
         """Offer the axes of the layer that is FLAIR, as the mask lies there."""
-        flair = self._channels.get(self.sequences["flair"].value)
+        flair = self._channels.get(self.boxes["flair"].value)
         image = flair.image if flair else self._image
         self._axes = [("first", 0)]
         if image is not None:

@@ -12,7 +12,7 @@ from qtpy.QtCore import QEvent, QObject
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.errors import show_details
 from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
-from napari_tumor_unet.plugin.ui.widgets import Scrolled, button, text_label, wrap
+from napari_tumor_unet.plugin.ui.widgets import Scrolled, button, text_label
 
 _WIDTH = 300  # pixels; a sentence in fewer is a column of words
 
@@ -62,14 +62,14 @@ class Panel(Section):
         body: Container[Any] = Container(widgets=list(widgets), labels=False)
         body.native.layout().addStretch()
         scrolled = Scrolled(body, _WIDTH)
-        self.append(wrap(scrolled))
+        self.native.layout().addWidget(scrolled)  # not wrapped, or napari's dock leaves it half its height
         self.show_message(Message())
         return scrolled
 
     def show_message(self, message: Message) -> None:
         """Show a message, with a button for its details if there are any."""
         self.message.value, self._details = message.text, message.details
-        self.details.visible = bool(message.details)
+        self.message.visible, self.details.visible = bool(message.text), bool(message.details)
 
     def _show_details(self) -> None:
         show_details(self.message.value, self._details, self.native)

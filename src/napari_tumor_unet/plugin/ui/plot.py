@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyqtgraph as pg
 from napari import Viewer
 from napari.utils.theme import get_theme
+from qtpy.QtWidgets import QSizePolicy
 
 from napari_tumor_unet.plugin.ui.connections import Connections
 
@@ -26,6 +27,7 @@ class Plot(pg.PlotWidget):
         self._viewer = viewer
         self._title = title
         self.setFixedHeight(_HEIGHT)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMenuEnabled(False)
         self.setMouseEnabled(x=False, y=False)
         self.hideButtons()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_info
 
 from napari_tumor_unet._common import TumourUnetError
 
@@ -34,7 +35,21 @@ def in_thread(
     worker.start()
 
 
-def _attempt(work: Callable[[], Any]) -> tuple[Any, str]:
+def save_text(path: Path, text: str, what: str) -> None:
+    """Write a text file, and tell the user where ``what`` is."""
+
+    def write() -> None:
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise TumourUnetError(f"{path.name} cannot be written: {error.strerror}.") from error
+
+    in_thread(write, lambda _: show_info(f"{what} in {path.name}."))
+
+
+# A generator, as napari keeps what plain functions were given as long as the window lives.
+def _attempt(work: Callable[[], Any]) -> Generator[None, None, tuple[Any, str]]:
+    yield
     try:
         return work(), ""
     except TumourUnetError as error:

@@ -1,52 +1,21 @@
-"""Scans with the masks that a user made: what of them teaches a model, and what is held out to judge it."""
+"""Check cases before a fine-tuning: which slices are annotated, and what a case is worth to a model."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_tumor_unet._common import plural
-from napari_tumor_unet.scan import Scan
 
 _NONE_HELD_OUT = "No held-out score: "
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """A scan with its mask as it is now: what a fine-tuning learns from, or is judged by.
-
-    Attributes
-    ----------
-    name : str
-        What it is called in tables.
-    patient : str
-        What a split must keep on one side.
-    scan : Scan
-        Its sequences may be lazy; slices are read when they are asked for.
-    mask : array of bool
-        (Z, Y, X), a copy, on the scan's grid.
-    slices : tuple of int or None
-        Those alone that teach and count; None for all.
-    held_out : bool
-        Whether it judges the model instead of teaching it.
-    """
-
-    name: str
-    patient: str
-    scan: Scan
-    mask: NDArray[np.bool_]
-    slices: tuple[int, ...] | None
-    held_out: bool
-
-
-@dataclass(frozen=True)
-class Marks:
-    """Which slices of a mask somebody has looked after.
+class AnnotationStatus:
+    """Which slices of a mask are labelled, edited or checked.
 
     Attributes
     ----------
@@ -71,11 +40,11 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Check:
-    """What is to be said of a scan with its mask before it is learned from, in one short sentence."""
+class CaseCheck:
+    """Verdict on a scan with its mask before it is learned from; the message is one short sentence."""
 
     status: Literal["ok", "warning", "error"]
-    said: str
+    message: str
     left_out: bool = False
 
     @property
@@ -84,8 +53,8 @@ class Check:
         return self.status != "error" and not self.left_out
 
 
-def marks_of(mask: Any, written: Any = None, checked: Collection[int] = ()) -> Marks:
-    """Look through a mask.
+def annotation_of(mask: Any, written: Any = None, checked: Collection[int] = ()) -> AnnotationStatus:
+    """Find out which slices of a mask are labelled, edited or checked.
 
     Parameters
     ----------
@@ -101,23 +70,23 @@ def marks_of(mask: Any, written: Any = None, checked: Collection[int] = ()) -> M
     edited = None
     if written is not None:
         edited = tuple(z for z in range(total) if not np.array_equal(mask[z], written[z]))
-    return Marks(total, labelled, tuple(sorted(z for z in set(checked) if 0 <= z < total)), edited)
+    return AnnotationStatus(total, labelled, tuple(sorted(z for z in set(checked) if 0 <= z < total)), edited)
 
 
 def check(
-    marks: Marks,
+    annotation: AnnotationStatus,
     *,
     only_checked: bool = False,
     held_out: bool = False,
     made_by: str = "",
     model_hash: str = "",
     learned: bool = False,
-) -> Check:
+) -> CaseCheck:
     """Judge what a scan with its mask is worth to a model.
 
     Parameters
     ----------
-    marks : Marks
+    annotation : AnnotationStatus
         Of the mask.
     only_checked : bool
         Whether slices count only if they were edited or checked.
@@ -128,51 +97,32 @@ def check(
     learned : bool
         Whether this model has learned from just this before.
     """
-    if only_checked and not marks.looked_after:
-        return Check("warning", "No slice edited or marked as checked: left out.", left_out=True)
+    if only_checked and not annotation.looked_after:
+        return CaseCheck("warning", "No slice edited or marked as checked: left out.", left_out=True)
     does = "proves" if held_out else "teaches"
     if learned:
         used = "This model has learned from it already"
-        return Check("warning", f"{used}: a score on it proves nothing." if held_out else f"{used}.")
-    if marks.edited == () and not marks.checked:
+        return CaseCheck("warning", f"{used}: a score on it proves nothing." if held_out else f"{used}.")
+    if annotation.edited == () and not annotation.checked:
         if made_by and made_by == model_hash:
-            return Check("warning", f"Made by this model and not edited: it {does} nothing.")
-        return Check("warning", f"Made by another model and not edited: it {does} only what that one thinks.")
-    if not marks.labelled:
-        return Check("warning", f"The mask is empty: it {does} that there is no tumour.")
+            return CaseCheck("warning", f"Made by this model and not edited: it {does} nothing.")
+        return CaseCheck(
+            "warning", f"Made by another model and not edited: it {does} only what that one thinks."
+        )
+    if not annotation.labelled:
+        return CaseCheck("warning", f"The mask is empty: it {does} that there is no tumour.")
     if not only_checked:
-        return Check("ok", f"{plural(len(marks.labelled), 'slice')} of {marks.total} with labels.")
-    n = plural(len(marks.looked_after), "slice")
-    if marks.edited is None:
-        return Check("ok", f"No record of edits: {n} of {marks.total} with labels or checked count.")
-    return Check("ok", f"{n} of {marks.total} edited or checked.")
-
-
-def scan_hash(scan: Scan) -> str:
-    """SHA-256 of the voxels of all sequences, their types and shape; neither name nor place matters."""
-    digest = hashlib.sha256(repr(scan.shape).encode())
-    for sequence, array in sorted(scan.sequences.items()):
-        digest.update(f"{sequence} {np.dtype(array.dtype).newbyteorder('<').str}".encode())
-        for z in range(scan.shape[0]):
-            digest.update(_bytes(np.asarray(array[z])))
-    return digest.hexdigest()
-
-
-def pair_hash(scan: str, mask: Any) -> str:
-    """SHA-256 of a scan, given by its :func:`scan_hash`, with a mask (Z, Y, X): where it is not 0."""
-    digest = hashlib.sha256(f"{scan} {tuple(mask.shape)}".encode())
-    for z in range(mask.shape[0]):
-        digest.update(_bytes(np.asarray(mask[z]) != 0))
-    return digest.hexdigest()
-
-
-def content_hash(scan: Scan, mask: Any) -> str:
-    """SHA-256 of what a model sees of a scan and its mask: the same for layers and for their files."""
-    return pair_hash(scan_hash(scan), mask)
+        return CaseCheck(
+            "ok", f"{plural(len(annotation.labelled), 'slice')} of {annotation.total} with labels."
+        )
+    n = plural(len(annotation.looked_after), "slice")
+    if annotation.edited is None:
+        return CaseCheck("ok", f"No record of edits: {n} of {annotation.total} with labels or checked count.")
+    return CaseCheck("ok", f"{n} of {annotation.total} edited or checked.")
 
 
 def summary(learned: Sequence[str], held_out: Sequence[str], left_out: int = 0) -> str:
-    """What there is to learn from and what the model is judged by, in words.
+    """Describe what there is to learn from and what the model is judged by.
 
     Parameters
     ----------
@@ -194,7 +144,3 @@ def summary(learned: Sequence[str], held_out: Sequence[str], left_out: int = 0) 
     one = len(set(learned)) == 1
     why = "all scans are of one patient" if one else "all scans are learned from; hold one out to have it"
     return f"{scans}. {_NONE_HELD_OUT}{why}.{others}"
-
-
-def _bytes(plane: NDArray[Any]) -> bytes:
-    return plane.astype(plane.dtype.newbyteorder("<"), copy=False).tobytes()

@@ -1,29 +1,43 @@
-"""A model and corrected masks to a better model, or to the proof that it is none."""
+"""Fine-tune a model on corrected masks, and measure it before and after."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from napari_tumor_unet.evaluation.evaluate import ScanScore, score_pair
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.evaluation.overlap import Counts
-from napari_tumor_unet.io.datasets.pairs import Case, Pair
+from napari_tumor_unet.evaluation.plots import draw_change
+from napari_tumor_unet.evaluation.scan_score import ScanScore, score_case
+from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.sample import NAME, sample_mask, sample_scan
 from napari_tumor_unet.model.card import Card
-from napari_tumor_unet.model.model_file import Model, channels_last
+from napari_tumor_unet.model.model_file import Model, channels_last, save_model
+from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.training.augmentation import Augmentation, augment
-from napari_tumor_unet.training.events import Command, Epoch, Estimate, Reading, Scored, Step, Waiting
-from napari_tumor_unet.training.finetuning.cases import content_hash
+from napari_tumor_unet.training.events import (
+    Command,
+    Epoch,
+    Estimate,
+    Reading,
+    Scored,
+    Step,
+    TrainingError,
+    Waiting,
+)
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
-from napari_tumor_unet.training.finetuning.verdict import Advice, Change, advise
-from napari_tumor_unet.training.loop import TrainingError, train
+from napari_tumor_unet.training.finetuning.verdict import Change, FineTuned, advise
+from napari_tumor_unet.training.loop import train
 from napari_tumor_unet.training.optimisation import TrainStep
+from napari_tumor_unet.training.reading import CaseContent
 from napari_tumor_unet.training.recipe import (
     Optimisation,
     Postprocessing,
@@ -32,13 +46,14 @@ from napari_tumor_unet.training.recipe import (
     Schedule,
     reason_of,
 )
+from napari_tumor_unet.training.trained import saving
 
 
 def recipe_for(model: Model, settings: FineTuning) -> Recipe:
-    """The whole of the training, of that model's network on that model's input."""
+    """Return the recipe that trains the network of a model on its own input."""
     if not 0 <= settings.augmentation <= 1:
         raise ValueError(f"augmentation is from 0 to 1, not {settings.augmentation}.")
-    full = Augmentation(skull_stripped=0.0)  # the user's scans are as those to come will be
+    full = Augmentation(skull_stripped=0.0)  # the scans to come have skulls as these have
     weaker = {f.name: settings.augmentation * getattr(full, f.name) for f in fields(full)}
     card, steps = model.card, settings.epochs * settings.slices // settings.batch_size
     return Recipe(
@@ -55,43 +70,32 @@ def recipe_for(model: Model, settings: FineTuning) -> Recipe:
 
 
 @dataclass(frozen=True)
-class FineTuned:
-    """A fine-tuning that ended.
+class _ReadCase(Case):
+    """A case whose content stays in memory: a single scan is on both sides."""
 
-    Attributes
-    ----------
-    model : Model
-        The new one; not saved yet.
-    history : tuple of Epoch
-    changes : tuple of Change
-        Of the held-out scans, then of the sample.
-    views : tuple of (ScanScore, ScanScore)
-        The same before and after, to look at.
-    advice : Advice
-    """
+    content: tuple[Scan, NDArray[np.bool_]] | None = None
 
-    model: Model
-    history: tuple[Epoch, ...]
-    changes: tuple[Change, ...]
-    views: tuple[tuple[ScanScore, ScanScore], ...]
-    advice: Advice
+    def read(self) -> tuple[Scan, NDArray[np.bool_]]:
+        return self.content or super().read()
 
 
 def hold_out_block(case: Case) -> tuple[Case, Case | None]:
-    """Of a single scan: what to learn from, and the block of slices to be judged by.
+    """Split the slices of a single scan, which is read: what to learn from, and a block to be judged by.
 
     The block is the middle fifth of the slices with tumour that may teach. Its neighbours are learned from,
     so what it shows is optimistic. There is none where fewer than five slices show tumour.
     """
-    _, mask = case.read()
+    content = case.read()
+    whole = _ReadCase(**{**vars(case), "content": content})
+    mask = content[1]
     slices = range(len(mask)) if case.slices is None else case.slices
     tumour = [z for z in slices if mask[z].any()]
     n = len(tumour) // 5
     if not n:
-        return case, None
+        return whole, None
     first = (len(tumour) - n) // 2
     block = tuple(tumour[first : first + n])
-    return _only(case, tuple(z for z in slices if z not in block)), _only(case, block)
+    return replace(whole, slices=tuple(z for z in slices if z not in block)), replace(whole, slices=block)
 
 
 def fine_tune(
@@ -101,9 +105,12 @@ def fine_tune(
     settings: FineTuning,
     folder: Path,
     *,
+    out: Path,
     device: str = "cpu",
 ) -> Generator[Reading | Scored | Step | Epoch | Waiting, Command | None, FineTuned]:
-    """Fine-tune a model, or go on from the folder's checkpoint; score it before and after.
+    """Fine-tune a model, or go on from the folder's checkpoint; score it before and after, and save it.
+
+    Each case is read once, and those held out once more.
 
     Parameters
     ----------
@@ -113,7 +120,9 @@ def fine_tune(
         The parent.
     settings : FineTuning
     folder : Path
-        For the checkpoint.
+        Folder of the checkpoint, and of a picture of each held-out scan and the sample before and after.
+    out : Path
+        File of the new model.
     device : str
         A torch device.
 
@@ -141,35 +150,59 @@ def fine_tune(
         recipe = recipe_for(model, settings)
     except ValueError as error:
         raise TrainingError(reason_of(error)) from error
-    judged = [*held_out, Pair(NAME, NAME, sample_scan(), sample_mask())]
-    before = yield from _score(judged, model, device, after=False)
-    network, history = yield from train(cases, held_out, recipe, folder, device=device, start=model.network)
-    tuned = replace(model, network=network, hash="")
-    after = yield from _score(judged, tuned, device, after=True)
-    changes = tuple(
-        Change(case.name, _judged(old, case), _judged(new, case), case is judged[-1])
-        for case, old, new in zip(judged, before, after, strict=True)
+    judged = [Case(NAME, NAME, sample_scan(), sample_mask()), *held_out]
+    hashes: list[str] = []
+    before = [score_case(judged[0], *judged[0].read(), model, device=device)]
+    yield Scored(1, len(judged), after=False)
+
+    def look(read: CaseContent) -> Iterator[Scored]:
+        if read.held_out:
+            before.append(score_case(read.case, read.scan, read.mask, model, device=device))
+            yield Scored(len(before), len(judged), after=False)
+        else:
+            hashes.append(read.fingerprint.case)
+
+    network, history = yield from train(
+        cases, held_out, recipe, folder, device=device, start=model.network, look=look
     )
-    stopped = len(history) < settings.epochs
-    card = _card(model, settings, cases, history, changes, block=of_one_scan)
+    tuned = replace(model, network=network, hash="")
+    after: list[ScanScore] = []
+    for case in judged:
+        after.append(score_case(case, *case.read(), tuned, device=device))
+        yield Scored(len(after), len(judged), after=True)
+    scores = [*zip(judged, before, after, strict=True)]
+    scores = [*scores[1:], scores[0]]  # the sample last
+    changes = tuple(
+        Change(case.name, _judged(old, case), _judged(new, case), case is judged[0])
+        for case, old, new in scores
+    )
+    card = _card(model, settings, hashes, history, changes, block=of_one_scan)
+    pictures = tuple(folder / f"change_{i + 1}.png" for i in range(len(scores)))
+    with saving(out.stem):
+        for path, (_, old, new) in zip(pictures, scores, strict=True):
+            draw_change(old, new, path)
+        tuned = save_model(replace(tuned, card=card), out)
+    advice = advise(changes, block=of_one_scan, stopped=len(history) < settings.epochs)
     return FineTuned(
-        replace(tuned, card=card),
-        tuple(history),
-        changes,
-        tuple(zip(before, after, strict=True)),
-        advise(changes, block=of_one_scan, stopped=stopped),
+        path=out,
+        folder=folder,
+        history=tuple(history),
+        in_memory=tuned,
+        changes=changes,
+        advice=advice,
+        pictures=pictures,
     )
 
 
 def estimate(model: Model, settings: FineTuning, slices: int, device: str = "cpu") -> Estimate:
-    """What a fine-tuning will take, by two steps of it on noise.
+    """Estimate what a fine-tuning will take, by two of its steps on noise.
 
     Parameters
     ----------
     model : Model
     settings : FineTuning
     slices : int
-        Those of all scans, which are held in memory.
+        Slices of all scans, which are held in memory.
     device : str
     """
     recipe = recipe_for(model, settings)
@@ -199,36 +232,22 @@ def estimate(model: Model, settings: FineTuning, slices: int, device: str = "cpu
     return Estimate(steps * min(seconds), 2 * activations + weights + scans)
 
 
-def _score(
-    cases: Sequence[Case], model: Model, device: str, *, after: bool
-) -> Generator[Scored, Command | None, list[ScanScore]]:
-    scores = []
-    for case in cases:
-        scores.append(score_pair(case, model, device=device))
-        yield Scored(len(scores), len(cases), after)
-    return scores
-
-
 def _judged(score: ScanScore, case: Case) -> Counts:
     if case.slices is None:
         return score.volume
     return sum((score.slices[z] for z in case.slices), Counts())
 
 
-def _only(case: Case, slices: tuple[int, ...]) -> Case:
-    return dataclasses.replace(case, slices=slices)  # type: ignore[type-var]
-
-
 def _card(
     parent: Model,
     settings: FineTuning,
-    cases: Sequence[Case],
+    hashes: Sequence[str],
     history: Sequence[Epoch],
     changes: Sequence[Change],
     *,
     block: bool,
 ) -> Card:
-    """The new model's card: no name of a scan is in it."""
+    """Write the new model's card, in which there is no name of a scan."""
     held_out = [change for change in changes if not change.is_sample]
     scores = {
         ("sample" if change.is_sample else f"{'block of slices' if block else 'held-out scan'} {i + 1}"): {
@@ -238,21 +257,18 @@ def _card(
         }
         for i, change in enumerate(changes)
     }
-    learned = "1 scan" if len(cases) == 1 else f"{len(cases)} scans"
+    learned = plural(len(hashes), "scan")
     split = "a block of its slices" if block and held_out else f"{len(held_out)} scans"
     minutes = sum(epoch.seconds for epoch in history) / 60
+    chosen = ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(settings).items())
     return replace(
         parent.card,
         summary=f"{parent.card.name}, fine-tuned on {learned} of its user.",
         training_data=f"{learned} with corrected masks; {split} held out. The parent: "
         f"{parent.card.training_data}",
         training=f"Fine-tuned: {len(history)} of {settings.epochs} epochs, {minutes:.0f} minutes, "
-        f"{_settings(settings)}. The parent: {parent.card.training}",
+        f"{chosen}. The parent: {parent.card.training}",
         scores=scores,
         parent=parent.hash,
-        data=tuple(content_hash(*case.read()) for case in cases),
+        data=tuple(hashes),
     )
-
-
-def _settings(settings: FineTuning) -> str:
-    return ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(settings).items())

@@ -1,33 +1,19 @@
-"""A model file and a folder of scans with corrected masks to a fine-tuned model file."""
+"""Fine-tune a model file on a folder of scans with corrected masks, into a new model file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from napari_tumor_unet.evaluation.plots import draw_change
-from napari_tumor_unet.io.datasets.split import write_split
-from napari_tumor_unet.model.device import choose_device, enough_memory
-from napari_tumor_unet.model.model_file import Model, load_model, save_model
-from napari_tumor_unet.training.checkpoint import CHECKPOINT
-from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step, Waiting
+from napari_tumor_unet._common import drain
+from napari_tumor_unet.io.datasets.split import Plan
+from napari_tumor_unet.model.device import enough_memory
+from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.training.finetuning.finetune import fine_tune as run_fine_tuning
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
-from napari_tumor_unet.training.finetuning.verdict import Advice, Change
-from napari_tumor_unet.training.train import SPLIT, Plan, check_target, plan_training, writing
-
-
-@dataclass(frozen=True)
-class Result:
-    """A fine-tuning that ended: the new model, its file, how it went, what changed, and what to do."""
-
-    model: Model
-    path: Path
-    folder: Path
-    history: tuple[Epoch, ...]
-    changes: tuple[Change, ...]
-    advice: Advice
+from napari_tumor_unet.training.finetuning.verdict import FineTuned
+from napari_tumor_unet.training.train import begin, record_split
 
 
 def fine_tune(
@@ -40,8 +26,8 @@ def fine_tune(
     fold: int | None = None,
     resume: bool = False,
     device: str = "auto",
-    on_event: Callable[[Reading | Scored | Step | Epoch], None] | None = None,
-) -> Result:
+    on_event: Callable[[Any], object] | None = None,
+) -> FineTuned:
     """Fine-tune a model on scans with corrected masks, and score it before and after.
 
     Beside the model file ``x.safetensors`` the folder ``x_training`` gets ``split.csv``, a picture of each
@@ -68,7 +54,7 @@ def fine_tune(
 
     Returns
     -------
-    Result
+    FineTuned
         The new model is kept whether it is better or not: ``advice`` says which.
 
     Raises
@@ -76,26 +62,12 @@ def fine_tune(
     ScanError, ModelError, DeviceError, TrainingError, CheckpointError
         Each with one sentence that says what is wrong.
     """
-    path = Path(out).expanduser()
-    folder = path.with_name(f"{path.stem}_training")
-    check_target(path, folder / CHECKPOINT, resume)
-    plan = data if isinstance(data, Plan) else plan_training(data, split, fold)
+    task = begin(out, data, split, fold, resume, device)
+    plan, folder, chosen = task.plan, task.folder, task.device
     parent = model if isinstance(model, Model) else load_model(model)
     settings = settings or FineTuning()
-    chosen = choose_device(device)
-    steps = run_fine_tuning(plan.learn, plan.held_out, parent, settings, folder, device=chosen)
+    steps = run_fine_tuning(plan.learn, plan.held_out, parent, settings, folder, out=task.path, device=chosen)
     with enough_memory(chosen):
-        while True:
-            try:
-                event = next(steps)
-            except StopIteration as end:
-                tuned = end.value
-                break
-            if on_event is not None and not isinstance(event, Waiting):
-                on_event(event)
-    with writing(path.stem):
-        write_split(folder / SPLIT, {"train": plan.learn, "val": plan.held_out})
-        for i, (before, after) in enumerate(tuned.views):
-            draw_change(before, after, folder / f"change_{i + 1}.png")
-        saved = save_model(tuned.model, path)
-    return Result(saved, path, folder, tuned.history, tuned.changes, tuned.advice)
+        tuned = drain(steps, on_event)
+    record_split(task)
+    return tuned

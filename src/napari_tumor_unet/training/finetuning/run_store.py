@@ -1,41 +1,39 @@
-"""Fine-tunings on disk: what one is of, and which were interrupted. Importing it costs no torch."""
+"""Runs of fine-tuning on disk: plans, locks, and which runs were interrupted. Importing it costs no torch."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from filelock import FileLock, Timeout
-from platformdirs import user_data_path
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, WrapSerializer
 
-from napari_tumor_unet.io.datasets.pairs import Pair
-from napari_tumor_unet.io.datasets.snapshot import Snapshot
+from napari_tumor_unet._common import plural, user_folder
+from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.training.events import Epoch, read_metrics
 
 FOLDER_VARIABLE = "NAPARI_TUMOR_UNET_RUNS"
 """Environment variable that names another folder for the runs."""
 PARENT, TUNED = "parent.safetensors", "tuned.safetensors"
-_PLAN = "plan.json"
+_PLAN, _DRAFT = "plan.json", ".partial-plan.json"
 _WHEN = "%Y%m%d-%H%M%S"  # UTC; a run's folder is called after it
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """How to fine-tune.
+    """Settings of a fine-tuning.
 
     Attributes
     ----------
     epochs : int
-        How many.
+        Number of epochs.
     learning_rate : float
-        Its peak; it falls to zero.
+        Peak of the learning rate, which falls to zero.
     batch_size : int
         Slices in one step.
     layers : {"all", "decoder"}
@@ -45,8 +43,11 @@ class FineTuning:
     slices : int
         Slices in an epoch, half of them with tumour.
     seed : int
-        Of all chance.
+        Seed of all chance.
     """
+
+    # An unknown entry of a plan may change the model.
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     epochs: int = 20
     learning_rate: float = 3e-4
@@ -57,35 +58,55 @@ class FineTuning:
     seed: int = 1
 
 
+def _read_entry(entry: Any) -> Any:
+    """Read the entry of a case; that of a snapshot names one file, as ``path``."""
+    if isinstance(entry, dict) and "path" in entry:
+        path = entry.pop("path")
+        return entry | {"scan": path, "mask": path}
+    return entry
+
+
+def _write_entry(case: Case, write: Any) -> Any:
+    if case.is_snapshot:
+        return {"name": case.name, "patient": case.patient, "path": case.scan, "slices": case.slices}
+    return write(case)
+
+
+_Cases = tuple[Annotated[Case, BeforeValidator(_read_entry), WrapSerializer(_write_entry)], ...]
+
+
 @dataclass(frozen=True)
 class RunPlan:
-    """What a fine-tuning is of.
+    """Model, settings and cases of a fine-tuning.
 
     Attributes
     ----------
     model : str
-        What the parent is called.
+        Name of the parent.
     settings : FineTuning
-    cases, held_out : tuple of Snapshot or Pair
-        To learn from, and to be judged by.
+    cases, held_out : tuple of Case
+        Cases to learn from, and to be judged by.
     """
 
     model: str
     settings: FineTuning
-    cases: tuple[Snapshot | Pair, ...]
-    held_out: tuple[Snapshot | Pair, ...]
+    cases: _Cases
+    held_out: _Cases
+
+
+_RUN_PLAN = TypeAdapter(RunPlan)
 
 
 @dataclass(frozen=True)
 class Interrupted:
-    """A fine-tuning that has not ended, and that nobody works on.
+    """A run that has not ended, and that no process works on.
 
     Attributes
     ----------
     folder : Path
     plan : RunPlan
     epochs : int
-        Those that are done.
+        Epochs done.
     began : datetime
     """
 
@@ -95,60 +116,57 @@ class Interrupted:
     began: datetime
 
     def __str__(self) -> str:
-        scans = len(self.plan.cases)
         return (
-            f"{self.plan.model}, {scans} scan{'s' if scans > 1 else ''}, {self.epochs} of "
+            f"{self.plan.model}, {plural(len(self.plan.cases), 'scan')}, {self.epochs} of "
             f"{self.plan.settings.epochs} epochs, begun {self.began.astimezone():%d %b %H:%M}"
         )
 
 
 def runs_folder() -> Path:
-    """Where runs are; it may not be there yet."""
-    named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named) if named else user_data_path("napari-tumor-unet", appauthor=False) / "fine-tuning"
+    """Return the folder of all runs, which may not exist yet."""
+    return user_folder("fine-tuning", FOLDER_VARIABLE)
 
 
 def new_run() -> Path:
-    """Make the folder of a run; nobody but the user can look into it."""
+    """Make the folder of a run, into which only the user can look."""
     runs_folder().mkdir(parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix=f"{datetime.now(UTC):{_WHEN}}-", dir=runs_folder()))
 
 
 def lock_of(folder: Path) -> FileLock:
-    """What the process holds that a run belongs to, until it is kept or discarded."""
-    return FileLock(folder / ".lock", timeout=0)
+    """Return the lock that the process of a run holds until the run is kept or discarded, in any thread."""
+    return FileLock(folder / ".lock", timeout=0, thread_local=False)
 
 
-def write_plan(folder: Path, plan: RunPlan) -> None:
-    """Write what a run is of; from then on it can be resumed."""
-    partial = folder / f".partial-{_PLAN}"
-    partial.write_text(json.dumps(dataclasses.asdict(plan), default=str), encoding="utf-8")
-    partial.replace(folder / _PLAN)
+def draft_plan(folder: Path, plan: RunPlan) -> None:
+    """Write the plan of a run whose cases are still to be copied; :func:`finish_plan` makes it count."""
+    (folder / _DRAFT).write_bytes(_RUN_PLAN.dump_json(plan))
+
+
+def finish_plan(folder: Path) -> None:
+    """Let the plan count, as the last thing that is missing: from then on the run can be resumed."""
+    (folder / _DRAFT).replace(folder / _PLAN)
 
 
 def read_plan(folder: Path) -> RunPlan:
-    """Read what :func:`write_plan` wrote.
+    """Read the plan of a run.
 
     Raises
     ------
     ValueError
-        If it is damaged.
+        If the plan is missing or damaged.
     """
     try:
-        content = json.loads((folder / _PLAN).read_text(encoding="utf-8"))
-        return RunPlan(
-            content["model"],
-            FineTuning(**content["settings"]),
-            tuple(map(_case, content["cases"])),
-            tuple(map(_case, content["held_out"])),
-        )
-    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError("The plan of the fine-tuning is damaged.") from error
+        return _RUN_PLAN.validate_json((folder / _PLAN).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ValueError("The plan of the fine-tuning is damaged; start anew.") from error
 
 
 def interrupted() -> list[Interrupted]:
-    """The fine-tunings that can be resumed, the latest first; what is stale or damaged is cleared away."""
-    found = []
+    """Find the runs that can be resumed, the latest first, and delete what is stale or damaged."""
+    runs = []
+    for folder in runs_folder().glob(".[0-9]*"):  # a process ended before it was deleted
+        shutil.rmtree(folder, ignore_errors=True)
     folders = sorted(runs_folder().glob("[0-9]*-[0-9]*-*/"), reverse=True) if runs_folder().is_dir() else []
     for folder in folders:
         try:
@@ -157,21 +175,23 @@ def interrupted() -> list[Interrupted]:
                 if not (folder / PARENT).is_file():
                     raise ValueError
         except Timeout:
-            continue  # somebody works on it
+            continue  # a process works on it
         except (OSError, ValueError):
             _clear(folder)
             continue
-        found.append(Interrupted(folder, plan, len(epochs_of(folder)), _began(folder)))
-    return found
+        runs.append(Interrupted(folder, plan, len(epochs_of(folder)), _began(folder)))
+    return runs
 
 
 def discard(folder: Path) -> None:
-    """Delete a run, and the copies of scans in it."""
+    """Delete a run, and the copies of scans in it; nobody finds it meanwhile."""
+    with suppress(OSError):  # Windows renames no folder in use
+        folder = folder.rename(folder.with_name(f".{folder.name}"))
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _clear(folder: Path) -> None:
-    """Delete a run that was never whole; one that is just being made is left alone."""
+    """Delete a run that is damaged or was never finished, unless it is just being made."""
     if (folder / _PLAN).exists() or datetime.now(UTC) - _began(folder) > timedelta(days=1):
         discard(folder)
 
@@ -181,16 +201,8 @@ def _began(folder: Path) -> datetime:
 
 
 def epochs_of(folder: Path) -> list[Epoch]:
-    """Those that a run has done."""
+    """Read the epochs that a run has done."""
     try:
         return read_metrics(folder)
     except (OSError, ValueError, TypeError):
         return []
-
-
-def _case(entry: dict[str, Any]) -> Snapshot | Pair:
-    slices = None if entry["slices"] is None else tuple(entry["slices"])
-    if "path" in entry:
-        return Snapshot(entry["name"], entry["patient"], Path(entry["path"]), slices)
-    others = {sequence: Path(path) for sequence, path in entry["others"].items()}
-    return Pair(entry["name"], entry["patient"], Path(entry["scan"]), Path(entry["mask"]), others, slices)

@@ -1,28 +1,30 @@
-"""Whether a fine-tuning helped; importing it costs no torch."""
+"""What a fine-tuning gives, and whether it helped; importing it costs no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from napari_tumor_unet.evaluation.overlap import Counts
+from napari_tumor_unet.training.trained import Trained
 
 _FORGETS = 0.05  # loss of Dice on the sample that is worth a warning
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a scan scored before and after.
+    """Scores of a scan before and after.
 
     Attributes
     ----------
     name : str
     before, after : Counts
-        Of the volume, or of the slices that are judged.
+        Counts of the volume, or of the slices that are judged.
     is_sample : bool
-        Whether it is the bundled sample, which shows what was forgotten.
+        Whether the scan is the bundled sample, which shows what was forgotten.
     """
 
     name: str
@@ -32,7 +34,7 @@ class Change:
 
     @property
     def gain(self) -> float:
-        """Of Dice."""
+        """How much Dice rose."""
         return self.after.dice - self.before.dice
 
 
@@ -44,14 +46,32 @@ class Advice:
     said: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class FineTuned(Trained):
+    """A fine-tuning that ended.
+
+    Attributes
+    ----------
+    changes : tuple of Change
+        Of the held-out scans, then of the sample.
+    advice : Advice
+    pictures : tuple of Path
+        A picture of each of these scans before and after.
+    """
+
+    changes: tuple[Change, ...]
+    advice: Advice
+    pictures: tuple[Path, ...]
+
+
 def advise(changes: Sequence[Change], *, block: bool, stopped: bool) -> Advice:
-    """Whether to keep a model of which the changes are known.
+    """Recommend to keep a model or to discard it.
 
     Parameters
     ----------
     changes : sequence of Change
     block : bool
-        Whether it was judged by slices of the scan that it learned from.
+        Whether the model was judged by slices of the scan that it learned from.
     stopped : bool
         Whether the best epoch was chosen by these very scans.
     """

@@ -1,0 +1,175 @@
+"""Score a model on scans whose masks are known, and sum up the scores of a data set.
+
+Definitions, for the rules of :mod:`napari_tumor_unet.evaluation.overlap` on empty masks:
+
+per volume
+    Dice and IoU of each scan's whole volume, on its own grid.
+pooled
+    Dice and IoU of the voxels of all scans taken together, on their own grids.
+pooled at 128
+    The same for every second pixel in x and y of prediction and reference: of 256 x 256 pixels 128 x 128
+    are left, on which the student project measured.
+per slice
+    Mean Dice of slices: of all, where a tumour-free slice that is left empty counts as 1; and of those
+    alone whose reference holds tumour.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_tumor_unet._common import drain
+from napari_tumor_unet.evaluation.overlap import Counts, Statistics, overlap, statistics
+from napari_tumor_unet.inference.predict import run
+from napari_tumor_unet.io.datasets.pairs import Case
+from napari_tumor_unet.model.model_file import Model
+from napari_tumor_unet.scan import Scan
+
+
+@dataclass(frozen=True)
+class View:
+    """One slice of a scan to look at: FLAIR, prediction and reference (Y, X)."""
+
+    index: int
+    flair: NDArray[np.float32]
+    prediction: NDArray[np.bool_]
+    reference: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ScanScore:
+    """What one scan scored; ``view`` is its slice with the most tumour, by the reference if it has any."""
+
+    name: str
+    volume: Counts
+    at_128: Counts
+    slices: tuple[Counts, ...]
+    view: View
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a data set scored; the definitions are those of this module.
+
+    Attributes
+    ----------
+    scans, scans_without_tumour : int
+        Counts; the second by reference.
+    dice, iou : Statistics
+        Per volume.
+    worst : tuple of (name, Dice)
+        The three lowest.
+    missed : tuple of str
+        Scans whose tumour was missed entirely: no voxel of it was found.
+    pooled, pooled_at_128 : Counts
+        Of all scans together.
+    slice_dice, tumour_slice_dice : float
+        Per slice, with and without tumour-free slices; NaN where there is none.
+    tumour_slices, tumour_free_slices, false_positive_slices : int
+        Counts; the last of tumour-free slices in which tumour was predicted.
+    """
+
+    scans: int
+    scans_without_tumour: int
+    dice: Statistics
+    iou: Statistics
+    worst: tuple[tuple[str, float], ...]
+    missed: tuple[str, ...]
+    pooled: Counts
+    pooled_at_128: Counts
+    slice_dice: float
+    tumour_slice_dice: float
+    tumour_slices: int
+    tumour_free_slices: int
+    false_positive_slices: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON holds it; what is undefined is None."""
+        values = dataclasses.asdict(self)
+        for name in ("pooled", "pooled_at_128"):
+            pooled: Counts = getattr(self, name)
+            values[name] = {"dice": pooled.dice, "iou": pooled.iou}
+        values["worst"] = [{"name": name, "dice": dice} for name, dice in self.worst]
+        cleaned: dict[str, Any] = _nan_to_none(values)
+        return cleaned
+
+
+def score_case(
+    case: Case,
+    scan: Scan,
+    reference: NDArray[np.bool_],
+    model: Model,
+    *,
+    device: str = "auto",
+    flair_alone: bool = False,
+) -> ScanScore:
+    """Segment the scan of a case and compare the result with its mask.
+
+    Parameters
+    ----------
+    case : Case
+    scan, reference : Scan, array
+        The scan and its mask, as :meth:`napari_tumor_unet.io.datasets.pairs.Case.read` returns them.
+    model : Model
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    flair_alone : bool
+        Give the model no other sequence.
+    """
+    if flair_alone:
+        scan = dataclasses.replace(scan, sequences={"flair": scan.sequences["flair"]})
+    prediction = drain(run(scan, model, device=device)).mask > 0
+    area = (reference if reference.any() else prediction).sum(axis=(1, 2))
+    z = int(area.argmax())
+    view = View(z, scan.slice("flair", z), prediction[z], reference[z])
+    return score_scan(case.name, prediction, reference, view)
+
+
+def score_scan(
+    name: str, prediction: NDArray[np.bool_], reference: NDArray[np.bool_], view: View
+) -> ScanScore:
+    """Compare two masks (Z, Y, X)."""
+    slices = tuple(overlap(p, r) for p, r in zip(prediction, reference, strict=True))
+    at_128 = overlap(prediction[:, ::2, ::2], reference[:, ::2, ::2])
+    return ScanScore(name, sum(slices, Counts()), at_128, slices, view)
+
+
+def summarise(scores: Sequence[ScanScore]) -> Summary:
+    """Sum up one or more scans."""
+    slices = [s for score in scores for s in score.slices]
+    tumour = [s for s in slices if s.reference]
+    free = [s for s in slices if not s.reference]
+    by_dice = sorted(scores, key=lambda score: score.volume.dice)
+    return Summary(
+        scans=len(scores),
+        scans_without_tumour=sum(not score.volume.reference for score in scores),
+        dice=statistics([score.volume.dice for score in scores]),
+        iou=statistics([score.volume.iou for score in scores]),
+        worst=tuple((score.name, score.volume.dice) for score in by_dice[:3]),
+        missed=tuple(s.name for s in by_dice if s.volume.reference and not s.volume.true_positive),
+        pooled=sum((score.volume for score in scores), Counts()),
+        pooled_at_128=sum((score.at_128 for score in scores), Counts()),
+        slice_dice=_mean([s.dice for s in slices]),
+        tumour_slice_dice=_mean([s.dice for s in tumour]),
+        tumour_slices=len(tumour),
+        tumour_free_slices=len(free),
+        false_positive_slices=sum(bool(s.predicted) for s in free),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _nan_to_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _nan_to_none(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_nan_to_none(v) for v in value]
+    return None if isinstance(value, float) and np.isnan(value) else value
