@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -88,8 +89,10 @@ def test_a_killed_training_resumes_to_the_same_weights(
 def test_an_interrupt_says_how_to_go_on(data: Path, slow_recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.safetensors"
     command = [*COMMAND, "train", data, "--recipe", slow_recipe, "--epochs", 100, "--out", out]
+    # A shell that runs the tests in the background lets its children ignore the signal.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import napari
 import pytest
@@ -87,15 +88,17 @@ class Lent(Worker):
     """Another worker's child: its end is the end of one's own jobs alone."""
 
     def __init__(self, owner: Worker) -> None:
-        self._owner, self._jobs = owner, []
+        self._owner = owner
+        self._jobs = WeakSet[Job]()  # of those that are garbage together with their window, none is there
 
     @property
     def pid(self) -> int | None:
         return self._owner.pid
 
     def run(self, *args: Any, **kwargs: Any) -> Job:
-        self._jobs.append(self._owner.run(*args, **kwargs))
-        return self._jobs[-1]
+        job = self._owner.run(*args, **kwargs)
+        self._jobs.add(job)
+        return job
 
     def close(self) -> None:
         for job in self._jobs:
