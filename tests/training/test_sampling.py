@@ -13,7 +13,7 @@ from napari_tumor_unet.model.unet import UNetConfig
 from napari_tumor_unet.scan import SEQUENCES
 from napari_tumor_unet.training.augmentation import Augmentation
 from napari_tumor_unet.training.recipe import Optimisation, Recipe, Sampling
-from napari_tumor_unet.training.sampling import PreparedScan, Sampler, prepare_scan, without_skull
+from napari_tumor_unet.training.sampling import PreparedScan, Sampler, brain_of, prepare_scan, without_skull
 from tests.conftest import Phantom, make_phantom
 
 NOTHING = Augmentation(**dict.fromkeys(Augmentation.__dataclass_fields__, 0.0))
@@ -140,7 +140,7 @@ def test_the_mask_of_a_standardised_scan_is_whole(phantom: Phantom) -> None:
 
 def test_taking_the_skull_away_keeps_all_tumour(phantom: Phantom) -> None:
     scan, mask = phantom((6, 60, 60), at=(0.6, 0.0))
-    bare = without_skull(scan, mask)
+    bare = without_skull(scan, brain_of(scan, mask))
     flair = scan.sequences["flair"]
     assert (bare.sequences["flair"][mask] == flair[mask]).all()
     assert (bare.sequences["flair"] == 0).mean() > (flair < 20).mean()

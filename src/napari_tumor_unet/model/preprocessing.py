@@ -18,10 +18,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_tumor_unet.scan import SEQUENCES, Scan, Sequence
-from napari_tumor_unet.scan.head import corners_of, find_head, is_masked
+from napari_tumor_unet.scan.head import corners_of, find_deep, find_head, is_masked
 
 _MOST_SLICES = 48  # that statistics are taken from
 _MOST_PIXELS = 160  # of a slice's side that statistics are taken from
+_BRAIN_SPREAD = 0.52  # standard deviation of a head over its brain's median, both above air [LGG, median]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class Preparation:
         FLAIR slices above and below that come as further channels.
     neighbour_mm : float
         How far apart they are, where the scan's spacing is known; else they are next to each other.
+    intensities : {"head", "brain"}
+        Standardise by mean and standard deviation of the whole head, or by the median of what looks like
+        brain and its distance from air. The second is alike whether fat is bright, suppressed or cut off.
     """
 
     # An unknown entry of a model file may change the result.
@@ -47,6 +51,7 @@ class Preparation:
     field: Literal["head", "image"] = "head"
     neighbours: int = 1
     neighbour_mm: float = 5.0
+    intensities: Literal["head", "brain"] = "head"
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -57,6 +62,8 @@ class Preparation:
             raise ValueError(f"neighbour_mm is more than 0, not {self.neighbour_mm}.")
         if self.field not in ("head", "image"):
             raise ValueError(f"field is head or image, not {self.field!r}.")
+        if self.intensities not in ("head", "brain"):
+            raise ValueError(f"intensities is head or brain, not {self.intensities!r}.")
 
     @property
     def channels(self) -> int:
@@ -73,7 +80,8 @@ class Frame:
     box : tuple of int
         (top, bottom, left, right) of the square, in pixels; it may reach past the image.
     mean, std : mapping of sequence to float
-        Of the head's voxels, without the brightest and darkest percent.
+        Of the head's voxels, without the brightest and darkest percent; or what stands for them where the
+        preparation standardises by the brain.
     step : int
         Slices between a slice and its neighbours.
     air : mapping of sequence to (float, float)
@@ -95,6 +103,7 @@ def find_frame(scan: Scan, preparation: Preparation) -> Frame:
     stride = max(1, min(height, width) // _MOST_PIXELS)
     samples = {s: np.stack([scan.slice(s, i)[::stride, ::stride] for i in indices]) for s in scan.sequences}
     head = find_head(samples["flair"])
+    deep = find_deep(head) if preparation.intensities == "brain" else None
     mean, std, dark_air = {}, {}, {}
     for sequence, sample in samples.items():
         values = sample[head]
@@ -102,9 +111,14 @@ def find_frame(scan: Scan, preparation: Preparation) -> Frame:
         air = float(np.median(corners_of(sample)))
         if low < air and is_masked(sample):
             dark_air[sequence] = (air, float(low))
-        values = values.clip(low, high)
-        mean[sequence] = float(values.mean())
-        std[sequence] = float(values.std()) or 1.0
+            air = float(low)
+        if deep is not None:
+            mean[sequence] = float(_tissue_median(sample[deep], air))
+            std[sequence] = _BRAIN_SPREAD * (mean[sequence] - air) or 1.0
+        else:
+            values = values.clip(low, high)
+            mean[sequence] = float(values.mean())
+            std[sequence] = float(values.std()) or 1.0
     return Frame(
         box=_box(head, stride, scan) if preparation.field == "head" else (0, height, 0, width),
         mean=mean,
@@ -112,6 +126,13 @@ def find_frame(scan: Scan, preparation: Preparation) -> Frame:
         step=max(1, round(preparation.neighbour_mm / scan.spacing[0])) if scan.in_mm else 1,
         air=dark_air,
     )
+
+
+def _tissue_median(values: NDArray[np.float32], air: float) -> float:
+    """The median of tissue: of what is no fluid, so at least half as far from air as the median of all."""
+    middle = (float(np.median(values)) + air) / 2
+    tissue = values[values > middle]
+    return float(np.median(tissue)) if len(tissue) else middle
 
 
 def sampled_slices(scan: Scan) -> NDArray[np.int_]:

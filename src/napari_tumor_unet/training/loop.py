@@ -26,7 +26,7 @@ from napari_tumor_unet.training.checkpoint import load_checkpoint, make_folder, 
 from napari_tumor_unet.training.events import Command, Epoch, Reading, Step, Waiting
 from napari_tumor_unet.training.optimisation import Learner, relative_rate
 from napari_tumor_unet.training.recipe import Recipe
-from napari_tumor_unet.training.sampling import PreparedScan, Sampler, prepare_scan, without_skull
+from napari_tumor_unet.training.sampling import PreparedScan, Sampler, brain_of, prepare_scan, without_skull
 
 _BATCH = 8  # slices, where nothing is learned
 T = TypeVar("T")
@@ -182,10 +182,13 @@ def _read(
     for i, case in enumerate((*cases, *held_out)):
         scan, mask = case.read()
         learned = i < len(cases)
-        prepared = replace(prepare_scan(scan, mask, recipe.preparation), slices=case.slices)
+        changes = recipe.augmentation
+        outlined = learned and (changes.stripped or changes.dark_scalp or changes.lesions)
+        brain = brain_of(scan, mask) if outlined else None
+        prepared = replace(prepare_scan(scan, mask, recipe.preparation, brain), slices=case.slices)
         (whole if learned else watched).append(prepared)
-        if learned and recipe.augmentation.stripped:
-            stripped.append(prepare_scan(without_skull(scan, mask), mask, recipe.preparation))
+        if brain is not None and changes.stripped:
+            stripped.append(prepare_scan(without_skull(scan, brain), mask, recipe.preparation, brain))
         yield Reading(i + 1, len(cases) + len(held_out))
     try:
         return Sampler(whole, stripped, recipe), watched

@@ -102,14 +102,20 @@ class Sampling:
         ``tumour_share`` asks for.
     tumour_share : float
         Share of slices with tumour.
+    healthy_share : float
+        Share of slices from scans without any tumour, where ``slices`` are drawn by chance; 0 is as they
+        come among all slices without tumour.
     """
 
     slices: int = 0
     tumour_share: float = 0.5
+    healthy_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.slices < 0 or not 0 < self.tumour_share <= 1:
             raise ValueError("slices is 0 or more, tumour_share more than 0 and up to 1.")
+        if not 0 <= self.healthy_share <= 1 - self.tumour_share + 1e-9:
+            raise ValueError("healthy_share is 0 or more, and with tumour_share at most 1.")
 
 
 @dataclass(frozen=True)

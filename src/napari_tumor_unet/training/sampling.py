@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_tumor_unet.model.preprocessing import Preparation, find_frame, prepare
@@ -33,12 +34,15 @@ class PreparedScan:
         Slices between a slice and its neighbours.
     slices : tuple of int, optional
         Those alone that are learned from, or judged; by default all.
+    brain : Tensor, optional
+        (Z, size, size), bool.
     """
 
     images: Tensor
     mask: Tensor
     step: int = 1
     slices: tuple[int, ...] | None = None
+    brain: Tensor | None = None
 
     @property
     def used(self) -> list[int]:
@@ -55,21 +59,30 @@ class PreparedScan:
         return torch.cat([self.images[indices], *beside], dim=1).float()
 
 
-def prepare_scan(scan: Scan, mask: Any, preparation: Preparation) -> PreparedScan:
-    """Prepare every slice of a scan, and its mask (Z, Y, X) in the same way."""
+def prepare_scan(
+    scan: Scan, mask: Any, preparation: Preparation, brain: NDArray[np.bool_] | None = None
+) -> PreparedScan:
+    """Prepare every slice of a scan, and its mask and brain (Z, Y, X) in the same way."""
     frame = find_frame(scan, preparation)
     alone = dataclasses.replace(preparation, neighbours=0)
     images = torch.cat([prepare(scan, frame, alone, [z]).half() for z in range(scan.shape[0])])
-    masks = Scan("mask", {"flair": mask})
     unscaled = dataclasses.replace(frame, mean={"flair": 0.0}, std={"flair": 1.0}, air={})
-    seen = torch.cat([prepare(masks, unscaled, alone, [z])[:, _FLAIR] for z in range(scan.shape[0])])
-    return PreparedScan(images, seen > 0.5, frame.step)
+
+    def seen(voxels: Any) -> Tensor:
+        masks = Scan("mask", {"flair": voxels})
+        parts = [prepare(masks, unscaled, alone, [z])[:, _FLAIR] > 0.5 for z in range(scan.shape[0])]
+        return torch.cat(parts)
+
+    return PreparedScan(images, seen(mask), frame.step, brain=None if brain is None else seen(brain))
 
 
-def without_skull(scan: Scan, mask: Any) -> Scan:
-    """The scan with all but its brain set to 0; nothing of its mask (Z, Y, X) is lost."""
-    flair = np.stack([scan.slice("flair", z) for z in range(scan.shape[0])])
-    brain = strip_skull(flair, mask)
+def brain_of(scan: Scan, mask: Any) -> NDArray[np.bool_]:
+    """The brain of a scan, roughly, and all of its mask (Z, Y, X)."""
+    return strip_skull(np.stack([scan.slice("flair", z) for z in range(scan.shape[0])]), mask)
+
+
+def without_skull(scan: Scan, brain: NDArray[np.bool_]) -> Scan:
+    """The scan with all but its brain set to 0."""
     bare = {name: np.where(brain, np.asarray(array), 0) for name, array in scan.sequences.items()}
     return dataclasses.replace(scan, sequences=bare)
 
@@ -97,7 +110,11 @@ class Sampler:
         self._tumour = [(s, z) for s, z, tumour in where if tumour]
         if not self._tumour:
             raise ValueError("No training mask holds any tumour.")
-        self._free = [(s, z) for s, z, tumour in where if not tumour] or self._tumour
+        healthy = {s for s, p in enumerate(whole) if not p.mask.any()}
+        self._healthy = [(s, z) for s, z, _ in where if s in healthy]
+        free = [(s, z) for s, z, tumour in where if not tumour]
+        self._free = [(s, z) for s, z in free if s not in healthy or not recipe.sampling.healthy_share]
+        self._free = self._free or self._healthy or self._tumour
 
     @property
     def steps(self) -> int:
@@ -115,14 +132,19 @@ class Sampler:
         draw = self._by_chance if self._recipe.sampling.slices else self._each_tumour_slice
         slices = draw(generator)
         for step in range(self.steps):
-            images, masks = self._batch(slices[step * size : (step + 1) * size], generator)
-            yield augment(images, masks, self._recipe.augmentation, generator)
+            images, masks, brains = self._batch(slices[step * size : (step + 1) * size], generator)
+            yield augment(images, masks, self._recipe.augmentation, generator, brains)
 
     def _by_chance(self, generator: torch.Generator) -> list[tuple[int, int]]:
-        share = self._recipe.sampling.tumour_share
+        share, healthy = self._recipe.sampling.tumour_share, self._recipe.sampling.healthy_share
         chances = torch.rand((self._slices, 2), generator=generator).tolist()
-        kinds = ((self._tumour if kind < share else self._free, which) for kind, which in chances)
-        return [source[int(which * len(source))] for source, which in kinds]
+
+        def source(kind: float) -> list[tuple[int, int]]:
+            if kind < share:
+                return self._tumour
+            return self._healthy if self._healthy and kind >= 1 - healthy else self._free
+
+        return [source(kind)[int(which * len(source(kind)))] for kind, which in chances]
 
     def _each_tumour_slice(self, generator: torch.Generator) -> list[tuple[int, int]]:
         missing = self._slices - len(self._tumour)
@@ -133,9 +155,11 @@ class Sampler:
         slices = self._tumour + free[:missing]
         return [slices[i] for i in torch.randperm(len(slices), generator=generator).tolist()]
 
-    def _batch(self, slices: list[tuple[int, int]], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _batch(
+        self, slices: list[tuple[int, int]], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         settings, neighbours = self._recipe.augmentation, self._recipe.preparation.neighbours
-        images, masks = [], []
+        images, masks, brains = [], [], []
         for (scan, z), (strip, other, far) in zip(
             slices, torch.rand((len(slices), 3), generator=generator).tolist(), strict=True
         ):
@@ -143,7 +167,10 @@ class Sampler:
             stretch = (0 if far < 0.4 else 2) if other < settings.other_spacing else 1
             images.append(prepared.inputs([z], neighbours, stretch))
             masks.append(prepared.mask[z])
-        return torch.cat(images), torch.stack(masks)[:, None].float()
+            if prepared.brain is not None:
+                brains.append(prepared.brain[z])
+        outlines = torch.stack(brains)[:, None].float() if len(brains) == len(slices) else None
+        return torch.cat(images), torch.stack(masks)[:, None].float(), outlines
 
 
 def _clamped(indices: list[int], offset: int, n: int) -> list[int]:
