@@ -22,7 +22,6 @@ from napari_tumor_unet.scan.head import corners_of, find_deep, find_head, is_mas
 
 _MOST_SLICES = 48  # that statistics are taken from
 _MOST_PIXELS = 160  # of a slice's side that statistics are taken from
-_BRAIN_SPREAD = 0.52  # standard deviation of a head over its brain's median, both above air [LGG, median]
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,9 @@ class Preparation:
     neighbour_mm : float
         How far apart they are, where the scan's spacing is known; else they are next to each other.
     intensities : {"head", "brain"}
-        Standardise by mean and standard deviation of the whole head, or by the median of what looks like
-        brain and its distance from air. The second is alike whether fat is bright, suppressed or cut off.
+        What is 0 in the network's input: the mean of the whole head, fat included, or the median of what
+        looks like brain, which does not care whether fat is bright, suppressed or cut off. The head's
+        standard deviation is 1 in both.
     """
 
     # An unknown entry of a model file may change the result.
@@ -80,8 +80,7 @@ class Frame:
     box : tuple of int
         (top, bottom, left, right) of the square, in pixels; it may reach past the image.
     mean, std : mapping of sequence to float
-        Of the head's voxels, without the brightest and darkest percent; or what stands for them where the
-        preparation standardises by the brain.
+        Of the head's voxels, without the brightest and darkest percent; the mean may be the brain's median.
     step : int
         Slices between a slice and its neighbours.
     air : mapping of sequence to (float, float)
@@ -112,13 +111,9 @@ def find_frame(scan: Scan, preparation: Preparation) -> Frame:
         if low < air and is_masked(sample):
             dark_air[sequence] = (air, float(low))
             air = float(low)
-        if deep is not None:
-            mean[sequence] = float(_tissue_median(sample[deep], air))
-            std[sequence] = _BRAIN_SPREAD * (mean[sequence] - air) or 1.0
-        else:
-            values = values.clip(low, high)
-            mean[sequence] = float(values.mean())
-            std[sequence] = float(values.std()) or 1.0
+        clipped = values.clip(low, high)
+        mean[sequence] = float(clipped.mean()) if deep is None else _tissue_median(sample[deep], air)
+        std[sequence] = float(clipped.std()) or 1.0
     return Frame(
         box=_box(head, stride, scan) if preparation.field == "head" else (0, height, 0, width),
         mean=mean,
