@@ -94,6 +94,14 @@ def test_without_tumour_there_is_nothing_to_draw() -> None:
         Sampler([numbered([False] * 3)], [], RECIPE)
 
 
+def test_scans_without_tumour_get_their_share() -> None:
+    recipe = replace(RECIPE, sampling=Sampling(slices=400, tumour_share=0.5, healthy_share=0.3))
+    scans = [numbered([True, False] * 20), numbered([False] * 3, first=100)]
+    slices = drawn(Sampler(scans, [], recipe))
+    assert 80 < sum(number >= 100 for number, _ in slices) < 160
+    assert 160 < sum(has for _, has in slices) < 240
+
+
 @pytest.mark.parametrize("neighbours", [0, 1, 2])
 @pytest.mark.parametrize("spacing", [None, (1.0, 1.0, 1.0)], ids=["unknown", "thin slices"])
 def test_inputs_are_made_as_in_use(
