@@ -15,6 +15,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 from napari_tumor_unet.inference.input_check import warnings_of
 from napari_tumor_unet.inference.regions import drop_faint_regions, threshold_mask
 from napari_tumor_unet.inference.result import Provenance, Segmentation, Slices, Warned, blank, find, update
+from napari_tumor_unet.inference.result_check import doubts_of
 from napari_tumor_unet.model.device import autocast, choose_device, enough_memory, precision
 from napari_tumor_unet.model.model_file import Model, channels_last
 from napari_tumor_unet.model.preprocessing import FittedPreprocessing, fit_preprocessing
@@ -58,7 +59,8 @@ def run(
     Slices
         As they come, the first one alone; at the end those again that lost small regions.
     Warned
-        After the first slice, if the scan is unlike those that models learned from.
+        After the first slice, if the scan is unlike those that models learned from; and again at the end,
+        with what was said before, if the mask is unlike those of tumours.
 
     Returns
     -------
@@ -96,6 +98,10 @@ def run(
     changed, regions_left = drop_faint_regions(mask, probability, threshold, model.card.min_region_weight)
     if changed:
         yield Slices(tuple(changed), probability[changed], mask[changed], len(wanted), len(wanted))
+    limits = model.card.doubtful_under
+    if limits is not None and not only and (doubts := doubts_of(scan, probability, mask, limits)):
+        warnings += doubts
+        yield Warned(warnings)
     return Segmentation(
         probability,
         mask,

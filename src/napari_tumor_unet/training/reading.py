@@ -14,7 +14,7 @@ from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.training.events import Command, Reading, Scored, TrainingError
 from napari_tumor_unet.training.recipe import Recipe
-from napari_tumor_unet.training.sampling import PreprocessedCase, preprocess_case, without_skull
+from napari_tumor_unet.training.sampling import PreprocessedCase, find_brain, preprocess_case, without_skull
 
 
 class CaseContent(NamedTuple):
@@ -61,7 +61,7 @@ def read_cases(
     ScanError
         If a case cannot be read.
     """
-    read, names = CasesRead(), dict[str, str]()
+    read, names, changes = CasesRead(), dict[str, str](), recipe.augmentation
     for i, case in enumerate((*cases, *held_out)):
         scan, mask = case.read()
         print_, judges = fingerprint(scan, mask), i >= len(cases)
@@ -69,12 +69,15 @@ def read_cases(
             raise TrainingError(
                 f"{case.name} and {names[print_.scan]} are one scan on both sides of the split."
             )
-        prepared = replace(preprocess_case(scan, mask, recipe.preprocessing), slices=case.slices)
+        outlined = not judges and (changes.skull_stripped or changes.dark_scalp or changes.lesions)
+        brain = find_brain(scan, mask) if outlined else None
+        prepared = replace(preprocess_case(scan, mask, recipe.preprocessing, brain), slices=case.slices)
         (read.held_out if judges else read.learned).append(prepared)
         if not judges:
             names[print_.scan] = case.name
-            if recipe.augmentation.skull_stripped:
-                read.stripped.append(preprocess_case(without_skull(scan, mask), mask, recipe.preprocessing))
+            if brain is not None and changes.skull_stripped:
+                bare = without_skull(scan, brain)
+                read.stripped.append(preprocess_case(bare, mask, recipe.preprocessing, brain))
         spacing = tuple(map(float, scan.spacing))
         read.fingerprints[judges].append((case.name, case.slices, print_.case, spacing, scan.in_mm))
         yield Reading(i + 1, len(cases) + len(held_out))
