@@ -68,8 +68,8 @@ def doubts_of(
     doubts = []
     if signs.mean_probability < limits.mean_probability:
         doubts.append(
-            f"The model is unsure of this mask: its mean probability is {signs.mean_probability:.2f}, in most "
-            f"tumours over {limits.mean_probability:.2f}; check whether there is a tumour at all."
+            f"The model is unsure of the mask: its mean probability is {signs.mean_probability:.2f}, that of "
+            f"most tumours {limits.mean_probability:.2f} or more; check whether there is a tumour at all."
         )
     if signs.contrast < limits.contrast:
         doubts.append(

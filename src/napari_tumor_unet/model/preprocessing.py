@@ -119,7 +119,7 @@ def fit_preprocessing(scan: Scan, settings: Preprocessing) -> FittedPreprocessin
 
 
 def _tissue_median(values: NDArray[np.float32], air: float) -> float:
-    """Return the median of tissue: fluid, less than half as far from air as the median of all, is left out."""
+    """Return the median of tissue: fluid, under half as far from air as the median of all, is left out."""
     middle = (float(np.median(values)) + air) / 2
     tissue = values[values > middle]
     return float(np.median(tissue)) if len(tissue) else middle
