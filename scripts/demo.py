@@ -13,7 +13,7 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 
 from napari_tumor_unet.evaluation.overlap import dice
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 
 PICTURE = "demo.png"
 PATIENCE = 120_000  # ms; the first start on a slow disk takes a while
@@ -26,7 +26,7 @@ def main() -> None:
     if virtual:
         viewer.window.resize(1280, 800)
     viewer.open_sample("napari-tumor-unet", "brain")
-    session = Session.of(viewer)
+    session = SegmentationController.of(viewer)
 
     def finish(ok: bool) -> None:
         if ok:

@@ -15,7 +15,7 @@ from napari_tumor_unet.model.card import MaskLimits
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.scan.head import corners_of, find_deep, find_head
 
-_PIXELS = 80  # of a slice's shorter side, at least
+_PIXELS = 64  # of a slice's shorter side, at least
 _SLICES = 6  # that the midline is sought in
 _MOST_MARKED = 24  # slices that are compared with their other side
 _FROM, _TO = 0.35, 0.75  # of the way up: brain, above the face and under the crown

@@ -21,6 +21,7 @@ from napari_tumor_unet.scan.head import corners_of, find_deep, find_head, is_mas
 
 _MOST_SLICES = 48  # that statistics are taken from
 _MOST_PIXELS = 160  # of a slice's side that statistics are taken from
+_BRAIN_PIXELS = 80  # of a slice's side that the brain's statistics are taken from
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def fit_preprocessing(scan: Scan, settings: Preprocessing) -> FittedPreprocessin
     stride = max(1, min(height, width) // _MOST_PIXELS)
     samples = {s: np.stack([scan.slice(s, i)[::stride, ::stride] for i in indices]) for s in scan.sequences}
     head = find_head(samples["flair"])
-    deep = find_deep(head) if settings.intensities == "brain" else None
+    coarse = np.s_[:, :: (k := max(1, min(head.shape[1:]) // _BRAIN_PIXELS)), ::k]
+    deep = find_deep(head[coarse]) if settings.intensities == "brain" else None
     mean, std, dark_air = {}, {}, {}
     for sequence, sample in samples.items():
         values = sample[head]
@@ -106,7 +108,7 @@ def fit_preprocessing(scan: Scan, settings: Preprocessing) -> FittedPreprocessin
             dark_air[sequence] = (air, float(low))
             air = float(low)
         clipped = values.clip(low, high)
-        mean[sequence] = float(clipped.mean()) if deep is None else _tissue_median(sample[deep], air)
+        mean[sequence] = float(clipped.mean()) if deep is None else _tissue_median(sample[coarse][deep], air)
         std[sequence] = float(clipped.std()) or 1.0
     return FittedPreprocessing(
         settings,
