@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def ball() -> np.ndarray:
-    """A mask of one round region."""
+    """Return a mask of one round region."""
     z, y, x = np.ogrid[tuple(slice(-n // 2, n - n // 2) for n in SHAPE)]
     return z**2 + y**2 + x**2 < 40**2
 
@@ -64,7 +64,7 @@ def counting(prediction: np.ndarray, reference: np.ndarray, rounds: int) -> list
 
 
 def stroke(layer: napari.layers.Labels, n: int) -> None:
-    """A dot of the brush, another colour each time."""
+    """Paint a dot, in another colour each time."""
     layer.paint((SHAPE[0] // 2, 100 + n, 100), n % 2)
 
 

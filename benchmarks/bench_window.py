@@ -20,7 +20,7 @@ from napari.layers import Image
 from qtpy.QtCore import QEventLoop
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_tumor_unet.plugin.segment.controller import Session
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 
 
 def main() -> None:
@@ -36,8 +36,8 @@ def main() -> None:
     panel = [
         opening(viewer, lambda: viewer.window.add_plugin_dock_widget(*names)[0]) for _ in range(rounds + 1)
     ]
-    session = Session.of(viewer)
-    clicks = [first_slices(viewer, session, scan) for _ in range(rounds + 1)][1:]
+    controller = SegmentationController.of(viewer)
+    clicks = [first_slices(viewer, controller, scan) for _ in range(rounds + 1)][1:]
     print(f"{'an empty dock widget':24} {spread(empty)}")
     print(f"{'the panel, first':24} {panel[0]:.2f} s")
     print(f"{'the panel, again':24} {spread(panel[1:])}")
@@ -57,7 +57,7 @@ def opening(viewer: napari.Viewer, add: Callable[[], QWidget]) -> float:
     return seconds
 
 
-def first_slices(viewer: napari.Viewer, session: Session, scan: Image) -> float:
+def first_slices(viewer: napari.Viewer, controller: SegmentationController, scan: Image) -> float:
     """Seconds from a click until tumour is drawn on the slice on screen; the run is waited for."""
     from napari_tumor_unet.plugin.commands import segment
 
@@ -70,11 +70,11 @@ def first_slices(viewer: napari.Viewer, session: Session, scan: Image) -> float:
 
     draw = viewer.window._qt_viewer.canvas._scene_canvas.events.draw
     draw.connect(look, position="last")
-    session.ended.connect(loop.quit)
+    controller.ended.connect(loop.quit)
     start = time.monotonic()
     segment(viewer)
     loop.exec()
-    session.ended.disconnect(loop.quit)
+    controller.ended.disconnect(loop.quit)
     QApplication.processEvents()
     draw.disconnect(look)
     viewer.layers.remove(viewer.layers[-1])

@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def score(path: Path) -> dict[str, Any]:
-    """What a card tells of an evaluation."""
+    """Return what a card tells of an evaluation."""
     summary = json.loads(path.read_text())
     dice, pooled = summary["dice"], summary["pooled_at_128"]
     names = ("mean", "standard_deviation", "median", "lower_quartile", "upper_quartile", "lowest")

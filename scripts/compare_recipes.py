@@ -26,7 +26,7 @@ from napari_tumor_unet.training.recipe import Recipe, read_recipe
 
 
 def variants(epochs: int) -> dict[str, Recipe]:
-    """The recipes by what was changed."""
+    """Return the recipes by what was changed."""
     augmentation = Augmentation(skull_stripped=0.0, flair_alone=0.0)
     seed = read_recipe("seed").with_epochs(epochs)
     seed = replace(seed, network=replace(seed.network, widths=(16, 32, 64)))

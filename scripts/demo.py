@@ -26,7 +26,7 @@ def main() -> None:
     if virtual:
         viewer.window.resize(1280, 800)
     viewer.open_sample("napari-tumor-unet", "brain")
-    session = SegmentationController.of(viewer)
+    controller = SegmentationController.of(viewer)
 
     def finish(ok: bool) -> None:
         if ok:
@@ -42,7 +42,7 @@ def main() -> None:
         viewer.close()
         sys.exit(0 if ok else 1)
 
-    session.ended.connect(finish)
+    controller.ended.connect(finish)
     if virtual:
         QTimer.singleShot(PATIENCE, lambda: sys.exit("The segmentation did not end."))
     QTimer.singleShot(0, lambda: click(viewer))

@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def tell(event: object) -> None:
-    """A line for each epoch."""
+    """Print a line for each epoch."""
     if isinstance(event, Epoch):
         print(
             f"epoch {event.epoch} of {event.epochs}: loss {event.loss:.4f}, {event.seconds:.0f} s", flush=True

@@ -85,7 +85,7 @@ def _tumour(grey: Volume, white: Volume, random: np.random.Generator) -> tuple[V
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest connected region: crumbs at the border are no tumour."""
+    """Keep the largest connected region: crumbs at the border are no tumour."""
     regions, _ = ndimage.label(mask)
     return regions == np.bincount(regions.ravel())[1:].argmax() + 1
 
@@ -172,7 +172,7 @@ def _sequences(
 
 
 def _scanner(signal: Volume, random: np.random.Generator) -> NDArray[np.uint8]:
-    """What a scanner makes of it: thick slices, a coil's uneven field, noise, 8 bits."""
+    """Return what a scanner makes of it: thick slices, a coil's uneven field, noise, 8 bits."""
     image = _slices(ndimage.gaussian_filter(signal, (0, 0.45, 0.45)))
     field = ndimage.zoom(
         random.uniform(0.86, 1.14, (3, 4, 4)),

@@ -86,14 +86,15 @@ def test_a_killed_training_resumes_to_the_same_weights(
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child")
 def test_an_interrupt_says_how_to_go_on(data: Path, slow_recipe: Path, tmp_path: Path) -> None:
-    command = [*COMMAND, "train", data, "--recipe", slow_recipe, "--out", tmp_path / "m.safetensors"]
+    out = tmp_path / "m.safetensors"
+    command = [*COMMAND, "train", data, "--recipe", slow_recipe, "--epochs", 100, "--out", out]
     with subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         for line in process.stdout:
-            if line.startswith("epoch 1/3"):
+            if line.startswith("epoch 1/100"):
                 process.send_signal(signal.SIGINT)
         errors = process.stderr.read()
     assert process.returncode == 1, errors

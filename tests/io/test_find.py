@@ -109,7 +109,7 @@ def test_of_two_endings_that_of_the_flair_counts(tree: Tree) -> None:
     ("names", "words"),
     [
         (["FLAIR.nii", "T1 a.nii", "T1 b.nii"], "T1 before contrast may be T1 a or T1 b"),
-        (["Ax FLAIR.nii", "Sag FLAIR.nii", "MPRAGE.nii"], "Which T1 belongs to"),
+        (["Ax FLAIR.nii", "Sag FLAIR.nii", "MPRAGE.nii"], "which T1 belongs to"),
     ],
 )
 def test_what_is_unclear_is_said_and_not_guessed(tree: Tree, names: list[str], words: str) -> None:
