@@ -1,4 +1,4 @@
-"""Shared by all rooms: the base of all errors, files written whole or not at all, counted nouns."""
+"""Shared by all rooms: base of all errors, atomic writing, draining of generators, counted nouns, folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 Event = TypeVar("Event")
 Result = TypeVar("Result")
 
-PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+PASSIVE_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Environment of a process that computes, set before torch is imported.
 
 Threads that spin while they wait make a busy machine ten times slower; an idle one loses nothing.

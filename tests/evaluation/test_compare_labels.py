@@ -10,12 +10,12 @@ from hypothesis import given
 
 from napari_tumor_unet.evaluation.compare import MaskPair, agreement, labels_in, slice_overlaps
 from napari_tumor_unet.evaluation.score import score
-from napari_tumor_unet.scan.grid import spaced
+from napari_tumor_unet.scan.grid import grid_of_spacing
 from tests.evaluation.test_score import EITHER_LABEL, PAIRS, SPACING, Pair
 
 
 def aligned(pair: Pair) -> MaskPair:
-    return MaskPair(*pair, spaced(pair[0].shape, SPACING[-pair[0].ndim :], in_mm=True))
+    return MaskPair(*pair, grid_of_spacing(pair[0].shape, SPACING[-pair[0].ndim :], in_mm=True))
 
 
 def test_a_label_is_compared_alone() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from napari_tumor_unet._common import drain
 from napari_tumor_unet.inference import segment
 from napari_tumor_unet.inference.predict import for_inference, predict, run
-from napari_tumor_unet.inference.result import Segmentation, Slices, Warned, find
+from napari_tumor_unet.inference.result import Segmentation, Slices, Warned, measure
 from napari_tumor_unet.model.card import MaskLimits
 from napari_tumor_unet.model.device import DeviceError
 from napari_tumor_unet.model.model_file import Model, load_model
@@ -140,7 +140,7 @@ def test_the_last_event_brings_the_slices_that_lost_regions(tiny_model: Model, p
 @given(seed=st.integers(0, 99), share=st.sampled_from([0.0, 0.02, 0.5]))
 def test_findings_count_voxels_slices_and_ml(seed: int, share: float) -> None:
     mask = (np.random.default_rng(seed).random((5, 6, 7)) < share).astype(np.uint8)
-    found = find(mask, scan_from_volume(mask, spacing=(5.0, 0.5, 0.8)).voxel_ml)
+    found = measure(mask, scan_from_volume(mask, spacing=(5.0, 0.5, 0.8)).voxel_ml)
     assert found.voxels == mask.sum()
     assert found.slices == len(np.unique(np.nonzero(mask)[0]))
     assert found.volume_ml == pytest.approx(mask.sum() * 2.0 / 1000)
@@ -149,12 +149,12 @@ def test_findings_count_voxels_slices_and_ml(seed: int, share: float) -> None:
 def test_regions_that_touch_at_a_corner_are_one() -> None:
     mask = np.zeros((4, 8, 8), np.uint8)
     mask[0, 1, 1] = mask[1, 2, 2] = mask[3, 6, 6] = 1
-    assert find(mask, None).regions == 2
+    assert measure(mask, None).regions == 2
 
 
 def test_ml_need_a_known_spacing() -> None:
     mask = np.ones((2, 3, 4), np.uint8)
-    found = find(mask, None)
+    found = measure(mask, None)
     assert found.volume_ml is None
     assert "ml" not in str(found)
     assert "24 voxels" in str(found)
@@ -163,10 +163,10 @@ def test_ml_need_a_known_spacing() -> None:
 def test_findings_read_as_a_sentence() -> None:
     mask = np.zeros((3, 10, 10), np.uint8)
     scan = scan_from_volume(mask, spacing=(10.0, 10.0, 10.0))
-    assert str(find(mask, scan.voxel_ml)).startswith("No tumour found: is the image FLAIR, and axial?")
+    assert str(measure(mask, scan.voxel_ml)).startswith("No tumour found: is the image FLAIR, and axial?")
     mask[1, 2:4, 3] = 1
-    assert str(find(mask, scan.voxel_ml)).startswith("Tumour: 2.0 ml, 1 slice, 1 region.")
-    assert str(find(mask, scan.voxel_ml)).endswith("For research, not for clinical use.")
+    assert str(measure(mask, scan.voxel_ml)).startswith("Tumour: 2.0 ml, 1 slice, 1 region.")
+    assert str(measure(mask, scan.voxel_ml)).endswith("For research, not for clinical use.")
 
 
 # Provenance

@@ -81,7 +81,7 @@ def test_regions_of_too_few_voxels_are_dropped_the_only_one_too(regions: np.ndar
 
 def test_regions_are_listed_with_where_to_find_them(regions: np.ndarray) -> None:
     found = find_regions(regions)
-    assert [(r.voxels, r.slices, r.largest_slice) for r in found] == [(8, 2, 0), (3, 1, 3), (1, 1, 4)]
+    assert [(r.voxels, r.slices, r.seed[0]) for r in found] == [(8, 2, 0), (3, 1, 3), (1, 1, 4)]
     assert find_regions(regions, most=2) == found[:2]
 
 

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from napari_tumor_unet.io.read import read_labels
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.scan.grid import Grid, geometry_of, spaced
+from napari_tumor_unet.scan.grid import Grid, geometry_of, grid_of_spacing
 
 RANDOM = np.random.default_rng(3)
 LABELS = RANDOM.integers(0, 4, (4, 5, 6), dtype=np.uint8)
@@ -132,7 +132,7 @@ def test_planes_are_resampled_too() -> None:
 
 @given(grids())
 def test_a_turned_grid_keeps_its_spacing_and_volume(grid: Grid) -> None:
-    straight = spaced(grid.shape, grid.spacing, in_mm=True)
+    straight = grid_of_spacing(grid.shape, grid.spacing, in_mm=True)
     assert straight.spacing == pytest.approx(grid.spacing)
     assert grid.voxel_ml == pytest.approx(np.prod(grid.spacing) / 1000)
     assert not straight.placed
@@ -140,7 +140,7 @@ def test_a_turned_grid_keeps_its_spacing_and_volume(grid: Grid) -> None:
 
 @pytest.mark.parametrize(("shape", "in_mm"), [((4, 5), True), ((3, 4, 5), False)])
 def test_a_voxel_without_a_known_volume_has_none(shape: tuple[int, ...], in_mm: bool) -> None:
-    assert spaced(shape, [2.0] * len(shape), in_mm).voxel_ml is None
+    assert grid_of_spacing(shape, [2.0] * len(shape), in_mm).voxel_ml is None
 
 
 @pytest.mark.parametrize("axes", ["RAS", "LPS", "PIR"])

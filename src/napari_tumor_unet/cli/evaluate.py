@@ -1,4 +1,4 @@
-"""``napari-tumor-unet evaluate``."""
+"""``napari-tumor-unet evaluate``: score a model on scans whose masks are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``napari-tumor-unet fine-tune``."""
+"""``napari-tumor-unet fine-tune``: train a model on with corrected masks, and compare it with what it was."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``napari-tumor-unet models`` and ``doctor``."""
+"""``napari-tumor-unet models`` and ``doctor``: list the models, and what the machine has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``napari-tumor-unet score``."""
+"""``napari-tumor-unet score``: compare masks with reference masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``napari-tumor-unet segment``."""
+"""``napari-tumor-unet segment``: segment files and folders, and write the masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``napari-tumor-unet train``."""
+"""``napari-tumor-unet train``: train a model by a recipe."""
 
 from __future__ import annotations
 

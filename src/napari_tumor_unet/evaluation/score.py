@@ -1,4 +1,7 @@
-"""Score a predicted mask: all numbers of its comparison with a reference, and the rules behind them."""
+"""Score one mask against another: all numbers of the comparison, and the rules behind them.
+
+A model is scored over scans in :mod:`napari_tumor_unet.evaluation.scan_score`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, align, binarise, match_regions
 from napari_tumor_unet.evaluation.overlap import Counts, overlap
 from napari_tumor_unet.io.read import read_labels
-from napari_tumor_unet.scan.grid import Grid, spaced
+from napari_tumor_unet.scan.grid import Grid, grid_of_spacing
 
 RULES = (
     "Two empty masks agree: their Dice and IoU count as 1. If one alone is empty, they count as 0. Distances "
@@ -149,7 +152,7 @@ def score(
             raise ComparisonError(
                 f"The spacing {[float(s) for s in spacing]} does not fit masks of {r.ndim} axes."
             )
-        pair = dataclasses.replace(pair, grid=spaced(r.shape, spacing, in_mm=True))
+        pair = dataclasses.replace(pair, grid=grid_of_spacing(r.shape, spacing, in_mm=True))
     return score_masks(pair, label, tolerance)
 
 
@@ -205,7 +208,7 @@ def _labels(source: ArrayLike | str | Path) -> tuple[NDArray[Any], Grid]:
         scan = read_labels(source)
         return np.asarray(scan.sequences["flair"]), scan.grid
     labels = np.asarray(source)
-    return labels, spaced(labels.shape, [1.0] * labels.ndim, in_mm=False)
+    return labels, grid_of_spacing(labels.shape, [1.0] * labels.ndim, in_mm=False)
 
 
 def format_number(value: float | None, unit: str = "") -> str:

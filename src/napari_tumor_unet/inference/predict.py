@@ -14,7 +14,15 @@ from torch.nn.utils import fuse_conv_bn_eval
 
 from napari_tumor_unet.inference.input_check import warnings_of
 from napari_tumor_unet.inference.regions import drop_faint_regions, threshold_mask
-from napari_tumor_unet.inference.result import Provenance, Segmentation, Slices, Warned, blank, find, update
+from napari_tumor_unet.inference.result import (
+    Provenance,
+    Segmentation,
+    Slices,
+    Warned,
+    blank,
+    measure,
+    update,
+)
 from napari_tumor_unet.inference.result_check import doubts_of
 from napari_tumor_unet.model.device import autocast, choose_device, enough_memory, precision
 from napari_tumor_unet.model.model_file import Model, channels_last
@@ -105,7 +113,7 @@ def run(
     return Segmentation(
         probability,
         mask,
-        find(mask, scan.voxel_ml, regions_left),
+        measure(mask, scan.voxel_ml, regions_left),
         Provenance(
             model=model.card.name,
             model_hash=model.hash,

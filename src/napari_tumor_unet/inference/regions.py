@@ -17,15 +17,12 @@ class Region:
     ----------
     voxels, slices : int
         Numbers of them in the region.
-    largest_slice : int
-        Index of the slice with most of it.
     seed : tuple of int
-        One of its voxels (z, y, x), in that slice.
+        One of its voxels (z, y, x), in the slice with most of the region.
     """
 
     voxels: int
     slices: int
-    largest_slice: int
     seed: tuple[int, int, int]
 
 
@@ -150,6 +147,5 @@ def _region(part: NDArray[np.bool_], start: list[int]) -> Region:
     return Region(
         voxels=int(area.sum()),
         slices=int((area > 0).sum()),
-        largest_slice=start[0] + z,
         seed=(start[0] + z, start[1] + int(y), start[2] + int(x)),
     )

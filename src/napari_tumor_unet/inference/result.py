@@ -129,7 +129,7 @@ class Segmentation:
         }
 
 
-def find(mask: NDArray[np.uint8], voxel_ml: float | None, regions: int | None = None) -> Findings:
+def measure(mask: NDArray[np.uint8], voxel_ml: float | None, regions: int | None = None) -> Findings:
     """Measure a mask (Z, Y, X).
 
     Parameters

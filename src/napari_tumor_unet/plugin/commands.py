@@ -1,4 +1,4 @@
-"""What the menus call."""
+"""The commands of the menus: segment a scan, score a mask, open a scan."""
 
 from __future__ import annotations
 

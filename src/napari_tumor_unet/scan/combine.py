@@ -109,11 +109,11 @@ def combine(flair: Scan, pre: Scan | None = None, post: Scan | None = None) -> S
         if other is not None:
             volume = other.sequences.get(sequence, other.sequences["flair"])
             names = (f"{TITLES[sequence]} ({other.name})", f"FLAIR ({flair.name})")
-            sequences[sequence] = bring(volume, other.grid, flair.grid, names)
+            sequences[sequence] = resample_onto(volume, other.grid, flair.grid, names)
     return replace(flair, sequences=sequences)
 
 
-def relation(grid: Grid, onto: Grid) -> Literal["same", "other", "apart", "unknown"]:
+def compare_grids(grid: Grid, onto: Grid) -> Literal["same", "other", "apart", "unknown"]:
     """Compare a grid with FLAIR's: the same, another at the same place, apart, or not comparable."""
     if not (grid.placed and onto.placed) or grid.in_mm != onto.in_mm:
         in_mm = grid.in_mm and onto.in_mm
@@ -124,7 +124,7 @@ def relation(grid: Grid, onto: Grid) -> Literal["same", "other", "apart", "unkno
     return "other" if grid.touches(onto) else "apart"
 
 
-def bring(volume: Any, grid: Grid, onto: Grid, names: tuple[str, str]) -> Any:
+def resample_onto(volume: Any, grid: Grid, onto: Grid, names: tuple[str, str]) -> Any:
     """Bring a volume (Z, Y, X) to FLAIR's grid, as :class:`Resampled` unless it lies there already.
 
     Parameters
@@ -140,7 +140,7 @@ def bring(volume: Any, grid: Grid, onto: Grid, names: tuple[str, str]) -> Any:
     ScanError
         If the volume lies elsewhere than FLAIR, or has another shape and an unknown place.
     """
-    related, (one, flair) = relation(grid, onto), names
+    related, (one, flair) = compare_grids(grid, onto), names
     if related == "unknown":
         raise ScanError(
             f"{one} differs from {flair} in shape or spacing, and {flair if grid.placed else one} does not "

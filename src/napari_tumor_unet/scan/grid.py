@@ -130,7 +130,7 @@ class Grid:
         return int(np.count_nonzero(~inside))
 
 
-def placed(shape: tuple[int, ...], geometry: Geometry, in_mm: bool = True) -> Grid:
+def grid_of_geometry(shape: tuple[int, ...], geometry: Geometry, in_mm: bool = True) -> Grid:
     """Make the grid of a geometry, in LPS mm."""
     spacing = np.asarray(geometry.spacing)[::-1]
     direction = np.asarray(geometry.direction).reshape(3, 3)
@@ -159,6 +159,6 @@ def geometry_of(grid: Grid) -> Geometry:
     )
 
 
-def spaced(shape: tuple[int, ...], spacing: Sequence[float], in_mm: bool) -> Grid:
+def grid_of_spacing(shape: tuple[int, ...], spacing: Sequence[float], in_mm: bool) -> Grid:
     """Make a grid of which the spacing alone is known."""
     return Grid(shape, np.diag(np.asarray(spacing, float)), np.zeros(len(shape)), in_mm, placed=False)

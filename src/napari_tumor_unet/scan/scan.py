@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet._common import TumourUnetError
-from napari_tumor_unet.scan.grid import Geometry, Grid, placed, spaced
+from napari_tumor_unet.scan.grid import Geometry, Grid, grid_of_geometry, grid_of_spacing
 
 Sequence = Literal["pre", "flair", "post"]
 SEQUENCES: tuple[Sequence, ...] = ("pre", "flair", "post")
@@ -70,8 +70,8 @@ class Scan:
     def grid(self) -> Grid:
         """Where the voxels lie, in LPS mm, as far as the scan's file says."""
         if self.geometry is None:
-            return spaced(self.shape, self.spacing, self.in_mm)
-        return placed(self.shape, self.geometry, self.in_mm)
+            return grid_of_spacing(self.shape, self.spacing, self.in_mm)
+        return grid_of_geometry(self.shape, self.geometry, self.in_mm)
 
     @property
     def voxel_ml(self) -> float | None:

@@ -64,25 +64,23 @@ def read_cases(
     read, names, changes = CasesRead(), dict[str, str](), recipe.augmentation
     for i, case in enumerate((*cases, *held_out)):
         scan, mask = case.read()
-        print_, judges = fingerprint(scan, mask), i >= len(cases)
-        if judges and names.get(print_.scan, case.name) != case.name:
-            raise TrainingError(
-                f"{case.name} and {names[print_.scan]} are one scan on both sides of the split."
-            )
+        own, judges = fingerprint(scan, mask), i >= len(cases)
+        if judges and names.get(own.scan, case.name) != case.name:
+            raise TrainingError(f"{case.name} and {names[own.scan]} are one scan on both sides of the split.")
         outlined = not judges and (changes.skull_stripped or changes.dark_scalp or changes.lesions)
         brain = find_brain(scan, mask) if outlined else None
         prepared = replace(preprocess_case(scan, mask, recipe.preprocessing, brain), slices=case.slices)
         (read.held_out if judges else read.learned).append(prepared)
         if not judges:
-            names[print_.scan] = case.name
+            names[own.scan] = case.name
             if brain is not None and changes.skull_stripped:
                 bare = without_skull(scan, brain)
                 read.stripped.append(preprocess_case(bare, mask, recipe.preprocessing, brain))
         spacing = tuple(map(float, scan.spacing))
-        read.fingerprints[judges].append((case.name, case.slices, print_.case, spacing, scan.in_mm))
+        read.fingerprints[judges].append((case.name, case.slices, own.case, spacing, scan.in_mm))
         yield Reading(i + 1, len(cases) + len(held_out))
         if look is not None:
-            yield from look(CaseContent(case, scan, mask, print_, judges))
+            yield from look(CaseContent(case, scan, mask, own, judges))
     return read
 
 

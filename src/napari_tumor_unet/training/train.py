@@ -26,7 +26,7 @@ SPLIT = "split.csv"
 
 
 @dataclass(frozen=True)
-class Task:
+class PreparedTraining:
     """A training before its first step: its model's file and folder, its plan and its device."""
 
     path: Path
@@ -84,8 +84,8 @@ def train(
     name = "given in Python" if isinstance(recipe, Recipe) else Path(recipe).stem
     settings = recipe if isinstance(recipe, Recipe) else read_recipe(str(recipe))
     settings = settings if epochs is None else settings.with_epochs(epochs)
-    task = begin(out, data, split, fold, resume, device)
-    path, folder, plan = task.path, task.folder, task.plan
+    training = begin(out, data, split, fold, resume, device)
+    path, folder, plan = training.path, training.folder, training.plan
 
     def show(event: Any) -> None:
         if isinstance(event, Epoch):
@@ -94,14 +94,14 @@ def train(
         if on_event is not None:
             on_event(event)
 
-    with enough_memory(task.device):
-        steps = run_training(plan.learn, plan.held_out, settings, folder, device=task.device)
+    with enough_memory(training.device):
+        steps = run_training(plan.learn, plan.held_out, settings, folder, device=training.device)
         network, history = drain(steps, show)
-    record_split(task)
+    record_split(training)
     with saving(path.stem):
         write_metrics(folder, history)
         draw_curves(history, folder / CURVES)
-        card = _card(path.stem, name, settings, plan, history, task.device)
+        card = _card(path.stem, name, settings, plan, history, training.device)
         model = save_model(Model(network, settings.preprocessing, card), path)
     return Trained(path=path, folder=folder, history=tuple(history), in_memory=model)
 
@@ -113,7 +113,7 @@ def begin(
     fold: int | None,
     resume: bool,
     device: str,
-) -> Task:
+) -> PreparedTraining:
     """Check that a training overwrites nothing, plan it, and choose its device; the arguments are a user's.
 
     Raises
@@ -135,13 +135,13 @@ def begin(
     if not begun and path.exists():
         raise TrainingError(f"{path.name} exists already; choose another name.")
     plan = data if isinstance(data, Plan) else plan_training(data, split, fold)
-    return Task(path, folder, plan, choose_device(device))
+    return PreparedTraining(path, folder, plan, choose_device(device))
 
 
-def record_split(task: Task) -> None:
+def record_split(training: PreparedTraining) -> None:
     """Write beside the model which patients it learned from."""
-    with saving(task.path.stem):
-        write_split(task.folder / SPLIT, {"train": task.plan.learn, "val": task.plan.held_out})
+    with saving(training.path.stem):
+        write_split(training.folder / SPLIT, {"train": training.plan.learn, "val": training.plan.held_out})
 
 
 def _card(

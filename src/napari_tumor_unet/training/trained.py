@@ -1,4 +1,4 @@
-"""What a training gives; importing it costs no torch, so that napari's own process can."""
+"""What a training gives, and the error where it cannot be saved; napari's own process can import it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from loky.backend import get_context
 
-from napari_tumor_unet._common import PATIENT_THREADS
+from napari_tumor_unet._common import PASSIVE_THREADS
 from napari_tumor_unet.worker.child import CancelledError, JobError, Task, serve_jobs
 
 # loky's processes start like multiprocessing's "spawn", but never run the user's main script again.
@@ -205,7 +205,7 @@ class Worker:
             if self.pid is None:
                 ours, theirs = _CONTEXT.Pipe(duplex=True)
                 self._process = _CONTEXT.Process(
-                    target=serve_jobs, args=(theirs,), daemon=True, env=dict(PATIENT_THREADS)
+                    target=serve_jobs, args=(theirs,), daemon=True, env=dict(PASSIVE_THREADS)
                 )
                 self._process.start()
                 theirs.close()  # so that the child's end of the pipe ends with the child

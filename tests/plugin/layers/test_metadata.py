@@ -11,7 +11,7 @@ import pytest
 from napari.components import LayerList
 from napari.layers import Image, Labels, Layer
 
-from napari_tumor_unet.inference.result import find
+from napari_tumor_unet.inference.result import measure
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.plugin.layers.metadata import (
     KEY,
@@ -51,7 +51,7 @@ def of_the_version_before(**changes: Any) -> dict[str, Any]:
         "written": mask(),
         "checked": {1},
         "visited": {1, 2},
-        "findings": dataclasses.asdict(find(mask(), 0.002)),
+        "findings": dataclasses.asdict(measure(mask(), 0.002)),
         "provenance": made_by("default", "a hash").to_json(),
         "warnings": ("It is dark.",),
         **changes,
@@ -62,7 +62,7 @@ def now() -> MaskMetadata:
     """The same as the object."""
     return MaskMetadata(
         **of_the_version_before(
-            geometry=GEOMETRY, findings=find(mask(), 0.002), provenance=made_by("default", "a hash")
+            geometry=GEOMETRY, findings=measure(mask(), 0.002), provenance=made_by("default", "a hash")
         )
     )
 
@@ -77,7 +77,7 @@ def test_a_segmentation_of_either_version_is_understood(make: Any) -> None:
     metadata = mask_metadata(layer)
     assert (metadata.threshold, metadata.min_region_voxels) == (0.5, None)
     assert (metadata.checked, metadata.visited, metadata.warnings) == ({1}, {1, 2}, ("It is dark.",))
-    assert metadata.findings == find(mask(), 0.002)
+    assert metadata.findings == measure(mask(), 0.002)
 
 
 @pytest.mark.parametrize("make", [of_the_version_before, now])

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from napari_tumor_unet.evaluation.compare import MaskPair, labels_in, slice_overlaps
 from napari_tumor_unet.evaluation.score import Score, score_masks
 from napari_tumor_unet.plugin.score.mask_pair import PairCounts, answer_with_box
-from napari_tumor_unet.scan.grid import spaced
+from napari_tumor_unet.scan.grid import grid_of_spacing
 from napari_tumor_unet.worker import tasks
 from tests.evaluation.test_score import PAIRS, SPACING, Pair
 
 
 def counted(pair: Pair, labels: list[int | None]) -> PairCounts:
-    masks = MaskPair(*pair, spaced(pair[0].shape, SPACING[-pair[0].ndim :], in_mm=True), ("A note.",))
+    masks = MaskPair(
+        *pair, grid_of_spacing(pair[0].shape, SPACING[-pair[0].ndim :], in_mm=True), ("A note.",)
+    )
     return PairCounts(masks, labels_in(masks), {label: slice_overlaps(masks, label) for label in labels})
 
 

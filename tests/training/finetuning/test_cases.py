@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from napari_tumor_unet.io.datasets.split import holding_out
+from napari_tumor_unet.io.datasets.split import patients_held_out
 from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, annotation_of, check, summary
 from tests.conftest import is_one_sentence
 
@@ -18,10 +18,10 @@ MASKS = SHAPES.flatmap(lambda shape: arrays.arrays(np.uint8, shape, elements=st.
 
 @given(patients=st.sets(st.text(min_size=1), max_size=40))
 def test_a_fifth_is_held_out_and_never_the_only_patient(patients: set[str]) -> None:
-    held_out = holding_out(patients)
+    held_out = patients_held_out(patients)
     assert held_out <= patients
     assert len(held_out) == (max(1, round(len(patients) / 5)) if len(patients) > 1 else 0)
-    assert held_out == holding_out([*sorted(patients), *patients])
+    assert held_out == patients_held_out([*sorted(patients), *patients])
 
 
 @given(mask=MASKS, data=st.data())
@@ -35,13 +35,13 @@ def test_slices_that_differ_from_what_the_model_wrote_are_edited(
         written[z, 0, 0] += 1
     annotation = annotation_of(mask, written, checked)
     assert annotation.edited == tuple(sorted(edited))
-    assert annotation.looked_after == tuple(sorted(edited | {z for z in checked if z < len(mask)}))
+    assert annotation.edited_or_checked == tuple(sorted(edited | {z for z in checked if z < len(mask)}))
     assert annotation.labelled == tuple(np.flatnonzero(mask.any(axis=(1, 2))))
 
 
 def test_of_a_mask_without_a_record_slices_with_labels_count() -> None:
     assert annotation_of(np.eye(4, dtype=int)[:, None] * [[0], [1], [1], [0]], checked={3}).edited is None
-    assert AnnotationStatus(4, labelled=(1, 2), checked=(3,)).looked_after == (1, 2, 3)
+    assert AnnotationStatus(4, labelled=(1, 2), checked=(3,)).edited_or_checked == (1, 2, 3)
 
 
 BY_HAND = AnnotationStatus(8, labelled=(2, 3))

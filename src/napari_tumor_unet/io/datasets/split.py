@@ -102,11 +102,11 @@ def hold_out(pairs: Iterable[Case], share: float = 0.2) -> dict[str, str]:
     Which ones depends on their names alone; a single patient is never held out.
     """
     patients = {pair.patient for pair in pairs}
-    held_out = holding_out(patients, share)
+    held_out = patients_held_out(patients, share)
     return {patient: "val" if patient in held_out else "train" for patient in sorted(patients)}
 
 
-def holding_out(patients: Iterable[str], share: float = 0.2) -> set[str]:
+def patients_held_out(patients: Iterable[str], share: float = 0.2) -> set[str]:
     """Choose who is held out where nobody chose: about this share, at least one of two, never the only one.
 
     The choice depends on the names alone.

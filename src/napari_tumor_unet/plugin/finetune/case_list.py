@@ -13,7 +13,7 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QObject, Signal
 
 from napari_tumor_unet.io.datasets.pairs import Case, Dataset, find_pairs
-from napari_tumor_unet.io.datasets.split import holding_out
+from napari_tumor_unet.io.datasets.split import patients_held_out
 from napari_tumor_unet.plugin.finetune.case_inspection import (
     CaseInspection,
     CaseRow,
@@ -23,14 +23,14 @@ from napari_tumor_unet.plugin.finetune.case_inspection import (
     inspection_of_unreadable,
 )
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
+from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.finetuning.cases import CaseCheck, annotation_of, check
 
 _PAUSE = 300  # ms without a stroke, before a mask is inspected again
-_PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
-_WATCHED = {Image: ("data", *_PLACE), Labels: ("labels_update", "set_data", "data", *_PLACE)}
+_WATCHED = {Image: ("data", *TRANSFORM), Labels: ("labels_update", "set_data", "data", *TRANSFORM)}
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class CaseList(QObject):
         self.changed.emit()
 
     def check_for(self, model_hash: str, learned_hashes: Collection[str]) -> None:
-        """CaseCheck all cases for a model, given the hashes of the cases that it has learned from."""
+        """Check all cases for a model, given the hashes of the cases that it has learned from."""
         self._model_hash, self._learned_hashes = model_hash, frozenset(learned_hashes)
         for row in self._rows:
             if self._learned_hashes and not (row.inspection and row.inspection.fingerprint):
@@ -150,7 +150,7 @@ class CaseList(QObject):
 
     def held_out(self) -> set[str]:
         """Return the patients held out: as the user chose, and otherwise as a split would."""
-        usual = holding_out(row.patient for row in self.used())
+        usual = patients_held_out(row.patient for row in self.used())
         return {
             patient
             for patient in usual | set(self._held_out_by_user)
@@ -193,7 +193,7 @@ class CaseList(QObject):
             annotation = annotation_of(labels, pair.written(source), pair.checked)
         except Exception as error:  # whatever a layer's array, lazy or not, may raise
             raise ScanError(inspection_of_unreadable(row.mask_label).error) from error
-        slices = annotation.looked_after if self._only_checked else None
+        slices = annotation.edited_or_checked if self._only_checked else None
         return LayerCase(row.name, row.patient, source.scan, labels != 0, slices)
 
     def _check(self, row: CaseRow, held_out: bool) -> CaseCheck | None:
@@ -201,14 +201,14 @@ class CaseList(QObject):
             return None
         if row.inspection.annotation is None:
             return CaseCheck("error", row.inspection.error)
-        prints = row.inspection.fingerprint
+        own = row.inspection.fingerprint
         return check(
             row.inspection.annotation,
             only_checked=self._only_checked and bool(row.layers),
             held_out=held_out,
             made_by=row.pair.made_by if isinstance(row.pair, LayerPair) else "",
             model_hash=self._model_hash,
-            learned=prints is not None and prints.case in self._learned_hashes,
+            learned=own is not None and own.case in self._learned_hashes,
         )
 
     def _extend(self, new: list[CaseRow]) -> None:
@@ -232,8 +232,8 @@ class CaseList(QObject):
         try:
             if isinstance(row.pair, LayerPair):
                 source = row.pair.source(self._viewer.layers)
-                prints = row.inspection and row.inspection.fingerprint
-                inspect = partial(inspect_layers, row.pair, source, hashed, prints.scan if prints else "")
+                own = row.inspection and row.inspection.fingerprint
+                inspect = partial(inspect_layers, row.pair, source, hashed, own.scan if own else "")
             else:
                 inspect = partial(inspect_files, row.pair, hashed)
         except ScanError as error:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
@@ -16,7 +15,7 @@ from napari_tumor_unet.plugin.finetune.case_inspection import LayerCase
 from napari_tumor_unet.plugin.finetune.run import Run, answer, open_run, prepare_run
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.threads import in_thread
-from napari_tumor_unet.plugin.ui.viewer_context import BusyError, Message, ViewerContext
+from napari_tumor_unet.plugin.ui.viewer_context import BusyError, Message, ViewerContext, close_worker
 from napari_tumor_unet.training.events import Command, Epoch, Step
 from napari_tumor_unet.training.finetuning.run_store import TUNED, FineTuning, Interrupted
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
@@ -78,7 +77,7 @@ class FineTuningController(QObject):
         self.report: FineTuned | None = None
         self.paused = False
         self.message = Message()
-        self.destroyed.connect(partial(_close, self._worker))
+        self.destroyed.connect(partial(close_worker, self._worker))
 
     @classmethod
     def of(cls, context: ViewerContext) -> FineTuningController:
@@ -238,7 +237,3 @@ class FineTuningController(QObject):
         run, self._run = self._run, None
         if run is not None:
             run.delete(self._job and self._job.handle)
-
-
-def _close(worker: Worker, *_: Any) -> None:
-    worker.close()

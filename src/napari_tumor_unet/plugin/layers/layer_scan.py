@@ -29,7 +29,7 @@ from napari_tumor_unet.plugin.layers.transforms import (
 )
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.scan import Scan, ScanError
-from napari_tumor_unet.scan.combine import bring
+from napari_tumor_unet.scan.combine import resample_onto
 from napari_tumor_unet.scan.sequence_names import TITLES
 
 _PALETTE = {
@@ -102,7 +102,7 @@ class LayerScan:
         if len(self.axes.spatial) < 3:
             return 0
         position = self.image.world_to_data(tuple(point)[-self.image.ndim :])
-        return _nearest(position[self.axes.spatial[0]], self.scan.shape[0])
+        return nearest_index(position[self.axes.spatial[0]], self.scan.shape[0])
 
     def with_slice(self, point: Positions[float], z: int) -> tuple[float, ...]:
         """Return the point of the world that lies in slice ``z``, otherwise where ``point`` is."""
@@ -207,7 +207,9 @@ def _volume(
         return volume
     grid, onto = common_grids(channel.image, image)
     names = (f"{title} ({channel.image.name})", f"FLAIR ({image.name})")
-    return bring(volume, grid.turned(seen.across, seen.turn), onto.turned(place.across, place.turn), names)
+    return resample_onto(
+        volume, grid.turned(seen.across, seen.turn), onto.turned(place.across, place.turn), names
+    )
 
 
 def _plain_shape(image: Image, axes: AxisRoles) -> tuple[int, ...]:
@@ -220,10 +222,11 @@ def _position(image: Image, axes: tuple[int, ...], point: Positions[float]) -> t
     if not axes:
         return ()
     position = image.world_to_data(tuple(point)[-image.ndim :]) if point else [0.0] * image.ndim
-    return tuple(_nearest(position[axis], voxels_of(image).shape[axis]) for axis in axes)
+    return tuple(nearest_index(position[axis], voxels_of(image).shape[axis]) for axis in axes)
 
 
-def _nearest(position: float, length: int) -> int:
+def nearest_index(position: float, length: int) -> int:
+    """Return the index of an axis that is nearest to a position along it."""
     return min(max(round(float(position)), 0), length - 1)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.inference.result import Findings, Provenance, find
+from napari_tumor_unet.inference.result import Findings, Provenance, measure
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.scan import Geometry, Sequence
@@ -215,7 +215,7 @@ def sidecar_contents(layer: Labels) -> dict[str, Any] | None:
     metadata = mask_metadata(layer)
     mask = metadata.place.volume(layer.data)
     return {
-        "findings": dataclasses.asdict(find((mask > 0).astype(np.uint8), metadata.voxel_ml)),
+        "findings": dataclasses.asdict(measure((mask > 0).astype(np.uint8), metadata.voxel_ml)),
         "warnings": list(metadata.warnings),
         "provenance": metadata.sidecar_provenance(),
         "edited": not all(map(np.array_equal, mask, metadata.written)),

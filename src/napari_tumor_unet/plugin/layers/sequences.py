@@ -17,7 +17,7 @@ from napari_tumor_unet.plugin.layers.lazy_volume import axes_of, voxels_of
 from napari_tumor_unet.plugin.layers.metadata import image_metadata
 from napari_tumor_unet.plugin.layers.transforms import common_grids
 from napari_tumor_unet.scan import SEQUENCES, Sequence
-from napari_tumor_unet.scan.combine import relation
+from napari_tumor_unet.scan.combine import compare_grids
 from napari_tumor_unet.scan.sequence_names import (
     SHORT_TITLES,
     find_sequences,
@@ -179,4 +179,4 @@ def _fits(other: Image, image: Image) -> bool:
 
 
 def _is_on_other_grid(other: Image, image: Image) -> bool:
-    return relation(*common_grids(other, image)) == "other"
+    return compare_grids(*common_grids(other, image)) == "other"

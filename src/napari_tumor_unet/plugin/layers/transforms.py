@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of, voxels_of
 from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata
 from napari_tumor_unet.scan import Geometry
-from napari_tumor_unet.scan.grid import Grid, placed, spaced
+from napari_tumor_unet.scan.grid import Grid, grid_of_geometry, grid_of_spacing
+
+TRANSFORM = ("scale", "translate", "rotate", "shear", "affine", "units")
+"""Properties of a layer that say where it lies."""
 
 
 def data_to_world(layer: Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -80,14 +83,14 @@ def _in_patient(image: Image) -> Grid | None:
     there = np.allclose(grid.offset, moved[::-1], atol=1e-3)
     if not (grid.in_mm and there and np.allclose(grid.matrix, np.diag(geometry.spacing), atol=1e-4)):
         return None
-    return placed(grid.shape, geometry)
+    return grid_of_geometry(grid.shape, geometry)
 
 
 def _in_world(image: Image) -> Grid:
     axes = tuple(sorted(axes_of(image).spatial))
     grid = layer_grid(image, axes)
     if len(axes) < 3:  # one slice has no thickness
-        return spaced((1, *grid.shape), (1.0, *grid.spacing), grid.in_mm)
+        return grid_of_spacing((1, *grid.shape), (1.0, *grid.spacing), grid.in_mm)
     return replace(grid, placed=_says_where(image, grid))
 
 

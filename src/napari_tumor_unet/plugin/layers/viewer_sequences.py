@@ -23,11 +23,11 @@ from napari_tumor_unet.plugin.layers.descriptions import (
 )
 from napari_tumor_unet.plugin.layers.metadata import image_metadata
 from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment, guess_sequences
+from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 from napari_tumor_unet.scan import Sequence
 from napari_tumor_unet.scan.sequence_names import sequence_named, words_of
 
-_CHANGES = {"removed", "data", "metadata", "axis_labels"}
-_CHANGES |= {"scale", "translate", "rotate", "shear", "affine", "units"}
+_CHANGES = {"removed", "data", "metadata", "axis_labels", *TRANSFORM}
 
 
 class ViewerSequences:

@@ -1,4 +1,4 @@
-"""Section of the panel for corrections that an earlier session did not save."""
+"""The part of the panel "Segment tumour" for corrections that an earlier session did not save."""
 
 from __future__ import annotations
 

@@ -21,13 +21,14 @@ from napari_tumor_unet.evaluation.compare import (
     slice_overlaps,
 )
 from napari_tumor_unet.evaluation.overlap import Counts
+from napari_tumor_unet.plugin.layers.layer_scan import nearest_index
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
-from napari_tumor_unet.plugin.layers.transforms import layer_grid
+from napari_tumor_unet.plugin.layers.transforms import TRANSFORM, layer_grid
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.scan.grid import Grid
 
 _MOST_LABELS = 50  # that a table shows
-_GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+_GEOMETRY = (*TRANSFORM, "axis_labels")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class LayerMask:
     def slice_at(self, point: Sequence[float]) -> int:
         """Return the slice nearest to a point of the viewer's world."""
         index = self.layer.world_to_data(tuple(point)[-self.layer.ndim :])
-        return _nearest(index[len(self.at)], self.grid.shape[0])
+        return nearest_index(index[len(self.at)], self.grid.shape[0])
 
     def like(self, mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], dict[str, Any]]:
         """Return the data and the transform of a layer that shows a mask on this grid."""
@@ -135,12 +136,8 @@ def _layer_mask(layer: Labels, axes: int, point: Sequence[float]) -> LayerMask:
     leading = layer.ndim - axes
     index = layer.world_to_data(tuple(point)[-layer.ndim :])
     shape = voxels_of(layer).shape
-    at = tuple(_nearest(index[axis], shape[axis]) for axis in range(leading))
+    at = tuple(nearest_index(index[axis], shape[axis]) for axis in range(leading))
     return LayerMask(layer, at, layer_grid(layer, tuple(range(leading, layer.ndim)), at))
-
-
-def _nearest(position: float, length: int) -> int:
-    return min(max(round(float(position)), 0), length - 1)
 
 
 def count_pair(request: Request, known: list[int] | None) -> PairCounts | Message:

@@ -14,7 +14,7 @@ from napari_tumor_unet.plugin.score.collection import ScoreCollection
 from napari_tumor_unet.plugin.score.live_score import LiveScore
 from napari_tumor_unet.plugin.score.mask_pair import PairCounts, Request, masks_to_compare
 from napari_tumor_unet.plugin.score.numbers import Numbers
-from napari_tumor_unet.plugin.score.slices import Slices
+from napari_tumor_unet.plugin.score.slices import SlicesSection
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.panel import Panel
 from napari_tumor_unet.plugin.ui.viewer_context import Message
@@ -58,7 +58,7 @@ class ScorePanel(Panel):
         self.live = CheckBox(text="Live", value=True, tooltip="Compare again while a mask is painted.")
         self.start = button("Compare", "Compare the two masks.", self.compare)
         self.numbers = Numbers()
-        self.slices = Slices(self._viewer)
+        self.slices = SlicesSection(self._viewer)
         self.collection = ScoreCollection(self.rows)
         choices = fields(self.prediction, self.reference, self.which, self.tolerance)
         self.lay_out(

@@ -31,7 +31,7 @@ _COLOURS = {
 _LEGEND = "<br>".join(f"<span style='color: {colour}'>■</span> {name}" for name, colour in _COLOURS.items())
 
 
-class Slices(Section):
+class SlicesSection(Section):
     """A curve of Dice by slice, the way to the worst slices, and a layer of agreement.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The part of the panel for several scans, with a table of the findings in each."""
+"""The part of the panel "Segment tumour" for several scans, with a table of the findings in each."""
 
 from __future__ import annotations
 

@@ -18,8 +18,9 @@ from napari_tumor_unet.inference.regions import (
     threshold_mask,
     voxels_of,
 )
-from napari_tumor_unet.inference.result import Findings, find, update
+from napari_tumor_unet.inference.result import Findings, measure, update
 from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata
+from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -64,7 +65,7 @@ class MaskEditor:
         mask = self._tumour()
         regions = find_regions(mask, _MOST_LISTED)
         n = len(regions) if len(regions) < _MOST_LISTED else None
-        return find(mask, self._metadata.voxel_ml, n), regions
+        return measure(mask, self._metadata.voxel_ml, n), regions
 
     def change(self, threshold: float, min_region_voxels: int) -> None:
         """Make the mask again from the probability; what the user edited stays.
@@ -90,7 +91,7 @@ class MaskEditor:
             update(last, plane)
             update(mask, np.where(untouched, plane, mask))
         metadata.chosen_threshold, metadata.min_region_voxels = threshold, min_region_voxels
-        metadata.findings = find(new, metadata.voxel_ml, dropped.regions_left)
+        metadata.findings = measure(new, metadata.voxel_ml, dropped.regions_left)
         self.layer.refresh()
 
     def describe(self, region: Region) -> str:
@@ -117,7 +118,6 @@ class MaskEditor:
         volume = self._place.volume(data)
         for z, plane in enumerate(self._metadata.probability):
             volume[z] = plane / np.float32(255)
-        names = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
         self._viewer.add_image(
             data,
             name=f"{self._metadata.scan} probability",
@@ -125,7 +125,7 @@ class MaskEditor:
             blending="additive",
             opacity=0.6,
             contrast_limits=(0, 1),
-            **{name: getattr(self.layer, name) for name in names},
+            **{name: getattr(self.layer, name) for name in (*TRANSFORM, "axis_labels")},
         )
 
     def file_name(self) -> Path:

@@ -1,4 +1,4 @@
-"""The part of the panel for a finished mask: threshold, smallest region, the regions one by one."""
+"""The part of the panel "Segment tumour" for a finished mask: threshold, smallest region, list of regions."""
 
 from __future__ import annotations
 

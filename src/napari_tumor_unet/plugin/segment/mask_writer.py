@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.inference.result import Findings, Provenance, Slices, blank, find, update
+from napari_tumor_unet.inference.result import Findings, Provenance, Slices, blank, measure, update
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, label_colours
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_prediction, mask_metadata
 from napari_tumor_unet.plugin.layers.transforms import stored_geometry
@@ -64,7 +64,7 @@ class MaskWriter:
         self, findings: Findings | None, provenance: Provenance, warnings: tuple[str, ...] = ()
     ) -> Findings:
         """Store findings, provenance and warnings in the layer's metadata; return the findings."""
-        findings = findings or find(self._metadata.written, self._source.scan.voxel_ml)
+        findings = findings or measure(self._metadata.written, self._source.scan.voxel_ml)
         metadata = self._metadata
         metadata.findings, metadata.provenance, metadata.warnings = findings, provenance, warnings
         metadata.chosen_threshold = metadata.min_region_voxels = None  # of the last run's mask, as are marks

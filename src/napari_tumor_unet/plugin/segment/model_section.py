@@ -1,4 +1,4 @@
-"""The part of the panel for models: choose one, read its card, keep one's own in order."""
+"""The part of the panel "Segment tumour" for models: choose one, read its card, keep one's own in order."""
 
 from __future__ import annotations
 
@@ -193,6 +193,7 @@ def _as_text(card: Card) -> str:
         *(f"Limit: {limit}" for limit in card.limits),
         card.intended_use,
         f"Licence: {card.licence}" if card.licence else "",
+        *(f"To be named with results: {citation}" for citation in card.citations),
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -1,4 +1,4 @@
-"""The part of the panel that leads to the most doubtful slices, and marks those that are checked."""
+"""The part of the panel "Segment tumour" for the review: go to doubtful slices, mark those checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of the panel for a scan's sequences, and how its slices lie."""
+"""The part of the panel "Segment tumour" for a scan's sequences, and how its slices lie."""
 
 from __future__ import annotations
 

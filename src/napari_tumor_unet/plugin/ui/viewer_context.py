@@ -64,7 +64,7 @@ class ViewerContext(QObject):
         self.viewer = viewer
         self.worker = Worker()
         self.owner: object | None = None
-        self.destroyed.connect(partial(_close, self.worker))
+        self.destroyed.connect(partial(close_worker, self.worker))
         load_descriptions()
 
     @classmethod
@@ -126,5 +126,6 @@ class ViewerContext(QObject):
             self.worker.warm_up(tasks.warm_up, find_model)
 
 
-def _close(worker: Worker, *_: Any) -> None:
+def close_worker(worker: Worker, *_: Any) -> None:
+    """End a child process; further arguments of a signal count for nothing."""
     worker.close()

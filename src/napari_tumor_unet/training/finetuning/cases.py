@@ -33,7 +33,7 @@ class AnnotationStatus:
     edited: tuple[int, ...] | None = None
 
     @property
-    def looked_after(self) -> tuple[int, ...]:
+    def edited_or_checked(self) -> tuple[int, ...]:
         """Slices edited or checked; of a mask that no model wrote, those with labels count as edited."""
         edited = self.labelled if self.edited is None else self.edited
         return tuple(sorted({*edited, *self.checked}))
@@ -97,7 +97,7 @@ def check(
     learned : bool
         Whether this model has learned from just this before.
     """
-    if only_checked and not annotation.looked_after:
+    if only_checked and not annotation.edited_or_checked:
         return CaseCheck("warning", "No slice edited or marked as checked: left out.", left_out=True)
     does = "proves" if held_out else "teaches"
     if learned:
@@ -115,7 +115,7 @@ def check(
         return CaseCheck(
             "ok", f"{plural(len(annotation.labelled), 'slice')} of {annotation.total} with labels."
         )
-    n = plural(len(annotation.looked_after), "slice")
+    n = plural(len(annotation.edited_or_checked), "slice")
     if annotation.edited is None:
         return CaseCheck("ok", f"No record of edits: {n} of {annotation.total} with labels or checked count.")
     return CaseCheck("ok", f"{n} of {annotation.total} edited or checked.")

@@ -62,12 +62,14 @@ def fine_tune(
     ScanError, ModelError, DeviceError, TrainingError, CheckpointError
         Each with one sentence that says what is wrong.
     """
-    task = begin(out, data, split, fold, resume, device)
-    plan, folder, chosen = task.plan, task.folder, task.device
+    training = begin(out, data, split, fold, resume, device)
+    plan, folder, chosen = training.plan, training.folder, training.device
     parent = model if isinstance(model, Model) else load_model(model)
     settings = settings or FineTuning()
-    steps = run_fine_tuning(plan.learn, plan.held_out, parent, settings, folder, out=task.path, device=chosen)
+    steps = run_fine_tuning(
+        plan.learn, plan.held_out, parent, settings, folder, out=training.path, device=chosen
+    )
     with enough_memory(chosen):
         tuned = drain(steps, on_event)
-    record_split(task)
+    record_split(training)
     return tuned
