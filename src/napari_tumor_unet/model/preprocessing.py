@@ -122,9 +122,9 @@ def fit_preprocessing(scan: Scan, settings: Preprocessing) -> FittedPreprocessin
 
 def _tissue_median(values: NDArray[np.float32], air: float) -> float:
     """Return the median of tissue: fluid, under half as far from air as the median of all, is left out."""
-    middle = (float(np.median(values)) + air) / 2
+    middle = (float(np.percentile(values, 50)) + air) / 2  # np.median's sum of two may be over float32
     tissue = values[values > middle]
-    return float(np.median(tissue)) if len(tissue) else middle
+    return float(np.percentile(tissue, 50)) if len(tissue) else middle
 
 
 def sampled_slices(scan: Scan) -> NDArray[np.int_]:
