@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_tumor_unet.model.card import Card, read_card
+from napari_tumor_unet.model.card import Card, MaskLimits
 from napari_tumor_unet.model.model_file import load_model, save_model
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "src" / "napari_tumor_unet" / "model" / "weights"
@@ -41,7 +41,10 @@ CARDS = {
             "The lowest and highest slices of a tumour, and thin or faint extensions, are missed most.",
             "Of several tumours those with less than half of the weight of the largest one are dropped.",
             "Cavities and necrosis, dark on FLAIR, are left out in part, and in skull-stripped scans more.",
+            "In scans without a tumour it may mark white matter lesions or bright cortex; masks that are "
+            "small, uncertain, or hardly brighter than the other side of the head come with a warning.",
         ),
+        doubtful_under=MaskLimits(mean_probability=0.80, contrast=0.75, volume_ml=6.0),  # see docs/models.md
     ),
     "seed": Card(
         "seed",
@@ -62,21 +65,26 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="default.safetensors or seed.safetensors")
     parser.add_argument("--score", nargs=2, action="append", metavar=("WHAT", "JSON"), default=[])
     parser.add_argument("--note", default="", help="what else the card should say of the training")
+    parser.add_argument("--intensities", choices=["head", "brain"], help="other than in its training")
     arguments = parser.parse_args()
 
-    made = read_card(arguments.model)
+    made = load_model(arguments.model)
+    preprocessing = made.preprocessing
+    if arguments.intensities:
+        preprocessing = replace(preprocessing, intensities=arguments.intensities)
     card = replace(
         CARDS[arguments.model.stem],
         training_data=DATA,
-        training=f"{made.training} {arguments.note}".strip(),
-        scores={what: score(Path(path)) for what, path in arguments.score},
+        training=f"{made.card.training} {arguments.note}".strip(),
+        scores={what: score(Path(path)) for what, path in arguments.score} or made.card.scores,
         licence="CC-BY-NC-SA-4.0",
         citations=CITATIONS,
-        threshold=made.threshold,
-        min_region_weight=made.min_region_weight,
-        tta_flip=made.tta_flip,
+        threshold=made.card.threshold,
+        min_region_weight=made.card.min_region_weight,
+        tta_flip=made.card.tta_flip,
     )
-    saved = save_model(replace(load_model(arguments.model), card=card), WEIGHTS / arguments.model.name)
+    bundled = replace(made, card=card, preprocessing=preprocessing)
+    saved = save_model(bundled, WEIGHTS / arguments.model.name)
     print(f"{arguments.model.name}: {saved.hash}")
 
 

@@ -171,6 +171,12 @@ def shared_brats() -> Path:
     return _beside("brats")
 
 
+@pytest.fixture(scope="session")
+def shared_no_tumour() -> Path:
+    """Scans without a tumour beside the repository; never part of it."""
+    return _beside("no_tumour")
+
+
 def _beside(name: str) -> Path:
     folder = ROOT.parent / "shared" / name
     if not folder.is_dir():

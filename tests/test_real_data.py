@@ -84,6 +84,19 @@ def test_a_brats_case_is_segmented_onto_its_own_grid(
     assert result.findings.volume_ml == pytest.approx(result.findings.voxels / 1000)
 
 
+@pytest.mark.parametrize("kind", ["open_ms_*_study1", "bashiri_*"], ids=["dark fat", "lesions"])
+def test_without_a_tumour_little_is_marked_and_the_user_is_told(
+    shared_no_tumour: Path, model: Model, kind: str
+) -> None:
+    assert model.card.doubtful_under is not None
+    for path in sorted(shared_no_tumour.glob(f"{kind}/*_flair.nii.gz"))[:3]:
+        scan = read_scan(path)
+        result = segment(scan, model=model)
+        assert result.findings.volume_ml is not None
+        assert result.findings.volume_ml < model.card.doubtful_under.volume_ml
+        assert result.findings.volume_ml < 1 or set(result.warnings) - set(warnings_of(scan))
+
+
 def test_one_patient_is_on_one_side_of_the_split(shared_lgg: Path) -> None:
     parts = read_split(shared_lgg / "split.csv")
     assert {"train", "val"} <= set(parts.values())

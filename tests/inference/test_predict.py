@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from napari_tumor_unet._common import drain
 from napari_tumor_unet.inference import segment
 from napari_tumor_unet.inference.predict import for_inference, predict, run
-from napari_tumor_unet.inference.result import Segmentation, Slices, measure
+from napari_tumor_unet.inference.result import Segmentation, Slices, Warned, measure
+from napari_tumor_unet.model.card import MaskLimits
 from napari_tumor_unet.model.device import DeviceError
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.model.settings import UNetConfig
@@ -278,3 +279,30 @@ def test_folding_leaves_no_batch_normalisation_and_the_original_alone(tiny_model
 
     assert "BatchNorm2d" not in kinds(for_inference(tiny_model.network))
     assert "BatchNorm2d" in kinds(tiny_model.network)
+
+
+@pytest.mark.parametrize("noisy", [True, False], ids=["an odd scan", "a sound scan"])
+def test_a_mask_unlike_those_of_tumours_is_warned_of_at_the_end(
+    tiny_model: Model, phantom: Phantom, noisy: bool
+) -> None:
+    scan = phantom()[0]
+    if noisy:
+        scan = scan_from_volume(np.random.default_rng(0).normal(size=scan.shape))
+    limits = MaskLimits(mean_probability=1.0, contrast=-100.0, volume_ml=0.0)
+    model = replace(tiny_model, card=replace(tiny_model.card, doubtful_under=limits))
+    events: list[Any] = []
+    result = drain(run(scan, model, device="cpu", threshold=0.1), events.append)
+    assert result.mask.any()
+    assert "unsure" in result.warnings[-1]
+    assert events[-1] == Warned(result.warnings)
+    assert len(result.warnings) > noisy
+    _, unchecked = run_all(scan, tiny_model, threshold=0.1)
+    assert unchecked.warnings == result.warnings[:-1]
+
+
+def test_of_one_slice_alone_the_mask_is_not_judged(tiny_model: Model, phantom: Phantom) -> None:
+    limits = MaskLimits(mean_probability=1.0, contrast=100.0, volume_ml=1000.0)
+    model = replace(tiny_model, card=replace(tiny_model.card, doubtful_under=limits))
+    scan = phantom()[0]
+    _, result = run_all(scan, model, threshold=0.1, only=True)
+    assert result.warnings == run_all(scan, tiny_model, threshold=0.1, only=True)[1].warnings

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from napari_tumor_unet.model.card import (
     FORMAT,
     Card,
+    MaskLimits,
     ModelError,
     file_hash,
     read_card,
@@ -99,6 +100,22 @@ def test_the_network_and_its_input_keep_their_keys_in_files(tiny_model: Model, t
         "neighbours": 1,
         "neighbour_mm": 5.0,
     }
+
+
+def test_entries_that_came_later_are_kept_in_files_where_they_say_something(
+    tiny_model: Model, tmp_path: Path
+) -> None:
+    card = dataclasses.replace(tiny_model.card, doubtful_under=MaskLimits(0.8, 0.75, 6.0))
+    preprocessing = dataclasses.replace(tiny_model.preprocessing, intensities="brain")
+    path = tmp_path / "tiny.safetensors"
+    save_model(dataclasses.replace(tiny_model, card=card, preprocessing=preprocessing), path)
+    assert load_model(path).preprocessing == preprocessing
+    assert load_model(path).card == card
+    save_model(tiny_model, path)  # as earlier versions refuse what they do not know, and defaults say nothing
+    with safe_open(path, framework="numpy") as file:
+        texts = file.metadata()
+    assert "intensities" not in texts["preparation"]
+    assert "doubtful_under" not in texts["card"]
 
 
 def test_a_failed_save_leaves_the_old_file_and_no_other(

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from napari_tumor_unet.evaluation.overlap import dice
 from napari_tumor_unet.model.preprocessing import FittedPreprocessing, fit_preprocessing
@@ -51,6 +52,24 @@ def test_outside_of_the_box_nothing_is_restored() -> None:
     truth = np.zeros((1, 10, 10), np.uint8)
     truth[0, 2:6, :5] = 255
     np.testing.assert_array_equal(restored, truth)
+
+
+@pytest.mark.parametrize("fat", [0.2, 1.0, 4.0])
+def test_standardised_by_the_brain_the_fat_does_not_move_it(phantom: Phantom, fat: float) -> None:
+    scan, _ = phantom((6, 96, 80))
+    flair = scan.sequences["flair"]
+    head = find_head(flair)
+    depth = np.stack([ndimage.distance_transform_edt(plane) for plane in head])
+    scalp = head & (depth < 5)
+    changed = replace(scan, sequences={"flair": np.where(scalp, 10 + fat * (flair - 10), flair)})
+    fitted = fit_preprocessing(changed, Preprocessing(size=48, intensities="brain"))
+    assert fitted.mean["flair"] == pytest.approx(float(np.median(flair[depth > 15])), rel=0.05)
+
+
+def test_a_model_file_without_a_word_on_intensities_standardises_by_the_head() -> None:
+    assert Preprocessing().intensities == "head"
+    with pytest.raises(ValueError, match="'head' or 'brain'"):
+        Preprocessing(intensities="face")  # type: ignore[arg-type]
 
 
 @given(scale=st.floats(0.01, 1000), shift=st.floats(-1000, 1000))

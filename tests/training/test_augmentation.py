@@ -175,3 +175,47 @@ def test_a_hollow_tumour_is_dark_inside_and_tumour_all_the_same() -> None:
         away = max_pool2d(mask, 5, 1, 2)[0] == 0
         torch.testing.assert_close(after[:, away], before[:, away], atol=1e-4, rtol=0)
     assert dark[:, 1][masks[:, 0] > 0].max() > 2.0  # a rim is left
+
+
+def brains() -> tuple[Tensor, Tensor, Tensor]:
+    """Flat round heads in air of -2, with a tumour, and their brains."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 64), indexing="ij")
+    head, brain = ((y**2 + x**2 < radius**2).float() for radius in (0.9, 0.7))
+    tumour = ((y - 0.2) ** 2 + (x - 0.3) ** 2 < 0.02).float()
+    images = (2 * head - 2 + tumour).repeat(4, 5, 1, 1)
+    return images, tumour.repeat(4, 1, 1, 1), brain.repeat(4, 1, 1, 1)
+
+
+def with_brains(inputs: tuple[Tensor, Tensor, Tensor], **settings: Any) -> Tensor:
+    images, masks, outlines = inputs
+    generator = torch.Generator().manual_seed(0)
+    changes = dataclasses.replace(NOTHING, **settings)
+    changed_images, changed_masks = augment(images, masks, changes, generator, outlines)
+    assert torch.equal(changed_masks, masks)
+    return changed_images
+
+
+def test_a_dark_scalp_leaves_the_brain_as_it_is() -> None:
+    inputs = brains()
+    dark = with_brains(inputs, dark_scalp=1.0)
+    inside = inputs[2].bool().expand_as(dark)
+    torch.testing.assert_close(dark[inside], inputs[0][inside], atol=1e-4, rtol=0)
+    assert not torch.allclose(dark, inputs[0], atol=0.1)
+
+
+def test_lesions_are_bright_spots_in_the_brain_away_from_the_tumour() -> None:
+    images, masks, inside = brains()
+    spotted = with_brains((images, masks, inside), lesions=1.0)
+    difference = spotted[:, 1:2] - images[:, 1:2]
+    assert (difference > 0.3).any()
+    assert difference[masks > 0].abs().max() < 0.3
+    assert difference[inside == 0].abs().max() < 0.3
+
+
+def test_shading_is_smooth_and_leaves_the_air_dark() -> None:
+    images, masks, _ = brains()
+    shaded, same = changed(inputs=(images, masks), shading=1.0)
+    assert torch.equal(same, masks)
+    torch.testing.assert_close(shaded[images == -2], images[images == -2], atol=1e-4, rtol=0)
+    ratio = ((shaded + 2) / (images + 2))[0, 1][images[0, 1] == 0]
+    assert 1.1 < float(ratio.max() / ratio.min()) < 8

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,29 @@ def test_an_earlier_identity_tells_whole_numbers_from_others(tmp_path: Path) -> 
     )
     identity = "92ec3f3714107cfb6a697f2197d235861f652a11ea339588ec75eed180024629"
     assert earlier_identity_of(read_recipe(str(recipe)), []) == identity
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        ("preprocessing", "intensities", "brain"),
+        ("augmentation", "dark_scalp", 0.5),
+        ("augmentation", "shading", 0.5),
+        ("augmentation", "lesions", 0.5),
+        ("sampling", "healthy_share", 0.1),
+    ],
+)
+def test_entries_that_came_later_make_another_training_unless_they_are_defaults(
+    entry: tuple[str, str, Any],
+) -> None:
+    section, name, value = entry
+    recipe = read_recipe("default")
+    changed = replace(recipe, **{section: replace(getattr(recipe, section), **{name: value})})
+    for identity in (identity_of, earlier_identity_of):
+        assert identity(changed, []) != identity(recipe, [])
+    key = "preparation" if section == "preprocessing" else section
+    assert name in changed.content()[key]
+    assert name not in recipe.content()[key]
 
 
 @pytest.mark.parametrize("changed", ["recipe", "data", "weights"])

@@ -244,3 +244,13 @@ def test_a_learning_rate_that_is_too_high_ends_the_training(
     steep = replace(RECIPE, optimisation=replace(RECIPE.optimisation, learning_rate=1e30))
     with refused(TrainingError, "no longer", "learning rate"):
         list(train(pairs, [], steep, tmp_path / "run"))
+
+
+def test_scalps_darken_and_lesions_are_added_in_a_training(pairs: list[Case], tmp_path: Path) -> None:
+    changes = Augmentation(**dict.fromkeys(Augmentation.__dataclass_fields__, 0.0))
+    schedule = replace(SCHEDULE, epochs=1)
+    plain, changed = (
+        next(epochs(pairs, [], replace(RECIPE, schedule=schedule, augmentation=a), tmp_path / name)).loss
+        for name, a in (("plain", changes), ("changed", replace(changes, dark_scalp=1.0, lesions=1.0)))
+    )
+    assert plain != changed

@@ -16,6 +16,7 @@ from napari_tumor_unet.training.recipe import Optimisation, Recipe, Sampling
 from napari_tumor_unet.training.sampling import (
     PreprocessedCase,
     Sampler,
+    find_brain,
     preprocess_case,
     strip_skull,
     without_skull,
@@ -100,6 +101,14 @@ def test_without_tumour_there_is_nothing_to_draw() -> None:
         Sampler([numbered([False] * 3)], [], RECIPE)
 
 
+def test_scans_without_tumour_get_their_share() -> None:
+    recipe = replace(RECIPE, sampling=Sampling(slices=400, tumour_share=0.5, healthy_share=0.3))
+    scans = [numbered([True, False] * 20), numbered([False] * 3, first=100)]
+    slices = drawn(Sampler(scans, [], recipe))
+    assert 80 < sum(number >= 100 for number, _ in slices) < 160
+    assert 160 < sum(has for _, has in slices) < 240
+
+
 @pytest.mark.parametrize("neighbours", [0, 1, 2])
 @pytest.mark.parametrize("spacing", [None, (1.0, 1.0, 1.0)], ids=["unknown", "thin slices"])
 def test_inputs_are_made_as_in_use(
@@ -145,7 +154,7 @@ def test_the_mask_of_a_standardised_scan_is_whole(phantom: Phantom) -> None:
 
 def test_taking_the_skull_away_keeps_all_tumour(phantom: Phantom) -> None:
     scan, mask = phantom((6, 60, 60), at=(0.6, 0.0))
-    bare = without_skull(scan, mask)
+    bare = without_skull(scan, find_brain(scan, mask))
     flair = scan.sequences["flair"]
     assert (bare.sequences["flair"][mask] == flair[mask]).all()
     assert (bare.sequences["flair"] == 0).mean() > (flair < 20).mean()

@@ -23,6 +23,7 @@ from napari_tumor_unet.inference.result import (
     measure,
     update,
 )
+from napari_tumor_unet.inference.result_check import doubts_of
 from napari_tumor_unet.model.device import autocast, choose_device, enough_memory, precision
 from napari_tumor_unet.model.model_file import Model, channels_last
 from napari_tumor_unet.model.preprocessing import FittedPreprocessing, fit_preprocessing
@@ -66,7 +67,8 @@ def run(
     Slices
         As they come, the first one alone; at the end those again that lost small regions.
     Warned
-        After the first slice, if the scan is unlike those that models learned from.
+        After the first slice, if the scan is unlike those that models learned from; and again at the end,
+        with what was said before, if the mask is unlike those of tumours.
 
     Returns
     -------
@@ -104,6 +106,10 @@ def run(
     changed, regions_left = drop_faint_regions(mask, probability, threshold, model.card.min_region_weight)
     if changed:
         yield Slices(tuple(changed), probability[changed], mask[changed], len(wanted), len(wanted))
+    limits = model.card.doubtful_under
+    if limits is not None and not only and (doubts := doubts_of(scan, probability, mask, limits)):
+        warnings += doubts
+        yield Warned(warnings)
     return Segmentation(
         probability,
         mask,

@@ -31,7 +31,7 @@ class Slices:
 
 @dataclass(frozen=True)
 class Warned:
-    """Reasons not to trust a run's result, as sentences; they come after the first slice."""
+    """Reasons not to trust a run's result, as sentences; all that are known so far."""
 
     texts: tuple[str, ...]
 

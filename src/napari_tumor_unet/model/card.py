@@ -16,12 +16,30 @@ from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from napari_tumor_unet._common import TumourUnetError
-from napari_tumor_unet.model.settings import Preprocessing, UNetConfig
+from napari_tumor_unet.model.settings import Preprocessing, UNetConfig, without_later_defaults
 
 FORMAT = "napari-tumor-unet/1"
 NOT_FOR_THE_CLINIC = "For research, not for clinical use."
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class MaskLimits:
+    """What masks of tumours have at least, measured on masks of one model; see ``inference.result_check``.
+
+    Attributes
+    ----------
+    mean_probability : float
+        Of the mask's voxels, at the model's own threshold.
+    contrast : float
+        In FLAIR to the mirrored side, in robust standard deviations of the brain's tissue.
+    volume_ml : float
+    """
+
+    mean_probability: float
+    contrast: float
+    volume_ml: float
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,8 @@ class Card:
         Hash of the model that it was tuned from, if any.
     data : tuple of str
         Hashes of the scans and masks that it was tuned on: of voxels, types and shapes.
+    doubtful_under : MaskLimits or None
+        Masks with less come with a warning; None where nobody measured that, as of fine-tuned models.
     """
 
     name: str
@@ -75,6 +95,7 @@ class Card:
     tta_flip: Annotated[bool, Field(alias="mirrored")] = False
     parent: str = ""
     data: tuple[str, ...] = ()
+    doubtful_under: MaskLimits | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +108,7 @@ class ModelHeader:
 
     def texts(self) -> dict[str, str]:
         """Return the JSON of each entry, as a model file holds it."""
-        entries = _HEADER.dump_python(self, by_alias=True)
+        entries = without_later_defaults(_HEADER.dump_python(self, by_alias=True))
         return {"format": FORMAT} | {name: json.dumps(entry) for name, entry in entries.items()}
 
 

@@ -17,10 +17,11 @@ from torch.nn import functional as F
 
 from napari_tumor_unet.model.settings import Preprocessing
 from napari_tumor_unet.scan import SEQUENCES, Scan, Sequence
-from napari_tumor_unet.scan.head import corners_of, find_head, is_masked
+from napari_tumor_unet.scan.head import corners_of, find_deep, find_head, is_masked
 
 _MOST_SLICES = 48  # that statistics are taken from
 _MOST_PIXELS = 160  # of a slice's side that statistics are taken from
+_BRAIN_PIXELS = 80  # of a slice's side that the brain's statistics are taken from
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class FittedPreprocessing:
     box : tuple of int
         (top, bottom, left, right) of the square, in pixels; it may reach past the image.
     mean, std : mapping of sequence to float
-        Of the head's voxels, without the brightest and darkest percent.
+        Of the head's voxels, without the brightest and darkest percent; the mean may be the brain's median.
     step : int
         Slices between a slice and the next one of its context.
     air : mapping of sequence to (float, float)
@@ -96,6 +97,8 @@ def fit_preprocessing(scan: Scan, settings: Preprocessing) -> FittedPreprocessin
     stride = max(1, min(height, width) // _MOST_PIXELS)
     samples = {s: np.stack([scan.slice(s, i)[::stride, ::stride] for i in indices]) for s in scan.sequences}
     head = find_head(samples["flair"])
+    coarse = np.s_[:, :: (k := max(1, min(head.shape[1:]) // _BRAIN_PIXELS)), ::k]
+    deep = find_deep(head[coarse]) if settings.intensities == "brain" else None
     mean, std, dark_air = {}, {}, {}
     for sequence, sample in samples.items():
         values = sample[head]
@@ -103,9 +106,10 @@ def fit_preprocessing(scan: Scan, settings: Preprocessing) -> FittedPreprocessin
         air = float(np.median(corners_of(sample)))
         if low < air and is_masked(sample):
             dark_air[sequence] = (air, float(low))
-        values = values.clip(low, high)
-        mean[sequence] = float(values.mean())
-        std[sequence] = float(values.std()) or 1.0
+            air = float(low)
+        clipped = values.clip(low, high)
+        mean[sequence] = float(clipped.mean()) if deep is None else _tissue_median(sample[coarse][deep], air)
+        std[sequence] = float(clipped.std()) or 1.0
     return FittedPreprocessing(
         settings,
         box=_box(head, stride, scan) if settings.crop == "head" else (0, height, 0, width),
@@ -114,6 +118,13 @@ def fit_preprocessing(scan: Scan, settings: Preprocessing) -> FittedPreprocessin
         step=max(1, round(settings.context_mm / scan.spacing[0])) if scan.in_mm else 1,
         air=dark_air,
     )
+
+
+def _tissue_median(values: NDArray[np.float32], air: float) -> float:
+    """Return the median of tissue: fluid, under half as far from air as the median of all, is left out."""
+    middle = (float(np.percentile(values, 50)) + air) / 2  # np.median's sum of two may be over float32
+    tissue = values[values > middle]
+    return float(np.percentile(tissue, 50)) if len(tissue) else middle
 
 
 def sampled_slices(scan: Scan) -> NDArray[np.int_]:

@@ -6,7 +6,7 @@ An unknown entry, or one of another type, is refused: it may change a result. An
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, Strict, WrapValidator
 from pydantic.dataclasses import dataclass
@@ -26,6 +26,25 @@ Real = Annotated[float, WrapValidator(_as_given)]
 Share = Annotated[Real, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
+
+_LATER: dict[str, dict[str, Any]] = {
+    "preparation": {"intensities": "head"},
+    "augmentation": {"shading": 0, "dark_scalp": 0, "lesions": 0},
+    "sampling": {"healthy_share": 0},
+    "card": {"doubtful_under": None},
+}
+"""Entries that sections of files got later, with their defaults."""
+
+
+def without_later_defaults(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Leave out entries that came later and have their defaults: earlier versions refuse them.
+
+    So a checkpoint is still that of the same recipe, too.
+    """
+    return {
+        name: {k: v for k, v in entries.items() if k not in (later := _LATER.get(name, {})) or v != later[k]}
+        for name, entries in sections.items()
+    }
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -65,12 +84,17 @@ class Preprocessing:
     context_mm : float
         Distance between them where the scan's spacing is known; else they are next to each other.
         ``neighbour_mm`` in files.
+    intensities : {"head", "brain"}
+        What becomes 0: the mean of the whole head, fat included, or the median of what looks like brain, for
+        which it does not matter whether fat is bright, suppressed or cut off. The head's standard deviation
+        becomes 1 in both.
     """
 
     size: Count = 192
     crop: Annotated[Literal["head", "image"], Field(alias="field")] = "head"
     context_slices: Annotated[CountOrNone, Field(alias="neighbours")] = 1
     context_mm: Annotated[Real, Field(alias="neighbour_mm", gt=0)] = 5.0
+    intensities: Literal["head", "brain"] = "head"
 
     @property
     def channels(self) -> int:

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+_DEEP = 0.25  # of the head's radius: more than scalp and skull
+
 
 def find_head(flair: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return a mask of the head in a FLAIR volume (Z, Y, X), or of the whole volume if no head stands out.
@@ -22,6 +24,17 @@ def find_head(flair: NDArray[np.float32]) -> NDArray[np.bool_]:
         sizes = np.bincount(regions.ravel())[1:]
         head = regions == sizes.argmax() + 1
     return head if head.mean() > 0.02 else np.ones(flair.shape, bool)
+
+
+def find_deep(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark what lies deep in a head (Z, Y, X): mostly brain, whether or not scalp and skull are there."""
+    filled = np.stack([ndimage.binary_fill_holes(plane) for plane in head])
+    areas = filled.sum(axis=(1, 2))
+    least = _DEEP * np.sqrt(areas.max() / np.pi)
+    # Padded, as a head may touch the image's edge. Crown and neck, of a smaller area, hold little brain.
+    depths = [ndimage.distance_transform_edt(np.pad(plane, 1))[1:-1, 1:-1] for plane in filled]
+    deep: NDArray[np.bool_] = (np.stack(depths) > least) & (areas > areas.max() / 2)[:, None, None]
+    return deep if deep.any() else filled
 
 
 def corners_of(volume: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import torch
@@ -40,6 +41,12 @@ class Augmentation:
         ``implanted`` in files.
     necrotic_core : float
         Probability that a tumour gets a dark core, as by necrosis or after surgery; ``hollow`` in files.
+    shading : float
+        Probability of strong smooth shading, as near the elements of a coil.
+    dark_scalp : float
+        Probability that all around the brain gets another brightness, mostly darker, as by fat suppression.
+    lesions : float
+        Probability of small bright spots in the brain that are no tumour, as in multiple sclerosis.
     """
 
     flip: Share = 0.5
@@ -55,10 +62,17 @@ class Augmentation:
     other_spacing: Share = 0.15
     carvemix: Annotated[Share, Field(alias="implanted")] = 0.0
     necrotic_core: Annotated[Share, Field(alias="hollow")] = 0.0
+    shading: Share = 0.0
+    dark_scalp: Share = 0.0
+    lesions: Share = 0.0
 
 
 def augment(
-    images: Tensor, masks: Tensor, settings: Augmentation, generator: torch.Generator
+    images: Tensor,
+    masks: Tensor,
+    settings: Augmentation,
+    generator: torch.Generator,
+    brains: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Change a batch.
 
@@ -72,6 +86,8 @@ def augment(
         How much.
     generator : torch.Generator
         Where all chance comes from.
+    brains : Tensor, optional
+        (N, 1, H, W), 0 and 1; without it scalps stay as they are, and there are no lesions.
 
     Returns
     -------
@@ -82,9 +98,15 @@ def augment(
         images, masks = _carvemix(images, masks, settings.carvemix, generator)
     if settings.necrotic_core:
         images = _darken_core(images, masks, settings.necrotic_core, generator)
+    if brains is not None and settings.lesions:
+        images = _add_lesions(images, masks, brains, settings.lesions, generator)
+    if brains is not None and settings.dark_scalp:
+        images = _darken_scalp(images, brains, settings.dark_scalp, generator)
     grid = _random_grid(images, settings, generator)
     images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     masks = (F.grid_sample(masks, grid, padding_mode="zeros", align_corners=False) > 0.5).float()
+    if settings.shading:
+        images = _shade(images, settings.shading, generator)
     if settings.intensity:
         images = _change_intensities(images, settings.intensity, generator)
     images = _lower_resolution(images, settings.low_resolution, generator)
@@ -139,6 +161,68 @@ def _darken_core(images: Tensor, masks: Tensor, probability: float, generator: t
     t1 = _uniform((n, 1, 1, 1), -1.6, -0.2, generator)
     level = torch.cat([t1, flair, t1 + 0.2, *[flair] * (channels - 3)], dim=1)
     return images + core * (torch.minimum(images, level) - images)
+
+
+def _add_lesions(
+    images: Tensor, masks: Tensor, brains: Tensor, probability: float, generator: torch.Generator
+) -> Tensor:
+    """Brighten up to eight small ellipses in FLAIR, away from tumours and from the brain's edge."""
+    n, channels, height, width = images.shape
+    rim = 2 * (height // 24) + 1
+    inside = 1 - F.max_pool2d(torch.maximum(1 - brains, masks), rim, 1, rim // 2)
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    images = images.clone()
+    chosen = _chance(n, probability, generator) & (inside.sum((1, 2, 3)) > 0)
+    for i in chosen.nonzero().flatten().tolist():
+        places = inside[i].flatten()
+        count = int(torch.randint(1, 9, (1,), generator=generator))
+        spots = torch.zeros(height, width)
+        for place in torch.multinomial(places, min(count, int(places.sum())), generator=generator).tolist():
+            angle, size, stretch = _uniform((3,), 0, 1, generator).tolist()
+            cos, sin = math.cos(math.pi * angle), math.sin(math.pi * angle)
+            dy, dx = y - place // width, x - place % width
+            short = (0.004 + 0.014 * size**2) * height
+            along, across = (cos * dx + sin * dy) / (short * (1 + 2 * stretch)), (cos * dy - sin * dx) / short
+            spots = torch.maximum(spots, torch.exp(-0.5 * (along**2 + across**2) ** 2))
+        level, dark, beside = _uniform((3,), 0, 1, generator).tolist()
+        flair_alone = torch.equal(images[i, 0], images[i, 1]), torch.equal(images[i, 2], images[i, 1])
+        weights = torch.tensor([1.0] + [beside] * (channels - 3))[:, None, None]
+        flair = images[i, [1, *range(3, channels)]]
+        flair = flair + weights * spots * (0.4 + 1.6 * level - flair).clamp(min=0)
+        images[i, [1, *range(3, channels)]] = flair
+        for channel, copied in zip((0, 2), flair_alone, strict=True):
+            images[i, channel] = images[i, 1] if copied else images[i, channel] - 0.6 * dark * spots
+    return images
+
+
+def _darken_scalp(images: Tensor, brains: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    """Scale what lies around the brain, between air and its own value; each sequence in its own way."""
+    n, channels = images.shape[:2]
+    rim = 2 * (images.shape[2] // 96) + 1
+    around = 1 - F.avg_pool2d(F.max_pool2d(brains, rim, 1, rim // 2), rim, 1, rim // 2)
+    factors = _uniform((n, 3, 1, 1), 0.05, 1.2, generator)
+    factors[:, 1] = factors[:, 1] ** 1.5
+    factors[~_chance(n, probability, generator)] = 1
+    factors = torch.where(
+        (images[:, :3] == images[:, 1:2]).all(dim=(2, 3), keepdim=True), factors[:, 1:2], factors
+    )
+    air = images.amin((2, 3), keepdim=True)
+    return air + (images - air) * (1 - around * (1 - factors[:, [0, 1, 2] + [1] * (channels - 3)]))
+
+
+def _shade(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    """Multiply by a smooth field that does not change the head's mean much; alike for all channels."""
+    n, _, height, width = images.shape
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    terms = torch.stack([x**2, y**2, x, y, x * y])
+    weights = _uniform((n, 5), -0.4, 0.4, generator)
+    weights[:, :2] = weights[:, :2] * 1.25 + 0.2  # coils lie around the head
+    field = torch.einsum("nt,thw->nhw", weights, terms)[:, None]
+    air = images.amin((2, 3), keepdim=True)
+    head = (images[:, 1:2] > air[:, 1:2] + 0.5).float()
+    field = field - (field * head).sum((2, 3), keepdim=True) / head.sum((2, 3), keepdim=True).clamp(min=1)
+    field = field * _chance(n, probability, generator)[:, None, None, None]
+    return air + (images - air) * torch.exp(field.clamp(-1, 1))
 
 
 def _random_grid(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:

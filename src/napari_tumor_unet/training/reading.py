@@ -14,7 +14,7 @@ from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.training.events import Command, Reading, Scored, TrainingError
 from napari_tumor_unet.training.recipe import Recipe
-from napari_tumor_unet.training.sampling import PreprocessedCase, preprocess_case, without_skull
+from napari_tumor_unet.training.sampling import PreprocessedCase, find_brain, preprocess_case, without_skull
 
 
 class CaseContent(NamedTuple):
@@ -61,18 +61,21 @@ def read_cases(
     ScanError
         If a case cannot be read.
     """
-    read, names = CasesRead(), dict[str, str]()
+    read, names, changes = CasesRead(), dict[str, str](), recipe.augmentation
     for i, case in enumerate((*cases, *held_out)):
         scan, mask = case.read()
         own, judges = fingerprint(scan, mask), i >= len(cases)
         if judges and names.get(own.scan, case.name) != case.name:
             raise TrainingError(f"{case.name} and {names[own.scan]} are one scan on both sides of the split.")
-        prepared = replace(preprocess_case(scan, mask, recipe.preprocessing), slices=case.slices)
+        outlined = not judges and (changes.skull_stripped or changes.dark_scalp or changes.lesions)
+        brain = find_brain(scan, mask) if outlined else None
+        prepared = replace(preprocess_case(scan, mask, recipe.preprocessing, brain), slices=case.slices)
         (read.held_out if judges else read.learned).append(prepared)
         if not judges:
             names[own.scan] = case.name
-            if recipe.augmentation.skull_stripped:
-                read.stripped.append(preprocess_case(without_skull(scan, mask), mask, recipe.preprocessing))
+            if brain is not None and changes.skull_stripped:
+                bare = without_skull(scan, brain)
+                read.stripped.append(preprocess_case(bare, mask, recipe.preprocessing, brain))
         spacing = tuple(map(float, scan.spacing))
         read.fingerprints[judges].append((case.name, case.slices, own.case, spacing, scan.in_mm))
         yield Reading(i + 1, len(cases) + len(held_out))

@@ -24,6 +24,7 @@ from napari_tumor_unet.model.settings import (
     Real,
     Share,
     UNetConfig,
+    without_later_defaults,
 )
 from napari_tumor_unet.training.augmentation import Augmentation
 
@@ -98,10 +99,18 @@ class Sampling:
         ``tumour_share`` asks for.
     tumour_share : float
         Share of slices with tumour.
+    healthy_share : float
+        Share of slices from scans without any tumour, where ``slices`` are drawn by chance; 0 is as they
+        come among all slices without tumour.
     """
 
     slices: CountOrNone = 0
     tumour_share: Annotated[Real, Field(gt=0, le=1)] = 0.5
+    healthy_share: Share = 0.0
+
+    def __post_init__(self) -> None:
+        if self.tumour_share + self.healthy_share > 1 + 1e-9:
+            raise ValueError("In the recipe, sampling.healthy_share and tumour_share are at most 1 together.")
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -161,9 +170,8 @@ class Recipe:
         return replace(self, schedule=replace(self.schedule, epochs=epochs))
 
     def content(self) -> dict[str, dict[str, Any]]:
-        """Return the entries of each section under the names that files use."""
-        content: dict[str, dict[str, Any]] = _RECIPE.dump_python(self, by_alias=True)
-        return content
+        """Return the entries of each section as files hold them, under the names that files use."""
+        return without_later_defaults(_RECIPE.dump_python(self, by_alias=True))
 
 
 _RECIPE = TypeAdapter(Recipe)

@@ -36,12 +36,15 @@ class PreprocessedCase:
         Slices between a slice and the next one of its context.
     slices : tuple of int, optional
         Those alone that are learned from, or judged; by default all.
+    brain : Tensor, optional
+        (Z, size, size), bool.
     """
 
     images: Tensor
     mask: Tensor
     context_step: int = 1
     slices: tuple[int, ...] | None = None
+    brain: Tensor | None = None
 
     @property
     def used(self) -> list[int]:
@@ -60,21 +63,30 @@ class PreprocessedCase:
         return torch.cat([self.images[indices], *context], dim=1).float()
 
 
-def preprocess_case(scan: Scan, mask: Any, preprocessing: Preprocessing) -> PreprocessedCase:
-    """Preprocess every slice of a scan, and its mask (Z, Y, X) in the same way."""
+def preprocess_case(
+    scan: Scan, mask: Any, preprocessing: Preprocessing, brain: NDArray[np.bool_] | None = None
+) -> PreprocessedCase:
+    """Preprocess every slice of a scan, and its mask and brain (Z, Y, X) in the same way."""
     fitted = fit_preprocessing(scan, preprocessing)
     fitted = replace(fitted, settings=replace(preprocessing, context_slices=0))
     images = torch.cat([fitted.apply(scan, [z]).half() for z in range(scan.shape[0])])
     unscaled = replace(fitted, mean={"flair": 0.0}, std={"flair": 1.0}, air={})
-    masks = Scan("mask", {"flair": mask})
-    shares = torch.cat([unscaled.apply(masks, [z])[:, _FLAIR] for z in range(scan.shape[0])])
-    return PreprocessedCase(images, shares > 0.5, fitted.step)
+
+    def resampled(voxels: Any) -> Tensor:
+        masks = Scan("mask", {"flair": voxels})
+        return torch.cat([unscaled.apply(masks, [z])[:, _FLAIR] > 0.5 for z in range(scan.shape[0])])
+
+    outlined = None if brain is None else resampled(brain)
+    return PreprocessedCase(images, resampled(mask), fitted.step, brain=outlined)
 
 
-def without_skull(scan: Scan, mask: Any) -> Scan:
-    """Set all but the brain of a scan to 0; nothing of its mask (Z, Y, X) is lost."""
-    flair = np.stack([scan.slice("flair", z) for z in range(scan.shape[0])])
-    brain = strip_skull(flair, mask)
+def find_brain(scan: Scan, mask: Any) -> NDArray[np.bool_]:
+    """Mark the brain of a scan, roughly, and all of its mask (Z, Y, X)."""
+    return strip_skull(np.stack([scan.slice("flair", z) for z in range(scan.shape[0])]), mask)
+
+
+def without_skull(scan: Scan, brain: NDArray[np.bool_]) -> Scan:
+    """Set all but the brain (Z, Y, X) of a scan to 0."""
     bare = {name: np.where(brain, np.asarray(array), 0) for name, array in scan.sequences.items()}
     return replace(scan, sequences=bare)
 
@@ -131,7 +143,11 @@ class Sampler:
         self._tumour = [(s, z) for s, z, tumour in where if tumour]
         if not self._tumour:
             raise ValueError("No training mask holds any tumour.")
-        self._background = [(s, z) for s, z, tumour in where if not tumour] or self._tumour
+        healthy = {s for s, case in enumerate(whole) if not case.mask.any()}
+        self._healthy = [(s, z) for s, z, _ in where if s in healthy]
+        apart = healthy if recipe.sampling.healthy_share else set()
+        background = [(s, z) for s, z, tumour in where if not tumour and s not in apart]
+        self._background = background or self._healthy or self._tumour
 
     @property
     def steps(self) -> int:
@@ -149,14 +165,19 @@ class Sampler:
         draw = self._by_chance if self._recipe.sampling.slices else self._each_tumour_slice
         slices = draw(generator)
         for step in range(self.steps):
-            images, masks = self._batch(slices[step * size : (step + 1) * size], generator)
-            yield augment(images, masks, self._recipe.augmentation, generator)
+            images, masks, brains = self._batch(slices[step * size : (step + 1) * size], generator)
+            yield augment(images, masks, self._recipe.augmentation, generator, brains)
 
     def _by_chance(self, generator: torch.Generator) -> list[tuple[int, int]]:
-        share = self._recipe.sampling.tumour_share
+        share, healthy = self._recipe.sampling.tumour_share, self._recipe.sampling.healthy_share
         chances = torch.rand((self._slices, 2), generator=generator).tolist()
-        kinds = ((self._tumour if kind < share else self._background, which) for kind, which in chances)
-        return [source[int(which * len(source))] for source, which in kinds]
+
+        def source(kind: float) -> list[tuple[int, int]]:
+            if kind < share:
+                return self._tumour
+            return self._healthy if self._healthy and kind >= 1 - healthy else self._background
+
+        return [source(kind)[int(which * len(source(kind)))] for kind, which in chances]
 
     def _each_tumour_slice(self, generator: torch.Generator) -> list[tuple[int, int]]:
         missing = self._slices - len(self._tumour)
@@ -167,9 +188,11 @@ class Sampler:
         slices = self._tumour + background[:missing]
         return [slices[i] for i in torch.randperm(len(slices), generator=generator).tolist()]
 
-    def _batch(self, slices: list[tuple[int, int]], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _batch(
+        self, slices: list[tuple[int, int]], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         settings, context_slices = self._recipe.augmentation, self._recipe.preprocessing.context_slices
-        images, masks = [], []
+        images, masks, brains = [], [], []
         for (scan, z), (strip, other, far) in zip(
             slices, torch.rand((len(slices), 3), generator=generator).tolist(), strict=True
         ):
@@ -177,4 +200,7 @@ class Sampler:
             spread = (0 if far < 0.4 else 2) if other < settings.other_spacing else 1
             images.append(prepared.inputs([z], context_slices, spread))
             masks.append(prepared.mask[z])
-        return torch.cat(images), torch.stack(masks)[:, None].float()
+            if prepared.brain is not None:
+                brains.append(prepared.brain[z])
+        outlines = torch.stack(brains)[:, None].float() if len(brains) == len(slices) else None
+        return torch.cat(images), torch.stack(masks)[:, None].float(), outlines

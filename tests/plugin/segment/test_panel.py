@@ -73,11 +73,11 @@ def test_an_inverted_scan_is_warned_of_and_no_other(
     inverted = viewer.add_image(255 - np.asarray(scan.data), name="inverted", scale=scan.scale)
     assert click(viewer)
     assert panel.warned.visible
-    assert panel.warned.value == viewer.layers[-1].metadata[KEY]["warnings"][0]
+    assert panel.warned.value == "\n".join(viewer.layers[-1].metadata[KEY]["warnings"])
     assert panel.warned.value.startswith("The image is inverted")
     told = [text for text in notified if text.endswith("clinical use.")]
     assert len(told) == 1
-    assert told[0].startswith(panel.warned.value)
+    assert told[0].startswith(panel.warned.value.replace("\n", " "))
     viewer.layers.selection.active = scan
     assert not panel.warned.visible
     assert panel.message.value == ""
@@ -88,6 +88,21 @@ def test_an_inverted_scan_is_warned_of_and_no_other(
     assert click(viewer)
     assert not panel.warned.visible
     assert notified[-1].startswith("Tumour: ")
+
+
+@pytest.mark.slow
+def test_what_is_as_bright_on_the_other_side_is_warned_of_once_and_stays_with_the_mask(
+    viewer: napari.Viewer, panel: Any, click: Any, notified: list[str]
+) -> None:
+    viewer.open_sample("napari-tumor-unet", "brain")
+    scan = viewer.layers.selection.active
+    flair = np.asarray(scan.data)
+    viewer.add_image(np.maximum(flair, flair[:, :, ::-1]), name="two-sided", scale=scan.scale)
+    assert click(viewer)
+    assert panel.warned.value.startswith("The mask is hardly brighter in FLAIR")
+    assert viewer.layers[-1].metadata[KEY]["warnings"] == (panel.warned.value,)
+    (shown,) = (text for text in notified if text.endswith("clinical use."))
+    assert shown.startswith(panel.warned.value)
 
 
 def test_cancel_ends_the_run_and_says_so(viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any) -> None:

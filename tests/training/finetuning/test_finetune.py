@@ -15,6 +15,7 @@ import torch
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
 from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
+from napari_tumor_unet.model.card import MaskLimits
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.training.events import Epoch, Scored, Step, TrainingError, Waiting
 from napari_tumor_unet.training.finetuning.finetune import (
@@ -85,7 +86,8 @@ def changed(before: Model, after: Model) -> set[str]:
 def test_the_new_model_learned_from_the_scans_and_says_so(
     pairs: list[Case], tiny_model: Model, tmp_path: Path
 ) -> None:
-    parent = replace(tiny_model, hash="f" * 64)
+    limits = MaskLimits(0.8, 0.75, 6.0)
+    parent = replace(tiny_model, hash="f" * 64, card=replace(tiny_model.card, doubtful_under=limits))
     settings = replace(SETTINGS, epochs=12, slices=32, learning_rate=5e-3)
     tuned, events = finish(pairs[:2], pairs[2:], parent, settings, tmp_path / "run")
     assert changed(parent, tuned.model)
@@ -97,6 +99,7 @@ def test_the_new_model_learned_from_the_scans_and_says_so(
     card = tuned.model.card
     assert card.parent == parent.hash
     assert len(card.data) == 2
+    assert card.doubtful_under is None  # measured on the parent's masks
     assert card.scores["held-out scan 1"]["after"] == round(tuned.changes[0].after.dice, 4)
     assert not any(f" {name} " in f" {card.summary} {card.training_data} {card.scores}" for name in "abc")
 

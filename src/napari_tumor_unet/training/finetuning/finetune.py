@@ -271,4 +271,5 @@ def _card(
         scores=scores,
         parent=parent.hash,
         data=tuple(hashes),
+        doubtful_under=None,  # its probabilities are others
     )

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_tumor_unet.inference.result_check import doubts_of, signs_of
+from napari_tumor_unet.model.card import MaskLimits
+from napari_tumor_unet.scan import Scan
+from tests.conftest import make_phantom
+
+LIMITS = MaskLimits(mean_probability=0.8, contrast=0.75, volume_ml=6.0)
+
+
+def sure(mask: np.ndarray, probability: float = 0.95) -> np.ndarray:
+    return (mask * probability * 255).astype(np.uint8)
+
+
+def turned(scan: Scan, mask: np.ndarray, angle: float) -> tuple[Scan, np.ndarray]:
+    flair = ndimage.rotate(
+        scan.sequences["flair"], angle, axes=(1, 2), reshape=False, order=1, mode="nearest"
+    )
+    other = ndimage.rotate(mask.astype(np.float32), angle, axes=(1, 2), reshape=False, order=1) > 0.5
+    return replace(scan, sequences={"flair": flair}), other
+
+
+@pytest.mark.parametrize("angle", [0, 7])
+def test_a_bright_tumour_of_which_the_model_is_sure_raises_no_doubt(angle: float) -> None:
+    scan, mask = turned(*make_phantom((8, 96, 96)), angle)
+    assert doubts_of(scan, sure(mask), mask.astype(np.uint8), LIMITS) == ()
+
+
+def test_a_mask_of_which_the_model_is_unsure_raises_doubt() -> None:
+    scan, mask = make_phantom((8, 96, 96))
+    (doubt,) = doubts_of(scan, sure(mask, 0.6), mask.astype(np.uint8), LIMITS)
+    assert "0.60" in doubt
+
+
+def test_what_is_as_bright_on_the_other_side_raises_doubt() -> None:
+    scan, mask = make_phantom((8, 96, 96))
+    flair = scan.sequences["flair"]
+    shaded = replace(scan, sequences={"flair": np.maximum(flair, flair[:, :, ::-1])})
+    (doubt,) = doubts_of(shaded, sure(mask), mask.astype(np.uint8), LIMITS)
+    assert "other side" in doubt
+
+
+@pytest.mark.parametrize("millimetres", [1.0, 4.0, None])
+def test_a_small_mask_raises_doubt_where_its_volume_is_known(millimetres: float | None) -> None:
+    scan, mask = make_phantom((8, 96, 96))
+    in_mm, spacing = millimetres is not None, (millimetres or 1.0,) * 3
+    doubts = doubts_of(replace(scan, in_mm=in_mm, spacing=spacing), sure(mask), mask.astype(np.uint8), LIMITS)
+    assert ["small" in doubt for doubt in doubts] == [True] * (millimetres == 1.0)
+
+
+def test_neither_scale_nor_offset_of_intensities_matters() -> None:
+    scan, mask = make_phantom((8, 96, 96))
+    changed = replace(scan, sequences={"flair": 7 * scan.sequences["flair"] - 300})
+    one, two = (signs_of(s, sure(mask), mask.astype(np.uint8)) for s in (scan, changed))
+    assert one is not None
+    assert two is not None
+    assert one.contrast == pytest.approx(two.contrast, abs=0.05)
+
+
+def test_an_empty_mask_raises_no_doubt() -> None:
+    scan, mask = make_phantom()
+    nothing = np.zeros(mask.shape, np.uint8)
+    assert doubts_of(scan, nothing, nothing, LIMITS) == ()
+
+
+@pytest.mark.parametrize("value", [0, 5])
+def test_an_image_of_one_value_is_no_obstacle(value: float) -> None:
+    mask = np.ones((3, 40, 40), np.uint8)
+    scan = Scan("flat", {"flair": np.full(mask.shape, value, np.float32)})
+    assert doubts_of(scan, sure(mask), mask, LIMITS) == ()
