@@ -18,6 +18,7 @@ import napari
 import numpy as np
 import pytest
 from napari.layers import Labels
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMessageBox
 from safetensors.numpy import load_file
 
@@ -58,7 +59,9 @@ def scans(viewer: napari.Viewer) -> napari.Viewer:
 
 def open_panel(viewer: napari.Viewer, epochs: int = 2) -> FineTunePanel:
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Fine-tune")[1]
-    if "tiny" in panel.model.choices:
+    if "tiny" in registry.user_models():
+        while "tiny" not in panel.model.choices:  # they are listed by a thread
+            QTest.qWait(10)
         panel.model.value = "tiny"
     panel.settings.epochs.value = epochs
     panel.settings.fields["slices"].value = 8
@@ -510,4 +513,20 @@ def test_the_file_of_a_model_is_not_read_on_the_windows_thread(
     qtbot.wait(800)
     assert "Made by this model" in panel.cases.message.value
     assert len(threads) == 2
+    assert threading.main_thread() not in threads
+
+
+def test_models_are_listed_by_a_thread(
+    scans: napari.Viewer, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    listed = registry.all_models
+
+    def recorded() -> dict[str, Path]:
+        threads.append(threading.current_thread())
+        return listed()
+
+    monkeypatch.setattr(registry, "all_models", recorded)
+    assert open_panel(scans).model.value == model
+    assert threads
     assert threading.main_thread() not in threads

@@ -55,7 +55,8 @@ class FineTunePanel(Panel):
         self.controller = FineTuningController.of(self._context)
         self._estimating: QtJob | None = None
         self.interrupted = ResumeSection(self._resume)
-        self.model = choice("model", lambda: list(registry.all_models()), "The model to go on from.")
+        self._models: tuple[str, ...] = (registry.DEFAULT_MODEL,)
+        self.model = choice("model", lambda: self._models, "The model to go on from.")
         self.cases = CasesSection(self._viewer)
         self.settings = SettingsForm()
         self.device = DeviceField(self._context)
@@ -68,6 +69,7 @@ class FineTunePanel(Panel):
         self._scroll_timer = timer(self.native, 0, self._scroll)
         self._connect()
         self._on_model()
+        self._list_models()
         self._show_state()
         self.interrupted.refresh()
         self._context.warm_up()
@@ -102,9 +104,16 @@ class FineTunePanel(Panel):
         connect(controller.ended, self._on_ended)
         connect(controller.decided, self._on_decided)
         connect(controller.keeping_failed, self.report.show_refusal)
-        connect(self._context.models_changed, self.model.reset_choices)
+        connect(self._context.models_changed, self._list_models)
         connect(self._context.marked, self.cases.cases.refresh)
         self.connections.at_close(self._cancel_estimate)
+
+    def _list_models(self) -> None:
+        in_thread(lambda: tuple(registry.all_models()), self._on_models)
+
+    def _on_models(self, models: tuple[str, ...]) -> None:
+        self._models = models
+        self.model.reset_choices()
 
     def _on_model(self, *_: object) -> None:
         if self.model.value is not None:
