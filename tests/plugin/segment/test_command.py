@@ -254,8 +254,11 @@ def test_cancelling_a_second_run_restores_the_first_ones_mask(
     kept = probability.copy()
     segmentation_settings().model = "seed"  # which finds something else
     first_slices(qtbot, sample)
-    with qtbot.waitSignal(SegmentationController.of(sample).ended, timeout=PATIENCE):
-        SegmentationController.of(sample).cancel()
+    controller = SegmentationController.of(sample)
+    job = controller._run.job._job
+    with qtbot.waitSignal(controller.ended, timeout=PATIENCE):
+        controller.cancel()
+    assert job.wait(PATIENCE / 1000)  # its thread knows the window
     np.testing.assert_array_equal(result(sample).data, before)
     np.testing.assert_array_equal(probability, kept)
 
