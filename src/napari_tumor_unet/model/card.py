@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from napari_tumor_unet._common import TumourUnetError
-from napari_tumor_unet.model.settings import Preprocessing, UNetConfig, without_later_defaults
+from napari_tumor_unet.model.settings import LATER, Preprocessing, UNetConfig, later_defaults
 
 FORMAT = "napari-tumor-unet/1"
 NOT_FOR_THE_CLINIC = "For research, not for clinical use."
@@ -95,7 +95,7 @@ class Card:
     tta_flip: Annotated[bool, Field(alias="mirrored")] = False
     parent: str = ""
     data: tuple[str, ...] = ()
-    doubtful_under: MaskLimits | None = None
+    doubtful_under: MaskLimits | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class ModelHeader:
 
     def texts(self) -> dict[str, str]:
         """Return the JSON of each entry, as a model file holds it."""
-        entries = without_later_defaults(_HEADER.dump_python(self, by_alias=True))
+        entries = _HEADER.dump_python(self, by_alias=True, exclude=later_defaults(self))
         return {"format": FORMAT} | {name: json.dumps(entry) for name, entry in entries.items()}
 
 

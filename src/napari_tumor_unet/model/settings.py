@@ -6,6 +6,7 @@ An unknown entry, or one of another type, is refused: it may change a result. An
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import field, fields
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, Strict, WrapValidator
@@ -27,23 +28,21 @@ Share = Annotated[Real, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
 
-_LATER: dict[str, dict[str, Any]] = {
-    "preparation": {"intensities": "head"},
-    "augmentation": {"shading": 0, "dark_scalp": 0, "lesions": 0},
-    "sampling": {"healthy_share": 0},
-    "card": {"doubtful_under": None},
-}
-"""Entries that sections of files got later, with their defaults."""
+LATER = {"later": True}
+"""Metadata of a field that files got after their first version."""
 
 
-def without_later_defaults(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Leave out entries that came later and have their defaults: earlier versions refuse them.
+def later_defaults(sections: Any) -> dict[str, set[str]]:
+    """Name the later fields of each section that have their defaults, to be left out of files.
 
-    So a checkpoint is still that of the same recipe, too.
+    Earlier versions refuse an entry that they do not know, and a checkpoint is still that of the same recipe.
     """
     return {
-        name: {k: v for k, v in entries.items() if k not in (later := _LATER.get(name, {})) or v != later[k]}
-        for name, entries in sections.items()
+        section.name: {
+            f.name for f in fields(part) if f.metadata == LATER and getattr(part, f.name) == f.default
+        }
+        for section in fields(sections)
+        for part in (getattr(sections, section.name),)
     }
 
 
@@ -94,7 +93,7 @@ class Preprocessing:
     crop: Annotated[Literal["head", "image"], Field(alias="field")] = "head"
     context_slices: Annotated[CountOrNone, Field(alias="neighbours")] = 1
     context_mm: Annotated[Real, Field(alias="neighbour_mm", gt=0)] = 5.0
-    intensities: Literal["head", "brain"] = "head"
+    intensities: Literal["head", "brain"] = field(default="head", metadata=LATER)
 
     @property
     def channels(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import field
 from typing import Annotated
 
 import torch
@@ -11,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_tumor_unet.model.settings import CONFIG, Real, Share
+from napari_tumor_unet.model.settings import CONFIG, LATER, Real, Share
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -62,9 +63,9 @@ class Augmentation:
     other_spacing: Share = 0.15
     carvemix: Annotated[Share, Field(alias="implanted")] = 0.0
     necrotic_core: Annotated[Share, Field(alias="hollow")] = 0.0
-    shading: Share = 0.0
-    dark_scalp: Share = 0.0
-    lesions: Share = 0.0
+    shading: Share = field(default=0.0, metadata=LATER)
+    dark_scalp: Share = field(default=0.0, metadata=LATER)
+    lesions: Share = field(default=0.0, metadata=LATER)
 
 
 def augment(

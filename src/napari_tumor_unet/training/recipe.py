@@ -18,13 +18,14 @@ from pydantic.dataclasses import dataclass
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.settings import (
     CONFIG,
+    LATER,
     Count,
     CountOrNone,
     Preprocessing,
     Real,
     Share,
     UNetConfig,
-    without_later_defaults,
+    later_defaults,
 )
 from napari_tumor_unet.training.augmentation import Augmentation
 
@@ -106,7 +107,7 @@ class Sampling:
 
     slices: CountOrNone = 0
     tumour_share: Annotated[Real, Field(gt=0, le=1)] = 0.5
-    healthy_share: Share = 0.0
+    healthy_share: Share = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         if self.tumour_share + self.healthy_share > 1 + 1e-9:
@@ -171,7 +172,10 @@ class Recipe:
 
     def content(self) -> dict[str, dict[str, Any]]:
         """Return the entries of each section as files hold them, under the names that files use."""
-        return without_later_defaults(_RECIPE.dump_python(self, by_alias=True))
+        content: dict[str, dict[str, Any]] = _RECIPE.dump_python(
+            self, by_alias=True, exclude=later_defaults(self)
+        )
+        return content
 
 
 _RECIPE = TypeAdapter(Recipe)
