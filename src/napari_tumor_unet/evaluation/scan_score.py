@@ -123,7 +123,7 @@ def score_case(
         Give the model no other sequence.
     """
     if flair_alone:
-        scan = dataclasses.replace(scan, sequences={"flair": scan.sequences["flair"]})
+        scan = scan.flair_alone()
     prediction = drain(run(scan, model, device=device)).mask > 0
     area = (reference if reference.any() else prediction).sum(axis=(1, 2))
     z = int(area.argmax())

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from napari_tumor_unet.inference.regions import box_around
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.scan.head import corners_of, find_head, is_masked
+from napari_tumor_unet.scan.head import corners_of, fill_planes, find_head, is_masked
 
 _SLICES = 8
 _FROM, _TO = 0.35, 0.75  # of the way up: brain, above the face and under the crown
@@ -87,7 +87,7 @@ def measure_features(scan: Scan) -> ImageFeatures:
     dark = air
     if low < air and is_masked(voxels):  # standardised: as air is dark in all other scans
         voxels, dark = np.where(voxels == air, np.float32(low), voxels), low
-    head = np.stack([ndimage.binary_fill_holes(plane) for plane in find_head(voxels)])
+    head = fill_planes(find_head(voxels))
     areas = head.sum(axis=(1, 2))
     voxels, head = (a[areas > 0.3 * areas.max()] for a in (voxels, head))
     pixel = (scan.spacing[1] * stride, scan.spacing[2] * stride)

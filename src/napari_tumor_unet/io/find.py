@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
@@ -67,7 +67,7 @@ class ScanFiles:
         if self.path.is_file() and is_labels(self.path, scan):
             raise ScanError(f"{self.path.name} holds labels; give the scan that they belong to.")
         if self.alone:
-            return replace(scan, sequences={"flair": scan.sequences["flair"]})
+            return scan.flair_alone()
         return combine(scan, **{name: read_scan(path) for name, path in self.others.items()})
 
 

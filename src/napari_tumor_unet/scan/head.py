@@ -28,13 +28,18 @@ def find_head(flair: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def find_deep(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark what lies deep in a head (Z, Y, X): mostly brain, whether or not scalp and skull are there."""
-    filled = np.stack([ndimage.binary_fill_holes(plane) for plane in head])
+    filled = fill_planes(head)
     areas = filled.sum(axis=(1, 2))
     least = _DEEP * np.sqrt(areas.max() / np.pi)
     # Padded, as a head may touch the image's edge. Crown and neck, of a smaller area, hold little brain.
     depths = [ndimage.distance_transform_edt(np.pad(plane, 1))[1:-1, 1:-1] for plane in filled]
     deep: NDArray[np.bool_] = (np.stack(depths) > least) & (areas > areas.max() / 2)[:, None, None]
     return deep if deep.any() else filled
+
+
+def fill_planes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill the holes in each plane of a mask (Z, Y, X)."""
+    return np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
 
 
 def corners_of(volume: NDArray[np.float32]) -> NDArray[np.float32]:

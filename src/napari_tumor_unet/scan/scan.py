@@ -83,6 +83,10 @@ class Scan:
         geometry = self.geometry and replace(self.geometry, spacing=spacing)
         return replace(self, spacing=spacing, in_mm=True, geometry=geometry)
 
+    def flair_alone(self) -> Scan:
+        """Return the same scan without its other sequences."""
+        return replace(self, sequences={"flair": self.sequences["flair"]})
+
     def slice(self, sequence: Sequence, index: int) -> NDArray[np.float32]:
         """Read a slice (Y, X) as float32.
 

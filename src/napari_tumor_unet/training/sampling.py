@@ -15,7 +15,7 @@ from torch import Tensor
 from napari_tumor_unet.model.preprocessing import fit_preprocessing
 from napari_tumor_unet.model.settings import Preprocessing
 from napari_tumor_unet.scan import SEQUENCES, Scan
-from napari_tumor_unet.scan.head import find_head
+from napari_tumor_unet.scan.head import fill_planes, find_head
 from napari_tumor_unet.training.augmentation import augment
 from napari_tumor_unet.training.recipe import Recipe
 
@@ -103,7 +103,7 @@ def strip_skull(flair: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[
     keep : array of bool
         Voxels known to be brain, the tumour say.
     """
-    head = np.stack([ndimage.binary_fill_holes(s) for s in find_head(flair)])
+    head = fill_planes(find_head(flair))
     depth = np.stack([ndimage.distance_transform_edt(s) for s in head])
     deep = depth > 0.055 * np.sqrt(head.sum(axis=(1, 2)).max())
     tissue = deep & (flair > 0.5 * np.median(flair[deep]))
@@ -115,7 +115,7 @@ def strip_skull(flair: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[
         core = regions == np.bincount(regions.ravel())[1:].argmax() + 1
     brain = (ndimage.binary_dilation(core, disk) & deep) | keep
     closed = ndimage.binary_closing(brain, disk) | keep  # closing eats what touches the image's edge
-    return np.stack([ndimage.binary_fill_holes(s) for s in closed])
+    return fill_planes(closed)
 
 
 class Sampler:

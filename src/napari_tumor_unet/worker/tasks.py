@@ -67,16 +67,14 @@ def segment(
     return result.findings, result.provenance
 
 
-def segment_folder(
-    folder: Path, out: Path, model: Path, device: str, overwrite: bool
-) -> Generator[Any, None, None]:
+def segment_folder(folder: Path, out: Path, model: Path, device: str) -> Generator[Any, None, None]:
     """Segment the scans of a folder: :func:`napari_tumor_unet.inference.batch.segment_files`."""
     from napari_tumor_unet.inference.batch import segment_files
     from napari_tumor_unet.io.find import find_scan_files
 
     scans = find_scan_files(folder)
     out.mkdir(parents=True, exist_ok=True)
-    yield from segment_files(scans, out, _model(model), device=device, overwrite=overwrite)
+    yield from segment_files(scans, out, _model(model), device=device)
 
 
 def score(

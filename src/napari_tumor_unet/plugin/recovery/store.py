@@ -126,7 +126,7 @@ def orphaned_autosaves() -> list[OrphanedAutosave]:
     """Return what processes that have ended left behind, the newest first; other files are passed over."""
     orphans: list[OrphanedAutosave] = []
     own = {Path(lock.lock_file).stem for lock in _LOCKS}
-    with suppress(OSError, NotImplementedError):  # the second of a disk without locks
+    with suppress(OSError, NotImplementedError):  # NotImplementedError where the disk knows no locks
         for folder in autosave_folder().iterdir():
             if re.fullmatch("[0-9a-f]{32}", folder.name) and folder.is_dir() and folder.name not in own:
                 orphans += _orphans_in(folder)
@@ -278,6 +278,6 @@ def _private(path: str, flags: int) -> int:
 def _as_autosave_error(sentence: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, NotImplementedError) as error:  # as above
+    except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or "the disk knows no locks"
         raise AutosaveError(f"{sentence.format(reason=reason)}.") from error

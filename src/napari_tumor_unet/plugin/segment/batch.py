@@ -81,7 +81,6 @@ class Batch(QObject):
             out,
             partial(find_model, model),
             device,
-            False,
         )
 
     def cancel(self) -> None:
