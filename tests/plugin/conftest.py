@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -87,9 +88,8 @@ def made_by(model: str, model_hash: str = "") -> Provenance:
 class Lent(Worker):
     """Another worker's child: its end is the end of one's own jobs alone."""
 
-    def __init__(self, owner: Worker) -> None:
-        self._owner = owner
-        self._jobs = WeakSet[Job]()  # of those that are garbage together with their window, none is there
+    def __init__(self, owner: Worker, jobs: WeakSet[Job]) -> None:
+        self._owner, self._jobs = owner, jobs
 
     @property
     def pid(self) -> int | None:
@@ -113,16 +113,24 @@ def _child() -> Iterator[Worker]:
 
 
 @pytest.fixture(autouse=True)
-def _one_child(request: pytest.FixtureRequest, _child: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def _jobs(request: pytest.FixtureRequest, _child: Worker, monkeypatch: pytest.MonkeyPatch) -> WeakSet[Job]:
     """A child takes seconds to start: one serves all tests, but for those that are about its life."""
+    jobs = WeakSet[Job]()  # of those that are garbage together with their window, none is there
     if not request.node.get_closest_marker("own_child"):
         for module in ("ui.viewer_context", "finetune.controller"):
-            monkeypatch.setattr(f"napari_tumor_unet.plugin.{module}.Worker", lambda: Lent(_child))
+            monkeypatch.setattr(f"napari_tumor_unet.plugin.{module}.Worker", lambda: Lent(_child, jobs))
+    return jobs
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Any) -> napari.Viewer:
-    return make_napari_viewer(show=True)
+def viewer(make_napari_viewer: Any, _jobs: WeakSet[Job]) -> Iterator[napari.Viewer]:
+    """A window; jobs of the test end before napari looks for what a closed window leaves."""
+    yield make_napari_viewer(show=True)
+    for job in _jobs:
+        job.cancel()
+    for thread in threading.enumerate():
+        if thread.name == "tumor-unet-job":  # a cancelled one knows the window for a moment more
+            thread.join(10)
 
 
 @pytest.fixture
