@@ -22,7 +22,7 @@ from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.device_field import DeviceField
 from napari_tumor_unet.plugin.ui.panel import Panel
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
-from napari_tumor_unet.plugin.ui.threads import in_thread
+from napari_tumor_unet.plugin.ui.threads import Latest
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import align, button, choice, fields, folded, text_label
 from napari_tumor_unet.training.events import Estimate
@@ -35,7 +35,6 @@ _PAUSE = 500  # milliseconds without a change before an estimate is made
 class _ModelRead(NamedTuple):
     """What the panel checks cases against."""
 
-    name: str
     hash: str
     learned_hashes: tuple[str, ...]
 
@@ -55,6 +54,7 @@ class FineTunePanel(Panel):
         self.controller = FineTuningController.of(self._context)
         self._estimating: QtJob | None = None
         self.interrupted = ResumeSection(self._resume)
+        self._listing, self._reading = Latest(), Latest()
         self._models: tuple[str, ...] = (registry.DEFAULT_MODEL,)
         self.model = choice("model", lambda: self._models, "The model to go on from.")
         self.cases = CasesSection(self._viewer)
@@ -109,7 +109,7 @@ class FineTunePanel(Panel):
         self.connections.at_close(self._cancel_estimate)
 
     def _list_models(self) -> None:
-        in_thread(lambda: tuple(registry.all_models()), self._on_models)
+        self._listing(lambda: tuple(registry.all_models()), self._on_models)
 
     def _on_models(self, models: tuple[str, ...]) -> None:
         self._models = models
@@ -117,12 +117,11 @@ class FineTunePanel(Panel):
 
     def _on_model(self, *_: object) -> None:
         if self.model.value is not None:
-            in_thread(partial(_read_model, self.model.value), self._on_model_read, self._on_model_unread)
+            self._reading(partial(_read_model, self.model.value), self._on_model_read, self._on_model_unread)
         self._estimate_timer.start()
 
     def _on_model_read(self, model: _ModelRead) -> None:
-        if model.name == self.model.value:  # no other was chosen meanwhile
-            self.cases.cases.check_for(model.hash, model.learned_hashes)
+        self.cases.cases.check_for(model.hash, model.learned_hashes)
 
     def _on_model_unread(self, error: str) -> None:
         self.show_message(Message(error, "error"))
@@ -205,4 +204,4 @@ class FineTunePanel(Panel):
 def _read_model(name: str) -> _ModelRead:
     """Hash a model's file and read its card."""
     path = registry.find_model(name)
-    return _ModelRead(name, file_hash(path), tuple(read_card(path).data))
+    return _ModelRead(file_hash(path), tuple(read_card(path).data))

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMenu, QMessage
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import Card, read_card
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
-from napari_tumor_unet.plugin.ui.threads import in_thread
+from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row
 
@@ -45,7 +45,7 @@ class ModelSection:
         self._context = context
         self._models = _Models()
         self._wanted: str | Path | None = None
-        self._request = object()
+        self._listing = Latest()
         self.model = choice("model", self._choices, "A model of the plugin, your own, or a file.")
         self.card = button(
             "About the model", "What the model learned from, its scores and limits.", self._show_card
@@ -69,17 +69,14 @@ class ModelSection:
 
     def refresh(self) -> None:
         """List the models that there are now."""
-        self._request = request = object()
-        in_thread(partial(_list_models, self._models.files), partial(self._show, request))
+        self._listing(partial(_list_models, self._models.files), self._show)
 
     def choose(self, name: str | Path) -> None:
         """Choose a model as soon as the models are listed anew, if it is among them."""
         self._wanted = name
         self.refresh()
 
-    def _show(self, request: object, models: _Models) -> None:
-        if request is not self._request:
-            return  # a later list is under way
+    def _show(self, models: _Models) -> None:
         wanted, self._wanted = (self._wanted, self.model.value), None
         self._models = models
         with self.model.changed.blocked():

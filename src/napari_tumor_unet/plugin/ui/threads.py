@@ -35,6 +35,28 @@ def in_thread(
     worker.start()
 
 
+class Latest:
+    """Runs work in threads, of which the one that was asked for last alone counts."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def __call__(
+        self,
+        work: Callable[[], Result],
+        on_result: Callable[[Result], object],
+        on_error: Callable[[str], object] = show_error,
+    ) -> None:
+        """Run work as :func:`in_thread` does; what was asked for before is no longer passed on."""
+        self._asked += 1
+        pass_on = partial(self._pass_on, self._asked)
+        in_thread(work, partial(pass_on, on_result), partial(pass_on, on_error))
+
+    def _pass_on(self, number: int, take: Callable[[Any], object], outcome: Any) -> None:
+        if number == self._asked:
+            take(outcome)
+
+
 def save_text(path: Path, text: str, what: str) -> None:
     """Write a text file, and tell the user where ``what`` is."""
 
