@@ -159,7 +159,8 @@ def start_segmentation() -> None:
 
 
 def press(button: Any, qtbot: Any) -> None:
-    """As the mouse does."""
+    """As the mouse does, once the panel has given the button room."""
+    qtbot.waitUntil(lambda: not button.native.rect().isEmpty(), timeout=PATIENCE)
     qtbot.mouseClick(button.native, Qt.MouseButton.LeftButton)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,22 @@ def test_an_error_in_the_child_arrives_as_its_sentence_with_the_traceback(worker
     assert kind == "failed"
     assert str(error) == "The scan is upside down."
     assert "in failing" in error.details
+    assert result_of(worker, counting, 1) == ("finished", "done")
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_callback_that_raises_ends_its_job_and_the_next_has_its_own_result(
+    worker: Worker, asks: bool
+) -> None:
+    heard = Heard()
+
+    def gone(_: Any) -> Any:
+        raise RuntimeError("The window is gone.")
+
+    task, options = (asking, {"answer": lambda _: gone}) if asks else (counting, {})  # no function is pickled
+    callbacks = replace(heard.callbacks, event=gone)
+    worker.run(task, *(() if asks else (3, 0.1)), callbacks=callbacks, **options)
+    assert heard.until(*ENDINGS)[-1][0] == "failed"
     assert result_of(worker, counting, 1) == ("finished", "done")
 
 

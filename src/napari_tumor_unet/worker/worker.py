@@ -178,6 +178,11 @@ class Worker:
                 "The computing process was stopped, perhaps for lack of memory; nothing else is lost, and "
                 "the next run starts a new one."
             ) from error
+        except (JobError, CancelledError):
+            raise
+        except Exception:  # of a callback, or of pickling: the child still works for this job
+            self._kill()
+            raise
 
     def _answers(self, connection: Any, job: Job) -> Iterator[tuple[str, Any]]:
         """Yield what the child sends, as long as the job is not cancelled."""
