@@ -162,11 +162,11 @@ def test_a_task_hears_what_its_job_is_told_and_can_wait_for_it(worker: Worker) -
     heard = Heard()
     job = worker.run(obedient, callbacks=heard.callbacks)
     heard.until("event")
-    job.tell("faster")
-    job.tell("wait")
+    job.send_command("faster")
+    job.send_command("wait")
     while not isinstance(heard.until("event")[-1][1], Waiting):
         pass
-    job.tell("go on")
+    job.send_command("go on")
     assert heard.until(*ENDINGS) == [("finished", ["faster", "wait", "go on"])]
 
 
@@ -174,8 +174,8 @@ def test_what_a_task_is_told_before_it_listens_is_kept(worker: Worker) -> None:
     heard = Heard()
     job = worker.run(busy, callbacks=heard.callbacks)
     heard.until("event")
-    job.tell("early")
-    job.tell("late")
+    job.send_command("early")
+    job.send_command("late")
     assert heard.until(*ENDINGS)[-1] == ("finished", ["early", "late"])
 
 
@@ -183,7 +183,7 @@ def test_a_word_is_not_taken_for_an_answer(worker: Worker) -> None:
     heard = Heard()
 
     def answer(question: str) -> str:
-        job.tell("a word")
+        job.send_command("a word")
         time.sleep(0.1)  # so that it is sent first
         return f"{question} that."
 
@@ -194,12 +194,12 @@ def test_a_word_is_not_taken_for_an_answer(worker: Worker) -> None:
 def test_a_waiting_job_can_be_cancelled_and_late_words_are_lost(worker: Worker) -> None:
     heard = Heard()
     job = worker.run(obedient, callbacks=heard.callbacks)
-    job.tell("wait")
+    job.send_command("wait")
     while not isinstance(heard.until("event")[-1][1], Waiting):
         pass
     job.cancel()
     assert heard.until(*ENDINGS)[-1][0] == "cancelled"
-    job.tell("go on")
+    job.send_command("go on")
     assert result_of(worker, counting, 1) == ("finished", "done")
 
 

@@ -34,7 +34,7 @@ def serve_jobs(connection: Any) -> None:
     try:
         while True:
             message = connection.recv()
-            if message != "cancel" and message[0] != "told":  # these came too late
+            if message != "cancel" and message[0] != "command":  # these came too late
                 _run_task(connection, *message)
     except (EOFError, OSError):
         os._exit(0)
@@ -42,13 +42,13 @@ def serve_jobs(connection: Any) -> None:
 
 def _run_task(connection: Any, task: Task, args: tuple[Any, ...], asks: bool) -> None:
     connection.send(("started", None))
-    words: deque[Any] = deque()
-    steps = task(*((partial(_ask, connection, words), *args) if asks else args))
-    word = None
+    commands: deque[Any] = deque()
+    steps = task(*((partial(_ask, connection, commands), *args) if asks else args))
+    command = None
     while True:
         message: tuple[str, Any]
         try:
-            message = "event", steps.send(word)
+            message = "event", steps.send(command)
         except StopIteration as end:
             message = "finished", end.value
         except CancelledError:
@@ -63,25 +63,25 @@ def _run_task(connection: Any, task: Task, args: tuple[Any, ...], asks: bool) ->
         if message[0] != "event":
             return
         try:
-            word = _listen(connection, words, message[1])
+            command = _listen(connection, commands, message[1])
         except CancelledError:
             steps.close()
             connection.send(("cancelled", None))
             return
 
 
-def _listen(connection: Any, words: deque[Any], event: Any) -> Any:
+def _listen(connection: Any, commands: deque[Any], event: Any) -> Any:
     """Return the next command to the task, if one has come and the task takes it."""
-    while connection.poll() or (isinstance(event, Waiting) and not words):
-        words.append(_receive(connection)[1])
-    return words.popleft() if words and isinstance(event, AcceptsCommand) else None
+    while connection.poll() or (isinstance(event, Waiting) and not commands):
+        commands.append(_receive(connection)[1])
+    return commands.popleft() if commands and isinstance(event, AcceptsCommand) else None
 
 
-def _ask(connection: Any, words: deque[Any], question: Any) -> Any:
+def _ask(connection: Any, commands: deque[Any], question: Any) -> Any:
     """Ask the parent, in the middle of a task."""
     connection.send(("asked", question))
-    while (answer := _receive(connection))[0] == "told":
-        words.append(answer[1])
+    while (answer := _receive(connection))[0] == "command":
+        commands.append(answer[1])
     kind, content = answer
     if kind == "no answer":
         raise JobError(*content)

@@ -45,11 +45,11 @@ class Job:
     def __init__(self) -> None:
         self._cancelled = threading.Event()
         self._ended = threading.Event()
-        self._words: SimpleQueue[Any] = SimpleQueue()
+        self._commands: SimpleQueue[Any] = SimpleQueue()
 
-    def tell(self, word: Any) -> None:
-        """Send the task a word: its next ``yield`` of a :class:`AcceptsCommand` gives it, others None."""
-        self._words.put(word)
+    def send_command(self, command: Any) -> None:
+        """Send the task a command: its next ``yield`` of a :class:`AcceptsCommand` gives it, others None."""
+        self._commands.put(command)
 
     def cancel(self) -> None:
         """Ask the job to end; it does within a second, whatever it is doing."""
@@ -195,8 +195,8 @@ class Worker:
                 elif time.monotonic() - asked > _GRACE:
                     self._kill()
                     raise CancelledError
-            while not job._words.empty():
-                connection.send(("told", job._words.get()))
+            while not job._commands.empty():
+                connection.send(("command", job._commands.get()))
             if connection.poll(_POLL):
                 kind, content = connection.recv()
                 if not job._cancelled.is_set():

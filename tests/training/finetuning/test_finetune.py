@@ -25,7 +25,7 @@ from napari_tumor_unet.training.finetuning.finetune import (
     recipe_for,
 )
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
-from napari_tumor_unet.training.finetuning.verdict import Change, FineTuned, advise
+from napari_tumor_unet.training.finetuning.verdict import DiceChange, FineTuned, recommend
 from tests.conftest import Refused
 
 SETTINGS = FineTuning(epochs=2, batch_size=4, slices=8)
@@ -286,23 +286,23 @@ def test_impossible_settings_are_refused(
 )
 def test_the_advice_follows_the_held_out_scans(gains: list[float], keep: bool, words: str) -> None:
     changes = [change("x", gain) for gain in gains]
-    advice = advise(changes, block=False, stopped=False)
+    advice = recommend(changes, block=False, stopped=False)
     assert advice.keep is keep
     assert words in advice.said
     assert "optimistic" not in advice.said
 
 
 def test_what_the_sample_lost_is_told() -> None:
-    told = advise([change("x", 0.1), change("s", -0.2, sample=True)], block=False, stopped=False)
+    told = recommend([change("x", 0.1), change("s", -0.2, sample=True)], block=False, stopped=False)
     assert told.keep
     assert "On the bundled sample Dice fell by 0.200" in told.said
-    assert "sample" not in advise([change("s", -0.01, sample=True)], block=False, stopped=False).said
+    assert "sample" not in recommend([change("s", -0.01, sample=True)], block=False, stopped=False).said
 
 
-def change(name: str, gain: float, sample: bool = False) -> Change:
+def change(name: str, gain: float, sample: bool = False) -> DiceChange:
     """Of a Dice of 0.5 by a gain; both masks have 1000 voxels."""
     both = round(1000 * (0.5 + gain))
-    return Change(name, Counts(500, 1000, 1000), Counts(both, 1000, 1000), sample)
+    return DiceChange(name, Counts(500, 1000, 1000), Counts(both, 1000, 1000), sample)
 
 
 def test_the_estimate_grows_with_what_is_asked_for(tiny_model: Model) -> None:

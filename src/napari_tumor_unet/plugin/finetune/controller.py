@@ -141,7 +141,7 @@ class FineTuningController(QObject):
     def send_command(self, command: Command) -> None:
         """Pause, go on or stop."""
         if self._job is not None:
-            self._job.tell(command)
+            self._job.send_command(command)
             self.paused = command == "pause"
 
     def cancel(self) -> None:

@@ -49,10 +49,10 @@ class QtJob(QObject):
         """The job itself, to be waited for."""
         return self._job
 
-    def tell(self, word: Any) -> None:
-        """Send the task a word; see :meth:`napari_tumor_unet.worker.worker.Job.tell`."""
+    def send_command(self, command: Any) -> None:
+        """Send the task a command; see :meth:`napari_tumor_unet.worker.worker.Job.send_command`."""
         if self._job is not None:
-            self._job.tell(word)
+            self._job.send_command(command)
 
     def cancel(self) -> None:
         """End the job: :attr:`cancelled` is emitted now, and the child stops within a second.

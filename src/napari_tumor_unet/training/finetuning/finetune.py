@@ -34,7 +34,7 @@ from napari_tumor_unet.training.events import (
     Waiting,
 )
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
-from napari_tumor_unet.training.finetuning.verdict import Change, FineTuned, advise
+from napari_tumor_unet.training.finetuning.verdict import DiceChange, FineTuned, recommend
 from napari_tumor_unet.training.loop import train
 from napari_tumor_unet.training.optimisation import TrainStep
 from napari_tumor_unet.training.reading import CaseContent
@@ -173,7 +173,7 @@ def fine_tune(
     scores = [*zip(judged, before, after, strict=True)]
     scores = [*scores[1:], scores[0]]  # the sample last
     changes = tuple(
-        Change(case.name, _judged(old, case), _judged(new, case), case is judged[0])
+        DiceChange(case.name, _judged(old, case), _judged(new, case), case is judged[0])
         for case, old, new in scores
     )
     card = _card(model, settings, hashes, history, changes, block=of_one_scan)
@@ -182,7 +182,7 @@ def fine_tune(
         for path, (_, old, new) in zip(pictures, scores, strict=True):
             draw_change(old, new, path)
         tuned = save_model(replace(tuned, card=card), out)
-    advice = advise(changes, block=of_one_scan, stopped=len(history) < settings.epochs)
+    advice = recommend(changes, block=of_one_scan, stopped=len(history) < settings.epochs)
     return FineTuned(
         path=out,
         folder=folder,
@@ -243,7 +243,7 @@ def _card(
     settings: FineTuning,
     hashes: Sequence[str],
     history: Sequence[Epoch],
-    changes: Sequence[Change],
+    changes: Sequence[DiceChange],
     *,
     block: bool,
 ) -> Card:

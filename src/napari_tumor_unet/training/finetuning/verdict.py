@@ -15,7 +15,7 @@ _FORGETS = 0.05  # loss of Dice on the sample that is worth a warning
 
 
 @dataclass(frozen=True)
-class Change:
+class DiceChange:
     """Scores of a scan before and after.
 
     Attributes
@@ -39,7 +39,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Advice:
+class Recommendation:
     """Whether to keep the new model, and why, in a few sentences."""
 
     keep: bool
@@ -52,24 +52,24 @@ class FineTuned(Trained):
 
     Attributes
     ----------
-    changes : tuple of Change
+    changes : tuple of DiceChange
         Of the held-out scans, then of the sample.
-    advice : Advice
+    advice : Recommendation
     pictures : tuple of Path
         A picture of each of these scans before and after.
     """
 
-    changes: tuple[Change, ...]
-    advice: Advice
+    changes: tuple[DiceChange, ...]
+    advice: Recommendation
     pictures: tuple[Path, ...]
 
 
-def advise(changes: Sequence[Change], *, block: bool, stopped: bool) -> Advice:
+def recommend(changes: Sequence[DiceChange], *, block: bool, stopped: bool) -> Recommendation:
     """Recommend to keep a model or to discard it.
 
     Parameters
     ----------
-    changes : sequence of Change
+    changes : sequence of DiceChange
     block : bool
         Whether the model was judged by slices of the scan that it learned from.
     stopped : bool
@@ -95,4 +95,4 @@ def advise(changes: Sequence[Change], *, block: bool, stopped: bool) -> Advice:
         said.append("The epoch was chosen by the same scans, so this is optimistic too.")
     if lost > _FORGETS:
         said.append(f"On the bundled sample Dice fell by {lost:.3f}: the model forgets what it knew.")
-    return Advice(keep, " ".join([f"Recommended: {'keep' if keep else 'discard'}.", *said]))
+    return Recommendation(keep, " ".join([f"Recommended: {'keep' if keep else 'discard'}.", *said]))
