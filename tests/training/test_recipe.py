@@ -17,7 +17,7 @@ def recipe(tmp_path: Path) -> Path:
     return tmp_path / "mine.toml"
 
 
-@pytest.mark.parametrize("name", ["default", "seed"])
+@pytest.mark.parametrize("name", ["default", "robust", "seed"])
 def test_the_bundled_recipes_are_read(name: str) -> None:
     recipe = read_recipe(name)
     assert recipe.network.in_channels == recipe.preprocessing.channels
@@ -57,7 +57,7 @@ OLD_AND_NEW = {
 }
 
 
-@pytest.mark.parametrize("name", ["default", "seed"])
+@pytest.mark.parametrize("name", ["default", "robust", "seed"])
 def test_the_names_of_earlier_versions_are_read(recipe: Path, name: str) -> None:
     folder = resources.files("napari_tumor_unet") / "training" / "recipes"
     text = (folder / f"{name}.toml").read_text(encoding="utf-8")

@@ -61,6 +61,26 @@ def test_the_card_says_how_the_model_was_made(
     assert str(tmp_path) not in repr(card)
 
 
+def test_a_training_goes_on_from_a_model(
+    data: Path, recipe_file: Path, tmp_path: Path, refused: Refused
+) -> None:
+    first = train(data, out=tmp_path / "first.safetensors", recipe=recipe_file, epochs=1, device="cpu")
+    recipe_file.write_text(
+        recipe_file.read_text().replace("[optimisation]", "[optimisation]\nlearning_rate = 1e-9")
+    )
+    options = {"recipe": recipe_file, "epochs": 1, "device": "cpu"}
+    second = train(data, out=tmp_path / "second.safetensors", start=first.path, **options)
+    for before, after in zip(
+        first.model.network.parameters(), second.model.network.parameters(), strict=True
+    ):
+        torch.testing.assert_close(before, after, atol=1e-3, rtol=0)  # files hold float16
+    assert second.model.card.parent == first.model.hash
+    wider = recipe_file.read_text().replace("[4, 8]", "[4, 16]")
+    recipe_file.write_text(wider)
+    with refused(TrainingError, "network"):
+        train(data, out=tmp_path / "third.safetensors", start=first.path, **options)
+
+
 def test_a_split_says_who_is_learned_from(data: Path, split: Path) -> None:
     plan = plan_training(data, split)
     assert ([p.name for p in plan.learn], [p.name for p in plan.held_out]) == (["a", "b"], ["c"])

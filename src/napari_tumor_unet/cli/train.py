@@ -27,7 +27,10 @@ def train(
             "and x_mask.nii.gz, or imagesTr and labelsTr."
         ),
     ],
-    recipe: Annotated[str, typer.Option(help="seed, default, or a TOML file.")] = "default",
+    recipe: Annotated[str, typer.Option(help="seed, default, robust, or a TOML file.")] = "default",
+    start: Annotated[
+        str | None, typer.Option(help="The model, by name or file, whose weights to go on from.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     path: Annotated[Path, typer.Option("--out", help="The model file.")] = Path("model.safetensors"),
     split: Split = None,
@@ -45,6 +48,7 @@ def train(
             plan,
             out=path,
             recipe=recipe,
+            start=start,
             epochs=epochs,
             resume=resume,
             device=device.value,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.split import Plan, plan_training, write_split
 from napari_tumor_unet.model.card import Card
 from napari_tumor_unet.model.device import choose_device, enough_memory
-from napari_tumor_unet.model.model_file import Model, save_model
+from napari_tumor_unet.model.model_file import Model, load_model, save_model
+from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.training.checkpoint import CHECKPOINT, write_metrics
 from napari_tumor_unet.training.curves import draw_curves
 from napari_tumor_unet.training.events import Epoch, Reading, Step, TrainingError, read_metrics
@@ -40,6 +41,7 @@ def train(
     *,
     out: str | Path,
     recipe: str | Path | Recipe = "default",
+    start: str | Path | None = None,
     epochs: int | None = None,
     split: str | Path | None = None,
     fold: int | None = None,
@@ -60,7 +62,10 @@ def train(
     out : str or Path
         The model file.
     recipe : str, Path or Recipe
-        "seed", "default", a TOML file, or a recipe read before.
+        "seed", "default", "robust", a TOML file, or a recipe read before.
+    start : str or Path, optional
+        The model, by name or file, whose weights the training goes on from; the statistics of its batch
+        normalisations stay. By default the weights are new ones.
     epochs : int, optional
         Instead of the recipe's.
     resume : bool
@@ -78,7 +83,7 @@ def train(
 
     Raises
     ------
-    ScanError, RecipeError, DeviceError, TrainingError, CheckpointError
+    ScanError, RecipeError, DeviceError, TrainingError, CheckpointError, ModelError
         Each with one sentence that says what is wrong.
     """
     name = "given in Python" if isinstance(recipe, Recipe) else Path(recipe).stem
@@ -86,6 +91,7 @@ def train(
     settings = settings if epochs is None else settings.with_epochs(epochs)
     training = begin(out, data, split, fold, resume, device)
     path, folder, plan = training.path, training.folder, training.plan
+    parent = None if start is None else _parent(start, settings)
 
     def show(event: Any) -> None:
         if isinstance(event, Epoch):
@@ -95,13 +101,21 @@ def train(
             on_event(event)
 
     with enough_memory(training.device):
-        steps = run_training(plan.learn, plan.held_out, settings, folder, device=training.device)
+        steps = run_training(
+            plan.learn,
+            plan.held_out,
+            settings,
+            folder,
+            device=training.device,
+            start=None if parent is None else parent.network,
+        )
         network, history = drain(steps, show)
     record_split(training)
     with saving(path.stem):
         write_metrics(folder, history)
         draw_curves(history, folder / CURVES)
         card = _card(path.stem, name, settings, plan, history, training.device)
+        card = replace(card, parent="" if parent is None else parent.hash)
         model = save_model(Model(network, settings.preprocessing, card), path)
     return Trained(path=path, folder=folder, history=tuple(history), in_memory=model)
 
@@ -142,6 +156,13 @@ def record_split(training: PreparedTraining) -> None:
     """Write beside the model which patients it learned from."""
     with saving(training.path.stem):
         write_split(training.folder / SPLIT, {"train": training.plan.learn, "val": training.plan.held_out})
+
+
+def _parent(start: str | Path, recipe: Recipe) -> Model:
+    model = load_model(find_model(start))
+    if model.network.config != recipe.network:
+        raise TrainingError(f"The network of {model.card.name} is not that of the recipe.")
+    return model
 
 
 def _card(
