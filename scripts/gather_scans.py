@@ -1,10 +1,9 @@
 """Gather what the recipe robust learns from into one folder, in nnU-Net's layout, with its split.
 
-    python scripts/gather_scans.py OUT --lgg volumes --split docs/lgg_split.csv \\
-        --gliomas FOLDER --healthy FOLDER
+    python scripts/gather_scans.py OUT --lgg volumes --split docs/lgg_split.csv --gliomas G --healthy H
     napari-tumor-unet train OUT --recipe robust --start default --split OUT/split.csv --fold 0
 
-``volumes`` holds the LGG scans as ``x.tif`` and ``x_mask.tif``; FOLDER a folder for each scan, with files
+``volumes`` holds the LGG scans as ``x.tif`` and ``x_mask.tif``; G and H a folder for each scan, with files
 called ``*_flair``, ``*_t1``, ``*_t1ce`` and ``*_seg``; scans without a ``*_seg`` have no tumour. Slices
 closer than 3 mm are thinned to about that. Every second person without a tumour, and every second glioma,
 is in fold 0, the others in fold 1; of the LGG patients those learned from are in neither, and the part "val"
