@@ -8,6 +8,7 @@ from collections.abc import Generator
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
@@ -24,6 +25,7 @@ from napari_tumor_unet.inference.result import (
     update,
 )
 from napari_tumor_unet.inference.result_check import doubts_of
+from napari_tumor_unet.inference.thin_slices import Interpolation, slices_to_compute
 from napari_tumor_unet.model.device import autocast, choose_device, enough_memory, precision
 from napari_tumor_unet.model.model_file import Model, channels_last
 from napari_tumor_unet.model.preprocessing import FittedPreprocessing, fit_preprocessing
@@ -46,6 +48,9 @@ def run(
     fitted: FittedPreprocessing | None = None,
 ) -> Generator[Slices | Warned, None, Segmentation]:
     """Segment slice by slice, the slice ``first`` and its surroundings first.
+
+    Of slices closer than the card's ``slice_distance_mm`` only some are computed, ``first`` always; the
+    probability of the others is interpolated.
 
     Parameters
     ----------
@@ -83,7 +88,10 @@ def run(
     fitted = fitted or fit_preprocessing(scan, model.preprocessing)
     depth, height, width = scan.shape
     probability, mask = blank(scan.shape), blank(scan.shape)
-    done, wanted = 0, [first] if only else sorted(range(depth), key=lambda z: abs(z - first))
+    exact = slices_to_compute(scan, model.card.slice_distance_mm)
+    between = Interpolation(probability, exact)
+    wanted = [first] if only else sorted({first, *exact}, key=lambda z: abs(z - first))
+    done, total = 0, 1 if only else depth
     batches = [wanted[:1], *(wanted[i : i + _BATCH] for i in range(1, len(wanted), _BATCH))]
     for indices in map(sorted, batches):  # the slice on screen alone, to be there at once
         inputs = fitted.apply(scan, indices)
@@ -95,17 +103,23 @@ def run(
                 outputs[head] = predict(network, inputs[head], device, tta_flip=model.card.tta_flip)
         part = fitted.invert(outputs, (height, width))
         part[part < _LEAST] = 0
+        for z, plane in zip(indices, part, strict=True):
+            update(probability[z], plane)
+        filled = [(z, plane) for z, plane in between.after(indices) if z != first]
+        if filled:
+            indices, part = [*indices, *(z for z, _ in filled)], np.stack([*part, *(p for _, p in filled)])
+            for z, plane in filled:
+                update(probability[z], plane)
         thresholded = threshold_mask(part, threshold)
-        for i, z in enumerate(indices):
-            update(probability[z], part[i])
-            update(mask[z], thresholded[i])
+        for z, plane in zip(indices, thresholded, strict=True):
+            update(mask[z], plane)
         done += len(indices)
-        yield Slices(tuple(indices), part, thresholded, done, len(wanted))
+        yield Slices(tuple(indices), part, thresholded, done, total)
         if done == 1 and (warnings := warnings_of(scan)):  # nobody waits for the first slice longer
             yield Warned(warnings)
     changed, regions_left = drop_faint_regions(mask, probability, threshold, model.card.min_region_weight)
     if changed:
-        yield Slices(tuple(changed), probability[changed], mask[changed], len(wanted), len(wanted))
+        yield Slices(tuple(changed), probability[changed], mask[changed], done, total)
     limits = model.card.doubtful_under
     if limits is not None and not only and (doubts := doubts_of(scan, probability, mask, limits)):
         warnings += doubts

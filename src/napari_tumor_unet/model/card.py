@@ -79,6 +79,8 @@ class Card:
         Hashes of the scans and masks that it was tuned on: of voxels, types and shapes.
     doubtful_under : MaskLimits or None
         Masks with less come with a warning; None where nobody measured that, as of fine-tuned models.
+    slice_distance_mm : float
+        Of slices closer than that some are computed, and the others interpolated; 0 is none.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Card:
     parent: str = ""
     data: tuple[str, ...] = ()
     doubtful_under: MaskLimits | None = field(default=None, metadata=LATER)
+    slice_distance_mm: Annotated[float, Field(ge=0)] = field(default=0.0, metadata=LATER)
 
 
 @dataclass(frozen=True)
