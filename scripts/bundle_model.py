@@ -2,24 +2,27 @@
 
     napari-tumor-unet train DATA --recipe seed --split docs/lgg_split.csv --out seed.safetensors
     napari-tumor-unet evaluate DATA --split docs/lgg_split.csv --model seed.safetensors --json > val.json
-    python scripts/bundle_model.py seed.safetensors --score "held-out LGG patients" val.json
+    python scripts/bundle_model.py seed.safetensors --name seed --score "held-out LGG patients" val.json
 
-The file's name says which of the cards below it gets.
+Of several files the weights are averaged.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from napari_tumor_unet.model.card import Card, MaskLimits
-from napari_tumor_unet.model.model_file import load_model, save_model
+from napari_tumor_unet.model.model_file import Model, load_model, save_model
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "src" / "napari_tumor_unet" / "model" / "weights"
-CITATIONS = (
+LGG_CITATIONS = (
     "M. Buda, A. Saha, M. A. Mazurowski, Association of genomic subtypes of lower-grade gliomas with shape "
     "features automatically extracted by a deep learning algorithm, Computers in Biology and Medicine 109, "
     "2019, doi:10.1016/j.compbiomed.2019.05.002",
@@ -27,14 +30,30 @@ CITATIONS = (
     "N. Pedano et al., The Cancer Genome Atlas Low Grade Glioma Collection (TCGA-LGG), The Cancer Imaging "
     "Archive, 2016, doi:10.7937/K9/TCIA.2016.L4LTD3TK",
 )
-DATA = (
+CITATIONS = (
+    "U. Baid et al., The RSNA-ASNR-MICCAI BraTS 2021 Benchmark on Brain Tumor Segmentation and Radiogenomic "
+    "Classification, arXiv 2107.02314, 2021",
+    "B. H. Menze et al., The Multimodal Brain Tumor Image Segmentation Benchmark (BRATS), IEEE "
+    "Transactions on Medical Imaging 34, 2015, doi:10.1109/TMI.2014.2377694",
+    "S. Bakas et al., Advancing The Cancer Genome Atlas glioma MRI collections with expert segmentation "
+    "labels and radiomic features, Scientific Data 4, 2017, doi:10.1038/sdata.2017.117",
+    "Z. Lesjak et al., Validation of white-matter lesion change detection methods on a novel publicly "
+    "available MRI image database, Neuroinformatics 14, 2016, doi:10.1007/s12021-016-9301-1",
+    "B. A. Landman et al., Multi-parametric neuroimaging reproducibility: a 3-T resource study, "
+    "NeuroImage 54, 2011, doi:10.1016/j.neuroimage.2010.11.047",
+)
+LGG = (
     "68 patients of the LGG MRI segmentation data (TCGA-LGG, masks by Buda et al.), part 'train' of "
-    "docs/lgg_split.csv, split by patient."
+    "docs/lgg_split.csv, split by patient"
 )
 LIMITS = ("Trained on lower-grade glioma alone: other diseases, children and treated brains are unknown.",)
 CARDS = {
     "default": Card(
         "default",
+        training_data=f"{LGG}; 7 gliomas of BraTS 2021; 12 scans of 10 persons without a tumour: multiple "
+        "sclerosis (Ljubljana; Golgasht Center, Tabriz) and healthy (Kirby 21).",
+        citations=(*LGG_CITATIONS, *CITATIONS),
+        slice_distance_mm=3.0,
         summary="Whole tumour (FLAIR abnormality) of lower-grade glioma; T1 before and after contrast help.",
         limits=(
             *LIMITS,
@@ -48,6 +67,8 @@ CARDS = {
     ),
     "seed": Card(
         "seed",
+        training_data=f"{LGG}.",
+        citations=LGG_CITATIONS,
         summary="The student project's U-Net at 128 x 128, for comparison; the default model is better.",
         limits=(
             *LIMITS,
@@ -62,30 +83,35 @@ CARDS = {
 def main() -> None:
     """Give a model its card, and save it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="default.safetensors or seed.safetensors")
+    parser.add_argument("models", type=Path, nargs="+", help="model files of one network")
+    parser.add_argument("--name", choices=CARDS, required=True, help="which of the cards below it gets")
     parser.add_argument("--score", nargs=2, action="append", metavar=("WHAT", "JSON"), default=[])
     parser.add_argument("--note", default="", help="what else the card should say of the training")
-    parser.add_argument("--intensities", choices=["head", "brain"], help="other than in its training")
     arguments = parser.parse_args()
 
-    made = load_model(arguments.model)
-    preprocessing = made.preprocessing
-    if arguments.intensities:
-        preprocessing = replace(preprocessing, intensities=arguments.intensities)
+    made = mean_of([load_model(path) for path in arguments.models])
     card = replace(
-        CARDS[arguments.model.stem],
-        training_data=DATA,
+        CARDS[arguments.name],
         training=f"{made.card.training} {arguments.note}".strip(),
         scores={what: score(Path(path)) for what, path in arguments.score} or made.card.scores,
         licence="CC-BY-NC-SA-4.0",
-        citations=CITATIONS,
         threshold=made.card.threshold,
         min_region_weight=made.card.min_region_weight,
         tta_flip=made.card.tta_flip,
     )
-    bundled = replace(made, card=card, preprocessing=preprocessing)
-    saved = save_model(bundled, WEIGHTS / arguments.model.name)
-    print(f"{arguments.model.name}: {saved.hash}")
+    saved = save_model(replace(made, card=card), WEIGHTS / f"{arguments.name}.safetensors")
+    print(f"{arguments.name}: {saved.hash}")
+
+
+def mean_of(models: Sequence[Model]) -> Model:
+    """Average the weights of models that were trained from the same ones on."""
+    states = [model.network.state_dict() for model in models]
+    mean = {
+        name: torch.stack([state[name] for state in states]).mean(0) if value.is_floating_point() else value
+        for name, value in states[0].items()
+    }
+    models[0].network.load_state_dict(mean)
+    return models[0]
 
 
 def score(path: Path) -> dict[str, Any]:
