@@ -42,6 +42,8 @@ class Case:
         Slices that are learned from, or judged; by default all.
     """
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  an unknown entry of a plan may change the model
+
     name: str
     patient: str
     scan: Path
