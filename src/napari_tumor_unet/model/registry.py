@@ -94,7 +94,7 @@ def import_model(path: Path) -> str:
             if file_hash(there) == hash_:
                 return name
     name = new_name(path.name.removesuffix(ENDING).lstrip("."))  # hidden files are not listed
-    _copy(path, make_model_folder() / f"{name}{ENDING}")
+    _copy(path, model_folder() / f"{name}{ENDING}")
     return name
 
 
@@ -107,7 +107,7 @@ def add_model(path: Path, name: str) -> None:
         If it is no model or cannot be copied, or the name is taken or none for a file.
     """
     read_card(path)
-    _copy(path, make_model_folder() / f"{_free_name(name)}{ENDING}")
+    _copy(path, model_folder() / f"{_free_name(name)}{ENDING}")
 
 
 def new_name(wanted: str) -> str:
@@ -193,6 +193,7 @@ def _models_in(folder: Path) -> dict[str, Path]:
 def _copy(source: Path, target: Path) -> None:
     """Copy a file, whole or not at all."""
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(target) as partial:
             shutil.copyfile(source, partial)
     except OSError as error:

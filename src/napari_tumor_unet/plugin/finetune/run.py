@@ -96,6 +96,8 @@ def prepare_run(model: str, cases: Sequence[tuple[Case | LayerCase, bool]], sett
             draft_plan(folder, plan)
         except OSError as error:
             raise ScanError(f"The fine-tuning cannot be prepared on disk: {error.strerror}.") from error
+        except ValueError as error:  # JSON holds no such text
+            raise ScanError("The name of a scan's file is no text; give it another one.") from error
         undo.pop_all()
     return Run(folder, lock, plan, [])
 
