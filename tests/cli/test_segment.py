@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli
@@ -20,7 +22,7 @@ from napari_tumor_unet.cli import console
 from napari_tumor_unet.inference.batch import output_names
 from napari_tumor_unet.io.find import ScanFiles
 from napari_tumor_unet.model.card import file_hash
-from napari_tumor_unet.model.registry import bundled_models
+from napari_tumor_unet.model.registry import bundled_models, make_model_folder, user_models
 from napari_tumor_unet.scan import SEQUENCES
 from tests.conftest import Phantom, is_one_sentence
 
@@ -252,6 +254,28 @@ def test_models_lists_the_bundled_ones_with_their_hashes(monkeypatch: pytest.Mon
     for name, path in bundled_models().items():
         assert name in result.output
         assert file_hash(path)[:12] in result.output
+
+
+@pytest.mark.parametrize(("command", "words"), [("models", "none"), ("doctor", "carries no digest")])
+def test_models_that_cannot_be_read_are_told_beside_the_others(
+    command: str, words: str, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console.out, "width", 300)
+    folder = make_model_folder()
+    (folder / "dangling.safetensors").symlink_to(folder / "nowhere")
+    (folder / "folder.safetensors").mkdir()
+    (folder / "damaged.safetensors").write_bytes(tiny_model_file.read_bytes()[:-9])
+    shutil.copy(tiny_model_file, folder / "whole.safetensors")
+    with safe_open(tiny_model_file, framework="numpy") as file:
+        texts = {key: text for key, text in file.metadata().items() if key != "digest"}
+    save_file(load_file(tiny_model_file), folder / "earlier.safetensors", texts)
+    result = CliRunner().invoke(cli.app, [command])
+    assert result.exit_code == 0
+    lines = {name: line for line in result.output.splitlines() for name in user_models() if name in line}
+    assert all("unusable" in lines[name] for name in ("dangling", "folder", "damaged"))
+    assert all("A model for tests." in lines[name] for name in ("whole", "earlier"))
+    assert words in lines["earlier"]
+    assert words not in lines["whole"]
 
 
 def test_doctor_tells_versions_devices_and_models(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from napari_tumor_unet._common import drain
 from napari_tumor_unet.inference import segment
 from napari_tumor_unet.inference.predict import for_inference, predict, run
 from napari_tumor_unet.inference.result import Segmentation, Slices, Warned, measure
-from napari_tumor_unet.model.card import MaskLimits
+from napari_tumor_unet.model.card import MaskLimits, ModelError
 from napari_tumor_unet.model.device import DeviceError
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.model.settings import UNetConfig
@@ -306,3 +307,12 @@ def test_of_one_slice_alone_the_mask_is_not_judged(tiny_model: Model, phantom: P
     scan = phantom()[0]
     _, result = run_all(scan, model, threshold=0.1, only=True)
     assert result.warnings == run_all(scan, tiny_model, threshold=0.1, only=True)[1].warnings
+
+
+def test_a_network_that_gives_no_numbers_is_one_sentence(
+    phantom: Phantom, tiny_model: Model, refused: Refused
+) -> None:
+    network = copy.deepcopy(tiny_model.network)
+    network.bottleneck[1].running_var.fill_(-1)  # which are finite weights
+    with refused(ModelError, "tiny gives no numbers"):
+        drain(run(phantom()[0], replace(tiny_model, network=network), device="cpu"))

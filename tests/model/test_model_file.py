@@ -19,6 +19,7 @@ from napari_tumor_unet.model.card import (
     ModelError,
     file_hash,
     read_card,
+    weights_digest,
 )
 from napari_tumor_unet.model.model_file import Model, load_model, save_model
 from napari_tumor_unet.model.registry import DEFAULT_MODEL, bundled_models, find_model
@@ -92,7 +93,7 @@ def test_the_network_and_its_input_keep_their_keys_in_files(tiny_model: Model, t
     save_model(tiny_model, tmp_path / "a.safetensors")
     with safe_open(tmp_path / "a.safetensors", framework="numpy") as file:
         texts = file.metadata()
-    assert texts.keys() == {"format", "network", "preparation", "card"}
+    assert texts.keys() == {"format", "digest", "network", "preparation", "card"}
     assert json.loads(texts["network"]) == NETWORK
     assert json.loads(texts["preparation"]) == {
         "size": 64,
@@ -232,8 +233,17 @@ def test_other_safetensors_are_refused(tmp_path: Path, refused: Refused) -> None
         {"preparation": '{"field": "neck"}'},
         {"preparation": '{"neighbour_mm": 0}'},
         {"preparation": '{"neighbours": -1}'},
+        {"card": '{"name": "a", "mood": %s}' % (5000 * "[" + 5000 * "]")},
+        {"card": '{"name": "a", "scores": {"Dice": %s}}' % (5000 * "9")},
+        {"card": '{"name": "a", "summary": "\\ud800"}'},
+        {"network": 5000 * "[" + 5000 * "]"},
+        {"network": json.dumps(NETWORK | {"widths": [4, 8, 10**400]})},
+        {"network": json.dumps(NETWORK | {"widths": 30 * [1]})},
+        {"network": json.dumps(NETWORK | {"widths": [8000, 8000, 8000]})},
+        {"preparation": '{"size": 8192}'},
+        {"preparation": '{"size": %s}' % (5000 * "9")},
     ],
-    ids=str,
+    ids=lambda changed: str(changed)[:60],
 )
 def test_damaged_headers_are_refused(
     weights: dict[str, torch.Tensor], tmp_path: Path, changed: dict, refused: Refused
@@ -250,3 +260,53 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, refused: Refused
         save_file(UNet(config).state_dict(), path, HEADER)
         with refused(ModelError, "do not fit"):
             load_model(path)
+
+
+def test_no_memory_is_taken_for_a_network_that_the_file_does_not_hold(
+    weights: dict[str, torch.Tensor], tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file(weights, path, HEADER | {"network": json.dumps(NETWORK | {"widths": [4, 8, 1000]})})
+    devices = []
+    monkeypatch.setattr(torch.nn.init, "kaiming_uniform_", lambda weight, **_: devices.append(weight.device))
+    with refused(ModelError, "do not fit"):
+        load_model(path)
+    assert {device.type for device in devices} == {"meta"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(
+    weights: dict[str, torch.Tensor], tmp_path: Path, value: float, refused: Refused
+) -> None:
+    path = tmp_path / "a.safetensors"
+    weights["head.bias"][0] = value
+    save_file(weights, path, HEADER)
+    with refused(ModelError, "weights in a.safetensors are damaged"):
+        load_model(path)
+
+
+def test_a_flipped_bit_in_any_weight_is_noticed(
+    tiny_model_file: Path, tmp_path: Path, refused: Refused
+) -> None:
+    path = tmp_path / "a.safetensors"
+    content = tiny_model_file.read_bytes()
+    for at in (-1, -1000, len(content) // 2):
+        damaged = bytearray(content)
+        damaged[at] ^= 1
+        path.write_bytes(damaged)
+        with refused(ModelError, "weights in a.safetensors are damaged"):
+            load_model(path)
+
+
+def test_a_model_of_the_version_before_has_no_digest_and_is_loaded(
+    weights: dict[str, torch.Tensor], tiny_model_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file(weights, path, HEADER)
+    assert weights_digest(path) == ""
+    assert len(weights_digest(tiny_model_file)) == 64
+    before, now = (load_model(file).network.state_dict() for file in (path, tiny_model_file))
+    assert all(torch.equal(weight, now[name]) for name, weight in before.items())
+    assert [weight.dtype for weight in before.values()] == [
+        weight.dtype for weight in UNet(UNetConfig(**NETWORK)).state_dict().values()
+    ]

@@ -92,7 +92,9 @@ def test_a_model_can_be_renamed(tiny_model_file: Path) -> None:
     assert list(user_models()) == ["ÄPFEL 2"]
 
 
-@pytest.mark.parametrize("name", ["", "  ", ".hidden", "a/b", "..\\c", "a:b", 'a"b', "a\nb", "Default"])
+@pytest.mark.parametrize(
+    "name", ["", "  ", ".hidden", "a/b", "..\\c", "a:b", 'a"b', "a\nb", "Default", 300 * "a", 150 * "ä"]
+)
 def test_names_that_are_none_for_a_file_or_taken_are_refused(
     name: str, tiny_model_file: Path, refused: Refused
 ) -> None:
@@ -121,6 +123,55 @@ def test_an_exported_model_is_the_same_file(tiny_model_file: Path, tmp_path: Pat
     import_model(tiny_model_file)
     export_model("tiny", tmp_path / "out.safetensors")
     assert file_hash(tmp_path / "out.safetensors") == file_hash(tiny_model_file)
+
+
+@pytest.fixture
+def unreadable() -> list[Path]:
+    """What has the ending of a model in the user's folder, and is none that can be read."""
+    folder = registry.make_model_folder()
+    dangling, inner, damaged = (folder / f"{name}.safetensors" for name in ("dangling", "folder", "damaged"))
+    dangling.symlink_to(folder / "nowhere")
+    inner.mkdir()
+    damaged.write_bytes(b"nothing")
+    return [dangling, inner, damaged]
+
+
+def test_beside_what_cannot_be_read_models_are_imported_and_nothing_is_overwritten(
+    unreadable: list[Path], tiny_model_file: Path, tmp_path: Path, refused: Refused
+) -> None:
+    file = tmp_path / "damaged.safetensors"
+    shutil.copy(tiny_model_file, file)
+    assert import_model(file) == "damaged 2"
+    assert unreadable[2].read_bytes() == b"nothing"
+    for path in unreadable:
+        for take in (load_model, import_model, file_hash if path.is_dir() else load_model):
+            with refused(ModelError, path.name):
+                take(path)
+    assert set(user_models()) == {"dangling", "folder", "damaged", "damaged 2"}
+
+
+def test_a_hidden_file_is_imported_by_a_name_that_is_listed(tiny_model_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / ".mine.safetensors"
+    shutil.copy(tiny_model_file, file)
+    assert import_model(file) == "mine"
+    assert list(user_models()) == ["mine"]
+
+
+def test_a_file_in_place_of_the_folder_is_one_sentence(
+    tiny_model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(registry.FOLDER_VARIABLE, str(tmp_path / "file"))
+    assert list(all_models()) == list(bundled_models())
+    with refused(ModelError, "folder file cannot be made"):
+        registry.make_model_folder()
+    with refused(ModelError, "tiny.safetensors cannot be written"):
+        import_model(tiny_model_file)
+
+
+def test_a_name_that_is_too_long_for_a_file_is_no_model(refused: Refused) -> None:
+    with refused(ModelError, "There is no model"):
+        find_model(300 * "a")
 
 
 def test_what_is_no_model_is_not_imported(tmp_path: Path, refused: Refused) -> None:

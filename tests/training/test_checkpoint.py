@@ -138,6 +138,22 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path, refused: Refused, 
         load_checkpoint(tmp_path, ("mine",), parts())
 
 
+def test_a_flipped_bit_in_a_checkpoint_is_noticed(tmp_path: Path, refused: Refused) -> None:
+    save_checkpoint(tmp_path, "mine", parts(3.0), HISTORY)
+    path = tmp_path / "checkpoint.pt"
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.full((4,), 3.0).numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    with refused(CheckpointError, "checkpoint.pt", "damaged"):
+        load_checkpoint(tmp_path, ("mine",), parts())
+
+
+def test_a_checkpoint_of_other_weights_is_one_sentence(tmp_path: Path, refused: Refused) -> None:
+    save_checkpoint(tmp_path, "mine", {"net": torch.nn.Linear(3, 2)}, HISTORY)
+    with refused(CheckpointError, "checkpoint.pt", "damaged"):
+        load_checkpoint(tmp_path, ("mine",), parts())
+
+
 def test_a_checkpoint_that_cannot_be_written_leaves_the_last_good_one(
     tmp_path: Path, refused: Refused
 ) -> None:

@@ -105,8 +105,16 @@ def test_what_is_left_out_has_its_default(recipe: Path) -> None:
         ("[augmentation]\nflip = true", ["augmentation", "flip", "wrong type"]),
         ("[schedule", ["mine.toml", "cannot be read"]),
         ("\0\1\2", ["mine.toml", "cannot be read"]),
+        ("a = " + 2000 * "[" + 2000 * "]", ["mine.toml", "cannot be read"]),
+        (f"[{'.'.join(3000 * 'a')}]", ["mine.toml", "cannot be read"]),
+        (f"[{'.'.join(300 * 'a')}]", ["cannot be read"]),
+        (f"[schedule]\nseed = {5000 * '9'}", ["mine.toml", "cannot be read"]),
+        (f"[schedule]\nseed = 0x{5000 * 'f'}", ["mine.toml", "cannot be read"]),
+        ("[schedule]\nseed = 99999999999999999999", ["schedule.seed", "less than"]),
+        ("[network]\nwidths = [100000, 100000]", ["network", "too much memory"]),
+        ("[preprocessing]\nsize = 8192", ["size", "too much memory"]),
     ],
-    ids=repr,
+    ids=lambda given: repr(given)[:60],
 )
 def test_what_cannot_be_used_is_named(recipe: Path, text: str, words: list[str], refused: Refused) -> None:
     recipe.write_text(text)
@@ -120,7 +128,14 @@ def test_what_is_no_text_is_refused(recipe: Path, refused: Refused) -> None:
         read_recipe(str(recipe))
 
 
+def test_a_number_of_epochs_that_is_impossible_is_refused(refused: Refused) -> None:
+    with refused(RecipeError, "epochs"):
+        read_recipe("seed").with_epochs(10**20)
+
+
 def test_a_recipe_that_is_not_there_is_refused(recipe: Path, refused: Refused) -> None:
+    with refused(RecipeError, "cannot be read"):
+        read_recipe(300 * "a")
     with refused(RecipeError, "mine.toml", "cannot be read"):
         read_recipe(str(recipe))
 

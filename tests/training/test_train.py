@@ -238,3 +238,12 @@ def test_too_little_memory_is_one_sentence(
 def test_the_scans_of_a_plan_can_be_evaluated(data: Path, split: Path, tiny_model: Model) -> None:
     result = evaluate(plan_training(data, split).held_out, model=tiny_model)
     assert [score.name for score in result.scores] == ["c"]
+
+
+@pytest.mark.parametrize("length", [235, 300])
+def test_a_name_that_is_too_long_for_a_file_is_refused_before_the_training(
+    data: Path, recipe_file: Path, tmp_path: Path, length: int, refused: Refused
+) -> None:
+    with refused(TrainingError, "too long"):
+        train(data, out=tmp_path / f"{length * 'a'}.safetensors", recipe=recipe_file, device="cpu")
+    assert not list(tmp_path.glob("a*"))

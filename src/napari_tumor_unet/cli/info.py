@@ -13,13 +13,16 @@ _QT = ("PyQt6", "PySide6")
 @command
 def models() -> None:
     """List the bundled models, and those in your own folder."""
-    from napari_tumor_unet.model.card import file_hash, read_card
+    from napari_tumor_unet.model.card import ModelError, file_hash, read_card, weights_digest
     from napari_tumor_unet.model.registry import all_models
 
-    table = Table("name", "summary", "hash", "licence")
+    table = Table("name", "summary", "hash", "digest", "licence")
     for name, path in all_models().items():
-        card = read_card(path)
-        table.add_row(name, card.summary, file_hash(path)[:12], card.licence)
+        try:
+            card, digest = read_card(path), weights_digest(path)[:12] or "none"
+            table.add_row(name, card.summary, file_hash(path)[:12], digest, card.licence)
+        except ModelError as error:  # one bad file does not stop the others
+            table.add_row(name, f"unusable: {error}")
     out.print(table)
 
 
@@ -31,8 +34,9 @@ def doctor() -> None:
 
     import torch
 
-    from napari_tumor_unet.model.card import ModelError, read_card
+    from napari_tumor_unet.model.card import NO_DIGEST, ModelError, weights_digest
     from napari_tumor_unet.model.device import choose_device, precision
+    from napari_tumor_unet.model.model_file import load_model
     from napari_tumor_unet.model.registry import all_models
 
     table = Table(show_header=False, box=None)
@@ -47,7 +51,8 @@ def doctor() -> None:
     table.add_row("device", f"{device}, {dtype}, {torch.get_num_threads()} threads")
     for name, path in all_models().items():
         try:
-            table.add_row(f"model {name}", read_card(path).summary)
+            summary = load_model(path).card.summary
+            table.add_row(f"model {name}", summary if weights_digest(path) else f"{summary} {NO_DIGEST}")
         except ModelError as error:
             table.add_row(f"model {name}", f"unusable: {error}")
     out.print(table)

@@ -26,6 +26,7 @@ from napari_tumor_unet.inference.result import (
 )
 from napari_tumor_unet.inference.result_check import doubts_of
 from napari_tumor_unet.inference.thin_slices import Interpolation, slices_to_compute
+from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.device import autocast, choose_device, enough_memory, precision
 from napari_tumor_unet.model.model_file import Model, channels_last
 from napari_tumor_unet.model.preprocessing import FittedPreprocessing, fit_preprocessing
@@ -101,6 +102,10 @@ def run(
         if head.any():  # air needs no network
             with enough_memory(device):
                 outputs[head] = predict(network, inputs[head], device, tta_flip=model.card.tta_flip)
+            if not outputs.isfinite().all():
+                raise ModelError(
+                    f"The model {model.card.name} gives no numbers; take another model or device."
+                )
         part = fitted.invert(outputs, (height, width))
         part[part < _LEAST] = 0
         for z, plane in zip(indices, part, strict=True):

@@ -1,7 +1,8 @@
 """The header of a model file, with the model's card; reading it loads no network and no torch.
 
 A model file is safetensors: weights, and three JSON texts in its header: ``network``, ``preparation``
-and ``card``. It is data, whoever it comes from: nothing in it is ever executed.
+and ``card``, with a ``digest`` of the weights. It is data, whoever it comes from: nothing in it is ever
+executed.
 """
 
 from __future__ import annotations
@@ -12,14 +13,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 from safetensors import SafetensorError, safe_open
 
 from napari_tumor_unet._common import TumourUnetError
-from napari_tumor_unet.model.settings import LATER, Preprocessing, UNetConfig, later_defaults
+from napari_tumor_unet.model.settings import (
+    LATER,
+    Preprocessing,
+    UNetConfig,
+    later_defaults,
+    needs_too_much_memory,
+)
 
 FORMAT = "napari-tumor-unet/1"
 NOT_FOR_THE_CLINIC = "For research, not for clinical use."
+NO_DIGEST = "The file carries no digest of its weights: damage to them would not be noticed."
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -109,10 +117,11 @@ class ModelHeader:
     preprocessing: Annotated[Preprocessing, Field(alias="preparation")]
     card: Card
 
-    def texts(self) -> dict[str, str]:
-        """Return the JSON of each entry, as a model file holds it."""
+    def texts(self, digest: str) -> dict[str, str]:
+        """Return the JSON of each entry, as a model file holds it, with the digest of the weights."""
         entries = _HEADER.dump_python(self, by_alias=True, exclude=later_defaults(self))
-        return {"format": FORMAT} | {name: json.dumps(entry) for name, entry in entries.items()}
+        texts = {name: json.dumps(entry) for name, entry in entries.items()}
+        return {"format": FORMAT, "digest": digest} | texts
 
 
 _HEADER = TypeAdapter(ModelHeader)
@@ -144,20 +153,14 @@ def read_header(path: Path) -> ModelHeader:
     ModelError
         As :func:`read_card`.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            texts = file.metadata() or {}
-    except FileNotFoundError as error:
-        raise ModelError(f"The model file {path.name} is gone.") from error
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path.name} is damaged or no model file (.safetensors).") from error
+    texts = _read_texts(path)
     if texts.get("format") != FORMAT:
         raise ModelError(f"{path.name} holds weights, but no Tumour U-Net model ({FORMAT}).")
     if not {"network", "preparation", "card"} <= texts.keys():
         raise ModelError(f"The header of {path.name} is damaged.")
     try:
         card = _CARD.validate_json(texts["card"], strict=True)
-    except ValidationError as error:
+    except ValueError as error:
         raise ModelError(f"The card of {path.name} is damaged.") from error
     try:
         network = _NETWORK.validate_json(texts["network"])
@@ -166,10 +169,42 @@ def read_header(path: Path) -> ModelHeader:
             raise ValueError
     except ValueError as error:
         raise ModelError(f"{path.name} describes no network that this version can build.") from error
+    if needs_too_much_memory(network, preprocessing):
+        raise ModelError(f"{path.name} describes a network that needs more memory than this version grants.")
     return ModelHeader(network, preprocessing, replace(card, name=path.name.removesuffix(".safetensors")))
 
 
+def weights_digest(path: Path) -> str:
+    """Return the digest that a model file tells of its weights; empty in files of earlier versions.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or damaged.
+    """
+    return _read_texts(path).get("digest", "")
+
+
 def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a model file: what a result names as its model."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Return the SHA-256 of a model file: what a result names as its model.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"The model file {path.name} cannot be read: {error.strerror}.") from error
+
+
+def _read_texts(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}
+    except FileNotFoundError as error:
+        raise ModelError(f"The model file {path.name} is gone.") from error
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path.name} is damaged or no model file (.safetensors).") from error

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
 from napari_tumor_unet._common import atomic_write
-from napari_tumor_unet.model.card import Card, ModelError, ModelHeader, file_hash, read_header
+from napari_tumor_unet.model.card import (
+    Card,
+    ModelError,
+    ModelHeader,
+    file_hash,
+    read_header,
+    weights_digest,
+)
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.model.settings import Preprocessing
 from napari_tumor_unet.model.unet import UNet
@@ -33,16 +43,15 @@ def load_model(name_or_path: str | Path | None = None) -> Model:
     Raises
     ------
     ModelError
-        If there is none, or the file is damaged, truncated, foreign, or its weights do not fit its
-        network.
+        If there is none, or the file is damaged, truncated, foreign, its weights do not fit its network, or
+        are not those that were saved.
     """
     path = find_model(name_or_path)
     header = read_header(path)
-    network = UNet(header.network)
-    try:
-        network.load_state_dict({name: weight.float() for name, weight in load_file(path).items()})
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelError(f"The weights in {path.name} do not fit its network.") from error
+    with torch.device("meta"):  # no memory, before the file is known to hold as many weights
+        network = UNet(header.network)
+    weights = _read_weights(path, network)
+    network.load_state_dict(weights, assign=True)
     return Model(network.eval(), header.preprocessing, header.card, file_hash(path))
 
 
@@ -58,10 +67,38 @@ def save_model(model: Model, path: Path) -> Model:
         name: weight.half() if weight.ndim > 1 else weight
         for name, weight in model.network.state_dict().items()
     }
-    texts = ModelHeader(model.network.config, model.preprocessing, model.card).texts()
+    weights = {name: weight.cpu().contiguous() for name, weight in weights.items()}
+    header = ModelHeader(model.network.config, model.preprocessing, model.card)
     with atomic_write(path) as partial:
-        save_file({name: weight.contiguous() for name, weight in weights.items()}, partial, texts)
+        save_file(weights, partial, header.texts(_digest_of(weights)))
     return dataclasses.replace(model, hash=file_hash(path))
+
+
+def _read_weights(path: Path, network: UNet) -> dict[str, Tensor]:
+    """Read the weights of a network, in its own types, once their shapes are known to fit."""
+    expected = network.state_dict()
+    try:
+        with safe_open(path, framework="pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            if shapes != {name: tuple(weight.shape) for name, weight in expected.items()}:
+                raise ModelError(f"The weights in {path.name} do not fit its network.")
+            stored = {name: file.get_tensor(name) for name in shapes}
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"The weights in {path.name} are damaged.") from error
+    weights = {name: weight.to(expected[name].dtype, copy=True) for name, weight in stored.items()}
+    digest = weights_digest(path)
+    if (digest and digest != _digest_of(stored)) or not all(w.isfinite().all() for w in weights.values()):
+        raise ModelError(f"The weights in {path.name} are damaged; fetch the file anew.")
+    return weights
+
+
+def _digest_of(weights: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of weights with their names, types and shapes."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(weights.items()):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)} ".encode())
+        digest.update(weight.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def channels_last(network: UNet) -> UNet:

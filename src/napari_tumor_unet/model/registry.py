@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from napari_tumor_unet.model.card import ModelError, file_hash, read_card
 
 DEFAULT_MODEL = "default"
 ENDING = ".safetensors"
+MOST_BYTES = 230
+"""Bytes of a model's name, so that its file's has no more than 255, while it is written as well."""
 FOLDER_VARIABLE = "NAPARI_TUMOR_UNET_MODELS"
 """Environment variable that names another folder for the user's models, as a shared one."""
 
@@ -28,7 +32,7 @@ def find_model(name_or_path: str | Path | None = None) -> Path:
     if name in models:
         return models[name]
     path = Path(name).expanduser()
-    if path.is_file():
+    if os.path.lexists(path):  # which no name is too long for
         return path
     raise ModelError(f"There is no model {path.name!r}; give a file, or one of: {', '.join(models)}.")
 
@@ -54,6 +58,22 @@ def model_folder() -> Path:
     return user_folder("models", FOLDER_VARIABLE)
 
 
+def make_model_folder() -> Path:
+    """Make the folder of the user's models, if it is not there.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be made.
+    """
+    folder = model_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"The folder {folder.name} cannot be made: {error.strerror}.") from error
+    return folder
+
+
 def import_model(path: Path) -> str:
     """Copy a model file into the user's folder.
 
@@ -70,9 +90,10 @@ def import_model(path: Path) -> str:
     read_card(path)
     hash_ = file_hash(path)
     for name, there in all_models().items():
-        if file_hash(there) == hash_:
-            return name
-    name = new_name(path.name.removesuffix(ENDING))
+        with suppress(ModelError):  # one that cannot be read is another
+            if file_hash(there) == hash_:
+                return name
+    name = new_name(path.name.removesuffix(ENDING).lstrip("."))  # hidden files are not listed
     _copy(path, model_folder() / f"{name}{ENDING}")
     return name
 
@@ -152,6 +173,8 @@ def _free_name(name: str, but: str = "") -> str:
     name = name.strip()
     if not name or name.startswith(".") or set(name) & set('<>:"/\\|?*') or not name.isprintable():
         raise ModelError("A model name must be a valid file name, without / \\ : * ? < > | or quotes.")
+    if len(os.fsencode(name)) > MOST_BYTES:
+        raise ModelError("The model name is too long for a file; choose a shorter one.")
     if _is_taken(name, but):
         raise ModelError(f"There is a model {name!r} already; choose another name.")
     return name

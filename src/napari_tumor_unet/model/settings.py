@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field, fields
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, Strict, WrapValidator
@@ -25,8 +26,12 @@ def _as_given(value: float, validate: Callable[[float], float]) -> float:
 
 Real = Annotated[float, WrapValidator(_as_given)]
 Share = Annotated[Real, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+CountOrNone = Annotated[int, Field(ge=0, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, lt=2**53)]  # torch takes 64 bits, of a thousand times as much
+
+MOST_MEMORY = 4 * 2**30
+"""Bytes that one slice may take in a network, with the weights; the bundled models take a hundredth of it."""
 
 LATER = {"later": True}
 """Metadata of a field that files got after their first version."""
@@ -63,7 +68,7 @@ class UNetConfig:
     """
 
     in_channels: Count = 3
-    widths: Annotated[tuple[Count, ...], Strict(False), Field(min_length=2)] = (64, 128, 256)
+    widths: Annotated[tuple[Count, ...], Strict(False), Field(min_length=2, max_length=12)] = (64, 128, 256)
     normalisation: Literal["none", "batch"] = "none"
     dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.2
 
@@ -99,3 +104,14 @@ class Preprocessing:
     def channels(self) -> int:
         """Channels of the input: pre, FLAIR, post, then the FLAIR slices of the context, upwards."""
         return len(SEQUENCES) + 2 * self.context_slices
+
+
+def needs_too_much_memory(network: UNetConfig, preprocessing: Preprocessing) -> bool:
+    """Tell, by the settings alone, whether one slice would take more than :data:`MOST_MEMORY`."""
+    multiple = 2 ** (len(network.widths) - 1)
+    side = -(-preprocessing.size // multiple) * multiple  # to which the input is padded
+    channels = (network.in_channels, *network.widths)
+    weights = sum(9 * (n_in + n_out) * n_out for n_in, n_out in pairwise(channels))
+    maps = sum(4 * n * (side >> level) ** 2 for level, n in enumerate(network.widths))
+    needed: int = 4 * (weights + maps + network.in_channels * side**2)
+    return needed > MOST_MEMORY

@@ -8,8 +8,9 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,8 @@ import torch
 from torch import Tensor
 
 from napari_tumor_unet._common import TumourUnetError, atomic_write
-from napari_tumor_unet.training.events import METRICS, Epoch
+from napari_tumor_unet.training.events import CHECKPOINT, METRICS, Epoch
 from napari_tumor_unet.training.recipe import Recipe
-
-CHECKPOINT = "checkpoint.pt"
 
 
 class CheckpointError(TumourUnetError, RuntimeError):
@@ -114,20 +113,31 @@ def load_checkpoint(folder: Path, identities: Iterable[str], states: dict[str, A
     path = folder / CHECKPOINT
     if not path.exists():
         return []
-    try:
+    with _damage_told(path):
+        with zipfile.ZipFile(path) as file:
+            if file.testzip() is not None:  # torch does not look at the checksums
+                raise ValueError
         content = torch.load(path, map_location="cpu", weights_only=True)
         history = [Epoch(**row) for row in content["history"]]
         identity = content["identity"]
-    except Exception as error:  # torch and pickle raise many kinds for damaged files
-        raise CheckpointError(f"{path.name} in {folder.name} is damaged; delete it to start anew.") from error
     if identity not in identities:  # the later ones may take long
         raise CheckpointError(
             f"{folder.name} holds a training with another recipe or other data; choose another name."
         )
-    for name, state in states.items():
-        if content.get(name):  # that of float16's scaler is empty where there was none
-            state.load_state_dict(content[name])
+    with _damage_told(path):
+        for name, state in states.items():
+            if content.get(name):  # that of float16's scaler is empty where there was none
+                state.load_state_dict(content[name])
     return history
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # zipfile, torch and pickle raise many kinds for damaged files
+        name = f"{path.name} in {path.parent.name}"
+        raise CheckpointError(f"{name} is damaged; delete it to start anew.") from error
 
 
 def _write(path: Path, content: bytes | memoryview) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from napari_tumor_unet._common import TumourUnetError
 
-METRICS = "metrics.csv"
+CHECKPOINT, METRICS = "checkpoint.pt", "metrics.csv"
 """In the folder of a training."""
 
 Command = Literal["pause", "go on", "stop"]

@@ -23,9 +23,11 @@ from napari_tumor_unet.model.settings import (
     CountOrNone,
     Preprocessing,
     Real,
+    Seed,
     Share,
     UNetConfig,
     later_defaults,
+    needs_too_much_memory,
 )
 from napari_tumor_unet.training.augmentation import Augmentation
 
@@ -86,7 +88,7 @@ class Schedule:
     decay: Literal["none", "cosine"] = "cosine"
     cycles: Count = 1
     ema_decay: Annotated[Real, Field(alias="averaging", ge=0, lt=1)] = 0.998
-    seed: CountOrNone = 1
+    seed: Seed = 1
 
 
 @dataclass(frozen=True, config=CONFIG)
@@ -165,10 +167,21 @@ class Recipe:
                 f"The preprocessing of the recipe makes {made} channels, but its network's in_channels is "
                 f"{taken}."
             )
+        if needs_too_much_memory(self.network, self.preprocessing):
+            raise ValueError("The network of the recipe, or its size of input, needs too much memory.")
 
     def with_epochs(self, epochs: int) -> Recipe:
-        """Return the same recipe for another number of epochs."""
-        return replace(self, schedule=replace(self.schedule, epochs=epochs))
+        """Return the same recipe for another number of epochs.
+
+        Raises
+        ------
+        RecipeError
+            If that is an impossible number.
+        """
+        try:
+            return replace(self, schedule=replace(self.schedule, epochs=epochs))
+        except ValueError as error:
+            raise RecipeError(reason_of(error)) from error
 
     def content(self) -> dict[str, dict[str, Any]]:
         """Return the entries of each section as files hold them, under the names that files use."""
@@ -193,16 +206,16 @@ def read_recipe(name_or_path: str) -> Recipe:
     RecipeError
         If there is none, or an entry is unknown or impossible.
     """
-    bundled = resources.files("napari_tumor_unet") / "training" / "recipes" / f"{name_or_path}.toml"
-    source = bundled if bundled.is_file() else Path(name_or_path)
     try:
+        bundled = resources.files("napari_tumor_unet") / "training" / "recipes" / f"{name_or_path}.toml"
+        source = bundled if bundled.is_file() else Path(name_or_path)
         tables = tomllib.loads(source.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # no file, no text, or no TOML
+        text = json.dumps({"network": {}} | tables, default=str)
+    except (OSError, ValueError, RecursionError) as error:  # no file, no text, or no TOML
         reason = error.strerror if isinstance(error, OSError) else error
         raise RecipeError(f"The recipe {Path(name_or_path).name} cannot be read: {reason}.") from error
-    tables.setdefault("network", {})
     try:
-        return _RECIPE.validate_json(json.dumps(tables, default=str))
+        return _RECIPE.validate_json(text)
     except ValueError as error:
         raise RecipeError(reason_of(error)) from error
 
@@ -216,9 +229,11 @@ def reason_of(error: ValueError) -> str:
     kind, should, context = first["type"], first["msg"].partition(" after")[0], first.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
+    if kind == "json_invalid":
+        return f"The recipe cannot be read: {context['error']}."
     if kind == "unexpected_keyword_argument":
         section = f"The section {path[0]} of a recipe has no entry" if path[1:] else "A recipe has no section"
         return f"{section} {path[-1]}."
     wrong = "is of a wrong type" if kind.endswith("_type") else "is wrong"
     should = should.replace(context.get("field_type", "Input"), "it").replace("an object", "a table")
-    return f"In the recipe, {'.'.join(path)} {wrong}: {should}, not {first['input']!r}."
+    return f"In the recipe, {'.'.join(path)} {wrong}: {should}, not {first['input']!r:.60}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +15,17 @@ from napari_tumor_unet.io.datasets.split import Plan, plan_training, write_split
 from napari_tumor_unet.model.card import Card
 from napari_tumor_unet.model.device import choose_device, enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model, save_model
-from napari_tumor_unet.model.registry import find_model
-from napari_tumor_unet.training.checkpoint import CHECKPOINT, write_metrics
+from napari_tumor_unet.model.registry import MOST_BYTES, find_model
+from napari_tumor_unet.training.checkpoint import write_metrics
 from napari_tumor_unet.training.curves import draw_curves
-from napari_tumor_unet.training.events import Epoch, Reading, Step, TrainingError, read_metrics
+from napari_tumor_unet.training.events import (
+    CHECKPOINT,
+    Epoch,
+    Reading,
+    Step,
+    TrainingError,
+    read_metrics,
+)
 from napari_tumor_unet.training.loop import train as run_training
 from napari_tumor_unet.training.recipe import Recipe, read_recipe
 from napari_tumor_unet.training.trained import Trained, saving
@@ -139,14 +147,16 @@ def begin(
     """
     path = Path(out).expanduser()
     folder = path.with_name(f"{path.stem}_training")
-    begun = (folder / CHECKPOINT).exists()
+    if len(os.fsencode(path.stem)) > MOST_BYTES:
+        raise TrainingError(f"The name {path.stem[:40]}... is too long for a file; choose a shorter one.")
+    begun = os.path.lexists(folder / CHECKPOINT)  # which no name is too long for
     if path.suffix != ".safetensors":
         raise TrainingError(f"A model file is named like model.safetensors, not {path.name}.")
     if not resume and begun:
         raise TrainingError(
             f"A training of {path.stem} has begun already; resume it, or choose another name."
         )
-    if not begun and path.exists():
+    if not begun and os.path.lexists(path):
         raise TrainingError(f"{path.name} exists already; choose another name.")
     plan = data if isinstance(data, Plan) else plan_training(data, split, fold)
     return PreparedTraining(path, folder, plan, choose_device(device))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -368,7 +369,7 @@ def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resu
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("model")
-def test_a_damaged_checkpoint_is_one_sentence_and_the_run_can_be_deleted(
+def test_a_run_that_cannot_be_resumed_says_why_and_can_be_deleted(
     viewer: napari.Viewer, killed_run: Path, qtbot: Any, answer: Answer
 ) -> None:
     shutil.copytree(killed_run, runs_folder() / killed_run.name)
@@ -381,6 +382,11 @@ def test_a_damaged_checkpoint_is_one_sentence_and_the_run_can_be_deleted(
     assert panel.message.value.endswith("is damaged; delete it to start anew.")
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
     answer(QMessageBox.StandardButton.Yes)
+    plan = interrupted()[0].folder / "plan.json"
+    plan.write_text(json.dumps(json.loads(plan.read_text()) | {"new_option": 1}))
+    panel.interrupted.refresh()
+    qtbot.waitUntil(lambda: "newer version" in panel.interrupted.run.current_choice, timeout=PATIENCE)
+    assert not panel.interrupted.resume.enabled
     press(panel.interrupted.delete, qtbot)
     assert not panel.interrupted.visible
     qtbot.waitUntil(lambda: interrupted() == [], timeout=PATIENCE)

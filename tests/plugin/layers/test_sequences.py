@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +19,14 @@ from scipy.spatial.transform import Rotation
 
 from napari_tumor_unet import segment
 from napari_tumor_unet.plugin.io.readers import read_layers
+from napari_tumor_unet.plugin.layers import descriptions
 from napari_tumor_unet.plugin.layers.descriptions import (
+    Descriptions,
+    change_descriptions,
     described_sequence,
     description_in,
     load_descriptions,
     read_descriptions,
-    write_descriptions,
 )
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
@@ -263,16 +266,59 @@ def test_a_correction_is_remembered_for_its_layers_and_for_the_description(
 def test_remembered_descriptions_are_read_once_and_again_when_that_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    write_descriptions({"t2fsfl": "flair"})
+    change_descriptions({}, {"t2fsfl": "flair"})
     names = ("jones T1", "jones T1", "jones T2FSFL")
     expected = {"flair": "jones T2FSFL", "pre": "jones T1"}
     assert guessed(*names) == expected
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_text", lambda *_, **__: pytest.fail("a file is read in a click"))
+        patch.setattr(Path, "read_bytes", lambda *_, **__: pytest.fail("a file is read in a click"))
         assert guessed(*names) == expected
     (tmp_path / "sequences.json").write_text('{"t2fsfl": "post"}')  # as another napari does
     load_descriptions()
     assert guessed(*names) != expected
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[..., Any]:
+    """Change the descriptions, and return what the file holds then."""
+
+    def change(before: Descriptions, after: Descriptions) -> Any:
+        change_descriptions(before, after)
+        descriptions._thread.submit(int).result()  # it has but one thread
+        return json.loads((tmp_path / "sequences.json").read_text())
+
+    return change
+
+
+def test_what_another_version_remembers_is_kept(tmp_path: Path, written: Callable[..., Any]) -> None:
+    (tmp_path / "sequences.json").write_text('{"dwi": "adc", "t2fsfl": "flair", "old": "pre"}')
+    load_descriptions()
+    before = read_descriptions()
+    assert written(before, {"t2fsfl": "flair", "new": "post"}) == {
+        "dwi": "adc",
+        "t2fsfl": "flair",
+        "new": "post",
+    }
+
+
+def test_what_could_not_be_read_in_time_is_kept(tmp_path: Path, written: Callable[..., Any]) -> None:
+    (tmp_path / "sequences.json").write_text('{"t2fsfl": "flair"}')
+    assert written({}, {"new": "post"}) == {"t2fsfl": "flair", "new": "post"}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"[1]", b"{" * 5000, b"[" * 5000, b'{"a": %s}' % (b"9" * 5000)]
+)
+def test_a_file_of_descriptions_that_cannot_be_read_is_kept_under_another_name(
+    tmp_path: Path, written: Callable[..., Any], content: bytes
+) -> None:
+    for _ in range(2):
+        (tmp_path / "sequences.json").write_bytes(content)
+        load_descriptions()
+        assert read_descriptions() == {}
+        assert written({}, {"new": "post"}) == {"new": "post"}
+    aside = [path.read_bytes() for path in tmp_path.glob("sequences-unreadable-*.json")]
+    assert aside == [content, content]
 
 
 @pytest.mark.parametrize(

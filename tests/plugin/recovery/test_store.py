@@ -240,6 +240,26 @@ def test_what_is_no_autosave_is_neither_offered_nor_deleted(left: Path) -> None:
     assert all(path.exists() for path in foreign)
 
 
+@pytest.mark.parametrize(
+    "names", [["a.volume"], [".partial-a"], ["a-1.npy"], ["b.npz"], ["b.npz", "a.volume"]]
+)
+def test_a_folder_of_others_is_left_as_it_is_without_a_lock(names: list[str]) -> None:
+    folder = autosave_folder() / ("0" * 32)
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_text("mine")
+    assert not orphaned_autosaves()
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    assert [path.name for path in autosave_folder().iterdir()] == [folder.name]
+
+
+def test_an_autosave_of_a_later_version_is_left_with_its_volumes(left: Path) -> None:
+    left.rename(left.with_suffix(".npz3"))
+    before = sorted(left.parent.iterdir())
+    assert not orphaned_autosaves()
+    assert sorted(left.parent.iterdir()) == before
+
+
 def test_pickles_are_not_read(left: Path, refused: Refused) -> None:
     np.savez(left, told=np.array([{"scan": "a"}], dtype=object))
     assert not orphaned_autosaves()

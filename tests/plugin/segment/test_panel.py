@@ -10,8 +10,12 @@ import napari
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QFileDialog, QMessageBox
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
+from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.segment import model_section
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, press
@@ -156,6 +160,25 @@ def test_the_card_of_the_model_is_one_click_away(panel: Any, qtbot: Any) -> None
     assert "mean Dice" in box.informativeText()
     assert "not for clinical use" in box.informativeText()
     box.close()
+
+
+def test_the_card_tells_of_weights_without_a_digest(tiny_model_file: Path, tmp_path: Path) -> None:
+    with safe_open(tiny_model_file, framework="numpy") as file:
+        texts = {key: text for key, text in file.metadata().items() if key != "digest"}
+    save_file(load_file(tiny_model_file), path := tmp_path / "earlier.safetensors", texts)
+    told = "carries no digest of its weights"
+    assert told in model_section._as_text(model_section._find_card(str(path)))
+    assert told not in model_section._as_text(model_section._find_card(str(tiny_model_file)))
+
+
+def test_a_file_in_place_of_the_folder_of_models_is_told(
+    panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any, notified: list[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(registry.FOLDER_VARIABLE, str(tmp_path / "file"))
+    next(action for action in panel.models.menu.actions() if action.text() == "Show folder").trigger()
+    qtbot.waitUntil(lambda: bool(notified), timeout=PATIENCE)
+    assert notified == ["The folder file cannot be made: File exists."]
 
 
 def test_auto_says_what_it_takes_and_why(panel: Any, qtbot: Any) -> None:

@@ -269,11 +269,12 @@ def test_one_patient_on_both_sides_is_refused(
         finish(pairs, pairs[:1], tiny_model, SETTINGS, tmp_path / "run")
 
 
+@pytest.mark.parametrize(("name", "value"), [("augmentation", 2.0), ("seed", 2**63), ("batch_size", 0)])
 def test_impossible_settings_are_refused(
-    pairs: list[Case], tiny_model: Model, tmp_path: Path, refused: Refused
+    pairs: list[Case], tiny_model: Model, tmp_path: Path, refused: Refused, name: str, value: Any
 ) -> None:
-    with refused(TrainingError, "augmentation"):
-        finish(pairs, [], tiny_model, replace(SETTINGS, augmentation=2.0), tmp_path / "run")
+    with refused(TrainingError, name):
+        finish(pairs, [], tiny_model, replace(SETTINGS, **{name: value}), tmp_path / "run")
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,13 @@ from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.snapshot import write_snapshot
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.training.finetuning.run_store import (
+    FOLDER_VARIABLE,
+    MARK,
     PARENT,
     FineTuning,
+    RunError,
     RunPlan,
+    UnusableRun,
     discard,
     draft_plan,
     epochs_of,
@@ -99,18 +103,38 @@ def test_a_draft_of_a_plan_does_not_count() -> None:
     assert [run.folder for run in interrupted()] == [folder]
 
 
+def edit_plan(run: Path, change: Callable[[Any], object]) -> None:
+    plan = json.loads((run / "plan.json").read_text())
+    change(plan)
+    (run / "plan.json").write_text(json.dumps(plan))
+
+
 @pytest.mark.parametrize(
-    "damage",
-    [("layers", "encoder"), ("epochs", "many"), ("mirrored", True)],
+    "damage", [{"layers": "encoder"}, {"epochs": "many"}, {"batch_size": 0}, {"seed": 2**63}]
 )
 def test_a_plan_with_an_impossible_setting_is_one_sentence(
-    run: Path, refused: Refused, damage: tuple[str, Any]
+    run: Path, refused: Refused, damage: dict[str, Any]
 ) -> None:
-    plan = json.loads((run / "plan.json").read_text())
-    plan["settings"] |= dict([damage])
-    (run / "plan.json").write_text(json.dumps(plan))
-    with refused(ValueError, "plan", "damaged"):
+    edit_plan(run, lambda plan: plan["settings"].update(damage))
+    with refused(RunError, "plan", "cannot be read"):
         read_plan(run)
+
+
+@pytest.mark.parametrize(
+    "place", [lambda plan: plan, lambda plan: plan["settings"], lambda plan: plan["cases"][1]]
+)
+def test_a_plan_of_a_newer_version_stays_and_is_told(
+    run: Path, refused: Refused, place: Callable[[Any], Any]
+) -> None:
+    edit_plan(run, lambda plan: place(plan).update(new_option=1))
+    with refused(RunError, "newer version"):
+        read_plan(run)
+    (found,) = interrupted()
+    assert isinstance(found, UnusableRun)
+    assert str(found).startswith("made by a newer version, begun ")
+    discard(found.folder)
+    assert interrupted() == []
+    assert not run.exists()
 
 
 def test_an_interrupted_run_is_found_and_described(run: Path) -> None:
@@ -131,14 +155,56 @@ def test_a_run_that_somebody_works_on_is_not_offered(run: Path, in_fresh_python:
     assert in_fresh_python(code).strip() == "1"
 
 
-def test_what_is_damaged_is_cleared_away_and_what_is_being_made_is_not(run: Path) -> None:
-    broken, parentless, young, old = (new_run() for _ in range(4))
+def test_what_is_damaged_is_told_and_what_was_never_made_is_cleared_away(run: Path) -> None:
+    broken, planless, parentless, young, old = (new_run() for _ in range(5))
     (broken / "plan.json").write_text('{"model": 3')
+    (planless / "checkpoint.pt").touch()
     write_plan(parentless, plan_in(parentless))
     old = old.rename(old.with_name(f"20200101-120000-{old.name[-8:]}"))
-    assert [found.folder for found in interrupted()] == [run]
+    found = {each.folder: each for each in interrupted()}
+    assert found.keys() == {run, broken, planless, parentless}
+    assert found[broken].reason == found[planless].reason == "its plan cannot be read"
+    assert found[parentless].reason == "its first model is missing"
     assert young.exists()
-    assert not any(folder.exists() for folder in (broken, parentless, old))
+    assert not old.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["20240115-103000-SUBJ01", "1-2-3", "2024-01-15-study", ".20240115-103000-ab", "x"]
+)
+def test_folders_of_others_are_left_as_they_are(run: Path, name: str) -> None:
+    folder = run.parent / name
+    (folder / "inner").mkdir(parents=True)
+    for file in ("scan.nii.gz", "plan.json", "inner/notes.txt"):
+        (folder / file).write_text("{}")
+    (run.parent / "link").symlink_to(run)
+    before = sorted(folder.rglob("*"))
+    assert [found.folder for found in interrupted()] == [run]
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_whole_run_of_the_version_before_is_found_and_one_without_its_model_left_alone(run: Path) -> None:
+    (run / MARK).unlink()
+    other = Path(shutil.copytree(run, run.with_name(f"{run.name[:-8]}abcdefgh")))
+    (other / PARENT).unlink()
+    assert [found.folder for found in interrupted()] == [run]
+    assert set(other.iterdir()) == {other / "plan.json"}
+    discard(run)
+    assert not run.exists()
+
+
+def test_what_is_left_of_a_deletion_that_was_cut_short_is_deleted(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run / MARK).unlink()
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    discard(run)
+    (left,) = run.parent.iterdir()
+    assert [path.name for path in left.iterdir()] == [MARK]
+    monkeypatch.undo()
+    monkeypatch.setenv(FOLDER_VARIABLE, str(run.parent))
+    assert interrupted() == []
+    assert not list(run.parent.iterdir())
 
 
 def test_a_discarded_run_leaves_nothing(run: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import from_json
 
 from napari_tumor_unet.io import slice_folder
 from napari_tumor_unet.io.datasets.snapshot import SNAPSHOT, read_snapshot
@@ -41,6 +41,8 @@ class Case:
     slices : tuple of int, optional
         Slices that are learned from, or judged; by default all.
     """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  an unknown entry of a plan may change the model
 
     name: str
     patient: str
@@ -218,7 +220,7 @@ def _nnunet_channels(path: Path) -> dict[int, str]:
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = from_json(path.read_bytes())
         channels = content.get("channel_names") or content.get("modality") or {}
         return {int(number): str(name) for number, name in channels.items()}
     except (OSError, ValueError, AttributeError) as error:

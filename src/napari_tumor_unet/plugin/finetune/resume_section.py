@@ -11,11 +11,18 @@ from qtpy.QtWidgets import QMessageBox
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row
-from napari_tumor_unet.training.finetuning.run_store import Interrupted, discard, interrupted
+from napari_tumor_unet.training.finetuning.run_store import (
+    Interrupted,
+    UnusableRun,
+    discard,
+    interrupted,
+)
 
 
 class ResumeSection(Section):
-    """Offers interrupted runs; hidden where there are none.
+    """Offers interrupted runs, of which those that this version cannot resume can be deleted alone.
+
+    Hidden where there are none.
 
     Parameters
     ----------
@@ -24,34 +31,38 @@ class ResumeSection(Section):
     """
 
     def __init__(self, resume: Callable[[Interrupted], None]) -> None:
-        self._runs: list[Interrupted] = []
-        title = Label(value="An interrupted fine-tuning can be resumed:")
+        self._runs: list[Interrupted | UnusableRun] = []
+        title = Label(value="Interrupted fine-tuning:")
         self.run = choice("", lambda: [(str(run), run) for run in self._runs], "The latest first.")
         self._on_resume = resume
         self.resume = button("Resume", "Go on from the last whole epoch.", self._resume)
         self.delete = button("Delete", "Forget it, and delete the copies of scans in it.", self._delete)
         super().__init__(title, self.run, row(self.resume, self.delete))
+        self.run.changed.connect(self._on_run)
         self.visible = False
 
     def refresh(self) -> None:
         """Look for interrupted runs in a thread, and offer them."""
         in_thread(interrupted, self._show)
 
-    def _show(self, runs: list[Interrupted]) -> None:
+    def _show(self, runs: list[Interrupted | UnusableRun]) -> None:
         self._runs = runs
         self.run.reset_choices()
+        self._on_run()
         self.visible = bool(runs)
 
+    def _on_run(self) -> None:
+        self.resume.enabled = isinstance(self.run.value, Interrupted)
+
     def _resume(self) -> None:
-        if self.run.value is not None:
-            self._on_resume(self.run.value)
+        self._on_resume(self.run.value)
 
     def _delete(self) -> None:
         run = self.run.value
         answer = QMessageBox.question(
             self.native,
             "Delete the fine-tuning",
-            f"Delete what was learned in {run}? It cannot be brought back.",
+            f"Delete the fine-tuning and what was learned in it: {run}? It cannot be brought back.",
         )
         if answer == QMessageBox.StandardButton.Yes:
             in_thread(partial(discard, run.folder))

@@ -49,6 +49,8 @@ class Run:
         Epochs done so far.
     progressed : bool
         Whether the run has made a step in this process.
+    was_there : bool
+        Whether the run was begun by another process.
     """
 
     folder: Path
@@ -56,10 +58,11 @@ class Run:
     plan: RunPlan
     epochs: list[Epoch]
     progressed: bool = False
+    was_there: bool = False
 
     def let_go(self, job: Job | None = None) -> None:
-        """Let other windows resume the run; delete it if there is nothing to resume."""
-        if self.epochs:
+        """Let other windows resume the run; delete it if it was begun here and there is nothing to resume."""
+        if self.epochs or self.was_there:
             self.lock.release()
         else:
             self.delete(job)
@@ -93,6 +96,8 @@ def prepare_run(model: str, cases: Sequence[tuple[Case | LayerCase, bool]], sett
             draft_plan(folder, plan)
         except OSError as error:
             raise ScanError(f"The fine-tuning cannot be prepared on disk: {error.strerror}.") from error
+        except ValueError as error:  # JSON holds no such text
+            raise ScanError("The name of a scan's file is no text; give it another one.") from error
         undo.pop_all()
     return Run(folder, lock, plan, [])
 
@@ -110,7 +115,7 @@ def open_run(run: Interrupted) -> Run:
         lock.acquire(timeout=_GRACE)
     except OSError as error:  # Timeout is one
         raise ScanError("That fine-tuning is gone, or another window goes on with it.") from error
-    return Run(run.folder, lock, run.plan, epochs_of(run.folder))
+    return Run(run.folder, lock, run.plan, epochs_of(run.folder), was_there=True)
 
 
 def answer(layers: list[LayerCase], question: tuple[int, range | None]) -> Any:

@@ -9,10 +9,13 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from platformdirs import user_config_path
+from pydantic_core import from_json
 
 from napari_tumor_unet._common import atomic_write
 from napari_tumor_unet.scan import SEQUENCES, Sequence
@@ -80,29 +83,47 @@ def read_descriptions() -> Descriptions:
         return {}
 
 
-def write_descriptions(descriptions: Descriptions) -> None:
-    """Write all corrections, in a thread; a folder that cannot be written to is no error."""
+def change_descriptions(before: Descriptions, after: Descriptions) -> None:
+    """Write what is new, and leave out what is gone, in a thread.
+
+    All else in the file stays, as of another version; and a file that cannot be read, under another name. A
+    folder that cannot be written to is no error.
+    """
     contents: Future[Descriptions] = Future()
-    contents.set_result(MappingProxyType(dict(descriptions)))
+    contents.set_result(MappingProxyType(dict(after)))
     _contents[_file()] = time.monotonic(), contents
-    _thread.submit(_write, _file(), dict(descriptions))
+    _thread.submit(_write, _file(), before, dict(after))
 
 
 def _read(path: Path) -> Descriptions:
     try:
-        entries = json.loads(path.read_text(encoding="utf-8")).items()
-        return MappingProxyType(
-            {str(words): sequence for words, sequence in entries if sequence in SEQUENCES}
-        )
-    except (OSError, ValueError, AttributeError, TypeError):
+        entries = _entries_in(path).items()
+    except (OSError, ValueError):
         return MappingProxyType({})
+    return MappingProxyType({words: sequence for words, sequence in entries if sequence in SEQUENCES})
 
 
-def _write(path: Path, descriptions: Descriptions) -> None:
+def _write(path: Path, before: Descriptions, after: dict[str, Sequence]) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            entries = _entries_in(path)
+        except FileNotFoundError:
+            entries = {}
+        except (OSError, ValueError):
+            entries = {}
+            names = (path.with_name(f"{path.stem}-unreadable-{n}{path.suffix}") for n in count(1))
+            path.rename(next(name for name in names if not name.exists()))
+        entries = {words: kept for words, kept in entries.items() if words not in before} | after
         with atomic_write(path) as partial:
-            partial.write_text(json.dumps(descriptions, indent=1, ensure_ascii=False), encoding="utf-8")
+            partial.write_text(json.dumps(entries, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _entries_in(path: Path) -> dict[str, Any]:
+    entries = from_json(path.read_bytes())  # unlike the json of Python, ValueErrors alone
+    if not isinstance(entries, dict):
+        raise ValueError
+    return entries
 
 
 def _file() -> Path:

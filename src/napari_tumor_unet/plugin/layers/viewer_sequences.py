@@ -15,11 +15,11 @@ from napari.components import LayerList
 from napari.layers import Image, Layer
 
 from napari_tumor_unet.plugin.layers.descriptions import (
+    change_descriptions,
     described_sequence,
     description_in,
     description_of,
     read_descriptions,
-    write_descriptions,
 )
 from napari_tumor_unet.plugin.layers.metadata import image_metadata
 from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment, guess_sequences
@@ -101,7 +101,7 @@ class ViewerSequences:
             if not any(described_sequence(other.name, {words: sequence}) for other in of_scan)
         }
         if kept != descriptions:
-            write_descriptions(kept)
+            change_descriptions(descriptions, kept)
         self._assignments.clear()
 
     def _on_event(self, event: Any) -> None:
@@ -149,7 +149,7 @@ def learn_descriptions(before: SequenceAssignment, after: SequenceAssignment) ->
         if channel.index is None and words and (guess or sequence_named(name)) != sequence:
             kept[words] = sequence
     if kept != descriptions:
-        write_descriptions(kept)
+        change_descriptions(descriptions, kept)
 
 
 def _correction(image: Image, images: list[Image]) -> SequenceAssignment | None:

@@ -35,6 +35,7 @@ _ENDING, _VOLUME_ENDING = ".npz", ".volume"
 _FORMAT = "napari-tumor-unet corrections 2"
 _OLD_FORMAT = "napari-tumor-unet corrections 1"  # all in one file, without the empty planes
 _VOLUMES = ("written", "probability")
+_REMAINS = re.compile(rf"(\.partial-)?\w+-[0-9a-f]{{32}}\{_VOLUME_ENDING}|\.partial-\w+\{_ENDING}")
 
 
 class AutosaveError(TumourUnetError, RuntimeError):
@@ -204,22 +205,32 @@ def _hold(folder: Path) -> FileLock | None:
 
 
 def _orphans_in(folder: Path) -> list[OrphanedAutosave]:
-    """Return the autosaves in a folder that no process holds; delete a folder without any."""
+    """Return the autosaves in a folder that no process holds; delete a folder with remains of some alone."""
+    if not _has_remains_alone(folder) and not any(map(_orphan, _files_in(folder))):
+        return []  # somebody else's, or of another version: not even a lock is made
     lock = _hold(folder)
     if lock is None:
         return []
     try:
-        files = sorted(folder.glob(f"[!.]*{_ENDING}"))
-        if not files:
-            for rest in (*folder.glob(".partial-*"), *folder.glob(f"*{_VOLUME_ENDING}")):
+        if _has_remains_alone(folder):
+            for rest in folder.iterdir():
                 rest.unlink(missing_ok=True)
             folder.rmdir()
             Path(lock.lock_file).unlink()
-        return [orphan for path in files if (orphan := _orphan(path))]
+            return []
+        return [orphan for path in _files_in(folder) if (orphan := _orphan(path))]
     except OSError:  # another napari is quicker, or the folder holds something else
         return []
     finally:
         lock.release()
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"[!.]*{_ENDING}"))
+
+
+def _has_remains_alone(folder: Path) -> bool:
+    return all(_REMAINS.fullmatch(path.name) for path in folder.iterdir())
 
 
 def _orphan(path: Path) -> OrphanedAutosave | None:

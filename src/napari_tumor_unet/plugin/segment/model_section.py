@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMenu, QMessageBox
 
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.model.card import Card, read_card
+from napari_tumor_unet.model.card import NO_DIGEST, Card, read_card, weights_digest
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
@@ -155,9 +156,10 @@ class ModelSection:
         self._context.models_changed.emit()
 
     def _show_folder(self) -> None:
-        folder = registry.model_folder()
-        make = partial(folder.mkdir, parents=True, exist_ok=True)
-        in_thread(make, lambda _: QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))))
+        def show(folder: Path) -> None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+        in_thread(registry.make_model_folder, show)
 
     def _show_card(self) -> None:
         in_thread(partial(_find_card, str(self.model.value)), self._show_text)
@@ -178,7 +180,8 @@ def _list_models(files: Iterable[Path]) -> _Models:
 
 
 def _find_card(model: str) -> Card:
-    return read_card(registry.find_model(model))
+    card = read_card(path := registry.find_model(model))
+    return card if weights_digest(path) else replace(card, limits=(*card.limits, NO_DIGEST))
 
 
 def _as_text(card: Card) -> str:

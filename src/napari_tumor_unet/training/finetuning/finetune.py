@@ -55,13 +55,14 @@ def recipe_for(model: Model, settings: FineTuning) -> Recipe:
         raise ValueError(f"augmentation is from 0 to 1, not {settings.augmentation}.")
     full = Augmentation(skull_stripped=0.0)  # the scans to come have skulls as these have
     weaker = {f.name: settings.augmentation * getattr(full, f.name) for f in fields(full)}
+    optimisation = Optimisation(
+        learning_rate=settings.learning_rate, batch_size=settings.batch_size, layers=settings.layers
+    )
     card, steps = model.card, settings.epochs * settings.slices // settings.batch_size
     return Recipe(
         model.preprocessing,
         model.network.config,
-        Optimisation(
-            learning_rate=settings.learning_rate, batch_size=settings.batch_size, layers=settings.layers
-        ),
+        optimisation,
         Schedule(settings.epochs, warm_up=min(20, steps // 10), ema_decay=0.99, seed=settings.seed),
         Sampling(settings.slices, tumour_share=0.5),
         Augmentation(**weaker),

@@ -1,7 +1,13 @@
-"""Runs of fine-tuning on disk: plans, locks, and which runs were interrupted. Importing it costs no torch."""
+"""Runs of fine-tuning on disk: plans, locks, and which runs were interrupted. Importing it costs no torch.
+
+A run's folder carries a mark from its making to the end of its deletion. Nothing without one is deleted, as
+the folder of the runs may hold other things; and a run that has begun, only when the user says so.
+"""
 
 from __future__ import annotations
 
+import csv
+import re
 import shutil
 import tempfile
 from contextlib import suppress
@@ -10,18 +16,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from filelock import FileLock, Timeout
-from pydantic import BeforeValidator, ConfigDict, TypeAdapter, WrapSerializer
+from filelock import FileLock
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError, WrapSerializer
 
-from napari_tumor_unet._common import plural, user_folder
+from napari_tumor_unet._common import TumourUnetError, plural, user_folder
 from napari_tumor_unet.io.datasets.pairs import Case
-from napari_tumor_unet.training.events import Epoch, read_metrics
+from napari_tumor_unet.model.settings import Count, Seed
+from napari_tumor_unet.training.events import CHECKPOINT, Epoch, read_metrics
 
 FOLDER_VARIABLE = "NAPARI_TUMOR_UNET_RUNS"
 """Environment variable that names another folder for the runs."""
 PARENT, TUNED = "parent.safetensors", "tuned.safetensors"
+MARK = ".napari-tumor-unet-run"
 _PLAN, _DRAFT = "plan.json", ".partial-plan.json"
 _WHEN = "%Y%m%d-%H%M%S"  # UTC; a run's folder is called after it
+_UNKNOWN_ENTRY = "unexpected_keyword_argument"  # to pydantic
 
 
 @dataclass(frozen=True)
@@ -49,13 +58,21 @@ class FineTuning:
     # An unknown entry of a plan may change the model.
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    epochs: int = 20
+    epochs: Count = 20
     learning_rate: float = 3e-4
-    batch_size: int = 8
+    batch_size: Count = 8
     layers: Literal["all", "decoder"] = "all"
     augmentation: float = 0.5
-    slices: int = 240
-    seed: int = 1
+    slices: Count = 240
+    seed: Seed = 1
+
+
+class RunError(TumourUnetError, ValueError):
+    """A run that this version cannot resume, for a ``reason`` in a few words; the message is one sentence."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The fine-tuning cannot be resumed: {reason}.")
+        self.reason = reason
 
 
 def _read_entry(entry: Any) -> Any:
@@ -87,6 +104,8 @@ class RunPlan:
     cases, held_out : tuple of Case
         Cases to learn from, and to be judged by.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # as of settings
 
     model: str
     settings: FineTuning
@@ -122,6 +141,25 @@ class Interrupted:
         )
 
 
+@dataclass(frozen=True)
+class UnusableRun:
+    """A run that this version cannot resume, for a reason in a few words; the user may delete it.
+
+    Attributes
+    ----------
+    folder : Path
+    reason : str
+    began : datetime
+    """
+
+    folder: Path
+    reason: str
+    began: datetime
+
+    def __str__(self) -> str:
+        return f"{self.reason}, begun {self.began.astimezone():%d %b %H:%M}"
+
+
 def runs_folder() -> Path:
     """Return the folder of all runs, which may not exist yet."""
     return user_folder("fine-tuning", FOLDER_VARIABLE)
@@ -130,7 +168,9 @@ def runs_folder() -> Path:
 def new_run() -> Path:
     """Make the folder of a run, into which only the user can look."""
     runs_folder().mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f"{datetime.now(UTC):{_WHEN}}-", dir=runs_folder()))
+    folder = Path(tempfile.mkdtemp(prefix=f"{datetime.now(UTC):{_WHEN}}-", dir=runs_folder()))
+    (folder / MARK).touch()
+    return folder
 
 
 def lock_of(folder: Path) -> FileLock:
@@ -153,56 +193,100 @@ def read_plan(folder: Path) -> RunPlan:
 
     Raises
     ------
-    ValueError
-        If the plan is missing or damaged.
+    RunError
+        If the plan is missing, damaged, or of a newer version.
     """
     try:
         return _RUN_PLAN.validate_json((folder / _PLAN).read_bytes())
     except (OSError, ValueError) as error:
-        raise ValueError("The plan of the fine-tuning is damaged; start anew.") from error
+        wrong = error.errors() if isinstance(error, ValidationError) else []
+        newer = any(entry["type"] == _UNKNOWN_ENTRY for entry in wrong)
+        raise RunError("made by a newer version" if newer else "its plan cannot be read") from error
 
 
-def interrupted() -> list[Interrupted]:
-    """Find the runs that can be resumed, the latest first, and delete what is stale or damaged."""
+def interrupted() -> list[Interrupted | UnusableRun]:
+    """Find the runs that no process works on, the latest first; delete what is left of others.
+
+    That is a run whose deletion was cut short, or whose making was, a day ago or more.
+    """
     runs = []
-    for folder in runs_folder().glob(".[0-9]*"):  # a process ended before it was deleted
-        shutil.rmtree(folder, ignore_errors=True)
-    folders = sorted(runs_folder().glob("[0-9]*-[0-9]*-*/"), reverse=True) if runs_folder().is_dir() else []
-    for folder in folders:
+    for folder in _folders_of_runs():
+        if folder.name.startswith("."):
+            _delete(folder)
+            continue
         try:
             with lock_of(folder):
-                plan = read_plan(folder)
-                if not (folder / PARENT).is_file():
-                    raise ValueError
-        except Timeout:
-            continue  # a process works on it
-        except (OSError, ValueError):
-            _clear(folder)
+                run = _look_at(folder)
+        except (OSError, NotImplementedError):  # a process works on it, or the disk knows no locks
             continue
-        runs.append(Interrupted(folder, plan, len(epochs_of(folder)), _began(folder)))
-    return runs
+        if run is not None:
+            runs.append(run)
+        elif datetime.now(UTC) - _began(folder) > timedelta(days=1):
+            discard(folder)
+    return sorted(runs, key=lambda run: run.began, reverse=True)
 
 
 def discard(folder: Path) -> None:
     """Delete a run, and the copies of scans in it; nobody finds it meanwhile."""
+    with suppress(OSError):
+        (folder / MARK).touch()  # those of the version before have none
     with suppress(OSError):  # Windows renames no folder in use
         folder = folder.rename(folder.with_name(f".{folder.name}"))
+    _delete(folder)
+
+
+def _delete(folder: Path) -> None:
+    """Delete a folder, its mark last: were the process to end meanwhile, the rest could still be told."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.name != MARK:
+                path.unlink()
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _clear(folder: Path) -> None:
-    """Delete a run that is damaged or was never finished, unless it is just being made."""
-    if (folder / _PLAN).exists() or datetime.now(UTC) - _began(folder) > timedelta(days=1):
-        discard(folder)
+def _folders_of_runs() -> list[Path]:
+    """List the folders that have a mark, or are whole runs of the version before, which made none."""
+    folders = []
+    with suppress(OSError):
+        for folder in runs_folder().iterdir():
+            with suppress(OSError):  # others' folders may be closed to the user
+                if not folder.is_symlink() and ((folder / MARK).is_file() or _is_of_version_before(folder)):
+                    folders.append(folder)
+    return folders
+
+
+def _is_of_version_before(folder: Path) -> bool:
+    if not re.fullmatch(r"\d{8}-\d{6}-\w{8}", folder.name) or not (folder / PARENT).is_file():
+        return False
+    try:
+        return bool(read_plan(folder))
+    except RunError:
+        return False
+
+
+def _look_at(folder: Path) -> Interrupted | UnusableRun | None:
+    """Return a run, or None if it is still being made."""
+    if not (folder / _PLAN).exists() and not (folder / CHECKPOINT).exists():
+        return None
+    try:
+        plan = read_plan(folder)
+        if not (folder / PARENT).is_file():
+            raise RunError("its first model is missing")
+    except RunError as error:
+        return UnusableRun(folder, error.reason, _began(folder))
+    return Interrupted(folder, plan, len(epochs_of(folder)), _began(folder))
 
 
 def _began(folder: Path) -> datetime:
-    return datetime.strptime("-".join(folder.name.split("-")[:2]), _WHEN).replace(tzinfo=UTC)
+    try:
+        return datetime.strptime("-".join(folder.name.split("-")[:2]), _WHEN).replace(tzinfo=UTC)
+    except ValueError:  # the user gave it another name
+        return datetime.fromtimestamp(folder.stat().st_mtime, UTC)
 
 
 def epochs_of(folder: Path) -> list[Epoch]:
-    """Read the epochs that a run has done."""
+    """Read the epochs that a run has done; none if their table is missing or damaged."""
     try:
         return read_metrics(folder)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, OverflowError, csv.Error):
         return []
