@@ -86,13 +86,13 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="+", help="model files of one network")
     parser.add_argument("--name", choices=CARDS, required=True, help="which of the cards below it gets")
     parser.add_argument("--score", nargs=2, action="append", metavar=("WHAT", "JSON"), default=[])
-    parser.add_argument("--note", default="", help="what else the card should say of the training")
+    parser.add_argument("--training", help="what the card says of it, if not what the first model's does")
     arguments = parser.parse_args()
 
     made = mean_of([load_model(path) for path in arguments.models])
     card = replace(
         CARDS[arguments.name],
-        training=f"{made.card.training} {arguments.note}".strip(),
+        training=arguments.training or made.card.training,
         scores={what: score(Path(path)) for what, path in arguments.score} or made.card.scores,
         licence="CC-BY-NC-SA-4.0",
         threshold=made.card.threshold,
