@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
-from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet._common import TumourUnetError, regular_file
 from napari_tumor_unet.model.settings import LATER, Preprocessing, UNetConfig, later_defaults
 
 FORMAT = "napari-tumor-unet/1"
@@ -142,7 +142,7 @@ def read_header(path: Path) -> ModelHeader:
         As :func:`read_card`.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(regular_file(path), framework="numpy") as file:
             texts = file.metadata() or {}
     except FileNotFoundError as error:
         raise ModelError(f"The model file {path.name} is gone.") from error
@@ -168,5 +168,5 @@ def read_header(path: Path) -> ModelHeader:
 
 def file_hash(path: Path) -> str:
     """Return the SHA-256 of a model file: what a result names as its model."""
-    with path.open("rb") as file:
+    with regular_file(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
