@@ -274,13 +274,6 @@ def test_what_the_system_has_against_a_file_is_told(
         read_scan(path)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes among files")
-def test_a_pipe_is_not_waited_for(tmp_path: Path, refused: Refused) -> None:
-    os.mkfifo(tmp_path / "a.nii")
-    with refused(ScanError, "a.nii", "no regular file"):
-        read_scan(tmp_path / "a.nii")
-
-
 def test_nothing_of_a_bad_file_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for ending in READ:
         path = saved(image_of(NOISE), tmp_path / f"a{ending}")

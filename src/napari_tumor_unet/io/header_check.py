@@ -117,7 +117,7 @@ def _metaimage(path: Path, file: BinaryIO) -> StoredVoxels:
         if "ElementDataFile" in fields:
             break
     axes = int(fields["NDims"])
-    if not 1 <= axes <= 4 or fields.get("ObjectType", "Image") != "Image":
+    if not 1 <= axes <= 4 or fields.get("ObjectType", "Image") != "Image" or "ElementType" not in fields:
         raise ValueError
     for key, count in _COUNTS.items():  # of another number of values SimpleITK may end the process
         if key in fields and len(_numbers(fields[key])) != axes**count:

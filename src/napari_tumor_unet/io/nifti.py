@@ -87,7 +87,8 @@ def information_of(header: nibabel.Nifti1Header) -> sitk.ImageFileReader:
     first = nibabel.Nifti1Header(endianness=header.endianness)
     for key in first.keys():  # noqa: SIM118 - a header is no mapping
         if key in header.keys() and key not in ("sizeof_hdr", "magic", "vox_offset"):  # noqa: SIM118
-            first[key] = header[key]
+            with np.errstate(over="ignore"):  # infinite is refused as well
+                first[key] = header[key]
     first["vox_offset"] = 352
     reader = sitk.ImageFileReader()
     reader.SetImageIO("NiftiImageIO")
