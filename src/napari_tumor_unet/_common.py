@@ -1,8 +1,10 @@
-"""Shared by all rooms: base of all errors, atomic writing, draining of generators, counted nouns, folders."""
+"""Shared by all rooms: base of all errors, guarded opening and atomic writing, generators, nouns, folders."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,20 @@ Threads that spin while they wait make a busy machine ten times slower; an idle 
 
 class TumourUnetError(Exception):
     """Base of all errors that a user can mend; the message is one sentence that says how."""
+
+
+def regular_file(path: Path) -> Path:
+    """Return the path of a file that is about to be opened, unless opening it might wait for ever.
+
+    Raises
+    ------
+    OSError
+        If there is none, or it is a pipe or a device.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return path
 
 
 @contextmanager

@@ -189,3 +189,7 @@ def test_whatever_is_in_a_scan_sentences_come_back(
     volume = np.random.default_rng(1).normal(size=shape) * scale + shift
     volume.flat[0] = np.inf
     assert all(is_one_sentence(text) for text in warnings_of(scan_from_volume(volume)))
+
+
+def test_what_a_scans_file_leaves_in_doubt_is_warned_of(sample: Scan) -> None:
+    assert warnings_of(replace(sample, notes=("Its header is odd.",))) == ("Its header is odd.",)

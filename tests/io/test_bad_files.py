@@ -108,7 +108,7 @@ def test_a_huge_declared_size_takes_no_memory(tmp_path: Path, ending: str, refus
 def test_a_file_that_unpacks_to_more_than_any_scan_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
-    monkeypatch.setattr("napari_tumor_unet.io.truncation._LARGEST", 1 << 30)
+    monkeypatch.setattr("napari_tumor_unet.io.guard.MOST_BYTES", 1 << 30)
     path = saved(image_of(np.zeros((64, 512, 512), np.uint8)), tmp_path / "a.mha")
     changed(path, "DimSize = 512 512 64", "DimSize = 512 512 8192")
     os.truncate(path, 4 << 20)
@@ -272,13 +272,6 @@ def test_what_the_system_has_against_a_file_is_told(
     monkeypatch.setattr(Path, "open", deny)
     with refused(ScanError, "a.nrrd cannot be read: Permission denied"):
         read_scan(path)
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes among files")
-def test_a_pipe_is_not_waited_for(tmp_path: Path, refused: Refused) -> None:
-    os.mkfifo(tmp_path / "a.nii")
-    with refused(ScanError, "a.nii", "no file"):
-        read_scan(tmp_path / "a.nii")
 
 
 def test_nothing_of_a_bad_file_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

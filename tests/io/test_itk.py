@@ -18,7 +18,7 @@ from napari_tumor_unet.io.file_names import MASK_ENDING_OF, format_of
 from napari_tumor_unet.io.read import read_labels, read_mask, read_scan
 from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.scan import Geometry, ScanError, scan_from_volume
-from tests.conftest import Refused, make_phantom
+from tests.conftest import Refused, is_one_sentence, make_phantom
 
 READ = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 WRITTEN = (".nii", ".nii.gz", ".nrrd", ".mha")
@@ -345,3 +345,64 @@ def test_nothing_that_a_header_says_of_the_patient_goes_on(tmp_path: Path, endin
         content = (tmp_path / f"m{written}").read_bytes()
         assert NAME.encode() not in content
         assert str(tmp_path).encode() not in content
+
+
+# NIfTI headers that say twice where the voxels lie
+
+
+def with_forms(path: Path, sform: np.ndarray, qform: np.ndarray | None, *codes: int) -> Path:
+    """Save a file whose voxel sizes are those of the qform, or 3, 3 and 5 mm."""
+    image = nib.Nifti1Image(VOXELS.T, None)
+    image.header.set_qform(np.diag([3, 3, 5, 1]) if qform is None else qform)
+    image.header.set_sform(sform)
+    image.header["sform_code"], image.header["qform_code"] = codes
+    image.header["magic"], image.header["vox_offset"] = b"n+1", 352
+    path.write_bytes(image.header.binaryblock + bytes(4) + VOXELS.tobytes())
+    return path
+
+
+SFORM = np.array([[-1.0, 0, 0, 10], [0, -1, 0, 20], [0, 0, 2, 30], [0, 0, 0, 1]])
+SHEARED = np.array([[1, 0.3, 0, 0], [0, 1, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]])
+TURNED = np.array([[0.0, -1, 0, 3], [1, 0, 0, 4], [0, 0, 2, 5], [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize("unit", [0, 2])
+@pytest.mark.parametrize(
+    ("qform", "codes"),
+    [
+        (None, (1, 0)),
+        (None, (2, 0)),
+        (None, (1, 1)),
+        (None, (2, 1)),
+        (TURNED, (1, 1)),
+        (TURNED, (4, 1)),
+    ],
+)
+def test_where_forms_disagree_the_mask_lies_by_the_sform_and_it_is_told(
+    tmp_path: Path, qform: np.ndarray | None, codes: tuple[int, int], unit: int
+) -> None:
+    path = with_forms(tmp_path / "a.nii", SFORM, qform, *codes)
+    content = bytearray(path.read_bytes())
+    content[123] = unit
+    path.write_bytes(content)
+    scan = read_scan(path)
+    assert scan.voxel_ml == pytest.approx(0.002)
+    (note,) = scan.notes
+    assert "sform counts" in note
+    assert is_one_sentence(note)
+    write_mask(tmp_path / "m.nii.gz", np.ones(scan.shape, np.uint8), scan)
+    mask = nib.load(tmp_path / "m.nii.gz")
+    np.testing.assert_allclose(mask.get_sform(), SFORM, atol=1e-5)
+    np.testing.assert_allclose(mask.get_qform(), SFORM, atol=1e-5)
+
+
+def test_of_a_sheared_sform_the_qform_counts_and_it_is_told(tmp_path: Path) -> None:
+    scan = read_scan(with_forms(tmp_path / "a.nii", SHEARED, TURNED, 2, 1))
+    assert "qform counts" in scan.notes[0]
+    assert scan.voxel_ml == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize("codes", [(1, 0), (0, 1), (1, 1), (4, 1), (0, 0)])
+def test_of_forms_that_agree_nothing_is_told(tmp_path: Path, codes: tuple[int, int]) -> None:
+    path = with_forms(tmp_path / "a.nii", TURNED, TURNED, *codes)
+    assert read_scan(path).notes == ()

@@ -154,3 +154,10 @@ def test_without_a_place_another_shape_or_spacing_is_refused(other: Scan, refuse
 def test_what_lies_elsewhere_is_refused(refused: Refused) -> None:
     with refused(ScanError, "T1 after contrast (t1)", "FLAIR (flair)", "different places"):
         combine(placed("flair"), post=placed("t1", replace(AXIAL, origin=(0.0, 0.0, 400.0))))
+
+
+def test_what_is_in_doubt_of_a_sequence_is_so_of_the_whole_scan() -> None:
+    scans = [
+        Scan("a", {"flair": VOLUME}, geometry=AXIAL, in_mm=True, notes=(note,)) for note in ("One.", "Two.")
+    ]
+    assert combine(*scans).notes == ("One.", "Two.")

@@ -101,11 +101,11 @@ def test_slices_are_finite_float32_whatever_the_type(volume: np.ndarray) -> None
     assert np.isfinite(pixels).all()
 
 
-def test_what_is_no_number_becomes_the_slices_lowest_value() -> None:
-    volume = np.array([[[np.nan, 3.0], [np.inf, -2.0]], [[np.nan] * 2] * 2])
+def test_what_is_no_number_becomes_the_slices_lowest_value_and_infinity_its_highest() -> None:
+    volume = np.array([[[np.nan, 3.0], [np.inf, -2.0], [-np.inf, 1.0]], [[np.nan] * 2] * 3])
     scan = scan_from_volume(volume)
-    np.testing.assert_array_equal(scan.slice("flair", 0), [[-2, 3], [-2, -2]])
-    np.testing.assert_array_equal(scan.slice("flair", 1), np.zeros((2, 2)))
+    np.testing.assert_array_equal(scan.slice("flair", 0), [[-2, 3], [3, -2], [-2, 1]])
+    np.testing.assert_array_equal(scan.slice("flair", 1), np.zeros((3, 2)))
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "datetime64[s]", "object", "U3"])

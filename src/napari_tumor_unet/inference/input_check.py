@@ -41,14 +41,14 @@ def warnings_of(scan: Scan) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Sentences, each with a reason and what to do.
+        Sentences, each with a reason and what to do; first those that the scan itself has.
     """
     features = measure_features(scan)
     if scan.modality not in ("", "MR"):
         warnings: tuple[str, ...] = (f"This is {scan.modality}, no MRI; choose a FLAIR image.",)
     else:
         warnings = _appearance(features, oriented=scan.geometry is not None and scan.geometry.oriented)
-    return warnings + _grid(scan, features)
+    return scan.notes + warnings + _grid(scan, features)
 
 
 def _appearance(features: ImageFeatures, *, oriented: bool) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ SimpleITK believes headers: it fills missing voxels with zeros, allocates what a
 from __future__ import annotations
 
 import gzip
-import math
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -15,8 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from napari_tumor_unet.io.truncation import StoredVoxels, opened
+from napari_tumor_unet.io.guard import opened
+from napari_tumor_unet.io.truncation import StoredVoxels
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan.grid import is_possible_spacing
 
 _LONGEST_HEADER = 1 << 20
 _LONGEST_FIELD = 500  # of NRRD, as its library writes its errors into buffers that are little longer
@@ -45,7 +46,15 @@ def as_scan_error(path: Path, kind: str) -> Iterator[None]:
         raise ScanError("The path is not valid Unicode; rename the file or its folder.") from error
     except ScanError:
         raise
-    except (EOFError, KeyError, ValueError, RuntimeError, zlib.error, gzip.BadGzipFile) as error:
+    except (
+        ArithmeticError,
+        EOFError,
+        LookupError,
+        ValueError,
+        RuntimeError,
+        zlib.error,
+        gzip.BadGzipFile,
+    ) as error:
         if "orthonormal" in str(error):  # SimpleITK's
             raise sheared(path.name) from error
         raise ScanError(f"{path.name} is damaged or no {kind} file.") from error
@@ -62,9 +71,10 @@ def check_spacing(name: str, spacing: Iterable[float]) -> None:
     Raises
     ------
     ScanError
-        If a distance is not positive, or no number.
+        If a distance is not positive, no number, or beyond all that is measured.
     """
-    if not all(math.isfinite(distance) and distance > 0 for distance in spacing):
+    spacing = tuple(spacing)
+    if not is_possible_spacing(spacing):
         raise ScanError(f"{name} has an impossible voxel spacing: {', '.join(map(str, spacing))}.")
 
 
@@ -107,7 +117,7 @@ def _metaimage(path: Path, file: BinaryIO) -> StoredVoxels:
         if "ElementDataFile" in fields:
             break
     axes = int(fields["NDims"])
-    if not 1 <= axes <= 4 or fields.get("ObjectType", "Image") != "Image":
+    if not 1 <= axes <= 4 or fields.get("ObjectType", "Image") != "Image" or "ElementType" not in fields:
         raise ValueError
     for key, count in _COUNTS.items():  # of another number of values SimpleITK may end the process
         if key in fields and len(_numbers(fields[key])) != axes**count:

@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.io import nifti
 from napari_tumor_unet.io.file_names import ending_of
+from napari_tumor_unet.io.guard import unchanged
 from napari_tumor_unet.io.header_check import as_scan_error, check_spacing, read_header, sheared
-from napari_tumor_unet.io.orient import as_stored, to_axial
+from napari_tumor_unet.io.orient import as_image, as_stored, to_axial
 from napari_tumor_unet.io.truncation import StoredVoxels, check_whole
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # a shell is for the user's results
 
+_MOST_AXES = 5  # that SimpleITK gives the mask, too
 _READERS = {"NRRD": "NrrdImageIO", "MetaImage": "MetaImageIO"}
 _INTEGERS = [f"{sign}Int{bits}" for sign in ("U", "") for bits in (8, 16, 32, 64)]
 _TYPES = {getattr(sitk, f"sitk{name}"): np.dtype(name.lower()) for name in (*_INTEGERS, "Float32", "Float64")}
@@ -37,13 +39,13 @@ def read_volume(path: Path, name: str, kind: str) -> Scan:
     ScanError
         If the file is damaged, of another format than its ending says, or no single volume.
     """
-    with as_scan_error(path, kind):
-        image, stored = _read_nifti(path) if kind == "NIfTI" else _read(path, kind)
+    with unchanged(path), as_scan_error(path, kind):
+        image, stored, note = _read_nifti(path) if kind == "NIfTI" else _read(path, kind)
     while image.GetDimension() > 3:
         image = image[..., 0]
     voxels, geometry = to_axial(sitk.JoinSeries(image) if image.GetDimension() == 2 else image)
     geometry = replace(geometry, stored_axes=stored.axes, oriented=stored.oriented)
-    return Scan(name, {"flair": voxels}, in_mm=stored.in_mm, geometry=geometry)
+    return Scan(name, {"flair": voxels}, in_mm=stored.in_mm, geometry=geometry, notes=(note,) if note else ())
 
 
 def write_volume_mask(path: Path, kind: str, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:
@@ -68,28 +70,32 @@ def write_volume_mask(path: Path, kind: str, mask: NDArray[np.unsignedinteger[An
     check_whole(stored, mask.nbytes)  # a full disk is no error to SimpleITK
 
 
-def _read_nifti(path: Path) -> tuple[sitk.Image, StoredVoxels]:
+def _read_nifti(path: Path) -> tuple[sitk.Image, StoredVoxels, str]:
     header, stored = nifti.read_header(path)
     reader = nifti.information_of(header)
-    _check_header(reader, path.name)
+    _check_header(reader, stored, path.name)
+    size = reader.GetSize()
     voxels = nifti.read_voxels(header, stored, _TYPES[reader.GetPixelIDValue()])
-    image = sitk.GetImageFromArray(voxels.reshape(reader.GetSize()[::-1]))
+    if len(size) > 2:
+        geometry, note = nifti.geometry_of_header(header, reader, path.name)
+        return as_image(voxels.reshape(size[2::-1]), geometry), stored, note
+    image = sitk.GetImageFromArray(voxels.reshape(size[::-1]))
     image.SetSpacing(reader.GetSpacing())
     image.SetOrigin(reader.GetOrigin())
     image.SetDirection(reader.GetDirection())
-    return image, stored
+    return image, stored, ""
 
 
-def _read(path: Path, kind: str) -> tuple[sitk.Image, StoredVoxels]:
+def _read(path: Path, kind: str) -> tuple[sitk.Image, StoredVoxels, str]:
     stored = read_header(path, kind)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(_READERS[kind])
-    with _lower_case(path) as file:
+    with unchanged(stored.file), _lower_case(path) as file:
         reader.SetFileName(str(file))
         reader.ReadImageInformation()
-        _check_header(reader, path.name)
+        _check_header(reader, stored, path.name)
         check_whole(stored, math.prod(reader.GetSize()) * _TYPES[reader.GetPixelIDValue()].itemsize)
-        return reader.Execute(), stored
+        return reader.Execute(), stored, ""
 
 
 @contextmanager
@@ -103,7 +109,9 @@ def _lower_case(path: Path) -> Iterator[Path]:
         yield Path(shutil.copyfile(path, Path(folder) / f"volume{ending}"))
 
 
-def _check_header(reader: sitk.ImageFileReader, name: str) -> None:
+def _check_header(reader: sitk.ImageFileReader, stored: StoredVoxels, name: str) -> None:
+    if stored.axes > _MOST_AXES:
+        raise ScanError(f"{name} has {stored.axes} axes; a scan has three, so save it with those alone.")
     size, spacing = reader.GetSize(), reader.GetSpacing()
     if reader.GetPixelIDValue() not in _TYPES:
         raise ScanError(f"{name} holds several values per voxel; give one file per sequence.")

@@ -12,9 +12,11 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from napari_tumor_unet.io.guard import opened
 from napari_tumor_unet.io.header_check import check_spacing
-from napari_tumor_unet.io.truncation import StoredVoxels, opened, read_whole
-from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.io.truncation import StoredVoxels, read_whole
+from napari_tumor_unet.scan import Geometry, ScanError
+from napari_tumor_unet.scan.grid import Grid, geometry_of, grid_of_geometry
 
 if TYPE_CHECKING:
     import nibabel
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 _MAGIC = {348: b"n+1", 540: b"n+2"}
 _LARGEST_SIDE = (1 << 15) - 1
 _CODES = ("qform_code", "sform_code")
+_DATATYPES = (*(2, 4, 8, 16, 32, 64, 128, 256, 512, 768), *(1024, 1280, 1536, 1792, 2048, 2304))
+_IN_MM = {1: 1e3, 3: 1e-3}  # units of length that are not mm: m and um
+_APART = 0.1  # of a voxel, in a corner: more than what is rounded
 
 
 def read_header(path: Path) -> tuple[nibabel.Nifti1Header, StoredVoxels]:
@@ -53,8 +58,8 @@ def read_header(path: Path) -> tuple[nibabel.Nifti1Header, StoredVoxels]:
     axes = int(header["dim"][0])
     if header["sizeof_hdr"] != size or header["magic"].item() != _MAGIC[size] or not 1 <= axes <= 7:
         raise ValueError("no header of one file")
-    if header["bitpix"] < 1:
-        raise ValueError("no size of a voxel")
+    if header["bitpix"] < 1 or header["dim"][1] < 1 or header["datatype"] not in _DATATYPES:
+        raise ValueError("no size, or no type of voxels")  # of which the library below would print
     check_spacing(path.name, header["pixdim"][1 : 1 + min(axes, 3)].tolist())
     keys = [f"{key}_{axis}" for axis in "xyz" for key in ("qoffset", "srow")]
     orientation = [header[key] for key in ("quatern_b", "quatern_c", "quatern_d", *keys)]
@@ -82,7 +87,8 @@ def information_of(header: nibabel.Nifti1Header) -> sitk.ImageFileReader:
     first = nibabel.Nifti1Header(endianness=header.endianness)
     for key in first.keys():  # noqa: SIM118 - a header is no mapping
         if key in header.keys() and key not in ("sizeof_hdr", "magic", "vox_offset"):  # noqa: SIM118
-            first[key] = header[key]
+            with np.errstate(over="ignore"):  # infinite is refused as well
+                first[key] = header[key]
     first["vox_offset"] = 352
     reader = sitk.ImageFileReader()
     reader.SetImageIO("NiftiImageIO")
@@ -92,6 +98,53 @@ def information_of(header: nibabel.Nifti1Header) -> sitk.ImageFileReader:
         reader.SetFileName(str(alone))
         reader.ReadImageInformation()
     return reader
+
+
+def geometry_of_header(
+    header: nibabel.Nifti1Header, image: sitk.ImageFileReader, name: str
+) -> tuple[Geometry, str]:
+    """Return where voxels (Z, Y, X) lie, axes as stored, and a sentence if the header contradicts itself.
+
+    The sform counts where there is one, as in viewers; SimpleITK prefers some qforms to it, and never takes
+    the size of voxels from it. Of sheared axes it counts only where there is no qform.
+
+    Parameters
+    ----------
+    header : Nifti1Header
+    image : ImageFileReader
+        What :func:`information_of` returned for the header, of three axes or more.
+    name : str
+        For the sentence.
+    """
+    geometry, shape, counting = _geometry_of(image), image.GetSize()[2::-1], "sform"
+    if header["sform_code"] <= 0:
+        return geometry, ""
+    to_lps_mm = np.array((-1.0, -1.0, 1.0)) * _IN_MM.get(int(header["xyzt_units"]) & 7, 1.0)
+    sform = header.get_sform()[:3] * to_lps_mm[:, None]
+    by_sform = Grid(shape, sform[:, 2::-1], sform[:, 3], in_mm=True)
+    if not grid_of_geometry(shape, geometry).is_same(by_sform, _APART):
+        try:
+            geometry = geometry_of(by_sform)
+        except ValueError:
+            counting = "qform"
+    without = header.copy()
+    without["sform_code"] = 0
+    by_qform = grid_of_geometry(shape, _geometry_of(information_of(without)))
+    if header["qform_code"] > 0:
+        alike = counting == "sform" and by_qform.is_same(by_sform, _APART)
+    else:  # the spacing alone
+        alike = bool(np.allclose(by_qform.spacing, geometry.spacing, rtol=0.01))
+    return geometry, "" if alike else (
+        f"The header of {name} says twice where its voxels lie, and not the same; the {counting} counts, so "
+        "check the volume and the place of the mask."
+    )
+
+
+def _geometry_of(image: sitk.ImageFileReader) -> Geometry:
+    axes = image.GetDimension()
+    x, y, z = image.GetSpacing()[:3]
+    direction = np.reshape(image.GetDirection(), (axes, axes))[:3, :3]
+    return Geometry((z, y, x), image.GetOrigin()[:3], tuple(direction.ravel().tolist()))
 
 
 def read_voxels(header: nibabel.Nifti1Header, stored: StoredVoxels, kind: np.dtype[Any]) -> NDArray[Any]:

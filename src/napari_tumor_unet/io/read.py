@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_tumor_unet.io import itk, slice_folder, tiff
 from napari_tumor_unet.io.dicom.study import read_study
 from napari_tumor_unet.io.file_names import KNOWN, Format, format_of, scan_name
+from napari_tumor_unet.io.guard import errors_told
 from napari_tumor_unet.io.labels import as_labels
 from napari_tumor_unet.scan import Scan, ScanError
 
@@ -33,17 +34,20 @@ def read_scan(path: str | Path, series: str | int | None = None) -> Scan:
         If there is no such path, no known format, a damaged file, or more than one scan.
     """
     path = Path(path).expanduser()
-    return read_as(path, format_of(path), series)
+    with errors_told(path.name):
+        return read_as(path, format_of(path), series)
 
 
 def read_as(path: Path, stored: Format, series: str | int | None = None) -> Scan:
     """Read a scan that is stored in a format, as :func:`read_scan` does."""
-    _check_exists(path)
     if stored == "DICOM":
-        return read_study(path, series)
-    if series is not None:
-        raise ScanError(f"{path.name} is no DICOM folder, so it has no series to choose from.")
-    return slice_folder.read_folder(path) if stored == "slices" else _read_file(path, stored)
+        with errors_told("This folder or file"):  # a patient's name may be in that of the path
+            return read_study(path, series)
+    with errors_told(path.name):
+        _check_exists(path)
+        if series is not None:
+            raise ScanError(f"{path.name} is no DICOM folder, so it has no series to choose from.")
+        return slice_folder.read_folder(path) if stored == "slices" else _read_file(path, stored)
 
 
 def read_mask(path: str | Path) -> NDArray[np.integer]:
@@ -68,13 +72,14 @@ def read_labels(path: str | Path) -> Scan:
         As :func:`read_mask`.
     """
     path = Path(path).expanduser()
-    _check_exists(path)
-    if path.is_dir():
-        mask = slice_folder.read_folder_mask(path)
-        if mask is None:
-            raise ScanError(f"{path.name} holds no _mask files.")
-        return Scan(scan_name(path), {"flair": mask})
-    return as_labels(_read_file(path, format_of(path)), path.name)
+    with errors_told(path.name):
+        _check_exists(path)
+        if path.is_dir():
+            mask = slice_folder.read_folder_mask(path)
+            if mask is None:
+                raise ScanError(f"{path.name} holds no _mask files.")
+            return Scan(scan_name(path), {"flair": mask})
+        return as_labels(_read_file(path, format_of(path)), path.name)
 
 
 def _read_file(path: Path, stored: Format) -> Scan:
@@ -86,9 +91,5 @@ def _read_file(path: Path, stored: Format) -> Scan:
 
 
 def _check_exists(path: Path) -> None:
-    try:
-        if path.exists():
-            return
-    except OSError as error:
-        raise ScanError(f"{path.name} cannot be read: {error.strerror}.") from error
-    raise ScanError(f"{path.name} does not exist.")
+    if not path.exists():
+        raise ScanError(f"{path.name} does not exist.")

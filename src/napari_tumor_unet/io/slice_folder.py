@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
+from napari_tumor_unet.io.tiff import opened_tiff, pixels_of
 from napari_tumor_unet.scan import Scan, ScanError, scan_from_volume
 
 _SLICE = re.compile(r"(?P<patient>.+)_(?P<number>\d+)\.tiff?", re.IGNORECASE)
@@ -36,8 +37,9 @@ def holds_slices(folder: Path) -> bool:
     if several is None:
         return False
     try:
-        shape = tifffile.TiffFile(folder / several).series[0].shape
-    except Exception:  # as in _read; reading reports the damage
+        with opened_tiff(folder / several) as (_, series):
+            shape = series.shape
+    except ScanError:  # reading reports it
         return False
     return len(shape) == 2 or (len(shape) == 3 and shape[-1] in (3, 4))
 
@@ -81,7 +83,8 @@ def read_folder(folder: Path) -> Scan:
     ScanError
         If there are none, some are missing or damaged, or they differ in shape or patient.
     """
-    return scan_from_volume(_read(folder, _numbered(folder, _SLICE)), name=folder.resolve().name)
+    slices = _numbered(folder, _SLICE)
+    return scan_from_volume(_read(folder, slices, _masked(folder, slices)), name=folder.resolve().name)
 
 
 def read_folder_mask(folder: Path) -> NDArray[np.uint8] | None:
@@ -104,6 +107,13 @@ def read_folder_mask(folder: Path) -> NDArray[np.uint8] | None:
     return mask
 
 
+def _masked(folder: Path, slices: dict[int, str]) -> set[int]:
+    """Return the numbers of the slices that have a mask: there should be no fewer slices."""
+    patients = {match["patient"] for name in slices.values() if (match := _SLICE.fullmatch(name))}
+    masks = [match for name in os.listdir(folder) if (match := _MASK.fullmatch(name))]
+    return {int(match["number"]) for match in masks if match["patient"] in patients}
+
+
 def _numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, str]:
     """List file names by slice number, in order."""
     try:
@@ -121,17 +131,15 @@ def _numbered(folder: Path, pattern: re.Pattern[str]) -> dict[int, str]:
     return dict(sorted(zip(numbers, (match.string for match in matches), strict=True)))
 
 
-def _read(folder: Path, names: dict[int, str]) -> NDArray[np.generic]:
+def _read(folder: Path, names: dict[int, str], wanted: Iterable[int] = ()) -> NDArray[np.generic]:
     if not names:
         raise ScanError(f"{folder.name} holds no slices named <patient>_<n>.tif, and no DICOM images.")
-    if missing := set(range(min(names), max(names) + 1)) - names.keys():
+    if missing := {*range(min(names), max(names) + 1), *wanted} - names.keys():
         raise ScanError(f"{folder.name} misses slice {min(missing)}.")
     slices = []
     for name in names.values():
-        try:
-            slices.append(tifffile.imread(folder / name))
-        except Exception as error:  # tifffile and its codecs raise many kinds for damaged files
-            raise ScanError(f"{folder.name}: slice {name} is damaged or no TIFF file.") from error
+        with opened_tiff(folder / name) as (_, series):
+            slices.append(pixels_of(name, series))
     if len({s.shape for s in slices}) > 1:
         raise ScanError(f"The slices of {folder.name} differ in size.")
     return np.stack(slices)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from napari_tumor_unet.io.guard import BEST_RATIO, check_size, opened, unchanged
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, scan_from_volume
 
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # a shell is for the user's results
+
+_ALWAYS_HELD = 64 << 20  # bytes of pixels that an image may have however little it takes packed
+_BITS = 8  # to a byte: as much as pixels grow that are not compressed
 _MICROMETRE = dict.fromkeys(("um", "µm", "\\u00b5m", "micron"), 1e-3)
 _MM = {"mm": 1.0, "millimeter": 1.0, "cm": 10.0, "m": 1e3, **_MICROMETRE}
 
@@ -25,6 +34,47 @@ def read_tiff(path: Path, name: str) -> Scan:
     """
     volume, spacing = _read(path)
     return scan_from_volume(volume, name=name, spacing=spacing)
+
+
+@contextmanager
+def opened_tiff(path: Path) -> Iterator[tuple[tifffile.TiffFile, tifffile.TiffPageSeries]]:
+    """Open a TIFF file with its first series of images.
+
+    Raises
+    ------
+    ScanError
+        If the file is damaged, is none, or changes meanwhile.
+    """
+    with unchanged(path), opened(path) as file:
+        try:
+            _check_pages(file)
+            with tifffile.TiffFile(file) as tiff:
+                yield tiff, tiff.series[0]
+        except (OSError, MemoryError, ScanError):
+            raise
+        except Exception as error:  # tifffile and its codecs raise many kinds for damaged files
+            raise ScanError(f"{path.name} is damaged or no TIFF file.") from error
+
+
+def pixels_of(name: str, series: tifffile.TiffPageSeries) -> NDArray[np.generic]:
+    """Read the pixels of a series, and take memory only for what a file can hold.
+
+    Raises
+    ------
+    ScanError
+        If it promises more.
+    """
+    page = series.keyframe
+    pixel = series.dtype.itemsize if series.dtype is not None else 0
+    size = max(series.nbytes, len(series.pages) * page.nbytes, math.prod(page.tile or (0,)) * pixel)
+    check_size(name, size)
+    held: int = page.parent.filehandle.size
+    if size > (held * _BITS if page.compression == 1 else max(held * BEST_RATIO, _ALWAYS_HELD)):
+        raise ScanError(f"{name} is damaged: it ends too early.")
+    pixels: NDArray[np.generic] = series.asarray()
+    if not pixels.size:
+        raise ScanError(f"{name} holds no pixels.")
+    return pixels
 
 
 def write_tiff_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:
@@ -48,17 +98,9 @@ def write_tiff_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Sc
 
 def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float, float] | None]:
     """Return voxels, with any channels on the second axis, and the spacing (z, y, x) in mm if it is there."""
-    try:
-        with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            axes, volume = series.axes, series.asarray()
-            spacing = _imagej_spacing(file) or _ome_spacing(file)
-            if _misses_pages(file):
-                raise ValueError
-    except OSError as error:
-        raise ScanError(f"{path.name} cannot be read: {error.strerror or error}.") from error
-    except Exception as error:  # tifffile and its codecs raise many kinds for damaged files
-        raise ScanError(f"{path.name} is damaged or no TIFF file.") from error
+    with opened_tiff(path) as (file, series):
+        axes, volume = series.axes, pixels_of(path.name, series)
+        spacing = _imagej_spacing(file) or _ome_spacing(file)
     channel = next(
         (i for i, axis in enumerate(axes) if axis in "CS" and volume.shape[i] == len(SEQUENCES)), None
     )
@@ -70,10 +112,30 @@ def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float, float] |
     return volume, spacing
 
 
-def _misses_pages(file: tifffile.TiffFile) -> bool:
-    """Tell whether the last page names a next one: tifffile reads what is left of a truncated file."""
-    file.filehandle.seek(file.pages.next_page_offset or 0)
-    return any(file.filehandle.read(file.tiff.offsetsize))
+def _check_pages(file: BinaryIO) -> None:
+    """Check that all pages are there, and end.
+
+    tifffile reads what is left of a truncated file, and follows pages that lead back to each other for ever.
+
+    Raises
+    ------
+    ValueError
+        If they do not.
+    """
+    head, size = file.read(16), file.seek(0, 2)
+    order: Literal["little", "big"] = "big" if head[:2] == b"MM" else "little"
+    big = int.from_bytes(head[2:4], order) == 43
+    count, tag, pointer = (8, 20, 8) if big else (2, 12, 4)
+    offset, taken = int.from_bytes(head[8:] if big else head[4:8], order), 0
+    while offset:
+        file.seek(offset)
+        length = count + tag * int.from_bytes(file.read(count), order)
+        taken += length
+        if max(offset + length, taken) > size:  # the more, if one is led to twice
+            raise ValueError("pages are missing")
+        file.seek(offset + length)
+        offset = int.from_bytes(file.read(pointer), order)
+    file.seek(0)
 
 
 def _imagej_spacing(file: tifffile.TiffFile) -> tuple[float, float, float] | None:

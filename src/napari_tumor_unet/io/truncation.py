@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet.io.guard import BEST_RATIO, check_size, opened
 from napari_tumor_unet.scan import ScanError
 
-_LARGEST = 8 << 30  # bytes of voxels: eight scans of 512 x 512 x 1000 in float32
-_BEST_RATIO = 1032  # deflate cannot do better
 _CHUNK = 1 << 20
 _ZLIB_OR_GZIP = 47
 
@@ -89,31 +85,14 @@ def read_whole(stored: StoredVoxels, size: int) -> NDArray[np.uint8]:
 def _check_promise(stored: StoredVoxels, size: int) -> None:
     with opened(stored.file):
         held = stored.file.stat().st_size - (stored.start or 0)
-    ratio = _BEST_RATIO if stored.compressed else 1
+    ratio = BEST_RATIO if stored.compressed else 1
     if held < (stored.packed or 0) or held * ratio < stored.skip + size:
         raise _ends_too_early(stored)
-    if size > _LARGEST:
-        raise ScanError(
-            f"{stored.file.name} says that its voxels take {size >> 30} GB; no scan of a head is so large."
-        )
+    check_size(stored.file.name, size)
 
 
 def _ends_too_early(stored: StoredVoxels) -> ScanError:
     return ScanError(f"{stored.file.name} is damaged: it ends too early.")
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to be read; an error of the system becomes a sentence."""
-    try:
-        if not path.is_file():  # a pipe would be waited for
-            raise ScanError(f"{path.name} is no file.")
-        with path.open("rb") as file:
-            yield file
-    except OSError as error:
-        if isinstance(error, gzip.BadGzipFile):
-            raise
-        raise ScanError(f"{path.name} cannot be read: {error.strerror or error}.") from error
 
 
 def _chunks(stored: StoredVoxels, size: int) -> Iterator[bytes]:

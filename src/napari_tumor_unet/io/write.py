@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet._common import atomic_write
+from napari_tumor_unet._common import atomic_write, regular_file
 from napari_tumor_unet.io import itk, tiff
 from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of, scan_name
 from napari_tumor_unet.io.labels import as_small_labels
@@ -63,7 +63,7 @@ def write_result(mask_file: Path, mask: NDArray[np.uint8], scan: Scan, sidecar: 
 
 def tells_nothing_else(path: Path, sidecar: dict[str, Any]) -> bool:
     """Tell whether a sidecar is missing, or of the same mask, which may be there in another format."""
-    return not path.exists() or path.read_bytes() == _as_text(sidecar).encode()
+    return not path.exists() or regular_file(path).read_bytes() == _as_text(sidecar).encode()
 
 
 def _as_text(sidecar: dict[str, Any]) -> str:

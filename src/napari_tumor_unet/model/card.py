@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 from safetensors import SafetensorError, safe_open
 
-from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet._common import TumourUnetError, regular_file
 from napari_tumor_unet.model.settings import (
     LATER,
     Preprocessing,
@@ -194,7 +194,7 @@ def file_hash(path: Path) -> str:
         If the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with regular_file(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"The model file {path.name} cannot be read: {error.strerror}.") from error
@@ -202,7 +202,7 @@ def file_hash(path: Path) -> str:
 
 def _read_texts(path: Path) -> dict[str, str]:
     try:
-        with safe_open(path, framework="numpy") as file:
+        with safe_open(regular_file(path), framework="numpy") as file:
             return file.metadata() or {}
     except FileNotFoundError as error:
         raise ModelError(f"The model file {path.name} is gone.") from error

@@ -103,14 +103,15 @@ def combine(flair: Scan, pre: Scan | None = None, post: Scan | None = None) -> S
     ScanError
         If a sequence lies elsewhere than FLAIR, or has another shape and an unknown place.
     """
-    sequences = dict(flair.sequences)
+    sequences, notes = dict(flair.sequences), flair.notes
     others: dict[Sequence, Scan | None] = {"pre": pre, "post": post}
     for sequence, other in others.items():
         if other is not None:
             volume = other.sequences.get(sequence, other.sequences["flair"])
             names = (f"{TITLES[sequence]} ({other.name})", f"FLAIR ({flair.name})")
             sequences[sequence] = resample_onto(volume, other.grid, flair.grid, names)
-    return replace(flair, sequences=sequences)
+            notes += other.notes
+    return replace(flair, sequences=sequences, notes=notes)
 
 
 def compare_grids(grid: Grid, onto: Grid) -> Literal["same", "other", "apart", "unknown"]:

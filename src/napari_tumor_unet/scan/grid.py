@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SAME = 1e-3  # of a voxel: as far as two grids may be apart and still be one
+_FINEST, _COARSEST = 1e-6, 1e6  # mm; a unit that is told wrongly makes a thousand times as much
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,14 @@ class Grid:
             return None
         return abs(float(np.linalg.det(self.matrix))) / 1000
 
-    def is_same(self, other: Grid) -> bool:
-        """Tell whether each voxel lies where the other grid has it."""
+    def is_same(self, other: Grid, tolerance: float = _SAME) -> bool:
+        """Tell whether each voxel lies where the other grid has it, up to a share of a voxel."""
         if self.shape != other.shape or self.in_mm != other.in_mm:
             return False
         matrix, offset = self.seen_from(other)
         corner = np.asarray(self.shape) - 1
         there = (np.zeros(len(corner)), corner, *(corner * unit for unit in np.eye(len(corner))))
-        return all(np.abs(matrix @ index + offset - index).max() < _SAME for index in there)
+        return all(np.abs(matrix @ index + offset - index).max() < tolerance for index in there)
 
     def seen_from(self, other: Grid) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return the matrix and offset from the other grid's indices to those of this grid."""
@@ -130,6 +131,11 @@ class Grid:
         return int(np.count_nonzero(~inside))
 
 
+def is_possible_spacing(spacing: Sequence[float]) -> bool:
+    """Tell whether numbers may be distances between voxels, in mm or in another unit of length."""
+    return all(_FINEST <= distance <= _COARSEST for distance in spacing)
+
+
 def grid_of_geometry(shape: tuple[int, ...], geometry: Geometry, in_mm: bool = True) -> Grid:
     """Make the grid of a geometry, in LPS mm."""
     spacing = np.asarray(geometry.spacing)[::-1]
@@ -147,7 +153,8 @@ def geometry_of(grid: Grid) -> Geometry:
         If the axes are not at right angles: no file that is written here can say so.
     """
     spacing = np.asarray(grid.spacing)
-    direction = (grid.matrix / spacing)[:, ::-1]  # columns for x, y, z
+    with np.errstate(invalid="ignore", divide="ignore"):
+        direction = (grid.matrix / spacing)[:, ::-1]  # columns for x, y, z
     if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
         raise ValueError("The axes of the grid are not at right angles.")
     return Geometry(

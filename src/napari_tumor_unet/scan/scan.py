@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet._common import TumourUnetError
-from napari_tumor_unet.scan.grid import Geometry, Grid, grid_of_geometry, grid_of_spacing
+from napari_tumor_unet.scan.grid import Geometry, Grid, grid_of_geometry, grid_of_spacing, is_possible_spacing
 
 Sequence = Literal["pre", "flair", "post"]
 SEQUENCES: tuple[Sequence, ...] = ("pre", "flair", "post")
@@ -38,6 +38,8 @@ class Scan:
         Where the voxels lie in the patient, if the scan's file says so.
     modality : str
         As in DICOM: "MR", "CT", ...; empty where unknown.
+    notes : tuple of str
+        Sentences on what its file leaves in doubt.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Scan:
     in_mm: bool = False
     geometry: Geometry | None = field(default=None, compare=False)
     modality: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.geometry is not None:
@@ -57,7 +60,7 @@ class Scan:
             raise ScanError(f"{self.name} is not a stack of slices (Z, Y, X): its shape is {shapes}.")
         if len(set(shapes.values())) > 1:
             raise ScanError(f"The sequences of {self.name} differ in shape: {shapes}.")
-        if not all(np.isfinite(self.spacing)) or min(self.spacing) <= 0:
+        if not is_possible_spacing(self.spacing):
             raise ScanError(f"{self.name} has an impossible voxel spacing: {self.spacing}.")
 
     @property
@@ -90,8 +93,8 @@ class Scan:
     def slice(self, sequence: Sequence, index: int) -> NDArray[np.float32]:
         """Read a slice (Y, X) as float32.
 
-        A missing sequence is replaced by FLAIR, as in the LGG data set; values that are not finite become the
-        slice's lowest value.
+        A missing sequence is replaced by FLAIR, as in the LGG data set. Values that are not finite become the
+        slice's lowest value, but for positive infinity, which becomes its highest.
         """
         array = self.sequences.get(sequence, self.sequences["flair"])
         pixels = np.asarray(array[index])
@@ -101,7 +104,8 @@ class Scan:
             pixels = pixels.astype(np.float32)
         finite = np.isfinite(pixels)
         if not finite.all():
-            pixels[~finite] = pixels[finite].min(initial=np.inf) if finite.any() else 0
+            low, high = (pixels[finite].min(), pixels[finite].max()) if finite.any() else (0, 1)
+            pixels[~finite] = np.where(pixels[~finite] == np.inf, high, low)
         return pixels
 
 

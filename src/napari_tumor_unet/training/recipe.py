@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 
-from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet._common import TumourUnetError, regular_file
 from napari_tumor_unet.model.settings import (
     CONFIG,
     LATER,
@@ -208,7 +208,7 @@ def read_recipe(name_or_path: str) -> Recipe:
     """
     try:
         bundled = resources.files("napari_tumor_unet") / "training" / "recipes" / f"{name_or_path}.toml"
-        source = bundled if bundled.is_file() else Path(name_or_path)
+        source = bundled if bundled.is_file() else regular_file(Path(name_or_path))
         tables = tomllib.loads(source.read_text(encoding="utf-8"))
         text = json.dumps({"network": {}} | tables, default=str)
     except (OSError, ValueError, RecursionError) as error:  # no file, no text, or no TOML

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -518,13 +519,49 @@ def test_a_huge_declared_size_of_compressed_pixels_takes_no_memory(tmp_path: Pat
 
 
 def test_a_huge_declared_number_of_frames_takes_no_memory(tmp_path: Path) -> None:
-    assert "ends too early" in problem(saved([enhanced(VOXELS, NumberOfFrames=2**31 - 1)], tmp_path))
+    assert "cannot be true" in problem(saved([enhanced(VOXELS, NumberOfFrames=2**31 - 1)], tmp_path))
+
+
+@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless])
+def test_compressed_pixels_of_a_larger_image_than_the_header_says_take_no_memory(
+    tmp_path: Path, syntax: str
+) -> None:
+    datasets = compressed(syntax, CODECS[syntax])
+    for dataset, pixels in zip(datasets, VOXELS, strict=True):
+        dataset.PixelData = encapsulate([CODECS[syntax](np.tile(pixels, (9, 1)))])
+    assert "size cannot be true" in problem(saved(datasets, tmp_path))
+
+
+def test_pixels_of_no_type_take_no_memory(tmp_path: Path) -> None:
+    saved(compressed(JPEG2000Lossless, CODECS[JPEG2000Lossless]), tmp_path)
+    for file in tmp_path.iterdir():
+        file.write_bytes(file.read_bytes().replace(b"\xe0\x7f\x10\0OB", b"\xe0\x7f\x10\0O\xff"))
+    assert "damaged" in problem(tmp_path)
+
+
+def test_a_deflated_file_that_unpacks_to_more_than_any_scan_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    monkeypatch.setattr("napari_tumor_unet.io.dicom.pixel_check.MOST_BYTES", 1 << 20)
+    dataset = image(np.zeros((2000, 2000), np.uint8))
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    with refused(ScanError, "damaged"):
+        find_series(saved([dataset], tmp_path))
+
+
+def test_a_series_larger_than_any_scan_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    monkeypatch.setattr("napari_tumor_unet.io.guard.MOST_BYTES", 1000)
+    series = only(saved(images(VOXELS), tmp_path))
+    with refused(ScanError, "T2 FLAIR", "no scan of a head is so large"):
+        read_series(series)
 
 
 def test_a_file_changed_meanwhile_is_refused(tmp_path: Path, refused: Refused) -> None:
     series = only(saved(images(VOXELS), tmp_path))
     saved(images(VOXELS[:, :5]), tmp_path)
-    with refused(ScanError, "is damaged"):
+    with refused(ScanError, "Image", "changed while it was read"):
         read_series(series)
 
 
@@ -659,6 +696,16 @@ def test_odd_values_are_passed_over_in_silence(tmp_path: Path) -> None:
     series = only(tmp_path)
     assert series.acquisition.echo_time is None
     np.testing.assert_array_equal(read_series(series).sequences["flair"], VOXELS)
+
+
+def test_no_warning_of_pydicom_is_shown(tmp_path: Path) -> None:
+    saved(images(VOXELS), tmp_path)
+    for file in tmp_path.iterdir():
+        file.write_bytes(file.read_bytes().replace(b"ISO_IR 192", b"ISO_IR XYZ"))
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        read_series(only(tmp_path))
+    assert not shown
 
 
 # Which sequence

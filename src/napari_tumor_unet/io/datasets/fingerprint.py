@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet._common import regular_file
 from napari_tumor_unet.io import slice_folder
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.scan import Scan, ScanError
@@ -86,7 +87,7 @@ def _hash_of_files(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         try:
-            digest.update(path.read_bytes())
+            digest.update(regular_file(path).read_bytes())
         except OSError as error:
             raise ScanError(f"{path.name} cannot be read: {error.strerror}.") from error
     return digest.hexdigest()

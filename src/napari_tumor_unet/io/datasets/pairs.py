@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import from_json
 
+from napari_tumor_unet._common import regular_file
 from napari_tumor_unet.io import slice_folder
 from napari_tumor_unet.io.datasets.snapshot import SNAPSHOT, read_snapshot
 from napari_tumor_unet.io.file_names import ending_of, is_mask_name, name_of_masked, scan_name
@@ -220,7 +221,7 @@ def _nnunet_channels(path: Path) -> dict[int, str]:
     if not path.exists():
         return {}
     try:
-        content = from_json(path.read_bytes())
+        content = from_json(regular_file(path).read_bytes())
         channels = content.get("channel_names") or content.get("modality") or {}
         return {int(number): str(name) for number, name in channels.items()}
     except (OSError, ValueError, AttributeError) as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_tumor_unet._common import regular_file
 from napari_tumor_unet.io.datasets.pairs import Case, find_pairs, patient_of
 from napari_tumor_unet.scan import ScanError
 
@@ -70,7 +71,7 @@ def read_split(path: Path, fold: int | None = None) -> dict[str, str]:
         If it cannot be read, misses a column or the fold, or would put one patient into two parts.
     """
     try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        with regular_file(Path(path)).open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.DictReader(file, restval="") if row.get("patient") != ""]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ScanError(f"The split {path.name} cannot be read.") from error

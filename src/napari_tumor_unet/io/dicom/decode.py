@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.io.dicom.frame import Slice
 from napari_tumor_unet.io.dicom.series import Series
+from napari_tumor_unet.io.guard import check_size, check_unchanged, errors_told
 from napari_tumor_unet.io.orient import as_image, to_axial
 from napari_tumor_unet.scan import Scan, ScanError
 
@@ -24,10 +26,12 @@ def read_series(series: Series) -> Scan:
     """
     if series.problem:
         raise ScanError(series.problem)
+    with errors_told(series.name):
+        decoded = _decoded(series)
     if series.geometry is None:
-        scan = Scan(series.name, {"flair": _decoded(series)}, modality=series.modality)
+        scan = Scan(series.name, {"flair": decoded}, modality=series.modality)
         return scan.with_spacing(series.spacing) if series.spacing else scan
-    voxels, geometry = to_axial(as_image(_decoded(series), series.geometry))
+    voxels, geometry = to_axial(as_image(decoded, series.geometry))
     return Scan(series.name, {"flair": voxels}, in_mm=True, geometry=geometry, modality=series.modality)
 
 
@@ -42,9 +46,12 @@ def _decoded(series: Series) -> NDArray[np.generic]:
             pixels = sitk.GetArrayFromImage(sitk.ReadImage(str(file), imageIO="GDCMImageIO"))
         except RuntimeError as error:
             raise _undecoded(series, in_file[0][1]) from error
+        finally:
+            check_unchanged(file, in_file[0][1].stamp, f"Image {in_file[0][1].number} of {series.name}")
         if pixels.dtype == np.float64:
             pixels = pixels.astype(np.float32)
         if voxels is None:
+            check_size(series.name, math.prod(series.shape) * pixels.dtype.itemsize)
             voxels = np.empty(series.shape, pixels.dtype)
         elif voxels.dtype != pixels.dtype:
             voxels = voxels.astype(np.result_type(voxels, pixels))

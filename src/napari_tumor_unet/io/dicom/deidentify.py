@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,18 @@ PATIENT = (
 )
 """Fields of a header that identify the patient."""
 _OTHER = ("StudyInstanceUID", "SeriesInstanceUID", "PatientIdentityRemoved")
+_ALONE = threading.RLock()
 _SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "oe", "æ": "ae", "å": "aa"})
+
+
+@contextmanager
+def pydicom_silenced() -> Iterator[None]:
+    """Let pydicom give no warnings: they show the values, and where it is installed."""
+    import pydicom
+
+    with _ALONE, pydicom.config.disable_value_validation(), warnings.catch_warnings():  # both of all threads
+        warnings.simplefilter("ignore")
+        yield
 
 
 def study_names(path: Path) -> tuple[str, str]:
@@ -95,7 +109,7 @@ def _identity(path: Path) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        with pydicom.config.disable_value_validation():  # its warnings show the values
+        with pydicom_silenced():
             header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[*tags], force=True)
             return {tag: header.get(tag, "") for tag in tags}
     except Exception:  # pydicom raises many kinds; reading reports the damage

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
+from napari_tumor_unet.io.guard import Stamp
 
 _PARALLEL = 1e-3  # difference of direction cosines
 
@@ -23,6 +24,8 @@ class Slice:
     Attributes
     ----------
     file : Path
+    stamp : tuple of int
+        Of the file, when its header was read.
     frame : int
         Which frame of the file.
     image, series, study : str
@@ -48,6 +51,7 @@ class Slice:
     """
 
     file: Path = field(repr=False)
+    stamp: Stamp = field(repr=False)
     frame: int
     image: str = field(repr=False)
     series: str = field(repr=False)

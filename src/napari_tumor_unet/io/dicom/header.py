@@ -13,9 +13,10 @@ import pydicom
 from pydicom.uid import UID
 
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
-from napari_tumor_unet.io.dicom.deidentify import PATIENT, Deidentifier, listed
+from napari_tumor_unet.io.dicom.deidentify import PATIENT, Deidentifier, listed, pydicom_silenced
 from napari_tumor_unet.io.dicom.frame import Slice
-from napari_tumor_unet.io.dicom.pixel_check import fault_of_pixels
+from napari_tumor_unet.io.dicom.pixel_check import check_deflated, fault_of_pixels
+from napari_tumor_unet.io.guard import Stamp, errors_told, stamp_of
 from napari_tumor_unet.scan import ScanError
 
 _TAGS = [
@@ -44,16 +45,17 @@ def read_slices(file: Path) -> list[Slice]:
     ScanError
         If the file is damaged or no DICOM file; the message does not name it.
     """
-    # Warnings of odd values would show the values.
-    with pydicom.config.disable_value_validation():
+    with pydicom_silenced(), errors_told("A file"):
         return _read(file)
 
 
 def _read(file: Path) -> list[Slice]:
+    stamp = stamp_of(file)
     try:
         with file.open("rb") as opened:
             if not _GUISE.match(opened.read(132)):
                 raise ValueError
+            check_deflated(opened)
             opened.seek(0)
             dataset = pydicom.dcmread(opened, stop_before_pixels=True, specific_tags=list(_TAGS), force=True)
             header = _fields(dataset.file_meta) | _fields(dataset)
@@ -70,7 +72,7 @@ def _read(file: Path) -> list[Slice]:
     if fault:
         frames = 1
     deidentifier = Deidentifier(header)
-    return [_slice(file, i, f, size, fault, deidentifier) for i, f in _frames(header, frames)]
+    return [_slice(file, stamp, i, f, size, fault, deidentifier) for i, f in _frames(header, frames)]
 
 
 def _frames(header: dict[str, Any], count: int) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -103,6 +105,7 @@ def _grouped(groups: Any) -> dict[str, Any]:
 
 def _slice(
     file: Path,
+    stamp: Stamp,
     frame: int,
     header: Mapping[str, Any],
     size: tuple[int, int],
@@ -133,6 +136,7 @@ def _slice(
     slope, intercept = _number(header, "RescaleSlope"), _number(header, "RescaleIntercept")
     return Slice(
         file=file,
+        stamp=stamp,
         frame=frame,
         image=str(header.get("SOPInstanceUID") or file),
         series=str(header["SeriesInstanceUID"]),
@@ -159,8 +163,9 @@ def _fault(opened: BinaryIO, dataset: pydicom.Dataset, header: Mapping[str, Any]
         return f"is compressed with {name}, which cannot be read; export it uncompressed"
     bits = _number(header, "BitsAllocated") or 16
     counted = ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames")
-    pixels = math.prod(_number(header, keyword) or 1 for keyword in counted)
-    fault = fault_of_pixels(opened, dataset.original_encoding, syntax, pixels * bits / 8)
+    rows, columns, *others = (_number(header, keyword) or 1 for keyword in counted)
+    promised = rows * columns * math.prod(others) * bits / 8
+    fault = fault_of_pixels(opened, dataset.original_encoding, syntax, promised, (rows, columns))
     stored, high = _number(header, "BitsStored") or 0, _number(header, "HighBit")
     is_decoded = bits in (8, 16, 32) and 1 <= stored <= bits and high == stored - 1
     return fault or ("" if is_decoded else "has pixels of an unknown kind")

@@ -14,7 +14,7 @@ from napari_tumor_unet.io.dicom.decode import read_series
 from napari_tumor_unet.io.dicom.deidentify import study_of
 from napari_tumor_unet.io.dicom.find import find_series
 from napari_tumor_unet.io.dicom.series import Series
-from napari_tumor_unet.io.truncation import opened
+from napari_tumor_unet.io.guard import opened
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.combine import combine
 

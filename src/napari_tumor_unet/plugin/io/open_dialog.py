@@ -74,7 +74,7 @@ def _find(paths: list[Path]) -> Generator[Content]:
             if len(openable(series)) > 1:
                 yield series
             else:
-                yield read_all(series) if dicom else Opened(read_file(source))
+                yield read_all(series) if dicom else read_file(source)
         except ScanError as error:
             yield Opened(notes=[str(error)])
 

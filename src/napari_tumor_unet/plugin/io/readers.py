@@ -72,8 +72,9 @@ def read_layers(path: str | Path) -> list[LayerData]:
     """
     path = Path(path)
     if format_of(path) != "DICOM":
-        return read_file(path)
-    opened = read_all(find_series(path) if path.is_dir() else series_of_file(path))
+        opened = read_file(path)
+    else:
+        opened = read_all(find_series(path) if path.is_dir() else series_of_file(path))
     if not opened.layers:
         raise ScanError(opened.summary)
     if opened.notes:
@@ -81,7 +82,7 @@ def read_layers(path: str | Path) -> list[LayerData]:
     return opened.layers
 
 
-def read_file(path: Path) -> list[LayerData]:
+def read_file(path: Path) -> Opened:
     """Read a file or a folder of slices: T1 before and after contrast (hidden), FLAIR, the mask.
 
     Raises
@@ -92,13 +93,13 @@ def read_file(path: Path) -> list[LayerData]:
     scan = read_scan(path)
     if path.is_file() and is_labels(path, scan):
         scan = as_labels(scan, path.name)
-        return [mask_layer(scan.sequences["flair"], scan_layers(scan)[0], scan.name)]
+        return Opened([mask_layer(scan.sequences["flair"], scan_layers(scan)[0], scan.name)], [*scan.notes])
     layers = scan_layers(scan)
     for _, arguments, _ in layers:
         arguments["metadata"][KEY].ending = MASK_ENDING_OF[format_of(path)]
     if path.is_dir() and (mask := read_folder_mask(path)) is not None:
         layers.append(mask_layer(mask, layers[-1], f"{scan.name} mask"))
-    return layers
+    return Opened(layers, [*scan.notes])
 
 
 def openable(series: Iterable[Series]) -> list[Series]:
