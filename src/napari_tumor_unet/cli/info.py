@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
-from napari_tumor_unet.cli.console import command, out
+from napari_tumor_unet.cli.console import command, out, table
 
 _PACKAGES = ("napari-tumor-unet", "napari", "npe2", "magicgui", "torch", "monai", "SimpleITK")
 _QT = ("PyQt6", "PySide6")
@@ -16,11 +14,11 @@ def models() -> None:
     from napari_tumor_unet.model.card import file_hash, read_card
     from napari_tumor_unet.model.registry import all_models
 
-    table = Table("name", "summary", "hash", "licence")
+    listed = table("name", "summary", "hash", "licence")
     for name, path in all_models().items():
         card = read_card(path)
-        table.add_row(name, card.summary, file_hash(path)[:12], card.licence)
-    out.print(table)
+        listed.add_row(name, card.summary, file_hash(path)[:12], card.licence)
+    out.print(listed)
 
 
 @command
@@ -35,19 +33,19 @@ def doctor() -> None:
     from napari_tumor_unet.model.device import choose_device, precision
     from napari_tumor_unet.model.registry import all_models
 
-    table = Table(show_header=False, box=None)
-    table.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    facts = table("", "", show_header=False, box=None)
+    facts.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     for package in _PACKAGES + _QT:
         try:
-            table.add_row(package, version(package))
+            facts.add_row(package, version(package))
         except PackageNotFoundError:
-            table.add_row(package, "not installed")
+            facts.add_row(package, "not installed")
     device = choose_device()
     dtype = str(precision(device)).removeprefix("torch.")
-    table.add_row("device", f"{device}, {dtype}, {torch.get_num_threads()} threads")
+    facts.add_row("device", f"{device}, {dtype}, {torch.get_num_threads()} threads")
     for name, path in all_models().items():
         try:
-            table.add_row(f"model {name}", read_card(path).summary)
+            facts.add_row(f"model {name}", read_card(path).summary)
         except ModelError as error:
-            table.add_row(f"model {name}", f"unusable: {error}")
-    out.print(table)
+            facts.add_row(f"model {name}", f"unusable: {error}")
+    out.print(facts)

@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_tumor_unet._common import TumourUnetError, atomic_write
+from napari_tumor_unet._common import PARTIAL, TumourUnetError, write_whole
 from napari_tumor_unet.training.events import METRICS, Epoch
 from napari_tumor_unet.training.recipe import Recipe
 
@@ -59,9 +58,11 @@ def _digest(text: str, weights: Iterable[Tensor]) -> str:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of a training, if it is not there."""
+    """Make the folder of a training, if it is not there; a file half written by one that was killed goes."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for rest in folder.glob(f"{PARTIAL}*"):
+            rest.unlink(missing_ok=True)
     except OSError as error:
         raise CheckpointError(f"The folder {folder.name} cannot be made: {error.strerror}.") from error
 
@@ -84,7 +85,7 @@ def save_checkpoint(folder: Path, identity: str, states: dict[str, Any], history
     rows = [dataclasses.asdict(epoch) for epoch in history]
     torch.save(content | {"identity": identity, "history": rows}, buffer)
     try:
-        _write(folder / CHECKPOINT, buffer.getbuffer())
+        write_whole(folder / CHECKPOINT, buffer.getbuffer())
         write_metrics(folder, history)
     except OSError as error:
         raise CheckpointError(
@@ -100,7 +101,7 @@ def write_metrics(folder: Path, history: list[Epoch]) -> None:
     writer.writeheader()
     writer.writerows(dataclasses.asdict(epoch) for epoch in history)
     with suppress(PermissionError):  # open in a spreadsheet on Windows: the next epoch writes all of it
-        _write(folder / METRICS, table.getvalue().encode())
+        write_whole(folder / METRICS, table.getvalue())
 
 
 def load_checkpoint(folder: Path, identities: Iterable[str], states: dict[str, Any]) -> list[Epoch]:
@@ -128,10 +129,3 @@ def load_checkpoint(folder: Path, identities: Iterable[str], states: dict[str, A
         if content.get(name):  # that of float16's scaler is empty where there was none
             state.load_state_dict(content[name])
     return history
-
-
-def _write(path: Path, content: bytes | memoryview) -> None:
-    with atomic_write(path) as partial, partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())  # before it replaces the last good one

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from platformdirs import user_config_path
 
-from napari_tumor_unet._common import atomic_write
+from napari_tumor_unet._common import write_whole
 from napari_tumor_unet.scan import SEQUENCES, Sequence
 from napari_tumor_unet.scan.sequence_names import speaks_of_sequence, words_of
 
@@ -101,8 +101,7 @@ def _read(path: Path) -> Descriptions:
 def _write(path: Path, descriptions: Descriptions) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as partial:
-            partial.write_text(json.dumps(descriptions, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_whole(path, json.dumps(descriptions, indent=1, ensure_ascii=False))
 
 
 def _file() -> Path:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet._common import TumourUnetError, atomic_write, user_folder
+from napari_tumor_unet._common import PARTIAL, TumourUnetError, atomic_write, user_folder
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -211,7 +211,7 @@ def _orphans_in(folder: Path) -> list[OrphanedAutosave]:
     try:
         files = sorted(folder.glob(f"[!.]*{_ENDING}"))
         if not files:
-            for rest in (*folder.glob(".partial-*"), *folder.glob(f"*{_VOLUME_ENDING}")):
+            for rest in (*folder.glob(f"{PARTIAL}*"), *folder.glob(f"*{_VOLUME_ENDING}")):
                 rest.unlink(missing_ok=True)
             folder.rmdir()
             Path(lock.lock_file).unlink()
@@ -266,8 +266,6 @@ def _digest(array: NDArray[Any]) -> str:
 def _write(path: Path, **arrays: Any) -> None:
     with atomic_write(path) as partial, open(partial, "wb", opener=_private) as file:
         np.savez_compressed(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())  # before the file replaces another, or is named by one
 
 
 def _private(path: str, flags: int) -> int:

@@ -13,12 +13,12 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet._common import TumourUnetError, plural
+from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
-from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, Warned
 from napari_tumor_unet.model.registry import find_model
@@ -16,7 +17,6 @@ from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from napari_tumor_unet.plugin.segment.progress_bar import ProgressBar
-from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext

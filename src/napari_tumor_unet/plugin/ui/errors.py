@@ -9,7 +9,7 @@ from napari.utils.notifications import Notification, NotificationSeverity, notif
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox, QWidget
 
-from napari_tumor_unet.plugin.ui.error_log import log_file, note_error
+from napari_tumor_unet._error_log import log_file, note_error
 
 
 def show_failure(message: str, details: str, parent: QWidget, private: Iterable[str] = ()) -> str:

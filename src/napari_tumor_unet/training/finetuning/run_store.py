@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from filelock import FileLock, Timeout
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, WrapSerializer
 
-from napari_tumor_unet._common import plural, user_folder
+from napari_tumor_unet._common import plural, user_folder, write_whole
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.training.events import Epoch, read_metrics
 
@@ -140,7 +140,7 @@ def lock_of(folder: Path) -> FileLock:
 
 def draft_plan(folder: Path, plan: RunPlan) -> None:
     """Write the plan of a run whose cases are still to be copied; :func:`finish_plan` makes it count."""
-    (folder / _DRAFT).write_bytes(_RUN_PLAN.dump_json(plan))
+    write_whole(folder / _DRAFT, _RUN_PLAN.dump_json(plan))
 
 
 def finish_plan(folder: Path) -> None:
