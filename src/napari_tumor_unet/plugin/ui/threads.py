@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error, show_info
 
 from napari_tumor_unet._common import TumourUnetError, write_whole
+from napari_tumor_unet.plugin.ui.plain import show_error, show_info
 
 Result = TypeVar("Result")
 
