@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from napari_tumor_unet import _error_log
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
 if TYPE_CHECKING:
@@ -40,6 +41,15 @@ def _own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAPARI_TUMOR_UNET_AUTOSAVES", str(tmp_path / "autosave"))
     monkeypatch.setenv("NAPARI_TUMOR_UNET_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("NAPARI_TUMOR_UNET_DESCRIPTIONS", str(tmp_path / "sequences.json"))
+
+
+@pytest.fixture(autouse=True)
+def _no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No error of a test gets into the log of who runs it."""
+    monkeypatch.setattr("napari_tumor_unet._error_log.log_file", lambda: tmp_path / "errors.log")
+    _error_log._log.cache_clear()
+    yield
+    _error_log._log.cache_clear()
 
 
 @pytest.fixture(scope="session")

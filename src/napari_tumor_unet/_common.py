@@ -1,13 +1,15 @@
-"""Shared by all rooms: base of all errors, guarded opening and atomic writing, generators, nouns, folders."""
+"""Shared by all rooms: errors, guarded opening, atomic writing, draining of generators, nouns, folders."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, TypeVar
 
 Event = TypeVar("Event")
@@ -18,6 +20,9 @@ PASSIVE_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 Threads that spin while they wait make a busy machine ten times slower; an idle one loses nothing.
 """
+
+PARTIAL = ".partial-"
+"""First letters of the name of a file that is being written."""
 
 
 class TumourUnetError(Exception):
@@ -42,16 +47,40 @@ def regular_file(path: Path) -> Path:
 def atomic_write(path: Path, ending: str = "") -> Iterator[Path]:
     """Yield a temporary path beside ``path``, and rename it to ``path`` once the block has ended well.
 
-    The temporary file ends as ``path`` does, in the case of ``ending``: writers choose a format by it, and
-    SimpleITK knows lower case alone. Whatever happens, no temporary file is left, and a file that was at
-    ``path`` is replaced whole or not at all.
+    The temporary file ends as ``path`` does, or in ``ending``: writers choose a format by it, and SimpleITK
+    knows lower case alone. Whatever happens, no temporary file is left, and what was at ``path`` is replaced
+    whole or not at all; a link itself is replaced, not what it leads to.
     """
-    partial = path.with_name(f".partial-{path.name[: len(path.name) - len(ending)]}{ending}")
+    partial = path.with_name(f"{PARTIAL}{token_hex(8)}{ending or path.suffix}")
     try:
         yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())  # before it replaces the last good one
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes | memoryview | str) -> None:
+    """Write a file, whole or not at all; a text as UTF-8, in which halves of characters are spelled out."""
+    with atomic_write(path) as partial:
+        if isinstance(content, str):
+            content = content.encode("utf-8", "backslashreplace")
+        partial.write_bytes(content)
+
+
+def explain(error: Exception, name: str) -> tuple[str, str]:
+    """Return one sentence about an error of what has a name, and the traceback if the user cannot mend it."""
+    if isinstance(error, TumourUnetError):
+        return str(error), ""
+    if isinstance(error, MemoryError):
+        return f"There is not enough memory for {name}; close other programs.", ""
+    if isinstance(error, OSError) and error.strerror:
+        file = Path(os.fsdecode(error.filename)).name if isinstance(error.filename, str | bytes) else ""
+        return f"{file}: {error.strerror}." if file and PARTIAL not in file else f"{error.strerror}.", ""
+    reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+    details = "".join(traceback.format_exception(error))
+    return f"Unexpected error in {name}: {reason}; details in the log.", details
 
 
 def drain(steps: Generator[Event, Any, Result], on_event: Callable[[Event], object] | None = None) -> Result:

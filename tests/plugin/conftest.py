@@ -20,7 +20,7 @@ from qtpy.QtGui import QAction
 from napari_tumor_unet.inference.result import Provenance
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
-from napari_tumor_unet.plugin.ui import error_log, settings
+from napari_tumor_unet.plugin.ui import settings
 from napari_tumor_unet.worker.worker import Job, Worker
 
 PATIENCE = 180_000  # ms; a busy machine takes its time
@@ -61,15 +61,6 @@ def _forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("napari.settings.get_plugin_settings", none, raising=False)
     monkeypatch.setattr(settings, "_FORGOTTEN", settings._Forgotten())
-
-
-@pytest.fixture(autouse=True)
-def _no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nor do errors of tests get into the log of who runs them."""
-    monkeypatch.setattr("napari_tumor_unet.plugin.ui.error_log.log_file", lambda: tmp_path / "errors.log")
-    error_log._log.cache_clear()
-    yield
-    error_log._log.cache_clear()
 
 
 @pytest.fixture

@@ -1,17 +1,24 @@
-"""The application and the consoles that all commands share."""
+"""The application, the consoles that all commands share, and what they do at an error."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
-from typing import NoReturn, TypeVar
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
+from rich.text import Text
 
-from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet._common import explain
+from napari_tumor_unet._error_log import note_error
+from napari_tumor_unet._text import visible
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -21,21 +28,42 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Segment brain tumours in MRI scans. For research, not for clinical use.",
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+class PlainConsole(Console):
+    """A console to which every text is data: no markup, no emoji, control characters spelled out."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, soft_wrap=True, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make a text of a line or a cell."""
+        kept = {name: options[name] for name in ("style", "justify", "overflow") if name in options}
+        return Text(visible(text), **kept)
+
+
+out = PlainConsole()
+err = PlainConsole(stderr=True)
 
 
 class Bar(Progress):
     """Progress of one task, on the console of errors."""
 
     def __init__(self, description: str = "", total: int | None = 100) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        super().__init__(*columns, console=err, transient=True)
+        text = TextColumn("{task.description}", markup=False)
+        super().__init__(
+            text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True
+        )
         self._task = self.add_task(description, total=total)
 
     def show_progress(self, description: str, done: int, total: int) -> None:
         """Show a state of the task."""
-        self.update(self._task, description=description, completed=done, total=total)
+        self.update(self._task, description=visible(description), completed=done, total=total)
+
+
+def table(*titles: str, **options: Any) -> Table:
+    """Make a table that shows long texts whole."""
+    return Table(*(Column(title, overflow="fold") for title in titles), **options)
 
 
 def complain(message: str) -> None:
@@ -45,19 +73,57 @@ def complain(message: str) -> None:
 
 def fail(message: str) -> NoReturn:
     """Print what is wrong, and exit with 1."""
-    complain(message)
+    with suppress(OSError):  # errors may go to a full disk too
+        complain(message)
     sys.exit(1)
 
 
 def command(function: Command) -> Command:
-    """Make a function a command that ends with 1 and one sentence at an error that the user can mend."""
+    """Make a function a command that ends with 1 and one sentence at an error."""
 
     @app.command()
     @wraps(function)
     def run(*arguments: object, **options: object) -> None:
-        try:
+        with guard(function.__name__.replace("_", "-"), _paths_in(options.values())):
             function(*arguments, **options)
-        except TumourUnetError as error:
-            fail(str(error))
 
     return function
+
+
+@contextmanager
+def guard(name: str, private: Iterable[str] = ()) -> Iterator[None]:
+    """End with 1 and one sentence at an error; one that the user cannot mend is noted in the log.
+
+    Parameters
+    ----------
+    name : str
+        Of what is done.
+    private : iterable of str
+        What the log must not hold.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except (BrokenPipeError, typer.Abort, typer.BadParameter, typer.Exit):
+        raise  # typer's own way to end
+    except Exception as error:
+        sentence, details = explain(error, name)
+        if details:
+            note_error(sentence, details, private)
+        _drop_unwritten()
+        fail(sentence)
+
+
+def _drop_unwritten() -> None:
+    """Let the interpreter end, which writes what is left of the output, on a full disk too."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _paths_in(options: Iterable[object]) -> Iterator[str]:
+    for option in options:
+        for one in option if isinstance(option, list) else (option,):
+            if isinstance(one, Path):
+                yield from (str(one), str(one.absolute().parent), one.name)

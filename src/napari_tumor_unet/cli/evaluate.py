@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from napari_tumor_unet.cli.console import command, err, fail, out
-from napari_tumor_unet.cli.options import AsJson, Device, DeviceOption, FlairAlone, ModelOption
+from napari_tumor_unet.cli.console import command, err, fail, out, table
+from napari_tumor_unet.cli.options import AsJson, Device, DeviceOption, FlairAlone, ModelOption, as_path
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.overlap import Statistics
@@ -28,8 +27,10 @@ Two empty masks count as 1, one empty mask as 0."""
 
 @command
 def evaluate(
-    data: Annotated[Path, typer.Argument(help="Folder with scans and masks, as for train.")],
-    split: Annotated[Path | None, typer.Option(help="CSV with the columns patient and split.")] = None,
+    data: Annotated[Path, typer.Argument(parser=as_path, help="Folder with scans and masks, as for train.")],
+    split: Annotated[
+        Path | None, typer.Option(parser=as_path, help="CSV with the columns patient and split.")
+    ] = None,
     part: Annotated[
         str | None, typer.Option(help="The part of the split to take: val, test.  [default: val]")
     ] = None,
@@ -40,7 +41,7 @@ def evaluate(
     as_json: AsJson = False,
     pictures: Annotated[
         Path | None,
-        typer.Option(help="Folder for pictures of the best, median, worst and missed scans."),
+        typer.Option(parser=as_path, help="Folder for pictures of the best, median, worst and missed scans."),
     ] = None,
 ) -> None:
     """Segment scans whose masks are known, and print Dice and IoU with their spread."""
@@ -79,11 +80,11 @@ def evaluate(
 
 
 def _print_summary(summary: Summary) -> None:
-    spread = Table("per volume", "mean", "SD", "median", "quartiles", "lowest")
+    spread = table("per volume", "mean", "SD", "median", "quartiles", "lowest")
     spread.add_row("Dice", *_cells(summary.dice))
     spread.add_row("IoU", *_cells(summary.iou))
     out.print(spread)
-    pooled = Table("pooled", "Dice", "IoU")
+    pooled = table("pooled", "Dice", "IoU")
     for name, overlap in (("own grid", summary.pooled), ("at 128", summary.pooled_at_128)):
         pooled.add_row(name, f"{overlap.dice:.4f}", f"{overlap.iou:.4f}")
     out.print(pooled)
@@ -98,7 +99,8 @@ def _print_summary(summary: Summary) -> None:
         "slices.",
     ):
         out.print(line)
-    out.print(_DEFINITIONS, style="dim")
+    for line in _DEFINITIONS.splitlines():
+        out.print(line, style="dim")
 
 
 def _cells(spread: Statistics) -> list[str]:

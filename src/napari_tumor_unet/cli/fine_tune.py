@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from napari_tumor_unet.cli.console import command, err, out
-from napari_tumor_unet.cli.options import AsJson, Device, DeviceOption, Fold, Resume, Split
+from napari_tumor_unet.cli.console import command, err, out, table
+from napari_tumor_unet.cli.options import AsJson, Device, DeviceOption, Fold, Resume, Split, as_name, as_path
 from napari_tumor_unet.cli.train import TrainingBar, print_plan
 from napari_tumor_unet.io.datasets.split import plan_training
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
@@ -32,9 +32,11 @@ class Layers(StrEnum):
 
 @command
 def fine_tune(
-    model: Annotated[str, typer.Argument(help="The model to go on from: a name or a file.")],
-    data: Annotated[Path, typer.Argument(help="Folder with scans and corrected masks, as for train.")],
-    path: Annotated[Path, typer.Option("--out", help="The new model's file.")],
+    model: Annotated[str, typer.Argument(parser=as_name, help="The model to go on from: a name or a file.")],
+    data: Annotated[
+        Path, typer.Argument(parser=as_path, help="Folder with scans and corrected masks, as for train.")
+    ],
+    path: Annotated[Path, typer.Option("--out", parser=as_path, help="The new model's file.")],
     epochs: Annotated[int, typer.Option(min=1)] = _DEFAULTS.epochs,
     learning_rate: Annotated[float, typer.Option(help="Its peak.")] = _DEFAULTS.learning_rate,
     batch_size: Annotated[int, typer.Option(min=1)] = _DEFAULTS.batch_size,
@@ -62,7 +64,7 @@ def fine_tune(
             model, plan, out=path, settings=settings, resume=resume, device=device.value, on_event=bar.show
         )
     if as_json:
-        out.print_json(json.dumps(_to_json(result)))
+        typer.echo(json.dumps(_to_json(result), indent=2))
         return
     out.print(_table(result))
     out.print(result.advice.said)
@@ -70,13 +72,13 @@ def fine_tune(
 
 
 def _table(result: FineTuned) -> Table:
-    table = Table("scan", "Dice before", "after", "change", "IoU before", "after")
+    changes = table("scan", "Dice before", "after", "change", "IoU before", "after")
     for change in result.changes:
         name = f"{change.name} (the bundled sample)" if change.is_sample else change.name
         before, after = change.before, change.after
         numbers = (f"{x:.3f}" for x in (before.dice, after.dice))
-        table.add_row(name, *numbers, f"{change.gain:+.3f}", f"{before.iou:.3f}", f"{after.iou:.3f}")
-    return table
+        changes.add_row(name, *numbers, f"{change.gain:+.3f}", f"{before.iou:.3f}", f"{after.iou:.3f}")
+    return changes
 
 
 def _to_json(result: FineTuned) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
-from napari_tumor_unet.cli.console import command, out
+from napari_tumor_unet.cli.console import command, out, table
 
 _PACKAGES = ("napari-tumor-unet", "napari", "npe2", "magicgui", "torch", "monai", "SimpleITK")
 _QT = ("PyQt6", "PySide6")
@@ -16,14 +14,14 @@ def models() -> None:
     from napari_tumor_unet.model.card import ModelError, file_hash, read_card, weights_digest
     from napari_tumor_unet.model.registry import all_models
 
-    table = Table("name", "summary", "hash", "digest", "licence")
+    listed = table("name", "summary", "hash", "digest", "licence")
     for name, path in all_models().items():
         try:
             card, digest = read_card(path), weights_digest(path)[:12] or "none"
-            table.add_row(name, card.summary, file_hash(path)[:12], digest, card.licence)
+            listed.add_row(name, card.summary, file_hash(path)[:12], digest, card.licence)
         except ModelError as error:  # one bad file does not stop the others
-            table.add_row(name, f"unusable: {error}")
-    out.print(table)
+            listed.add_row(name, f"unusable: {error}")
+    out.print(listed)
 
 
 @command
@@ -39,20 +37,20 @@ def doctor() -> None:
     from napari_tumor_unet.model.model_file import load_model
     from napari_tumor_unet.model.registry import all_models
 
-    table = Table(show_header=False, box=None)
-    table.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    facts = table("", "", show_header=False, box=None)
+    facts.add_row("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     for package in _PACKAGES + _QT:
         try:
-            table.add_row(package, version(package))
+            facts.add_row(package, version(package))
         except PackageNotFoundError:
-            table.add_row(package, "not installed")
+            facts.add_row(package, "not installed")
     device = choose_device()
     dtype = str(precision(device)).removeprefix("torch.")
-    table.add_row("device", f"{device}, {dtype}, {torch.get_num_threads()} threads")
+    facts.add_row("device", f"{device}, {dtype}, {torch.get_num_threads()} threads")
     for name, path in all_models().items():
         try:
             summary = load_model(path).card.summary
-            table.add_row(f"model {name}", summary if weights_digest(path) else f"{summary} {NO_DIGEST}")
+            facts.add_row(f"model {name}", summary if weights_digest(path) else f"{summary} {NO_DIGEST}")
         except ModelError as error:
-            table.add_row(f"model {name}", f"unusable: {error}")
-    out.print(table)
+            facts.add_row(f"model {name}", f"unusable: {error}")
+    out.print(facts)

@@ -18,13 +18,32 @@ class Device(StrEnum):
     mps = "mps"
 
 
+def as_path(text: str | Path) -> Path:
+    """Take a text for a path; an empty one, as of a variable that is not set, would be the working folder."""
+    if not str(text):
+        raise typer.BadParameter("An empty text names no file or folder.")
+    return Path(text)
+
+
+def as_name(text: str) -> str:
+    """Take a text for the name or the path of a file."""
+    as_path(text)
+    return text
+
+
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to compute.")]
-ModelOption = Annotated[str, typer.Option("--model", help="Name of a bundled model, or a model file.")]
+ModelOption = Annotated[
+    str, typer.Option("--model", parser=as_name, help="Name of a bundled model, or a model file.")
+]
 FlairAlone = Annotated[bool, typer.Option("--flair-alone", help="Give the model no other sequence.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Split = Annotated[
     Path | None,
-    typer.Option("--split", help="CSV with the columns patient and split.  [default: a fifth is held out]"),
+    typer.Option(
+        "--split",
+        parser=as_path,
+        help="CSV with the columns patient and split.  [default: a fifth is held out]",
+    ),
 ]
 Fold = Annotated[
     int | None,

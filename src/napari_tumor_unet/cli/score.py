@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
-from rich.table import Column, Table
 
-from napari_tumor_unet._common import TumourUnetError
-from napari_tumor_unet.cli.console import command, err, out
-from napari_tumor_unet.cli.options import AsJson
+from napari_tumor_unet._common import explain
+from napari_tumor_unet._error_log import note_error
+from napari_tumor_unet.cli.console import command, complain, err, out, table
+from napari_tumor_unet.cli.options import AsJson, as_path
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.score import Score
@@ -21,8 +20,10 @@ if TYPE_CHECKING:
 
 @command
 def score(
-    prediction: Annotated[Path, typer.Argument(help="Mask file, or a folder of masks.")],
-    reference: Annotated[Path, typer.Argument(help="Mask file, or a folder with masks of the same names.")],
+    prediction: Annotated[Path, typer.Argument(parser=as_path, help="Mask file, or a folder of masks.")],
+    reference: Annotated[
+        Path, typer.Argument(parser=as_path, help="Mask file, or a folder with masks of the same names.")
+    ],
     label: Annotated[
         int | None, typer.Option(min=1, help="Compare this label alone.  [default: all labels as one]")
     ] = None,
@@ -47,9 +48,11 @@ def score(
     for name, predicted, wanted in matched.pairs:
         try:
             result = compare(predicted, wanted, label=label, tolerance=tolerance)
-        except TumourUnetError as error:  # one bad file does not stop the rest
-            failures[name] = str(error)
-            err.print(escape(f"{name}: {error}"), style="red")
+        except Exception as error:  # one bad file does not stop the rest
+            failures[name], details = explain(error, predicted.name)
+            if details:
+                note_error(failures[name], details, [name, predicted.name, wanted.name])
+            complain(f"{name}: {failures[name]}")
             continue
         rows.append(tables.ScoreRow(predicted.name, wanted.name, result))
     summary = tables.summarise_scores([row.score for row in rows])
@@ -78,10 +81,10 @@ def _print_json(content: dict[str, Any]) -> None:
 
 
 def _print_score(result: Score, rules: str) -> None:
-    table = Table("", "", show_header=False)
+    numbers = table("", "", show_header=False)
     for name, value in result.as_rows():
-        table.add_row(name, value)
-    out.print(table)
+        numbers.add_row(name, value)
+    out.print(numbers)
     for note in result.notes:
         out.print(note)
     out.print(rules, style="dim")
@@ -92,15 +95,15 @@ def _print_table(rows: list[ScoreRow], summary: dict[str, Any], rules: str) -> N
 
     titles = ("Dice", "IoU", "Hausdorff 95 %", "mean surface distance", "surface Dice")
     columns = ("dice", "iou", "hausdorff95", "average_surface_distance", "surface_dice")
-    table = Table(Column("mask", overflow="fold"), *titles)
+    scores = table("mask", *titles)
     for row in rows:
         numbers = (format_number(getattr(row.score, column)) for column in columns)
-        table.add_row(escape(row.prediction), *numbers)
-    table.add_section()
+        scores.add_row(row.prediction, *numbers)
+    scores.add_section()
     for key, name in (("mean", "mean"), ("sd", "SD"), ("median", "median"), ("n", "n")):
-        table.add_row(name, *(format_number(summary[column][key]) for column in columns))
-    out.print(table)
+        scores.add_row(name, *(format_number(summary[column][key]) for column in columns))
+    out.print(scores)
     for row in rows:
         for note in row.score.notes:
-            out.print(escape(f"{row.prediction}: {note}"))
+            out.print(f"{row.prediction}: {note}")
     out.print(rules, style="dim")

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_tumor_unet._common import explain
+from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.cli.console import Bar, command, err, fail, out
-from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, ModelOption
+from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, ModelOption, as_path
 
 if TYPE_CHECKING:
     from napari_tumor_unet.inference.batch import Outcome
@@ -28,18 +30,22 @@ class Format(StrEnum):
 
 @command
 def segment(
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for the masks; made if need be.")],
+    out_dir: Annotated[
+        Path, typer.Option("--out", parser=as_path, help="Folder for the masks; made if need be.")
+    ],
     scans: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Files, folders of slices or DICOM, folders with the sequences of a patient or of many."
+            parser=as_path,
+            help="Files, folders of slices or DICOM, folders with the sequences of a patient or of many.",
         ),
     ] = None,
     flair: Annotated[
-        Path | None, typer.Option(help="FLAIR of one patient, in place of SCANS, with --pre and --post.")
+        Path | None,
+        typer.Option(parser=as_path, help="FLAIR of one patient, in place of SCANS, with --pre and --post."),
     ] = None,
-    pre: Annotated[Path | None, typer.Option(help="Its T1 before contrast.")] = None,
-    post: Annotated[Path | None, typer.Option(help="Its T1 after contrast.")] = None,
+    pre: Annotated[Path | None, typer.Option(parser=as_path, help="Its T1 before contrast.")] = None,
+    post: Annotated[Path | None, typer.Option(parser=as_path, help="Its T1 after contrast.")] = None,
     pattern: Annotated[
         str,
         typer.Option(
@@ -97,6 +103,8 @@ def segment(
                 bar.show_progress(event.name, event.done, event.total)
                 continue
             outcomes.append(event)
+            if event.details:
+                note_error(event.error, event.details, [event.name])
             where, style = (err, "red") if event.error else (out, None)
             where.print(f"{event.name}: {_sentence(event)}", style=style)
             for warning in event.warnings:
@@ -112,12 +120,12 @@ def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:
     from napari_tumor_unet.io.find import ScanFiles, find_scan_files
     from napari_tumor_unet.scan import ScanError
 
-    if not path.is_dir():
-        return [ScanFiles(path, alone=flair_alone)]
     try:
+        if not path.is_dir():
+            return [ScanFiles(path, alone=flair_alone)]
         return find_scan_files(path, pattern, flair_alone=flair_alone)
-    except ScanError as error:
-        return [ScanFiles(path, problem=str(error))]
+    except (OSError, ScanError) as error:
+        return [ScanFiles(path, problem=explain(error, path.name)[0])]
 
 
 def _sentence(outcome: Outcome) -> str:

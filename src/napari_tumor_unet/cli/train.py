@@ -10,10 +10,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from napari_tumor_unet.cli.console import Bar, command, complain, out
-from napari_tumor_unet.cli.options import Device, DeviceOption, Fold, Resume, Split
+from napari_tumor_unet.cli.console import Bar, command, complain, out, table
+from napari_tumor_unet.cli.options import Device, DeviceOption, Fold, Resume, Split, as_name, as_path
 from napari_tumor_unet.io.datasets.split import Plan, plan_training
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
 
@@ -23,16 +22,22 @@ def train(
     data: Annotated[
         Path,
         typer.Argument(
+            parser=as_path,
             help="Folder with scans and masks: folders of slices as in the LGG data, pairs such as x.nii.gz "
-            "and x_mask.nii.gz, or imagesTr and labelsTr."
+            "and x_mask.nii.gz, or imagesTr and labelsTr.",
         ),
     ],
-    recipe: Annotated[str, typer.Option(help="seed, default, robust, or a TOML file.")] = "default",
+    recipe: Annotated[
+        str, typer.Option(parser=as_name, help="seed, default, robust, or a TOML file.")
+    ] = "default",
     start: Annotated[
-        str | None, typer.Option(help="The model, by name or file, whose weights to go on from.")
+        str | None,
+        typer.Option(parser=as_name, help="The model, by name or file, whose weights to go on from."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    path: Annotated[Path, typer.Option("--out", help="The model file.")] = Path("model.safetensors"),
+    path: Annotated[Path, typer.Option("--out", parser=as_path, help="The model file.")] = Path(
+        "model.safetensors"
+    ),
     split: Split = None,
     fold: Fold = None,
     resume: Resume = False,
@@ -96,12 +101,12 @@ class TrainingBar(Bar):
 
 def print_plan(plan: Plan, console: Console) -> None:
     """Print which scans are learned from, held out and left out."""
-    table = Table("scan", "patient", "use")
+    listed = table("scan", "patient", "use")
     for use, pairs in (("learned from", plan.learn), ("held out", plan.held_out)):
         for pair in pairs:
-            table.add_row(pair.name, pair.patient, use)
+            listed.add_row(pair.name, pair.patient, use)
     for name, reason in plan.left_out.items():
-        table.add_row(name, "", f"left out: {reason}")
-    console.print(table)
+        listed.add_row(name, "", f"left out: {reason}")
+    console.print(listed)
     counts = f"{len(plan.learn)} scans to learn from, {len(plan.held_out)} held out"
     console.print(f"{counts}, {len(plan.left_out)} left out.")

@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from napari_tumor_unet._common import atomic_write
+from napari_tumor_unet._text import visible
 from napari_tumor_unet.evaluation.scan_score import ScanScore
 
 # Distinct also for those who see no red and green (Okabe and Ito, 2008).
@@ -64,7 +66,7 @@ def _draw(
 ) -> None:
     """Draw one slice once per mask, side by side, with the mask's outline in its colour."""
     figure = Figure(figsize=(9, 3.4), dpi=120, layout="constrained", facecolor="black")
-    figure.suptitle(title, color="white")
+    figure.suptitle(visible(title), color="white", parse_math=False)
     low, high = np.percentile(flair, (1, 99.8))
     for axes, (name, (mask, colour)) in zip(figure.subplots(1, 3), masks.items(), strict=True):
         axes.imshow(flair, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
@@ -72,4 +74,5 @@ def _draw(
             axes.contour(mask, levels=[0.5], colors=colour, linewidths=1.2)
         axes.set_title(name, color=colour)
         axes.set_axis_off()
-    figure.savefig(path)
+    with atomic_write(path) as partial:
+        figure.savefig(partial)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_tumor_unet import _text
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.overlap import statistics
 from napari_tumor_unet.evaluation.score import RULES, Score
@@ -75,12 +74,8 @@ def summarise_scores(scores: Sequence[Score]) -> dict[str, Any]:
 def as_csv(rows: Iterable[ScoreRow]) -> str:
     """Write a line per comparison; numbers are not rounded, and empty where they are undefined."""
     names = [field.name for field in dataclasses.fields(Score)]
-    text = io.StringIO()
-    table = csv.DictWriter(text, ["prediction", "reference", "model", *names, "rules"], lineterminator="\n")
-    table.writeheader()
-    for row in rows:
-        table.writerow(row.to_json() | {"notes": " ".join(row.score.notes), "rules": RULES})
-    return text.getvalue()
+    lines = (row.to_json() | {"notes": " ".join(row.score.notes), "rules": RULES} for row in rows)
+    return _text.as_csv(["prediction", "reference", "model", *names, "rules"], lines)
 
 
 def _summary(values: Iterable[float | None]) -> dict[str, Any]:

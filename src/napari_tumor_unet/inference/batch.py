@@ -5,21 +5,25 @@ Readers of files are imported when they are needed: a panel that shows outcomes 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from napari_tumor_unet import _text
+from napari_tumor_unet._common import TumourUnetError, explain
 from napari_tumor_unet.inference.result import Findings, Provenance, Segmentation, Slices, Warned
 
 if TYPE_CHECKING:
     from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.model.model_file import Model
+
+
+class _ExistsError(TumourUnetError):
+    """A mask, or its sidecar, is there already."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Outcome:
     error: str = ""
     warnings: tuple[str, ...] = ()
     exists: bool = False  # the error is that the mask is there already
+    details: str = ""  # the traceback of an error that the user cannot mend
 
 
 def segment_files(
@@ -85,17 +90,17 @@ def segment_files(
         ending = f".{mask_format}" if mask_format else MASK_ENDING_OF[files.format]
         mask_file = out / f"{name}_mask{ending}"
         try:
-            there = [path.name for path in (mask_file, sidecar_of(mask_file)) if path.exists()]
+            there = [path.name for path in (mask_file, sidecar_of(mask_file)) if os.path.lexists(path)]
             if there and not overwrite:
                 verb = "exists" if len(there) == 1 else "exist"
-                raise FileExistsError(f"{' and '.join(there)} {verb} already; choose another folder.")
+                raise _ExistsError(f"{' and '.join(there)} {verb} already; choose another folder.")
             scan = files.read()
             result = yield from _progress(name, run(scan, model, threshold=threshold, device=device))
             write_result(mask_file, result.mask, scan, result.to_json())
             yield Outcome(name, result.findings, result.provenance, warnings=result.warnings)
         except Exception as error:  # one bad scan does not stop the others
-            text = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-            yield Outcome(name, error=text or type(error).__name__, exists=isinstance(error, FileExistsError))
+            text, details = explain(error, name)
+            yield Outcome(name, error=text, exists=isinstance(error, _ExistsError), details=details)
 
 
 def _progress(
@@ -126,28 +131,46 @@ def output_names(scans: list[ScanFiles]) -> list[str]:
     paths = [files.path for files in scans]
     others = [path for path in paths if path not in studies]
     named |= zip(others, _names_of_files(others), strict=True)
-    seen: Counter[str] = Counter()
-    names = []
-    for path in paths:  # one study may be there twice
-        seen[named[path]] += 1
-        again = seen[named[path]]
-        names.append(f"{named[path]}_{again}" if again > 1 else named[path])
-    return names
+    return _distinct([named[path] for path in paths])  # one study may be there twice
 
 
 def _names_of_files(scans: list[Path]) -> list[str]:
     from napari_tumor_unet.io.file_names import scan_name
 
     # Links are not followed: data sets keep files of all folders in one store.
-    parent = [Path(os.path.normpath(path.absolute())) for path in scans]
-    names = [scan_name(path) for path in scans]
-    beside = Counter(p.with_name(n) for p, n in zip(parent, names, strict=True))
-    names = [p.name if beside[p.with_name(n)] > 1 else n for p, n in zip(parent, names, strict=True)]
-    while len(set(names)) < len(names) and any(p.parent != p for p in parent):
-        count = Counter(names)
-        parent = [p.parent if count[n] > 1 else p for p, n in zip(parent, names, strict=True)]
-        names = [f"{p.name}_{n}" if count[n] > 1 else n for p, n in zip(parent, names, strict=True)]
-    return names
+    files = [Path(os.path.normpath(path.absolute())) for path in scans]
+    folders, names = [file.parent for file in files], [scan_name(path) for path in scans]
+    shorter: list[str] = []
+    while shorter != names:
+        beside, shorter = Counter(zip(folders, names, strict=True)), names
+        names = [
+            file.name if beside[file.parent, name] > 1 else name
+            for file, name in zip(files, names, strict=True)
+        ]
+    while True:
+        named = defaultdict(set)
+        for folder, name in zip(folders, names, strict=True):
+            named[name].add(folder)
+        clash = [len(named[n]) > 1 and f != f.parent for f, n in zip(folders, names, strict=True)]
+        if not any(clash):
+            return names
+        names = [f"{f.name}_{n}" if c else n for c, f, n in zip(clash, folders, names, strict=True)]
+        folders = [f.parent if c else f for c, f in zip(clash, folders, strict=True)]
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Give each name a number where it is taken, in whatever case: not all disks tell cases apart."""
+    taken = Counter(name.casefold() for name in names)
+    seen: Counter[str] = Counter()
+    distinct = []
+    for name in names:
+        key, unique = name.casefold(), name
+        seen[key] += 1
+        while seen[key] > 1 and (unique := f"{name}_{seen[key]}").casefold() in taken:
+            seen[key] += 1
+        taken[unique.casefold()] += 1
+        distinct.append(unique)
+    return distinct
 
 
 def as_csv(outcomes: Iterable[Outcome]) -> str:
@@ -156,13 +179,11 @@ def as_csv(outcomes: Iterable[Outcome]) -> str:
         *("scan", "volume_ml", "voxels", "slices", "regions"),
         *("sequences", "model", "model_hash", "threshold", "seconds", "warnings", "error"),
     ]
-    text = io.StringIO()
-    table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    table.writeheader()
-    for outcome in outcomes:
-        parts = [part for part in (outcome.findings, outcome.provenance) if part is not None]
-        row = {key: value for part in parts for key, value in dataclasses.asdict(part).items()}
-        row |= {"scan": outcome.name, "error": outcome.error, "warnings": " ".join(outcome.warnings)}
-        row["sequences"] = " ".join(row.get("sequences", ()))
-        table.writerow(row)
-    return text.getvalue()
+    return _text.as_csv(columns, map(_as_row, outcomes))
+
+
+def _as_row(outcome: Outcome) -> dict[str, Any]:
+    parts = [part for part in (outcome.findings, outcome.provenance) if part is not None]
+    row = {key: value for part in parts for key, value in dataclasses.asdict(part).items()}
+    row |= {"scan": outcome.name, "error": outcome.error, "warnings": " ".join(outcome.warnings)}
+    return row | {"sequences": " ".join(row.get("sequences", ()))}

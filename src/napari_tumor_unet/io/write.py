@@ -44,6 +44,8 @@ def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
                 tiff.write_tiff_mask(partial, labels, scan)
             else:
                 itk.write_volume_mask(partial, kind, labels, scan)
+    except OSError as error:
+        raise ScanError(f"{path.name} cannot be written: {error.strerror or error}.") from error
     except (RuntimeError, ScanError) as error:  # the first is SimpleITK's, for all that can go wrong
         raise ScanError(
             f"{path.name} cannot be written: is the disk full, or do you lack the permission?"
@@ -57,8 +59,9 @@ def sidecar_of(mask_file: Path) -> Path:
 
 def write_result(mask_file: Path, mask: NDArray[np.uint8], scan: Scan, sidecar: dict[str, Any]) -> None:
     """Write a mask (Z, Y, X) on the grid of its scan's file, and its sidecar as JSON beside it."""
-    write_mask(mask_file, mask, scan)
-    sidecar_of(mask_file).write_text(_as_text(sidecar))
+    with atomic_write(sidecar_of(mask_file)) as partial:
+        partial.write_bytes(_as_text(sidecar).encode())  # first, so that on a full disk there is neither
+        write_mask(mask_file, mask, scan)
 
 
 def tells_nothing_else(path: Path, sidecar: dict[str, Any]) -> bool:

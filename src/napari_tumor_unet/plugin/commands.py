@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet._common import TumourUnetError
@@ -15,6 +14,7 @@ from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.ui.plain import show_error
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError, Message
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_tumor_unet._common import TumourUnetError, atomic_write
+from napari_tumor_unet._common import PARTIAL, TumourUnetError, write_whole
 from napari_tumor_unet.training.events import CHECKPOINT, METRICS, Epoch
 from napari_tumor_unet.training.recipe import Recipe
 
@@ -58,9 +57,11 @@ def _digest(text: str, weights: Iterable[Tensor]) -> str:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of a training, if it is not there."""
+    """Make the folder of a training, if it is not there; a file half written by one that was killed goes."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for rest in folder.glob(f"{PARTIAL}*"):
+            rest.unlink(missing_ok=True)
     except OSError as error:
         raise CheckpointError(f"The folder {folder.name} cannot be made: {error.strerror}.") from error
 
@@ -83,7 +84,7 @@ def save_checkpoint(folder: Path, identity: str, states: dict[str, Any], history
     rows = [dataclasses.asdict(epoch) for epoch in history]
     torch.save(content | {"identity": identity, "history": rows}, buffer)
     try:
-        _write(folder / CHECKPOINT, buffer.getbuffer())
+        write_whole(folder / CHECKPOINT, buffer.getbuffer())
         write_metrics(folder, history)
     except OSError as error:
         raise CheckpointError(
@@ -99,7 +100,7 @@ def write_metrics(folder: Path, history: list[Epoch]) -> None:
     writer.writeheader()
     writer.writerows(dataclasses.asdict(epoch) for epoch in history)
     with suppress(PermissionError):  # open in a spreadsheet on Windows: the next epoch writes all of it
-        _write(folder / METRICS, table.getvalue().encode())
+        write_whole(folder / METRICS, table.getvalue())
 
 
 def load_checkpoint(folder: Path, identities: Iterable[str], states: dict[str, Any]) -> list[Epoch]:
@@ -138,10 +139,3 @@ def _damage_told(path: Path) -> Iterator[None]:
     except Exception as error:  # zipfile, torch and pickle raise many kinds for damaged files
         name = f"{path.name} in {path.parent.name}"
         raise CheckpointError(f"{name} is damaged; delete it to start anew.") from error
-
-
-def _write(path: Path, content: bytes | memoryview) -> None:
-    with atomic_write(path) as partial, partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())  # before it replaces the last good one

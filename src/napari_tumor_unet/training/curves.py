@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from napari_tumor_unet._common import atomic_write
 from napari_tumor_unet.training.events import Epoch
 
 # Distinct also for those who see no red and green (Okabe and Ito, 2008).
@@ -30,4 +31,5 @@ def draw_curves(history: Sequence[Epoch], path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.set_xlim(0.5, max(history[-1].epochs, 2) + 0.5)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.savefig(path)
+    with atomic_write(path) as partial:
+        figure.savefig(partial)

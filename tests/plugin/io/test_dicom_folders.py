@@ -14,9 +14,9 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QTreeWidgetItem
 
+from napari_tumor_unet._error_log import log_file
 from napari_tumor_unet.plugin.io.series_chooser import SeriesChooser
 from napari_tumor_unet.plugin.layers.metadata import KEY
-from napari_tumor_unet.plugin.ui.error_log import log_file
 from tests.conftest import is_one_sentence
 from tests.dicom_files import AXES, PATIENT, images, saved
 from tests.plugin.conftest import PATIENCE

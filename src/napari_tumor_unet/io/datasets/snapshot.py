@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet._common import atomic_write
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError
 
 SNAPSHOT = ".npz"
@@ -43,4 +44,5 @@ def write_snapshot(path: Path, scan: Scan, mask: NDArray[np.bool_]) -> None:
         sequence: np.stack([np.asarray(volume[z]) for z in range(scan.shape[0])])
         for sequence, volume in scan.sequences.items()
     }
-    np.savez(path, mask=mask, spacing=scan.spacing, in_mm=scan.in_mm, **arrays)
+    with atomic_write(path) as partial:
+        np.savez(partial, mask=mask, spacing=scan.spacing, in_mm=scan.in_mm, **arrays)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_tumor_unet._common import regular_file
+from napari_tumor_unet._common import regular_file, write_whole
 from napari_tumor_unet.io.datasets.pairs import Case, find_pairs, patient_of
 from napari_tumor_unet.scan import ScanError
 
@@ -93,8 +94,9 @@ def read_split(path: Path, fold: int | None = None) -> dict[str, str]:
 def write_split(path: Path, parts: Mapping[str, Iterable[Case]]) -> None:
     """Write who is in which part, for :func:`read_split`."""
     patients = {(pair.patient, part) for part, pairs in parts.items() for pair in pairs}
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("patient", "split"), *sorted(patients)])
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows([("patient", "split"), *sorted(patients)])
+    write_whole(path, table.getvalue())
 
 
 def hold_out(pairs: Iterable[Case], share: float = 0.2) -> dict[str, str]:

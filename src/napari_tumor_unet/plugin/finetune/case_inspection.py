@@ -10,12 +10,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.io.datasets.fingerprint import Fingerprint, fingerprint
 from napari_tumor_unet.io.datasets.pairs import Case, patient_of
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.layers.metadata import image_metadata
-from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, annotation_of
 

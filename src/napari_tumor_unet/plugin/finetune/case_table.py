@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_tumor_unet.plugin.finetune.case_list import CaseStatus
+from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.table import TextTable
 
 _COLUMNS = ("scan", "mask", "hold out", "check")
@@ -85,10 +86,11 @@ class CaseTable(TextTable):
         check = status.check
         texts = {_SCAN: status.scan, _MASK: status.mask, _CHECK: check.message if check else "Checking"}
         for column, text in texts.items():
-            self.item(n, column).setText(text)
-            self.item(n, column).setToolTip(text)
+            self.item(n, column).setText(plain(text))
+            self.item(n, column).setToolTip(plain(text))
         # The name of the scan stands beside that of the mask.
-        self.item(n, _MASK).setText(status.mask.removeprefix(status.scan).strip(" _-") or status.mask)
+        own = status.mask.removeprefix(status.scan).strip(" _-") or status.mask
+        self.item(n, _MASK).setText(plain(own))
         self.item(n, _CHECK).setIcon(self.style().standardIcon(_ICONS[check.status]) if check else QIcon())
         box = self.cellWidget(n, _OUT)
         box.setChecked(status.held_out)

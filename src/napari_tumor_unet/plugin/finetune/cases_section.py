@@ -6,7 +6,6 @@ from pathlib import Path
 
 from magicgui.widgets import CheckBox
 from napari.layers import Image, Labels
-from napari.utils.notifications import show_error, show_info
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog
 
@@ -18,6 +17,7 @@ from napari_tumor_unet.plugin.layers.image_of_mask import image_for, matches
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.plain import show_error, show_info
 from napari_tumor_unet.plugin.ui.widgets import align, button, choice, fields, row, text_label, wrap
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.finetuning.cases import summary

@@ -6,7 +6,6 @@ from functools import partial
 from typing import NamedTuple
 
 import napari
-from napari.utils.notifications import show_error
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model import registry
@@ -21,6 +20,7 @@ from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.device_field import DeviceField
 from napari_tumor_unet.plugin.ui.panel import Panel
+from napari_tumor_unet.plugin.ui.plain import show_error
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.threads import Latest
 from napari_tumor_unet.plugin.ui.viewer_context import Message

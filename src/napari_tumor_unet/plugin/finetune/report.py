@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from magicgui.widgets import LineEdit
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import (
@@ -22,6 +21,7 @@ from qtpy.QtWidgets import (
 from napari_tumor_unet.model.registry import new_name
 from napari_tumor_unet.plugin.finetune.controller import FineTuningController
 from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.plain import plain, show_error
 from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, fields, row, text_label, wrap
@@ -83,7 +83,7 @@ class FineTuningReport(Section):
             answer = QMessageBox.question(
                 self.native,
                 "Keep the model",
-                f"{report.advice.said} Keep the new model all the same?",
+                plain(f"{report.advice.said} Keep the new model all the same?"),
                 QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
                 QMessageBox.StandardButton.No,
             )

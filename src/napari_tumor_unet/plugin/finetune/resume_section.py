@@ -9,6 +9,7 @@ from magicgui.widgets import Label
 from qtpy.QtWidgets import QMessageBox
 
 from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row
 from napari_tumor_unet.training.finetuning.run_store import (
@@ -62,7 +63,7 @@ class ResumeSection(Section):
         answer = QMessageBox.question(
             self.native,
             "Delete the fine-tuning",
-            f"Delete the fine-tuning and what was learned in it: {run}? It cannot be brought back.",
+            plain(f"Delete the fine-tuning and what was learned in it: {run}? It cannot be brought back."),
         )
         if answer == QMessageBox.StandardButton.Yes:
             in_thread(partial(discard, run.folder))

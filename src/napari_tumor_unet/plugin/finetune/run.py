@@ -12,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from napari_tumor_unet._common import atomic_write
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.snapshot import snapshot_in
 from napari_tumor_unet.model import registry
@@ -91,7 +92,8 @@ def prepare_run(model: str, cases: Sequence[tuple[Case | LayerCase, bool]], sett
             lock = lock_of(folder)
             lock.acquire()
             undo.callback(lock.release)
-            shutil.copyfile(path, folder / PARENT)
+            with atomic_write(folder / PARENT) as partial:
+                shutil.copyfile(path, partial)
             plan = _plan_of(path.name.removesuffix(registry.ENDING), cases, settings, folder)
             draft_plan(folder, plan)
         except OSError as error:

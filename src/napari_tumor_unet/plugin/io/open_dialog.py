@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Layer
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils import cancelable_progress
-from napari.utils.notifications import show_error, show_warning
 
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.study import series_of_study
@@ -18,6 +17,7 @@ from napari_tumor_unet.io.file_names import format_of
 from napari_tumor_unet.io.slice_folder import folder_of_slice
 from napari_tumor_unet.plugin.io.readers import Opened, openable, read_all, read_file, read_volumes
 from napari_tumor_unet.plugin.io.series_chooser import SeriesChooser
+from napari_tumor_unet.plugin.ui.plain import show_error, show_warning
 from napari_tumor_unet.scan import ScanError
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from napari.utils.notifications import show_warning
 
 from napari_tumor_unet.io.dicom.decode import read_series
 from napari_tumor_unet.io.dicom.detect import looks_like_dicom
@@ -22,6 +21,7 @@ from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
+from napari_tumor_unet.plugin.ui.plain import show_warning
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence
 from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_tumor_unet.io.dicom.series import Series
+from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.scan.sequence_names import TITLES
 
 _COLUMNS = ("series", "type", "slices x rows x columns", "spacing (mm)", "sequence")
@@ -109,8 +110,8 @@ def _item(series: Series, checked: bool, several: bool) -> QTreeWidgetItem:
         spacing,
         series.problem or (TITLES[series.sequence] if series.sequence else ""),
     ]
-    item = QTreeWidgetItem([*texts, str(series.study)] if several else texts)
-    tooltip = series.problem or " ".join(series.notes)
+    item = QTreeWidgetItem([plain(text) for text in ([*texts, str(series.study)] if several else texts)])
+    tooltip = plain(series.problem or " ".join(series.notes))
     for column in range(item.columnCount()):
         item.setToolTip(column, tooltip)
     item.setFlags(

@@ -7,12 +7,12 @@ from typing import Any
 
 import napari
 from napari.layers import Labels
-from napari.utils.notifications import show_warning
 
 from napari_tumor_unet.io.file_names import MASK_ENDINGS
 from napari_tumor_unet.io.write import sidecar_of
 from napari_tumor_unet.plugin.io.mask_export import mask_file, with_ending
 from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
+from napari_tumor_unet.plugin.ui.plain import show_warning
 from napari_tumor_unet.scan import ScanError
 
 _ATTRIBUTES = (

@@ -17,7 +17,7 @@ from typing import Any
 from platformdirs import user_config_path
 from pydantic_core import from_json
 
-from napari_tumor_unet._common import atomic_write
+from napari_tumor_unet._common import write_whole
 from napari_tumor_unet.scan import SEQUENCES, Sequence
 from napari_tumor_unet.scan.sequence_names import speaks_of_sequence, words_of
 
@@ -115,8 +115,7 @@ def _write(path: Path, before: Descriptions, after: dict[str, Sequence]) -> None
             names = (path.with_name(f"{path.stem}-unreadable-{n}{path.suffix}") for n in count(1))
             path.rename(next(name for name in names if not name.exists()))
         entries = {words: kept for words, kept in entries.items() if words not in before} | after
-        with atomic_write(path) as partial:
-            partial.write_text(json.dumps(entries, indent=1, ensure_ascii=False), encoding="utf-8")
+        write_whole(path, json.dumps(entries, indent=1, ensure_ascii=False))
 
 
 def _entries_in(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.recovery.store import OrphanedAutosave
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.widgets import button, row
 
 
@@ -57,7 +58,7 @@ class RecoverySection(Section):
 
     def _delete(self, orphan: OrphanedAutosave, line: Container[Any]) -> None:
         question = f"Delete the corrections of {orphan.scan}? They cannot be brought back."
-        answer = QMessageBox.question(self.native, "Delete corrections", question)
+        answer = QMessageBox.question(self.native, "Delete corrections", plain(question))
         if answer == QMessageBox.StandardButton.Yes:
             line.enabled = False
             self._autosaving.delete(orphan)
@@ -70,8 +71,8 @@ def _description(orphan: OrphanedAutosave) -> Container[Any]:
     made.margins = (0, 0, 0, 0)
     made.native.layout().setSpacing(0)
     for text in (orphan.scan, f"{when.day} {when:%b %H:%M}, {edited} edited"):
-        label = QElidingLabel(text)
+        label = QElidingLabel(plain(text))
         label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # none cut off below
-        label.setToolTip(f"{orphan.scan}\n{when:%x %X}")
+        label.setToolTip(plain(f"{orphan.scan}\n{when:%x %X}"))
         made.native.layout().addWidget(label)
     return made

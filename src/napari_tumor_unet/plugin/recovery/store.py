@@ -277,8 +277,6 @@ def _digest(array: NDArray[Any]) -> str:
 def _write(path: Path, **arrays: Any) -> None:
     with atomic_write(path) as partial, open(partial, "wb", opener=_private) as file:
         np.savez_compressed(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())  # before the file replaces another, or is named by one
 
 
 def _private(path: str, flags: int) -> int:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Labels
-from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, QObject, Signal
 
 from napari_tumor_unet.plugin.layers.metadata import is_prediction
@@ -20,6 +19,7 @@ from napari_tumor_unet.plugin.recovery import store
 from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, snapshot
 from napari_tumor_unet.plugin.recovery.store import Autosave, AutosaveError, OrphanedAutosave
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
+from napari_tumor_unet.plugin.ui.plain import show_error, show_info
 
 if TYPE_CHECKING:
     from napari import Viewer

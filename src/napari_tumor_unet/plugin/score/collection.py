@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from magicgui.widgets import Container
-from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_tumor_unet.evaluation.score import RULES, format_number
 from napari_tumor_unet.evaluation.tables import ScoreRow, as_csv, summarise_scores
 from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.plain import show_info
 from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.threads import save_text
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap

@@ -12,13 +12,13 @@ from typing import Any
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_tumor_unet._common import TumourUnetError, plural
+from napari_tumor_unet._common import explain, plural
+from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
-from napari_tumor_unet.plugin.ui.error_log import note_error
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError
@@ -101,8 +101,9 @@ class Batch(QObject):
             try:
                 source = scan_of(image, viewer.layers, viewer.dims.point)
                 self._controller.segment(source, quiet=True, **self._options)
-            except TumourUnetError as error:
-                self._add(Outcome(image.name, error=str(error)))
+            except Exception as error:  # one bad scan does not stop the others
+                text, details = explain(error, image.name)
+                self._add(Outcome(image.name, error=text, details=details))
             else:
                 return
         self._controller.progressed.disconnect(self._on_slices)
@@ -128,6 +129,8 @@ class Batch(QObject):
         self._end(f"{error} ")
 
     def _add(self, outcome: Outcome) -> None:
+        if outcome.details:
+            note_error(outcome.error, outcome.details, [outcome.name])
         self.outcomes.append(outcome)
         self.outcome.emit(outcome)
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from magicgui.widgets import Container
 from napari.layers import Image
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.inference.batch import Outcome, as_csv
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.plain import show_error
 from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.threads import save_text
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap

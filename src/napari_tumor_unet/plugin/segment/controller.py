@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, Warned
 from napari_tumor_unet.model.registry import find_model
@@ -16,7 +17,7 @@ from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from napari_tumor_unet.plugin.segment.progress_bar import ProgressBar
-from napari_tumor_unet.plugin.ui.error_log import note_error
+from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
@@ -155,7 +156,7 @@ class SegmentationController(QObject):
         findings = run.writer.finish(None if run.only else findings, provenance, self.warnings)
         self.outcome = Outcome(run.source.scan.name, findings, provenance, warnings=self.warnings)
         text = f"{findings} From {run.source.combined}." if run.source.combined else str(findings)
-        self.viewer.status = text
+        self.viewer.status = plain(text)
         self._end(run, Message(text))
         if not run.quiet:  # at first one line of the text is seen
             text = " ".join((*self.warnings, text))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magicgui.widgets import FloatSlider, FloatSpinBox, Label, Select
-from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.inference.regions import Region
@@ -18,6 +17,7 @@ from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_en
 from napari_tumor_unet.plugin.layers.metadata import has_result
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
 from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, choice, fields, row
 from napari_tumor_unet.scan import ScanError

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMenu, QMessageBox
 
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import NO_DIGEST, Card, read_card, weights_digest
+from napari_tumor_unet.plugin.ui.plain import plain, show_info
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
@@ -144,7 +144,9 @@ class ModelSection:
     def _delete(self) -> None:
         name = str(self.model.value)
         answer = QMessageBox.question(
-            self.model.native, "Delete the model", f"Delete the model {name!r}? It cannot be brought back."
+            self.model.native,
+            "Delete the model",
+            plain(f"Delete the model {name!r}? It cannot be brought back."),
         )
         if answer == QMessageBox.StandardButton.Yes:
             delete = partial(registry.delete_model, name)
@@ -166,9 +168,10 @@ class ModelSection:
 
     def _show_text(self, card: Card) -> None:
         box = QMessageBox(self.model.native)
-        box.setWindowTitle(f"Model {card.name}")
-        box.setText(card.summary or card.name)
-        box.setInformativeText(_as_text(card))
+        box.setWindowTitle(plain(f"Model {card.name}"))
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(plain(card.summary or card.name))
+        box.setInformativeText(plain(_as_text(card)))
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setModal(False)
         box.show()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari.utils import cancelable_progress
 from qtpy.QtCore import QTimer
 
+from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.scan import Scan
 
@@ -71,7 +72,7 @@ class _Bar(cancelable_progress):
     """A bar whose Cancel acts at once; napari's own waits for the next step."""
 
     def __init__(self, scan: Scan, cancel: Callable[[], None]) -> None:
-        super().__init__(total=scan.shape[0], desc=f"Segmenting {scan.name}")
+        super().__init__(total=scan.shape[0], desc=plain(f"Segmenting {scan.name}"))
         self._cancel = cancel
 
     def move_to(self, done: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from magicgui.widgets import ComboBox
 
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
+from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
@@ -39,4 +40,4 @@ class DeviceField(ComboBox):
         self.reset_choices()
         with self.changed.blocked():  # a device that is not here today stays preferred
             self.value = preferred if preferred in self._names else "auto"
-        self.tooltip = f"Where to compute; {why}"
+        self.tooltip = plain(f"Where to compute; {why}")

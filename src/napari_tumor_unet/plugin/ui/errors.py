@@ -9,7 +9,8 @@ from napari.utils.notifications import Notification, NotificationSeverity, notif
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox, QWidget
 
-from napari_tumor_unet.plugin.ui.error_log import log_file, note_error
+from napari_tumor_unet._error_log import log_file, note_error
+from napari_tumor_unet.plugin.ui.plain import plain
 
 
 def show_failure(message: str, details: str, parent: QWidget, private: Iterable[str] = ()) -> str:
@@ -34,7 +35,7 @@ def show_failure(message: str, details: str, parent: QWidget, private: Iterable[
     noted = note_error(message, details, private)
     window = weakref.ref(parent)  # napari keeps notifications longer than windows
     button = (("Details", lambda _: show_details(message, noted, window())),)
-    notification_manager.dispatch(Notification(message, NotificationSeverity.ERROR, button))
+    notification_manager.dispatch(Notification(plain(message), NotificationSeverity.ERROR, button))
     return noted
 
 
@@ -42,7 +43,7 @@ def show_details(message: str, details: str, parent: QWidget | None) -> None:
     """Show an error's traceback in a window, and where the log is."""
     box = QMessageBox(parent)
     box.setWindowTitle("Details")
-    box.setText(message)
+    box.setText(plain(message))
     box.setInformativeText(f"Noted in {log_file()}, without names and paths of scans.")
     box.setDetailedText(details)
     box.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+from napari_tumor_unet.plugin.ui.plain import plain
+
 
 class TextTable(QTableWidget):
     """A table that cannot be edited, and shows texts as they are.
@@ -33,8 +35,8 @@ class TextTable(QTableWidget):
         row = self.rowCount()
         self.insertRow(row)
         for column, text in enumerate(texts):
-            item = QTableWidgetItem(text)
-            item.setToolTip(text)
+            item = QTableWidgetItem(plain(text))
+            item.setToolTip(plain(text))
             if left is not None and column >= left:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.setItem(row, column, item)

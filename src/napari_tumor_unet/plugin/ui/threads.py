@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error, show_info
 
-from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet._common import TumourUnetError, write_whole
+from napari_tumor_unet.plugin.ui.plain import show_error, show_info
 
 Result = TypeVar("Result")
 
@@ -62,7 +62,7 @@ def save_text(path: Path, text: str, what: str) -> None:
 
     def write() -> None:
         try:
-            path.write_text(text, encoding="utf-8")
+            write_whole(path, text)
         except OSError as error:
             raise TumourUnetError(f"{path.name} cannot be written: {error.strerror}.") from error
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import QObject, Signal
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.descriptions import load_descriptions
 from napari_tumor_unet.plugin.ui.errors import show_failure
+from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.worker import Worker
 

@@ -12,6 +12,7 @@ from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QLabel, QScrollArea, QSizePolicy, QWidget
 from superqt import QCollapsible
 
+from napari_tumor_unet._text import visible
 from napari_tumor_unet.plugin.ui.connections import timer
 
 
@@ -76,15 +77,27 @@ def button(text: str, tooltip: str, act: Callable[..., Any]) -> PushButton:
     return made
 
 
-def text_label(**options: Any) -> Label:
+class TextLabel(Label):
+    """A label that shows its text as data."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(value="", **options)
+        self.native.setTextFormat(Qt.TextFormat.PlainText)
+
+    def set_value(self, value: Any) -> None:
+        """Show a text."""
+        super().set_value(visible(str(value), lines=True))
+
+
+def text_label(**options: Any) -> TextLabel:
     """Make a label for sentences, which are wrapped."""
-    made = Label(value="", **options)
+    made = TextLabel(**options)
     made.native.setWordWrap(True)
     made.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
     return made
 
 
-def warning_label() -> Label:
+def warning_label() -> TextLabel:
     """Make a label that stands out, in dark and in light themes."""
     made = text_label()
     made.native.setStyleSheet("color: #1c1600; background: #f2c14e; border-radius: 3px; padding: 5px;")

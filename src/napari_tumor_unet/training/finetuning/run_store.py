@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from filelock import FileLock
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError, WrapSerializer
 
-from napari_tumor_unet._common import TumourUnetError, plural, user_folder
+from napari_tumor_unet._common import TumourUnetError, plural, user_folder, write_whole
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model.settings import Count, Seed
 from napari_tumor_unet.training.events import CHECKPOINT, Epoch, read_metrics
@@ -180,7 +180,7 @@ def lock_of(folder: Path) -> FileLock:
 
 def draft_plan(folder: Path, plan: RunPlan) -> None:
     """Write the plan of a run whose cases are still to be copied; :func:`finish_plan` makes it count."""
-    (folder / _DRAFT).write_bytes(_RUN_PLAN.dump_json(plan))
+    write_whole(folder / _DRAFT, _RUN_PLAN.dump_json(plan))
 
 
 def finish_plan(folder: Path) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from platformdirs import user_log_path
 
+from napari_tumor_unet._text import visible
+
 _SHORT = 4  # letters; such names are parts of many words
 _PATH = re.compile(r"""(?<![\w.])(?:~|[A-Za-z]:)?[/\\][^\s'":;,]+""")
 
@@ -38,9 +40,10 @@ def note_error(message: str, details: str = "", private: Iterable[str] = ()) -> 
     str
         What was noted.
     """
-    text = redacted(f"{message}\n{details}".rstrip(), private)
+    private = {spelled for name in private for spelled in (name, visible(name), repr(name)[1:-1])}
+    text = visible(redacted(f"{message}\n{details}".rstrip(), private), lines=True)
     with suppress(OSError):  # no room, or no leave, for a log: the user has been told all the same
-        _log().error(text)
+        _log().error(text.replace("\n", "\n  "))  # indented, so that no text can pass for an entry
     return text
 
 
