@@ -108,7 +108,9 @@ def _make_model(folder: Path) -> None:
 
     torch.manual_seed(0)
     network = UNet(UNetConfig(5, (4, 8), "batch", 0.0)).eval()
-    save_model(Model(network, Preprocessing(size=32), Card("tiny", "A model for tests.")), folder / "a.safetensors")
+    save_model(
+        Model(network, Preprocessing(size=32), Card("tiny", "A model for tests.")), folder / "a.safetensors"
+    )
 
 
 def _read_model(folder: Path) -> Any:
@@ -202,7 +204,10 @@ def _make_autosave(folder: Path) -> None:
     from napari_tumor_unet.plugin.recovery.store import Autosave, save
 
     mask = make_phantom((4, 20, 16))[1].astype(np.uint8)
-    save(Autosave("a scan", 1, mask, mask // 2, mask * 7, {"name": "a"}, {"place": {"at": [0]}}), folder / "a.npz")
+    save(
+        Autosave("a scan", 1, mask, mask // 2, mask * 7, {"name": "a"}, {"place": {"at": [0]}}),
+        folder / "a.npz",
+    )
 
 
 def _read_autosave(folder: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Damage a file, reproducibly: in its bytes, or in the fields within its shell of gzip, zip or safetensors."""
+"""Damage a file, reproducibly: its bytes, or what is within its shell of gzip, zip or safetensors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,18 @@ WORDS = [
     )
     for value in values
 ]
-TEXTS = [b"0", b"-1", b"1e30", b"nan", b"99999999999999999999", b"", b"[/b]", b"../..", b"\xff\xfe", b"[" * 3000]
+TEXTS = [
+    b"0",
+    b"-1",
+    b"1e30",
+    b"nan",
+    b"99999999999999999999",
+    b"",
+    b"[/b]",
+    b"../..",
+    b"\xff\xfe",
+    b"[" * 3000,
+]
 HEAD = 400  # bytes, where most formats have their fields
 
 

@@ -1,6 +1,6 @@
 """Do seeded random things to napari and the panels, in a process of its own, and say what went wrong.
 
-    python -m tests.plugin.monkey SEED [--actions 300] [--panels all|open|none] [--draw]
+    python -m tests.plugin.monkey SEED [--actions 300] [--panels all|open|none] [--draw] [--model default]
 
 ``all`` presses what the panels offer; ``open`` leaves them open and touches layers alone, as ``none`` does
 without any. OpenGL draws nothing without ``--draw``: two layers and the removal of the first are enough for
@@ -46,6 +46,7 @@ from qtpy.QtWidgets import (
 )
 from vispy.gloo import glir
 
+from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from tests.conftest import make_phantom
 
 PLUGIN, PACKAGE = "napari-tumor-unet", "napari_tumor_unet"
@@ -316,6 +317,7 @@ def main() -> None:
     parser.add_argument("--actions", type=int, default=300)
     parser.add_argument("--panels", choices=("all", "open", "none"), default="all")
     parser.add_argument("--draw", action="store_true")
+    parser.add_argument("--model", default="default")
     options = parser.parse_args()
     faulthandler.enable()
     if not options.draw:
@@ -324,6 +326,8 @@ def main() -> None:
     faults = Faults()
     viewer = napari.Viewer()
     with_panels = options.panels == "all"
+    if with_panels:
+        segmentation_settings().model = options.model
     monkey = Monkey(viewer, options.seed, panels=with_panels)
     for name in PANELS:
         if options.panels == "open":
@@ -346,7 +350,6 @@ def main() -> None:
         "faults": faults.texts,
         "left over": left_over() if with_panels else [],
         "grown": {k: n for k, n in (counts[-1] - counts[0]).items() if n > SLACK} if counts else {},
-        "counts": [{k: n for k, n in c.items() if n > 2} for c in counts],
         "megabytes": psutil.Process().memory_info().rss >> 20,
         "done": done,
     }
