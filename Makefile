@@ -1,7 +1,7 @@
 # Everything a fresh machine needs is set up by the target that needs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast coverage bench lint format clean
+.PHONY: help setup demo test test-fast coverage fuzz bench lint format clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -28,6 +28,12 @@ test-fast: $(STAMP) ## Run all tests but the slow ones
 
 coverage: $(STAMP) ## Run all tests and say how much of the code they run
 	$(PYTEST) --cov
+
+CASES := 5000
+SEED := 0
+
+fuzz: $(STAMP) ## Read CASES damaged files of all kinds, others for each SEED
+	$(PYTHON) -m tests.fuzz --cases $(CASES) --seed $(SEED)
 
 bench: $(STAMP) ## Measure the speed of segmentation and training against plain ones
 	$(PYTHON) benchmarks/bench_segmentation.py

@@ -123,6 +123,16 @@ def test_all_that_match_are_paired_by_shape_place_source_and_name(
     assert section.summary.value == "2 scans to learn from, 1 held out."
 
 
+def test_selected_rows_go_with_their_image(viewer: napari.Viewer, section: CasesSection, qtbot: Any) -> None:
+    image, labels = add_scan(viewer, "a")
+    other = viewer.add_labels(labels.data.copy(), name="other", **MM)
+    section.cases.add([(image, labels), (image, other), add_scan(viewer, "b")])
+    section.table.selectAll()
+    viewer.layers.remove(image)
+    assert [row[:2] for row in shown(section, qtbot)] == [("b", "b tumour")]
+    assert section.table.selected_rows() == [0]
+
+
 def test_masks_that_cannot_be_used_or_teach_nothing_are_pointed_out(
     viewer: napari.Viewer, section: CasesSection, qtbot: Any
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import napari
@@ -15,7 +16,7 @@ from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY, has_result
 from napari_tumor_unet.plugin.recovery import store, watcher
-from napari_tumor_unet.plugin.recovery.store import OrphanedAutosave, autosave_folder
+from napari_tumor_unet.plugin.recovery.store import Autosave, OrphanedAutosave, autosave_folder
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
@@ -29,7 +30,7 @@ PLACE = {"scale": (5, 1, 2), "translate": (1, 2, 3), "units": "mm", "axis_labels
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watcher, "_PAUSE", 0.05)
+    monkeypatch.setattr(watcher, "_DELAY", 50)
     monkeypatch.setattr(watcher, "_PANEL", 0)
     monkeypatch.setattr(watcher, "_announced", False)
 
@@ -44,10 +45,12 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return said
 
 
-def segmented(viewer: napari.Viewer, **geometry: Any) -> napari.layers.Labels:
+def segmented(
+    viewer: napari.Viewer, shape: tuple[int, ...] = (6, 30, 20), **geometry: Any
+) -> napari.layers.Labels:
     """A finished result on an image, as a run leaves it."""
     SegmentationController.of(viewer)
-    image = viewer.add_image(np.zeros((6, 30, 20), np.float32), name="head", **(PLACE | geometry))
+    image = viewer.add_image(np.zeros(shape, np.float32), name="head", **(PLACE | geometry))
     source = scan_of(image, viewer.layers, viewer.dims.point)
     result = MaskWriter(viewer, source)
     result.add_layer()
@@ -138,15 +141,36 @@ def test_what_is_undone_is_not_kept_any_more(viewer: napari.Viewer, qtbot: Any) 
     wait_for_autosaves(0, qtbot)
 
 
-def test_a_user_who_does_not_pause_is_not_waited_for(
+def test_a_stroke_is_kept_before_it_ends(viewer: napari.Viewer, qtbot: Any) -> None:
+    layer = segmented(viewer)
+    looked(viewer, qtbot)
+    with layer.block_history():  # as the brush does while the button is down
+        stroke(layer)
+        wait_for_autosaves(1, qtbot)
+
+
+def test_copies_wait_for_the_one_that_is_being_written(
     viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watcher, "_PAUSE", 1000.0)
-    monkeypatch.setattr(watcher, "_LATEST", 0.1)
     layer = segmented(viewer)
-    for label in (2, 3):
+    looked(viewer, qtbot)
+    writing, go_on, save, saved = Event(), Event(), store.save, []
+
+    def slow(autosave: Autosave, path: Path) -> None:
+        writing.set()
+        go_on.wait()
+        saved.append(autosave.mask[2, 8, 8])
+        save(autosave, path)
+
+    monkeypatch.setattr(store, "save", slow)
+    layer.paint((2, 8, 8), 2)
+    qtbot.waitUntil(writing.is_set, timeout=PATIENCE)
+    for label in range(3, 9):
         layer.paint((2, 8, 8), label)
-    wait_for_autosaves(1, qtbot)
+        qtbot.wait(60)  # longer than an edit waits
+    go_on.set()
+    looked(viewer, qtbot)
+    assert saved == [2, 8]
 
 
 def test_corrections_come_back_as_they_were_and_belong_to_the_open_image(
@@ -240,7 +264,7 @@ def test_a_layer_that_goes_leaves_its_last_edits(
 ) -> None:
     layer = segmented(viewer)
     looked(viewer, qtbot)
-    monkeypatch.setattr(watcher, "_PAUSE", 1000.0)
+    monkeypatch.setattr(watcher, "_DELAY", 1_000_000)
     stroke(layer)
     if way == "remove":
         viewer.layers.remove(layer)

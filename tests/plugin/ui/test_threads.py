@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from typing import Any
 
-from napari_tumor_unet.plugin.ui.threads import Latest
+import pytest
+
+from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
+from tests.plugin.conftest import PATIENCE
 
 
 def test_the_work_asked_for_last_alone_counts(qtbot: Any) -> None:
@@ -24,3 +29,16 @@ def test_the_work_asked_for_last_alone_counts(qtbot: Any) -> None:
     latest(lambda: "after", results.append)  # by then the first one's result has been passed on, or not
     qtbot.waitUntil(lambda: "after" in results, timeout=60_000)
     assert results == ["last", "after"]
+
+
+@pytest.mark.usefixtures("viewer")
+def test_what_takes_a_result_is_not_held_afterwards(qtbot: Any) -> None:
+    class Panel:
+        def take(self, _: int) -> None:
+            taken.append(weakref.ref(self))
+
+    taken: list[weakref.ref[Panel]] = []
+    in_thread(lambda: 1, Panel().take)
+    qtbot.waitUntil(lambda: bool(taken), timeout=PATIENCE)
+    gc.collect()
+    assert taken[0]() is None

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QStyledItemDelegate,
     QTableWidgetItem,
 )
+from superqt.utils import signals_blocked
 
 from napari_tumor_unet.plugin.finetune.case_list import CaseStatus
 from napari_tumor_unet.plugin.ui.plain import plain
@@ -59,8 +60,8 @@ class CaseTable(TextTable):
 
     def show_statuses(self, statuses: list[CaseStatus]) -> None:
         """Show these cases and no others; rows that were selected stay selected."""
-        while self.rowCount() > len(statuses):
-            self.removeRow(self.rowCount() - 1)
+        with signals_blocked(self):  # a selected row that goes is told of before the others are right
+            self.setRowCount(min(self.rowCount(), len(statuses)))
         while self.rowCount() < len(statuses):
             self._append()
         for n, status in enumerate(statuses):

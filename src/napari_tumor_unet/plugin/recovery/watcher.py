@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -24,8 +23,8 @@ from napari_tumor_unet.plugin.ui.plain import show_error, show_info
 if TYPE_CHECKING:
     from napari import Viewer
 
-_PAUSE = 2.0  # seconds without an edit, after which one is kept
-_LATEST = 10.0  # seconds after an edit, when it is kept even if others follow
+_DELAY = 1000  # milliseconds after an edit, when it is kept, however many follow: half of what may be lost
+_WRITING = 100  # milliseconds between looks at whether the last copy is written: none piles up
 _PANEL = 1000  # milliseconds, in which a panel may open that shows orphaned autosaves
 _announced = False  # orphaned autosaves are announced once a process
 
@@ -43,9 +42,10 @@ class _WatchedLayer:
 class Autosaving(QObject):
     """Watches the layers that segmentations wrote into a viewer; one for each session.
 
-    What the user changed in a layer is kept some seconds later. The autosave goes when the user takes the
-    changes back, or saves the mask. When the layer is removed, or the viewer closed, the autosave stays and
-    is offered when napari is next started: neither can be undone, and napari warns of neither.
+    What the user changed in a layer is kept a second later, also within a stroke of the brush. The autosave
+    goes when the user takes the changes back, or saves the mask. When the layer is removed, or the viewer
+    closed, the autosave stays and is offered when napari is next started: neither can be undone, and napari
+    warns of neither.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Autosaving(QObject):
         self._viewer = viewer
         self._layers: dict[Labels, _WatchedLayer] = {}
         self._unsaved: dict[Labels, None] = {}
-        self._since = 0.0
+        self._written: Future[Any] | None = None
         self._warned = False
         # Not napari's workers: the window keeps them, and with them the copies that they wrote.
         self._thread = ThreadPoolExecutor(1, "autosave")
@@ -93,7 +93,7 @@ class Autosaving(QObject):
     def keep_now(self) -> None:
         """Keep all edits that are not kept yet, without a wait for more."""
         while self._unsaved:
-            self._keep_next()
+            self._keep_first()
 
     def saved_marker(self, layer: Labels) -> Callable[[], None]:
         """Return a function that marks the layer, as it is now, as saved by the user."""
@@ -119,9 +119,9 @@ class Autosaving(QObject):
     def _watch(self, layer: Any) -> None:
         if is_prediction(layer):
             self._layers[layer] = _WatchedLayer(connections := Connections(self))
-            # Undo and redo emit the last alone, as does a slice that is only shown.
-            for event in (layer.events.paint, layer.events.data, layer.events.set_data):
-                connections.add(event, self._on_edit)
+            # A stroke under way emits labels_update alone; undo and redo set_data, as does a slice shown.
+            for name in ("labels_update", "paint", "data", "set_data"):
+                connections.add(getattr(layer.events, name), self._on_edit)
 
     def _on_inserted(self, event: Any) -> None:
         self._watch(event.value)
@@ -136,24 +136,26 @@ class Autosaving(QObject):
                 self._keep(layer, watched)
 
     def _on_edit(self, event: Any) -> None:
-        now = time.monotonic()
-        if not self._unsaved:
-            self._since = now
         self._unsaved[event.source] = None
-        self._timer.start(round(1000 * max(0.0, min(_PAUSE, self._since + _LATEST - now))))
+        if not self._timer.isActive():
+            self._timer.start(_DELAY)
 
     def _keep_next(self) -> None:
-        layer = next(iter(self._unsaved), None)
-        if layer is not None:
-            del self._unsaved[layer]
-            self._keep(layer, self._layers[layer])
+        if self._unsaved and (self._written is None or self._written.done()):
+            self._keep_first()
         if self._unsaved:
-            self._timer.start(0)  # the next one when the window has answered
+            self._timer.start(_WRITING)
+
+    def _keep_first(self) -> None:
+        """Keep the layer whose edits are the oldest."""
+        layer = next(iter(self._unsaved))
+        del self._unsaved[layer]
+        self._keep(layer, self._layers[layer])
 
     def _keep(self, layer: Labels, watched: _WatchedLayer, replaces: Path | None = None) -> None:
         autosave = snapshot(layer)
         if autosave is not None:
-            self._do(partial(_write, watched, autosave, replaces), self._on_written)
+            self._written = self._do(partial(_write, watched, autosave, replaces), self._on_written)
 
     def _on_written(self, error: AutosaveError | None) -> None:
         if error and not self._warned:
@@ -202,7 +204,7 @@ class Autosaving(QObject):
         self.orphans = [other for other in self.orphans if other != orphan]
         self.changed.emit()
 
-    def _do(self, act: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def _do(self, act: Callable[[], Any], then: Callable[[Any], None]) -> Future[Any] | None:
         """Call ``act`` in the thread, in turn, and ``then`` here with its result or AutosaveError."""
 
         def work() -> Any:
@@ -216,7 +218,10 @@ class Autosaving(QObject):
                 self._arrived.emit(partial(then, done.result()))
 
         with suppress(RuntimeError):  # likewise
-            self._thread.submit(work).add_done_callback(arrive)
+            future = self._thread.submit(work)
+            future.add_done_callback(arrive)
+            return future
+        return None
 
     def _serve(self, call: Callable[[], None]) -> None:
         call()

@@ -31,7 +31,7 @@ def in_thread(
         Takes the sentence of a :class:`TumourUnetError`; other errors are raised in the window's thread.
     """
     worker = create_worker(_attempt, work, _start_thread=False)
-    worker.returned.connect(partial(_pass_on, on_result, on_error))
+    worker.returned.connect(partial(_pass_on, [(on_result, on_error)]))
     worker.start()
 
 
@@ -78,7 +78,8 @@ def _attempt(work: Callable[[], Any]) -> Generator[None, None, tuple[Any, str]]:
         return None, str(error)
 
 
-def _pass_on(on_result: Any, on_error: Any, outcome: tuple[Any, str]) -> None:
+def _pass_on(callbacks: list[tuple[Any, Any]], outcome: tuple[Any, str]) -> None:
+    on_result, on_error = callbacks.pop()  # napari keeps the worker, and would keep with it the panel
     result, error = outcome
     with suppress(RuntimeError):  # the panel may be gone
         if error:

@@ -1,0 +1,1 @@
+"""Damaged files of all kinds: each gives a right result, or one sentence."""
