@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from napari_tumor_unet.inference.result_check import doubts_of, signs_of
 from napari_tumor_unet.model.card import MaskLimits
-from napari_tumor_unet.scan import Scan
+from napari_tumor_unet.scan import Scan, scan_from_volume
 from tests.conftest import make_phantom
 
 LIMITS = MaskLimits(mean_probability=0.8, contrast=0.75, volume_ml=6.0)
@@ -74,3 +74,12 @@ def test_an_image_of_one_value_is_no_obstacle(value: float) -> None:
     mask = np.ones((3, 40, 40), np.uint8)
     scan = Scan("flat", {"flair": np.full(mask.shape, value, np.float32)})
     assert doubts_of(scan, sure(mask), mask, LIMITS) == ()
+
+
+def test_interpolated_slices_say_nothing_of_how_sure_the_model_is() -> None:
+    scan = scan_from_volume(np.random.default_rng(0).normal(size=(3, 32, 32)), spacing=(1, 1, 1))
+    mask, probability = np.ones(scan.shape, np.uint8), np.full(scan.shape, 250, np.uint8)
+    probability[1] = 100
+    sure, unsure = (signs_of(scan, probability, mask, computed) for computed in ([0, 2], [1]))
+    assert sure is not None and sure.mean_probability == pytest.approx(250 / 255)
+    assert unsure is not None and unsure.mean_probability == pytest.approx(100 / 255)

@@ -126,7 +126,7 @@ def run(
     if changed:
         yield Slices(tuple(changed), probability[changed], mask[changed], done, total)
     limits = model.card.doubtful_under
-    if limits is not None and not only and (doubts := doubts_of(scan, probability, mask, limits)):
+    if limits is not None and not only and (doubts := doubts_of(scan, probability, mask, limits, wanted)):
         warnings += doubts
         yield Warned(warnings)
     return Segmentation(

@@ -45,7 +45,11 @@ class Signs:
 
 
 def doubts_of(
-    scan: Scan, probability: NDArray[np.uint8], mask: NDArray[np.uint8], limits: MaskLimits
+    scan: Scan,
+    probability: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    limits: MaskLimits,
+    computed: list[int] | None = None,
 ) -> tuple[str, ...]:
     """List why a mask may be of no tumour; empty where nothing speaks against it, or it is empty.
 
@@ -56,13 +60,15 @@ def doubts_of(
         (Z, Y, X), from 0 to 255 and from 0 to 1.
     limits : MaskLimits
         What masks of tumours have at least.
+    computed : list of int, optional
+        Slices that the model computed; by default all. Interpolated probabilities are lower at the ends.
 
     Returns
     -------
     tuple of str
         Sentences, each with a reason and what to do.
     """
-    signs = signs_of(scan, probability, mask)
+    signs = signs_of(scan, probability, mask, computed)
     if signs is None:
         return ()
     doubts = []
@@ -84,12 +90,19 @@ def doubts_of(
     return tuple(doubts)
 
 
-def signs_of(scan: Scan, probability: NDArray[np.uint8], mask: NDArray[np.uint8]) -> Signs | None:
+def signs_of(
+    scan: Scan,
+    probability: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    computed: list[int] | None = None,
+) -> Signs | None:
     """Measure a mask (Z, Y, X) and its surroundings; return None where it is empty."""
-    inside = probability[mask > 0]
-    if not len(inside):
+    marked = [z for z, plane in enumerate(mask) if plane.any()]
+    if not marked:
         return None
-    volume = np.nan if scan.voxel_ml is None else len(inside) * scan.voxel_ml
+    where = [z for z in marked if computed is None or z in computed] or marked
+    inside = probability[where][mask[where] > 0]
+    volume = np.nan if scan.voxel_ml is None else np.count_nonzero(mask) * scan.voxel_ml
     return Signs(float(inside.mean()) / 255, _contrast(scan, mask), volume)
 
 
