@@ -81,5 +81,7 @@ def test_interpolated_slices_say_nothing_of_how_sure_the_model_is() -> None:
     mask, probability = np.ones(scan.shape, np.uint8), np.full(scan.shape, 250, np.uint8)
     probability[1] = 100
     sure, unsure = (signs_of(scan, probability, mask, computed) for computed in ([0, 2], [1]))
-    assert sure is not None and sure.mean_probability == pytest.approx(250 / 255)
-    assert unsure is not None and unsure.mean_probability == pytest.approx(100 / 255)
+    assert sure is not None
+    assert sure.mean_probability == pytest.approx(250 / 255)
+    assert unsure is not None
+    assert unsure.mean_probability == pytest.approx(100 / 255)
