@@ -1,0 +1,38 @@
+"""A run on disk, as a window holds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from napari_tumor_unet.io.datasets.pairs import Case
+from napari_tumor_unet.model import registry
+from napari_tumor_unet.plugin.finetune.run import open_run, prepare_run
+from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.training.finetuning.run_store import FineTuning, finish_plan, interrupted, runs_folder
+from tests.conftest import Refused
+
+CASE = Case("a", "a", Path("/data/a.tif"), Path("/data/a_mask.tif"))
+
+
+@pytest.fixture(autouse=True)
+def _model(tiny_model_file: Path) -> None:
+    registry.import_model(tiny_model_file)
+
+
+def test_a_run_that_was_there_stays_when_it_cannot_be_resumed() -> None:
+    begun = prepare_run("tiny", [(CASE, False)], FineTuning())
+    finish_plan(begun.folder)
+    begun.lock.release()
+    for _ in range(2):
+        (found,) = interrupted()
+        assert found.epochs == 0
+        open_run(found).let_go()
+
+
+def test_a_scan_whose_name_is_no_text_is_one_sentence_and_leaves_no_run(refused: Refused) -> None:
+    case = Case("a", "a", Path("/data/\udcff.tif"), Path("/data/a_mask.tif"))
+    with refused(ScanError, "no text"):
+        prepare_run("tiny", [(case, False)], FineTuning())
+    assert not list(runs_folder().iterdir())
