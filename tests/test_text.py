@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import napari_tumor_unet as ntu
 from napari_tumor_unet import _error_log
-from napari_tumor_unet._common import write_whole
+from napari_tumor_unet._common import TumourUnetError, write_whole
 from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet._text import as_csv, visible
 from napari_tumor_unet.evaluation.tables import ScoreRow
@@ -63,3 +64,14 @@ def test_a_private_name_is_not_in_the_log_however_it_is_spelled(text: str) -> No
     note_error(f"{text} is bad", f"ValueError: {text!r} {visible(text)}", [text])
     log = _error_log.log_file().read_text()
     assert not any(spelled in log for spelled in (text, visible(text), repr(text)))
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "nul\x00", "half \udc80", "loop"])
+def test_no_path_is_more_than_an_error_of_ours(path: str, tmp_path: Path) -> None:
+    try:
+        (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    except OSError:
+        pytest.skip("links need leave")
+    for look in (ntu.read_scan, ntu.read_mask, ntu.load_model, ntu.evaluate):
+        with pytest.raises(TumourUnetError):
+            look(str(tmp_path / path))

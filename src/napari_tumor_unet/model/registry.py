@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -28,7 +29,7 @@ def find_model(name_or_path: str | Path | None = None) -> Path:
     if name in models:
         return models[name]
     path = Path(name).expanduser()
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 - false of whatever cannot be looked at
         return path
     raise ModelError(f"There is no model {path.name!r}; give a file, or one of: {', '.join(models)}.")
 
