@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import traceback
 from collections.abc import Callable, Generator, Iterator
@@ -23,6 +24,8 @@ Threads that spin while they wait make a busy machine ten times slower; an idle 
 
 PARTIAL = ".partial-"
 """First letters of the name of a file that is being written."""
+
+_FOLDERS = re.compile(r"""(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^\s'":;,/\\]+[/\\])+""")
 
 
 class TumourUnetError(Exception):
@@ -78,7 +81,7 @@ def explain(error: Exception, name: str) -> tuple[str, str]:
     if isinstance(error, OSError) and error.strerror:
         file = Path(os.fsdecode(error.filename)).name if isinstance(error.filename, str | bytes) else ""
         return f"{file}: {error.strerror}." if file and PARTIAL not in file else f"{error.strerror}.", ""
-    reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+    reason = _FOLDERS.sub("", str(error).partition("\n")[0]).rstrip(".") or type(error).__name__
     details = "".join(traceback.format_exception(error))
     return f"Unexpected error in {name}: {reason}; details in the log.", details
 

@@ -48,4 +48,4 @@ def _defused(value: Any) -> Any:
     """Put an apostrophe before what a spreadsheet would compute (OWASP, "CSV Injection")."""
     if not isinstance(value, str) or _NUMBER.fullmatch(value):
         return value
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    return ("'" if value.startswith(_FORMULA) else "") + visible(value, lines=True)

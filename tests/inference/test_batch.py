@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
 
-from napari_tumor_unet.inference.batch import Outcome, Progress, as_csv, segment_files
+from napari_tumor_unet.inference.batch import Outcome, Progress, as_csv, output_names, segment_files
 from napari_tumor_unet.io.find import ScanFiles, find_scan_files, find_scans
 from napari_tumor_unet.model.model_file import Model
-from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan import Scan, ScanError
 from tests.conftest import Phantom, Refused, is_one_sentence
 
 
@@ -78,3 +80,51 @@ def test_masks_that_are_there_stay(folder: Path, tmp_path: Path, tiny_model: Mod
     assert outcome.exists
     assert outcome.error == "b_mask.tif exists already; choose another folder."
     assert (tmp_path / "b_mask.tif").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a.nii.gz", "a.nrrd", "a.nii.gz.nii.gz"],
+        ["A.nii.gz", "a.nii.gz", "a.NII.GZ", "a.nii.gz.nii.gz"],
+        ["a.tif", "a.tiff", "a.tif.tif", "x/a.tif", "y/a.tif", "x/../a.tif"],
+        ["/a.tif", "a.tif", "b/a.tif", "/b/a.tif"],
+        ["a/b_2.tif", "b.tif", "B.tif"],
+    ],
+)
+def test_names_that_collide_become_distinct(names: list[str]) -> None:
+    outputs = output_names([ScanFiles(Path("root") / name) for name in names])
+    assert len({output.lower() for output in outputs}) == len(names)
+
+
+@given(st.lists(st.text("aA./", min_size=1, max_size=6), max_size=6))
+def test_output_names_always_end_distinct(stems: list[str]) -> None:
+    paths = {Path(f"{stem}{ending}") for stem in stems for ending in (".nii", ".tif")}
+    outputs = output_names([ScanFiles(path) for path in sorted(paths)])
+    assert len({output.lower() for output in outputs}) == len(paths)
+
+
+def test_whatever_a_scan_raises_the_rest_goes_on(
+    folder: Path, tmp_path: Path, tiny_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(files: ScanFiles) -> Scan:
+        if files.path.name == "a.nii.gz":
+            raise ZeroDivisionError("[/b]")
+        return once(files)
+
+    once = ScanFiles.read
+    monkeypatch.setattr(ScanFiles, "read", read)
+    (out := tmp_path / "out").mkdir()
+    events = segment_files(find_scan_files(folder), out, tiny_model, device="cpu")
+    bad, *rest = (event for event in events if isinstance(event, Outcome))
+    assert bad.error == "Unexpected error in a: [/b]; details in the log."
+    assert "ZeroDivisionError" in bad.details
+    assert [outcome.error for outcome in rest] == ["", ""]
+
+
+def test_a_link_that_leads_nowhere_is_there_already(folder: Path, tmp_path: Path, tiny_model: Model) -> None:
+    (out := tmp_path / "out").mkdir()
+    (out / "b_mask.json").symlink_to(tmp_path / "nowhere")
+    events = segment_files([ScanFiles(folder / "b.tif")], out, tiny_model, device="cpu")
+    (outcome,) = (event for event in events if isinstance(event, Outcome))
+    assert outcome.exists

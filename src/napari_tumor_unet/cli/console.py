@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -107,19 +106,18 @@ def guard(name: str, private: Iterable[str] = ()) -> Iterator[None]:
     except (BrokenPipeError, typer.Abort, typer.BadParameter, typer.Exit):
         raise  # typer's own way to end
     except Exception as error:
-        sentence, details = explain(error, name)
-        if details:
-            note_error(sentence, details, private)
-        _drop_unwritten()
+        sentence = noted(error, name, private)
+        if isinstance(error, OSError) and error.strerror and error.filename is None:
+            sentence = f"The output cannot be written: {sentence}"  # to a full disk
         fail(sentence)
 
 
-def _drop_unwritten() -> None:
-    """Let the interpreter end, which writes what is left of the output, on a full disk too."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def noted(error: Exception, name: str, private: Iterable[str] = ()) -> str:
+    """Return one sentence about an error, and note an unexpected one down; parameters as of :func:`guard`."""
+    sentence, details = explain(error, name)
+    if details:
+        note_error(sentence, details, private)
+    return sentence
 
 
 def _paths_in(options: Iterable[object]) -> Iterator[str]:

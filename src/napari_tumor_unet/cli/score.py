@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_tumor_unet._common import explain
-from napari_tumor_unet._error_log import note_error
-from napari_tumor_unet.cli.console import command, complain, err, out, table
+from napari_tumor_unet.cli.console import command, complain, err, noted, out, table
 from napari_tumor_unet.cli.options import AsJson, as_path
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def score(
     from napari_tumor_unet.evaluation.score import RULES
     from napari_tumor_unet.evaluation.score import score as compare
 
-    prediction, reference = prediction.resolve(), reference.resolve()
+    prediction, reference = (Path(os.path.realpath(path)) for path in (prediction, reference))
     if not (prediction.is_dir() and reference.is_dir() and _are_many(prediction, reference)):
         result = compare(prediction, reference, label=label, tolerance=tolerance)
         _print_json(result.to_json()) if as_json else _print_score(result, RULES)
@@ -49,9 +48,7 @@ def score(
         try:
             result = compare(predicted, wanted, label=label, tolerance=tolerance)
         except Exception as error:  # one bad file does not stop the rest
-            failures[name], details = explain(error, predicted.name)
-            if details:
-                note_error(failures[name], details, [name, predicted.name, wanted.name])
+            failures[name] = noted(error, predicted.name, [name, predicted.name, wanted.name])
             complain(f"{name}: {failures[name]}")
             continue
         rows.append(tables.ScoreRow(predicted.name, wanted.name, result))

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_tumor_unet._common import explain
 from napari_tumor_unet._error_log import note_error
-from napari_tumor_unet.cli.console import Bar, command, err, fail, out
+from napari_tumor_unet.cli.console import Bar, command, err, fail, noted, out
 from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, ModelOption, as_path
 
 if TYPE_CHECKING:
@@ -118,14 +117,13 @@ def segment(
 def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:
     """Find the scans of a path; a folder without any becomes one that cannot be read."""
     from napari_tumor_unet.io.find import ScanFiles, find_scan_files
-    from napari_tumor_unet.scan import ScanError
 
     try:
         if not path.is_dir():
             return [ScanFiles(path, alone=flair_alone)]
         return find_scan_files(path, pattern, flair_alone=flair_alone)
-    except (OSError, ScanError) as error:
-        return [ScanFiles(path, problem=explain(error, path.name)[0])]
+    except Exception as error:  # one bad path does not stop the rest
+        return [ScanFiles(path, problem=noted(error, path.name, [path.name]))]
 
 
 def _sentence(outcome: Outcome) -> str:

@@ -87,9 +87,9 @@ def segment_files(
 
     scans = list({files.path.absolute(): files for files in scans}.values())
     for files, name in zip(scans, output_names(scans), strict=True):
-        ending = f".{mask_format}" if mask_format else MASK_ENDING_OF[files.format]
-        mask_file = out / f"{name}_mask{ending}"
         try:
+            ending = f".{mask_format}" if mask_format else MASK_ENDING_OF[files.format]
+            mask_file = out / f"{name}_mask{ending}"
             there = [path.name for path in (mask_file, sidecar_of(mask_file)) if os.path.lexists(path)]
             if there and not overwrite:
                 verb = "exists" if len(there) == 1 else "exist"

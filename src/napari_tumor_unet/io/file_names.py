@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -55,7 +56,7 @@ def ending_of(path: Path) -> str:
 def scan_name(path: Path) -> str:
     """Name a scan after its file, without the ending, or its folder."""
     ending = ending_of(path)
-    return path.name[: -len(ending)] if ending else path.resolve().name
+    return path.name[: -len(ending)] if ending else Path(os.path.realpath(path)).name
 
 
 def is_mask_name(path: Path) -> bool:

@@ -14,7 +14,7 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QTreeWidgetItem
 
-from napari_tumor_unet._error_log import log_file
+from napari_tumor_unet import _error_log
 from napari_tumor_unet.plugin.io.series_chooser import SeriesChooser
 from napari_tumor_unet.plugin.layers.metadata import KEY
 from tests.conftest import is_one_sentence
@@ -88,7 +88,7 @@ def test_no_patient_and_no_path_is_in_layers_or_log(viewer: napari.Viewer, study
         warnings.simplefilter("always")
         viewer.open(study, plugin="napari-tumor-unet")
     told = [n.message for n in notification_manager.records[-3:]] + [str(one.message) for one in caught]
-    log = log_file().read_text() if log_file().exists() else ""
+    log = _error_log.log_file().read_text() if _error_log.log_file().exists() else ""
     said = repr([(layer.name, layer.metadata) for layer in viewer.layers]) + repr(told) + log
     secrets = [*PATIENT["PatientName"].split("^"), *PATIENT.values(), str(study.parent)]
     assert not [word for word in secrets if word.lower() in said.lower()]

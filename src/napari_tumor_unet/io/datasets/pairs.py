@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -127,7 +128,7 @@ def find_pairs(folder: Path) -> Dataset:
         If it holds no pair.
     """
     folder = Path(folder).expanduser()
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - false of whatever cannot be looked at
         raise ScanError(f"{folder.name} is not a folder.")
     try:
         if (folder / "imagesTr").is_dir():

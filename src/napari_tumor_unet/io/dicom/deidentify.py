@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 import warnings
@@ -43,7 +44,7 @@ def study_names(path: Path) -> tuple[str, str]:
     header = _identity(path)
     uid = str(header.get("StudyInstanceUID", "")) + (str(header.get("SeriesInstanceUID")) * path.is_file())
     digest = hashlib.sha256(uid.encode()).hexdigest()[:8]
-    resolved = path.resolve()
+    resolved = Path(os.path.realpath(path))
     own = resolved.stem if path.is_file() and resolved.suffix.lower() in ENDINGS else resolved.name
     removed = str(header.get("PatientIdentityRemoved", "")).upper() == "YES"
     name = own if removed or not _names_patient(own, header) else "study"

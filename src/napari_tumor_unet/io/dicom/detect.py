@@ -26,7 +26,7 @@ def first_image(path: Path) -> Path | None:
     try:
         first = islice(walk_files(path, _LOOKED_AT), _OPENED)
         return next((file for file in first if is_dicom_file(file)), None)
-    except OSError:
+    except (OSError, ValueError):  # the second of a name that no file can have
         return None
 
 
