@@ -137,12 +137,19 @@ class FineTunePanel(Panel):
         self._cancel_estimate()
         self._estimating = job = QtJob(self._context)
         job.finished.connect(self._on_estimate)
+        for ended in (job.finished, job.failed, job.cancelled):
+            ended.connect(self._forget_estimate)
         arguments = (str(self.model.value), self.settings.value, self.cases.slices, self.device.value)
         job.start(self._context.worker, tasks.estimate, *arguments)
 
     def _cancel_estimate(self) -> None:
         if self._estimating is not None:
             self._estimating.cancel()
+
+    def _forget_estimate(self, *_: object) -> None:
+        if self._estimating is not None:
+            self._estimating.deleteLater()
+            self._estimating = None
 
     def _on_estimate(self, estimate: Estimate) -> None:
         memory = estimate.memory / 1e9

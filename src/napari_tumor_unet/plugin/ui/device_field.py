@@ -29,6 +29,8 @@ class DeviceField(ComboBox):
         job = QtJob(context)
         self._connections = Connections(self.native)  # the answer may come after the panel is closed
         self._connections.add(job.finished, self._on_devices)
+        for ended in (job.finished, job.failed):
+            ended.connect(job.deleteLater)
         timer(job, DRAWN, partial(job.start, context.worker, tasks.devices)).start()
 
     def _devices(self, _: Any) -> tuple[str, ...]:
