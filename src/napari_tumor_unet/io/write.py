@@ -44,6 +44,8 @@ def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
                 tiff.write_tiff_mask(partial, labels, scan)
             else:
                 itk.write_volume_mask(partial, kind, labels, scan)
+    except OSError as error:
+        raise ScanError(f"{path.name} cannot be written: {error.strerror or error}.") from error
     except (RuntimeError, ScanError) as error:  # the first is SimpleITK's, for all that can go wrong
         raise ScanError(
             f"{path.name} cannot be written: is the disk full, or do you lack the permission?"
