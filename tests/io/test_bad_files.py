@@ -112,9 +112,16 @@ def test_a_file_that_unpacks_to_more_than_any_scan_is_refused(
     path = saved(image_of(np.zeros((64, 512, 512), np.uint8)), tmp_path / "a.mha")
     changed(path, "DimSize = 512 512 64", "DimSize = 512 512 8192")
     os.truncate(path, 4 << 20)
-    changed(path, "CompressedDataSize = .*\n", "")
+    changed(path, "CompressedDataSize = .*\n", "CompressedDataSize = 4000000\n")
     with refused(ScanError, "a.mha", "GB"):
         read_scan(path)
+
+
+@pytest.mark.parametrize("length", ["CompressedDataSize = 10\n", "CompressedDataSize = -1\n", ""])
+def test_a_metaimage_with_a_wrong_length_is_refused(tmp_path: Path, length: str, refused: Refused) -> None:
+    path = saved(image_of(NOISE), tmp_path / "a.mha")
+    with refused(ScanError, "a.mha"):
+        read_scan(changed(path, "CompressedDataSize = .*\n", length))
 
 
 @pytest.mark.parametrize("spacing", ["0", "-0.7", "nan", "inf"])

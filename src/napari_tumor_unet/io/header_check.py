@@ -132,12 +132,17 @@ def _metaimage(path: Path, file: BinaryIO) -> StoredVoxels:
     data = fields["ElementDataFile"]
     local = data.lower() == "local"
     start = int(fields.get("HeaderSize", 0)) or (file.tell() if local else 0)
-    packed = fields.get("CompressedDataSize")
+    packed, compressed = (
+        int(fields.get("CompressedDataSize", 0)),
+        fields.get("CompressedData", "False")[:1] in "Tt1",
+    )
+    if local and compressed and packed < 1:  # SimpleITK would read something else
+        raise ScanError(f"{path.name} does not say how long its compressed voxels are; save it anew.")
     return StoredVoxels(
         path if local else _beside(path, data),
         None if start < 0 else start,
-        compressed=fields.get("CompressedData", "False")[:1] in "Tt1",
-        packed=None if packed is None else int(packed),
+        compressed=compressed,
+        packed=packed or None,
         axes=axes,
         in_mm=spacing is not None,
         oriented=not fields.keys().isdisjoint(("TransformMatrix", "Rotation", "Orientation")),

@@ -62,6 +62,7 @@ def write_volume_mask(path: Path, kind: str, mask: NDArray[np.unsignedinteger[An
         image = image[:, :, 0]
     while image.GetDimension() < geometry.stored_axes:
         image = sitk.JoinSeries(image)
+    path.touch()  # the libraries below would print why it cannot be made
     if kind == "NIfTI" and not geometry.oriented:
         nifti.write_unoriented(path, image)
     else:

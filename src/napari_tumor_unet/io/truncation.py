@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -107,7 +108,10 @@ def _chunks(stored: StoredVoxels, size: int) -> Iterator[bytes]:
             return
         try:
             packed, stream = b"", zlib.decompressobj(_ZLIB_OR_GZIP)
-            while held <= enough and (packed := packed or file.read(_CHUNK)):
+            end = file.tell() + stored.packed if stored.packed else math.inf  # SimpleITK reads no further
+            while held <= enough and (
+                packed := packed or file.read(int(max(0, min(_CHUNK, end - file.tell()))))
+            ):
                 chunk = stream.decompress(packed, _CHUNK)
                 held += len(chunk)
                 yield chunk
