@@ -331,7 +331,7 @@ def test_a_mask_appears_whole_or_not_at_all(
 
     monkeypatch.setattr("napari_tumor_unet.io.tiff.write_tiff_mask", full)
     monkeypatch.setattr("napari_tumor_unet.io.itk.write_volume_mask", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ScanError, match="No space"):
         write_mask(tmp_path / name, STACK, scan_from_volume(STACK))
     assert list(tmp_path.iterdir()) == []
 
