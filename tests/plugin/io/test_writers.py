@@ -257,15 +257,15 @@ def test_a_result_saved_by_napari_lies_as_its_scans_file_with_what_made_it_besid
 
 
 def test_what_a_user_paints_on_a_scan_lies_as_its_file(
-    viewer_model: ViewerModel, tmp_path: Path, warned: list[str]
+    viewer: napari.Viewer, tmp_path: Path, warned: list[str]
 ) -> None:
     for name, angles in (("one", (0, 11, 0)), ("two", (30, 0, 0))):  # one place in napari, two in the patient
         written_scan(tmp_path / f"{name}.nii.gz", "PIR", angles, origin=(0, 0, 0))
-        viewer_model.open(tmp_path / f"{name}.nii.gz", plugin="napari-tumor-unet")
-        viewer_model._new_labels()
-        viewer_model.layers[-1].paint((1, 2, 3), 2)
+        viewer.open(tmp_path / f"{name}.nii.gz", plugin="napari-tumor-unet")
+        viewer._new_labels()
+        viewer.layers[-1].paint((1, 2, 3), 2)
     for name in ("one", "two"):
-        viewer_model.layers[f"{name} - Labels"].save(str(tmp_path / f"{name}_mask.nii"))
+        viewer.layers[f"{name} - Labels"].save(str(tmp_path / f"{name}_mask.nii"))
         assert_same_grid(tmp_path / f"{name}_mask.nii", tmp_path / f"{name}.nii.gz")
     assert not warned
 
