@@ -23,7 +23,6 @@ from napari_tumor_unet.inference.result import Provenance
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui import error_log, settings
-from napari_tumor_unet.worker import worker
 from napari_tumor_unet.worker.worker import Job, Worker
 from tests.plugin.shared_window import SharedWindow
 
@@ -111,9 +110,9 @@ class Lent(Worker):
 
 @pytest.fixture(scope="session")
 def _child() -> Iterator[Worker]:
-    child = Worker()
-    yield child
-    child.close()
+    worker = Worker()
+    yield worker
+    worker.close()
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +122,7 @@ def _jobs(request: pytest.FixtureRequest, _child: Worker, monkeypatch: pytest.Mo
     if not request.node.get_closest_marker("own_child"):
         for module in ("ui.viewer_context", "finetune.controller"):
             monkeypatch.setattr(f"napari_tumor_unet.plugin.{module}.Worker", lambda: Lent(_child, jobs))
-        monkeypatch.setattr(worker, "_GRACE", 60.0)  # a killed child must start again
+        monkeypatch.setattr("napari_tumor_unet.worker.worker._GRACE", 60.0)  # a killed child must start again
     return jobs
 
 
