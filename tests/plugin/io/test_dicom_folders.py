@@ -84,13 +84,13 @@ def test_each_series_opens_as_a_layer_with_flair_on_top(
     assert "misses 1 slice" in sentence
 
 
-def test_no_patient_and_no_path_is_in_layers_or_log(viewer_model: ViewerModel, study: Path) -> None:
+def test_no_patient_and_no_path_is_in_layers_or_log(viewer: napari.Viewer, study: Path) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        viewer_model.open(study, plugin="napari-tumor-unet")
+        viewer.open(study, plugin="napari-tumor-unet")
     told = [n.message for n in notification_manager.records[-3:]] + [str(one.message) for one in caught]
     log = log_file().read_text() if log_file().exists() else ""
-    said = repr([(layer.name, layer.metadata) for layer in viewer_model.layers]) + repr(told) + log
+    said = repr([(layer.name, layer.metadata) for layer in viewer.layers]) + repr(told) + log
     secrets = [*PATIENT["PatientName"].split("^"), *PATIENT.values(), str(study.parent)]
     assert not [word for word in secrets if word.lower() in said.lower()]
 
