@@ -12,16 +12,19 @@ from weakref import WeakSet
 import napari
 import pytest
 from napari._app_model import get_app_model
+from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
-from npe2 import PluginManifest
+from npe2 import PluginManager, PluginManifest
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QAction
+from qtpy.QtWidgets import QApplication
 
 from napari_tumor_unet.inference.result import Provenance
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui import settings
 from napari_tumor_unet.worker.worker import Job, Worker
+from tests.plugin.shared_window import SharedWindow
 
 PATIENCE = 180_000  # ms; a busy machine takes its time
 
@@ -110,18 +113,50 @@ def _jobs(request: pytest.FixtureRequest, _child: Worker, monkeypatch: pytest.Mo
     if not request.node.get_closest_marker("own_child"):
         for module in ("ui.viewer_context", "finetune.controller"):
             monkeypatch.setattr(f"napari_tumor_unet.plugin.{module}.Worker", lambda: Lent(_child, jobs))
+        monkeypatch.setattr("napari_tumor_unet.worker.worker._GRACE", 60.0)  # a killed child must start again
     return jobs
 
 
+@pytest.fixture(scope="session")
+def _shared_window(qapp: QApplication) -> Iterator[SharedWindow]:
+    window = SharedWindow(qapp)
+    yield window
+    window.close()
+
+
 @pytest.fixture
-def viewer(make_napari_viewer: Any, _jobs: WeakSet[Job]) -> Iterator[napari.Viewer]:
-    """A window; jobs of the test end before napari looks for what a closed window leaves."""
-    yield make_napari_viewer(show=True)
+def _no_shared_window(_shared_window: SharedWindow) -> None:
+    _shared_window.close()
+
+
+@pytest.fixture
+def make_napari_viewer(_no_shared_window: None, make_napari_viewer: Any) -> Any:
+    """Windows of the test's own, for what is about their life: one takes half a second of the processor."""
+    return make_napari_viewer
+
+
+@pytest.fixture
+def viewer(
+    request: pytest.FixtureRequest, _shared_window: SharedWindow, _jobs: WeakSet[Job]
+) -> Iterator[napari.Viewer]:
+    """The window that tests share, as new, unless the test opens windows; its jobs end with the test."""
+    if "make_napari_viewer" in request.fixturenames:
+        yield request.getfixturevalue("make_napari_viewer")(show=True)
+    else:
+        yield _shared_window.lend()
     for job in _jobs:
         job.cancel()
     for thread in threading.enumerate():
         if thread.name == "tumor-unet-job":  # a cancelled one knows the window for a moment more
             thread.join(10)
+    _shared_window.take_back()
+
+
+@pytest.fixture
+def viewer_model() -> ViewerModel:
+    """Layers and their events, without a window."""
+    PluginManager.instance().discover()
+    return ViewerModel()
 
 
 @pytest.fixture

@@ -60,18 +60,19 @@ def mask_of(viewer: napari.Viewer) -> Labels:
 
 
 @pytest.mark.slow
-def test_cancel_at_a_random_moment_fifty_times(
+@pytest.mark.own_child
+def test_cancel_at_a_random_moment_twenty_times(
     viewer: napari.Viewer, scan: Image, qtbot: Any, finish: Finish
 ) -> None:
     begin(viewer, qtbot)
     assert finish(viewer)
     viewer.layers.remove(mask_of(viewer))
     session, moments = SegmentationController.of(viewer), random.Random(2)
-    for _ in range(50):
+    for _ in range(20):
         start_segmentation()
         qtbot.wait(moments.randrange(0, 120))
         if session.context.busy:
-            job = session._run.job._job
+            job = session.job.handle
             session.cancel()
             assert not session.context.busy
             assert job.wait(PATIENCE / 1000)

@@ -10,6 +10,7 @@ import napari
 import numpy as np
 import pytest
 from napari._app_model import get_app_model
+from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QTreeWidgetItem
@@ -62,18 +63,18 @@ def checked(chooser: SeriesChooser) -> list[str]:
 
 
 def test_each_series_opens_as_a_layer_with_flair_on_top(
-    viewer: napari.Viewer, study: Path, monkeypatch: pytest.MonkeyPatch
+    viewer_model: ViewerModel, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr("napari_tumor_unet.plugin.io.readers.show_warning", said.append)
-    viewer.open(study, plugin="napari-tumor-unet")
-    assert [layer.name for layer in viewer.layers] == ["AX T1", "AX T2", "AX T2 FLAIR"]
-    assert [layer.visible for layer in viewer.layers] == [False, False, True]
-    known = [layer.metadata[KEY] for layer in viewer.layers]
+    viewer_model.open(study, plugin="napari-tumor-unet")
+    assert [layer.name for layer in viewer_model.layers] == ["AX T1", "AX T2", "AX T2 FLAIR"]
+    assert [layer.visible for layer in viewer_model.layers] == [False, False, True]
+    known = [layer.metadata[KEY] for layer in viewer_model.layers]
     assert [one.get("sequence") for one in known] == ["pre", None, "flair"]
     assert {one["modality"] for one in known} == {"MR"}
     assert len({one["scan_id"] for one in known}) == 1
-    flair = viewer.layers["AX T2 FLAIR"]
+    flair = viewer_model.layers["AX T2 FLAIR"]
     np.testing.assert_array_equal(flair.data, STACK + 2)
     np.testing.assert_allclose(flair.scale, (4, 1.5, 0.75))
     np.testing.assert_allclose(flair.translate, (7.75, 30.25, -12.5))

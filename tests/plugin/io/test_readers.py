@@ -15,6 +15,7 @@ import pytest
 import SimpleITK as sitk
 import tifffile
 from napari._app_model import get_app_model
+from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.plugin.io.readers import get_reader
@@ -45,22 +46,22 @@ def nifti(tmp_path: Path) -> Path:
 
 
 def test_a_folder_of_slices_opens_in_numeric_order_with_its_mask(
-    viewer: napari.Viewer, patient: Path
+    viewer_model: ViewerModel, patient: Path
 ) -> None:
-    viewer.open(patient, plugin="napari-tumor-unet")
-    assert [layer.name for layer in viewer.layers] == [
+    viewer_model.open(patient, plugin="napari-tumor-unet")
+    assert [layer.name for layer in viewer_model.layers] == [
         "patient_7 T1 pre",
         "patient_7 T1 post",
         "patient_7 FLAIR",
         "patient_7 mask",
     ]
-    assert [layer.visible for layer in viewer.layers] == [False, False, True, True]
-    np.testing.assert_array_equal(viewer.layers["patient_7 FLAIR"].data[:, 0, 0], np.arange(1, 13))
-    assert np.flatnonzero(viewer.layers["patient_7 mask"].data.any(axis=(1, 2))) == [4]
+    assert [layer.visible for layer in viewer_model.layers] == [False, False, True, True]
+    np.testing.assert_array_equal(viewer_model.layers["patient_7 FLAIR"].data[:, 0, 0], np.arange(1, 13))
+    assert np.flatnonzero(viewer_model.layers["patient_7 mask"].data.any(axis=(1, 2))) == [4]
 
 
-def test_a_nifti_file_opens_in_its_place_in_mm(viewer: napari.Viewer, nifti: Path) -> None:
-    (layer,) = viewer.open(nifti, plugin="napari-tumor-unet")
+def test_a_nifti_file_opens_in_its_place_in_mm(viewer_model: ViewerModel, nifti: Path) -> None:
+    (layer,) = viewer_model.open(nifti, plugin="napari-tumor-unet")
     assert layer.name == "brain one"
     assert layer.data.shape == (6, 24, 20)
     assert [str(unit) for unit in layer.units] == ["millimeter"] * 3
@@ -70,9 +71,9 @@ def test_a_nifti_file_opens_in_its_place_in_mm(viewer: napari.Viewer, nifti: Pat
     np.testing.assert_allclose(offset, [-40, 100 - 23 * 0.9, -80], rtol=1e-5)
 
 
-def test_a_file_named_mask_opens_as_labels(viewer: napari.Viewer, tmp_path: Path) -> None:
+def test_a_file_named_mask_opens_as_labels(viewer_model: ViewerModel, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "scan_mask.tif", np.ones((3, 8, 8), np.uint8), photometric="minisblack")
-    (layer,) = viewer.open(tmp_path / "scan_mask.tif", plugin="napari-tumor-unet")
+    (layer,) = viewer_model.open(tmp_path / "scan_mask.tif", plugin="napari-tumor-unet")
     assert isinstance(layer, napari.layers.Labels)
 
 
@@ -160,14 +161,14 @@ def test_each_bad_file_is_one_sentence_and_leaves_no_layer(
 
 @pytest.mark.parametrize(("name", "values"), [("a.nrrd", 4), ("brain_seg.mha", 300)])
 def test_labels_open_as_labels_in_their_own_place(
-    viewer: napari.Viewer, tmp_path: Path, name: str, values: int
+    viewer_model: ViewerModel, tmp_path: Path, name: str, values: int
 ) -> None:
     voxels = np.arange(20 * 16 * 5).reshape(5, 16, 20) % values
     image = sitk.GetImageFromArray(voxels.astype(np.uint16))
     image.SetSpacing((0.5, 0.6, 4.0))
     image.SetOrigin((-10, 20, 30))
     sitk.WriteImage(image, tmp_path / name)
-    (layer,) = viewer.open(tmp_path / name, plugin="napari-tumor-unet")
+    (layer,) = viewer_model.open(tmp_path / name, plugin="napari-tumor-unet")
     assert isinstance(layer, napari.layers.Labels)
     np.testing.assert_array_equal(layer.data, voxels)
     np.testing.assert_allclose(layer.scale, (4, 0.6, 0.5))

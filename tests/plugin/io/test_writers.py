@@ -16,6 +16,7 @@ import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from napari.components import ViewerModel
 from napari.layers import Labels, Layer
 from qtpy.QtWidgets import QFileDialog
 from scipy.spatial.transform import Rotation
@@ -223,7 +224,7 @@ def test_nothing_of_the_layer_but_its_mask_is_in_the_file(tmp_path: Path, ending
 # Through napari
 
 
-def segmented(viewer: napari.Viewer, source: LayerScan) -> Labels:
+def segmented(viewer: ViewerModel, source: LayerScan) -> Labels:
     """A finished result, as a run leaves it."""
     result = MaskWriter(viewer, source)
     result.add_layer()
@@ -236,16 +237,19 @@ def segmented(viewer: napari.Viewer, source: LayerScan) -> Labels:
 
 @pytest.mark.parametrize(("across", "turn"), [(0, 0), (1, 1)], ids=["as it is", "turned"])
 def test_a_result_saved_by_napari_lies_as_its_scans_file_with_what_made_it_beside(
-    viewer: napari.Viewer, tmp_path: Path, warned: list[str], across: int, turn: int
+    viewer_model: ViewerModel, tmp_path: Path, warned: list[str], across: int, turn: int
 ) -> None:
     written_scan(scan := tmp_path / "Jane.nii.gz", "SAR", (11, -3, 30))
-    (image,) = viewer.open(scan, plugin="napari-tumor-unet")
+    (image,) = viewer_model.open(scan, plugin="napari-tumor-unet")
     layer = segmented(
-        viewer, scan_of(image, viewer.layers, viewer.dims.point, SequenceAssignment(across=across, turn=turn))
+        viewer_model,
+        scan_of(
+            image, viewer_model.layers, viewer_model.dims.point, SequenceAssignment(across=across, turn=turn)
+        ),
     )
     layer.scale = (9, 9, 9)  # whatever napari shows
-    viewer.layers.selection = {layer}
-    (path, sidecar) = viewer.layers.save(str(tmp_path / "m.mha"), selected=True)
+    viewer_model.layers.selection = {layer}
+    (path, sidecar) = viewer_model.layers.save(str(tmp_path / "m.mha"), selected=True)
     assert_same_grid(Path(path), scan)
     np.testing.assert_array_equal(read_mask(path), layer.data)
     assert json.loads(Path(sidecar).read_text())["provenance"]["model"] == "tiny"
@@ -267,15 +271,15 @@ def test_what_a_user_paints_on_a_scan_lies_as_its_file(
 
 
 def test_a_mask_that_was_opened_is_saved_as_it_lay(
-    viewer: napari.Viewer, tmp_path: Path, warned: list[str]
+    viewer_model: ViewerModel, tmp_path: Path, warned: list[str]
 ) -> None:
     grid = written_scan(tmp_path / "scan.nii.gz", "ILP", (11, 0, 0))
     voxels = sitk.GetImageFromArray(np.arange(120, dtype=np.uint16).reshape(grid.GetSize()[::-1]) * 500)
     voxels.CopyInformation(grid)
     sitk.WriteImage(voxels, str(tmp_path / "a_mask.nii.gz"))
-    (layer,) = viewer.open(tmp_path / "a_mask.nii.gz", plugin="napari-tumor-unet")
+    (layer,) = viewer_model.open(tmp_path / "a_mask.nii.gz", plugin="napari-tumor-unet")
     assert isinstance(layer, Labels)
-    (image,) = viewer.open(tmp_path / "scan.nii.gz", plugin="napari-tumor-unet")
+    (image,) = viewer_model.open(tmp_path / "scan.nii.gz", plugin="napari-tumor-unet")
     np.testing.assert_allclose(layer.extent.world, image.extent.world)
     layer.save(str(tmp_path / "b_mask.nii.gz"))
     one, other = (sitk.ReadImage(str(tmp_path / f"{name}_mask.nii.gz")) for name in "ab")
@@ -285,11 +289,11 @@ def test_a_mask_that_was_opened_is_saved_as_it_lay(
 
 
 def test_the_time_point_that_was_segmented_is_saved_and_the_others_are_told_of(
-    viewer: napari.Viewer, tmp_path: Path, warned: list[str]
+    viewer_model: ViewerModel, tmp_path: Path, warned: list[str]
 ) -> None:
-    image = viewer.add_image(np.zeros((3, 4, 6, 5)), axis_labels=("t", "z", "y", "x"), name="film")
-    viewer.dims.set_current_step(0, 2)
-    layer = segmented(viewer, scan_of(image, viewer.layers, viewer.dims.point))
+    image = viewer_model.add_image(np.zeros((3, 4, 6, 5)), axis_labels=("t", "z", "y", "x"), name="film")
+    viewer_model.dims.set_current_step(0, 2)
+    layer = segmented(viewer_model, scan_of(image, viewer_model.layers, viewer_model.dims.point))
     layer.save(str(tmp_path / "m.tif"), plugin="napari-tumor-unet")
     assert not warned
     layer.data[0] = 1

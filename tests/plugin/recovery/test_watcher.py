@@ -237,7 +237,7 @@ def test_what_our_writer_saved_is_not_kept_until_it_is_edited_again(
     stroke(layer)
     wait_for_autosaves(1, qtbot)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "a.tif"), ""))
-    panel.mask._save()
+    press(panel.mask.save, qtbot)
     wait_for_autosaves(0, qtbot)
     assert told[0].startswith("The mask is in a.tif")
     viewer.dims.set_current_step(0, 1)

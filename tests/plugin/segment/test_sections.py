@@ -20,12 +20,11 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from superqt import QCollapsible
 
 from napari_tumor_unet.evaluation.overlap import dice
-from napari_tumor_unet.io.datasets.sample import sample_scan
-from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError
 from tests.conftest import make_phantom
@@ -81,6 +80,10 @@ def answer(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> None:
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: next(names))
 
 
+def batch_of(viewer: napari.Viewer) -> Batch:
+    return Batch.of(SegmentationController.of(viewer))
+
+
 def flair(shape: tuple[int, int, int] = (6, 40, 40)) -> np.ndarray:
     return make_phantom(shape)[0].sequences["flair"]
 
@@ -129,13 +132,11 @@ def test_this_slice_alone_leaves_the_others(viewer: napari.Viewer, panel: Any, r
     assert panel.message.value.startswith(f"Tumour: {np.count_nonzero(mask.data):,} voxels, 2 slices")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("axis", "turns", "front"), [(2, 1, "left"), (1, 3, "right"), (0, 2, "down")])
 def test_slices_that_lie_otherwise_give_the_same_mask(
     viewer: napari.Viewer, panel: Any, run: Any, qtbot: Any, axis: int, turns: int, front: str
 ) -> None:
-    choose_model(panel, "default", qtbot)
-    upright = np.asarray(read_scan(sample_scan()).sequences["flair"])[10:20]
+    upright = flair((6, 64, 56))
     image = viewer.add_image(upright)
     expected = run().data.copy()
     viewer.layers.clear()
@@ -148,7 +149,7 @@ def test_slices_that_lie_otherwise_give_the_same_mask(
     assert mask.data.shape == stored.shape
     found = np.rot90(np.moveaxis(mask.data, axis, 0), -turns, axes=(1, 2))
     assert dice(found, expected) > 0.999
-    panel.mask._go_to_largest_slice()
+    press(panel.mask.largest, qtbot)
     assert viewer.dims.current_step[axis] == expected.sum((1, 2)).argmax()
     panel.mask.list.value = [panel.mask.list.choices[0]]
     press_all = panel.mask.erase.changed.emit
@@ -364,7 +365,7 @@ def test_a_name_that_is_taken_is_told_and_nothing_changes(
     panel: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch, told: list[str]
 ) -> None:
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("seed", True))
-    panel.models._rename()
+    next(action for action in panel.models.menu.actions() if action.text() == "Rename...").trigger()
     qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     assert "There is a model 'seed' already" in told[0]
     assert panel.model.value == "tiny"
@@ -381,7 +382,7 @@ def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
     good = [viewer.add_image(flair(), name=name) for name in ("a", "c")]
     bad = viewer.add_image(np.zeros((5, 6, 40, 40)), name="b", axis_labels=("c", "z", "y", "x"))
     viewer.layers.selection = {good[0], bad, good[1]}
-    with qtbot.waitSignal(panel.batch._batch.ended, timeout=PATIENCE):
+    with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE):
         press(panel.batch.layers, qtbot)
         assert not panel.start.enabled
     assert panel.message.value == "2 scans segmented, 1 failed."
@@ -402,24 +403,24 @@ def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
 
 
 def test_a_folder_is_segmented_into_another(
-    panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    viewer: napari.Viewer, panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "in").mkdir()
     tifffile.imwrite(tmp_path / "in" / "a.tif", flair())
     (tmp_path / "in" / "b.tif").write_text("nothing")
     answer(monkeypatch, tmp_path / "in", tmp_path / "out")
-    with qtbot.waitSignal(panel.batch._batch.ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE) as ended:
         press(panel.batch.folder, qtbot)
     assert ended.args == ["1 scan segmented, 1 failed."]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_mask.json", "a_mask.tif"]
 
 
 def test_a_folder_without_scans_is_one_sentence(
-    panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    viewer: napari.Viewer, panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "empty").mkdir()
     answer(monkeypatch, tmp_path / "empty", tmp_path / "out")
-    with qtbot.waitSignal(panel.batch._batch.ended, timeout=PATIENCE) as ended:
+    with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE) as ended:
         press(panel.batch.folder, qtbot)
     assert ended.args[0].startswith("empty holds no scan")
 
@@ -440,7 +441,7 @@ def test_during_a_run_no_other_can_be_started(viewer: napari.Viewer, panel: Any,
 def test_cancel_ends_several_at_once(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     images = [viewer.add_image(flair((60, 64, 64)), name=str(i)) for i in range(5)]
     viewer.layers.selection = set(images)
-    several = panel.batch._batch
+    several = batch_of(viewer)
     with qtbot.waitSignal(SegmentationController.of(viewer).progressed, timeout=PATIENCE):
         press(panel.batch.layers, qtbot)
     with qtbot.waitSignal(several.ended, timeout=PATIENCE):

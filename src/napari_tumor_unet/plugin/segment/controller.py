@@ -79,6 +79,11 @@ class SegmentationController(QObject):
         return controller if controller is not None else cls(context)
 
     @property
+    def job(self) -> QtJob | None:
+        """Job of the run under way."""
+        return None if self._run is None else self._run.job
+
+    @property
     def scan_name(self) -> str:
         """Name of the scan under way."""
         return "" if self._run is None else self._run.source.scan.name
