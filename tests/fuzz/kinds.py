@@ -192,10 +192,10 @@ def _make_run(folder: Path) -> None:
 
 
 def _read_run(folder: Path) -> Any:
-    from napari_tumor_unet.training.finetuning.run_store import interrupted
+    from napari_tumor_unet.training.finetuning.run_store import find_interrupted
 
     os.environ["NAPARI_TUMOR_UNET_RUNS"] = str(folder)
-    for run in interrupted():
+    for run in find_interrupted():
         assert str(run)
     assert (folder / "20240115-103000-mine").is_dir(), "a folder that is no run was deleted"
 

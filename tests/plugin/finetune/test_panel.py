@@ -31,7 +31,7 @@ from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
 from napari_tumor_unet.training.finetuning.run_store import (
     FOLDER_VARIABLE,
     FineTuning,
-    interrupted,
+    find_interrupted,
     runs_folder,
 )
 from tests.conftest import make_phantom, write_heads
@@ -358,7 +358,7 @@ def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resu
     assert "1 of 3 epochs" in panel.interrupted.run.current_choice
     answer(QMessageBox.StandardButton.Yes)
     press(panel.interrupted.delete, qtbot)
-    qtbot.waitUntil(lambda: len(interrupted()) == 1, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: len(find_interrupted()) == 1, timeout=PATIENCE)
     with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
         press(panel.interrupted.resume, qtbot)
     assert ended.args == [True]
@@ -373,7 +373,7 @@ def test_a_run_that_cannot_be_resumed_says_why_and_can_be_deleted(
     viewer: napari.Viewer, killed_run: Path, qtbot: Any, answer: Answer
 ) -> None:
     shutil.copytree(killed_run, runs_folder() / killed_run.name)
-    os.truncate(interrupted()[0].folder / "checkpoint.pt", 1000)
+    os.truncate(find_interrupted()[0].folder / "checkpoint.pt", 1000)
     panel = open_panel(viewer)
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
     with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
@@ -382,14 +382,14 @@ def test_a_run_that_cannot_be_resumed_says_why_and_can_be_deleted(
     assert panel.message.value.endswith("is damaged; delete it to start anew.")
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
     answer(QMessageBox.StandardButton.Yes)
-    plan = interrupted()[0].folder / "plan.json"
+    plan = find_interrupted()[0].folder / "plan.json"
     plan.write_text(json.dumps(json.loads(plan.read_text()) | {"new_option": 1}))
     panel.interrupted.refresh()
     qtbot.waitUntil(lambda: "newer version" in panel.interrupted.run.current_choice, timeout=PATIENCE)
     assert not panel.interrupted.resume.enabled
     press(panel.interrupted.delete, qtbot)
     assert not panel.interrupted.visible
-    qtbot.waitUntil(lambda: interrupted() == [], timeout=PATIENCE)
+    qtbot.waitUntil(lambda: find_interrupted() == [], timeout=PATIENCE)
 
 
 def test_the_panel_may_be_closed_and_opened_again_during_a_run(
@@ -420,7 +420,7 @@ def test_two_viewers_tune_at_once_and_do_not_offer_each_others_runs(
     begin(panel, qtbot, Step)
     with qtbot.waitSignal(second.controller.opened, timeout=PATIENCE):
         press(second.start, qtbot)
-    assert interrupted() == []
+    assert find_interrupted() == []
     for each in (panel, second):
         qtbot.waitUntil(lambda each=each: each.controller.report is not None, timeout=PATIENCE)
     assert rows(second)[-1] == "sample_brain (bundled sample)"

@@ -10,7 +10,12 @@ from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.finetune.run import open_run, prepare_run
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.finetuning.run_store import FineTuning, finish_plan, interrupted, runs_folder
+from napari_tumor_unet.training.finetuning.run_store import (
+    FineTuning,
+    find_interrupted,
+    finish_plan,
+    runs_folder,
+)
 from tests.conftest import Refused
 
 CASE = Case("a", "a", Path("/data/a.tif"), Path("/data/a_mask.tif"))
@@ -26,7 +31,7 @@ def test_a_run_that_was_there_stays_when_it_cannot_be_resumed() -> None:
     finish_plan(begun.folder)
     begun.lock.release()
     for _ in range(2):
-        (found,) = interrupted()
+        (found,) = find_interrupted()
         assert found.epochs == 0
         open_run(found).let_go()
 

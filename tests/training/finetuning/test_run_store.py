@@ -30,8 +30,8 @@ from napari_tumor_unet.training.finetuning.run_store import (
     discard,
     draft_plan,
     epochs_of,
+    find_interrupted,
     finish_plan,
-    interrupted,
     lock_of,
     new_run,
     read_plan,
@@ -98,9 +98,9 @@ def test_a_draft_of_a_plan_does_not_count() -> None:
     folder = new_run()
     (folder / PARENT).write_bytes(b"weights")
     draft_plan(folder, plan_in(folder))
-    assert interrupted() == []
+    assert find_interrupted() == []
     finish_plan(folder)
-    assert [run.folder for run in interrupted()] == [folder]
+    assert [run.folder for run in find_interrupted()] == [folder]
 
 
 def edit_plan(run: Path, change: Callable[[Any], object]) -> None:
@@ -129,17 +129,17 @@ def test_a_plan_of_a_newer_version_stays_and_is_told(
     edit_plan(run, lambda plan: place(plan).update(new_option=1))
     with refused(RunError, "newer version"):
         read_plan(run)
-    (found,) = interrupted()
+    (found,) = find_interrupted()
     assert isinstance(found, UnusableRun)
     assert str(found).startswith("made by a newer version, begun ")
     discard(found.folder)
-    assert interrupted() == []
+    assert find_interrupted() == []
     assert not run.exists()
 
 
 def test_an_interrupted_run_is_found_and_described(run: Path) -> None:
     (run / "metrics.csv").write_text(METRICS)
-    (found,) = interrupted()
+    (found,) = find_interrupted()
     assert (found.folder, found.plan, found.epochs) == (run, plan_in(run), 1)
     assert str(found).startswith("default, 2 scans, 1 of 5 epochs, begun ")
     assert epochs_of(run)[0].loss == 0.5
@@ -147,10 +147,11 @@ def test_an_interrupted_run_is_found_and_described(run: Path) -> None:
 
 def test_a_run_that_somebody_works_on_is_not_offered(run: Path, in_fresh_python: Callable[..., str]) -> None:
     code = (
-        "from napari_tumor_unet.training.finetuning.run_store import interrupted; print(len(interrupted()))"
+        "from napari_tumor_unet.training.finetuning.run_store import find_interrupted\n"
+        "print(len(find_interrupted()))"
     )
     with lock_of(run):
-        assert interrupted() == []
+        assert find_interrupted() == []
         assert in_fresh_python(code).strip() == "0"
     assert in_fresh_python(code).strip() == "1"
 
@@ -161,7 +162,7 @@ def test_what_is_damaged_is_told_and_what_was_never_made_is_cleared_away(run: Pa
     (planless / "checkpoint.pt").touch()
     write_plan(parentless, plan_in(parentless))
     old = old.rename(old.with_name(f"20200101-120000-{old.name[-8:]}"))
-    found = {each.folder: each for each in interrupted()}
+    found = {each.folder: each for each in find_interrupted()}
     assert found.keys() == {run, broken, planless, parentless}
     assert found[broken].reason == found[planless].reason == "its plan cannot be read"
     assert found[parentless].reason == "its first model is missing"
@@ -179,7 +180,7 @@ def test_folders_of_others_are_left_as_they_are(run: Path, name: str) -> None:
         (folder / file).write_text("{}")
     (run.parent / "link").symlink_to(run)
     before = sorted(folder.rglob("*"))
-    assert [found.folder for found in interrupted()] == [run]
+    assert [found.folder for found in find_interrupted()] == [run]
     assert sorted(folder.rglob("*")) == before
 
 
@@ -187,7 +188,7 @@ def test_a_whole_run_of_the_version_before_is_found_and_one_without_its_model_le
     (run / MARK).unlink()
     other = Path(shutil.copytree(run, run.with_name(f"{run.name[:-8]}abcdefgh")))
     (other / PARENT).unlink()
-    assert [found.folder for found in interrupted()] == [run]
+    assert [found.folder for found in find_interrupted()] == [run]
     assert set(other.iterdir()) == {other / "plan.json"}
     discard(run)
     assert not run.exists()
@@ -203,14 +204,14 @@ def test_what_is_left_of_a_deletion_that_was_cut_short_is_deleted(
     assert [path.name for path in left.iterdir()] == [MARK]
     monkeypatch.undo()
     monkeypatch.setenv(FOLDER_VARIABLE, str(run.parent))
-    assert interrupted() == []
+    assert find_interrupted() == []
     assert not list(run.parent.iterdir())
 
 
 def test_a_discarded_run_leaves_nothing(run: Path) -> None:
     discard(run)
     assert not run.exists()
-    assert interrupted() == []
+    assert find_interrupted() == []
 
 
 def test_a_run_is_not_found_while_it_is_deleted(run: Path) -> None:
@@ -218,7 +219,7 @@ def test_a_run_is_not_found_while_it_is_deleted(run: Path) -> None:
 
     def slow(folder: Path, **options: Any) -> None:
         patch.undo()
-        found.extend(interrupted())
+        found.extend(find_interrupted())
         shutil.rmtree(folder, **options)
 
     with pytest.MonkeyPatch.context() as patch:

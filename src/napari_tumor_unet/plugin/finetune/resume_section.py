@@ -16,7 +16,7 @@ from napari_tumor_unet.training.finetuning.run_store import (
     Interrupted,
     UnusableRun,
     discard,
-    interrupted,
+    find_interrupted,
 )
 
 
@@ -44,7 +44,7 @@ class ResumeSection(Section):
 
     def refresh(self) -> None:
         """Look for interrupted runs in a thread, and offer them."""
-        in_thread(interrupted, self._show)
+        in_thread(find_interrupted, self._show)
 
     def _show(self, runs: list[Interrupted | UnusableRun]) -> None:
         self._runs = runs

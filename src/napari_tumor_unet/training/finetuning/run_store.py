@@ -204,7 +204,7 @@ def read_plan(folder: Path) -> RunPlan:
         raise RunError("made by a newer version" if newer else "its plan cannot be read") from error
 
 
-def interrupted() -> list[Interrupted | UnusableRun]:
+def find_interrupted() -> list[Interrupted | UnusableRun]:
     """Find the runs that no process works on, the latest first; delete what is left of others.
 
     That is a run whose deletion was cut short, or whose making was, a day ago or more.
