@@ -20,7 +20,7 @@ from napari_tumor_unet.inference.batch import Outcome, Progress
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.split import Plan
 from napari_tumor_unet.model.card import Card
-from napari_tumor_unet.training.finetuning.verdict import Change
+from napari_tumor_unet.training.finetuning.verdict import DiceChange
 from tests.hostile import HOSTILE
 
 
@@ -95,7 +95,7 @@ def test_train_and_fine_tune(capsys: pytest.CaptureFixture[str]) -> None:
     train.print_plan(Plan(cases, cases, {text: text for text in HOSTILE}), console.out)
     assert_shown(capsys.readouterr().out, *HOSTILE)
     counts = Counts(1, 1, 1)
-    changes = tuple(Change(text, counts, counts) for text in HOSTILE)
+    changes = tuple(DiceChange(text, counts, counts) for text in HOSTILE)
     console.out.print(fine_tune._table(type("Tuned", (), {"changes": changes})()))
     assert_shown(capsys.readouterr().out, *HOSTILE)
 

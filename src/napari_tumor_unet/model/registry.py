@@ -32,7 +32,7 @@ def find_model(name_or_path: str | Path | None = None) -> Path:
     if name in models:
         return models[name]
     path = Path(name).expanduser()
-    if os.path.isfile(path):  # noqa: PTH113 - false of whatever cannot be looked at
+    if os.path.lexists(path):  # which no name is too long for
         return path
     raise ModelError(f"There is no model {path.name!r}; give a file, or one of: {', '.join(models)}.")
 
