@@ -269,3 +269,12 @@ def test_a_damaged_snapshot_is_one_sentence(tmp_path: Path, refused: Refused, co
         path.write_bytes(content)
     with refused(ScanError, "copy of x", "damaged"):
         snapshot(path).read()
+
+
+def test_a_run_that_goes_while_it_is_looked_for_does_not_come_back(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_tumor_unet.training.finetuning.run_store._folders_of_runs", lambda: [run])
+    discard(run)
+    assert find_interrupted() == []
+    assert not run.exists()

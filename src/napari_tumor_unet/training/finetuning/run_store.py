@@ -215,7 +215,10 @@ def find_interrupted() -> list[Interrupted | UnusableRun]:
             _delete(folder)
             continue
         try:
-            with lock_of(folder):
+            with lock_of(folder) as lock:
+                if _is_new(folder, lock):
+                    shutil.rmtree(folder)
+                    continue
                 run = _look_at(folder)
         except (OSError, NotImplementedError):  # a process works on it, or the disk knows no locks
             continue
@@ -262,6 +265,11 @@ def _is_of_version_before(folder: Path) -> bool:
         return bool(read_plan(folder))
     except RunError:
         return False
+
+
+def _is_new(folder: Path, lock: FileLock) -> bool:
+    """Whether a run was deleted meanwhile, and its lock made its folder anew."""
+    return [str(path) for path in folder.iterdir()] == [lock.lock_file]
 
 
 def _look_at(folder: Path) -> Interrupted | UnusableRun | None:
