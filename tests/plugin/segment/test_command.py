@@ -117,7 +117,7 @@ def test_an_edited_mask_is_kept_and_a_second_click_makes_a_new_layer(
 ) -> None:
     click(sample)
     edited = result(sample)
-    edited.data_setitem((np.array([0]), np.array([5]), np.array([5])), 1)
+    edited.data_setitem((np.array([0]), np.array([5]), np.array([5])), 1 - edited.data[0, 5, 5])
     before = edited.data.copy()
     click(sample)
     assert result(sample) is not edited
@@ -130,7 +130,7 @@ def test_undo_after_a_second_click_does_not_bring_back_old_pixels(
 ) -> None:
     click(sample)
     mask = result(sample)
-    mask.data_setitem((np.array([0]), np.array([5]), np.array([5])), 1)
+    mask.data_setitem((np.array([0]), np.array([5]), np.array([5])), 1 - mask.data[0, 5, 5])
     mask.undo()
     click(sample)
     before = mask.data.copy()
