@@ -191,6 +191,7 @@ def open_all(viewer: napari.Viewer, paths: dict[str, Path]) -> dict[str, Image]:
     return opened
 
 
+@pytest.mark.slow
 def test_layers_opened_one_by_one_give_the_mask_of_their_files(
     viewer: napari.Viewer, click: Click, brats: dict[str, Path]
 ) -> None:
