@@ -7,6 +7,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PYTEST := sh scripts/with_display.sh --virtual $(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 STAMP := $(VENV)/.ready
+# Compiled once, not by each process that a test starts, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

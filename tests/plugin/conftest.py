@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import napari
 import pytest
 from napari._app_model import get_app_model
 from napari.components import ViewerModel
+from napari.utils.events import EventEmitter
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManager, PluginManifest
 from qtpy.QtCore import Qt
@@ -52,6 +54,23 @@ def _installed_plugins() -> Iterator[None]:
     discovered = list(PluginManifest.discover())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PluginManifest, "discover", lambda *_, **__: iter(discovered))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _known_signatures() -> Iterator[None]:
+    """Napari looks at a method's parameters whenever it is connected or disconnected; once is enough."""
+    takes_event, known = EventEmitter._check_signature, WeakKeyDictionary[Any, bool]()
+
+    def remembered(callback: Any) -> bool:
+        if not inspect.ismethod(callback):
+            return takes_event(callback)
+        if callback.__func__ not in known:
+            known[callback.__func__] = takes_event(callback)
+        return known[callback.__func__]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EventEmitter, "_check_signature", staticmethod(remembered))
         yield
 
 

@@ -80,6 +80,7 @@ class SharedWindow:
         self._viewer = viewer = napari.Viewer(show=True, show_welcome_screen=False)
         QtViewer._instances.clear()  # where napari's fixture looks for windows that other tests left
         assert QTest.qWaitForWindowExposed(viewer.window._qt_window)
+        self._app.removeEventFilter(viewer.window._qt_window)  # it looks at all events for tooltips
         self._size = viewer.window._qt_window.size()
         self._clear(viewer)
         self._state = _state(viewer)

@@ -392,6 +392,7 @@ def test_a_run_that_cannot_be_resumed_says_why_and_can_be_deleted(
     qtbot.waitUntil(lambda: find_interrupted() == [], timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_the_panel_may_be_closed_and_opened_again_during_a_run(
     panel: FineTunePanel, scans: napari.Viewer, qtbot: Any
 ) -> None:

@@ -191,6 +191,7 @@ def open_all(viewer: napari.Viewer, paths: dict[str, Path]) -> dict[str, Image]:
     return opened
 
 
+@pytest.mark.slow
 def test_layers_opened_one_by_one_give_the_mask_of_their_files(
     viewer: napari.Viewer, click: Click, brats: dict[str, Path]
 ) -> None:
@@ -270,6 +271,7 @@ def test_remembered_descriptions_are_read_once_and_again_when_that_is_asked_for(
     names = ("jones T1", "jones T1", "jones T2FSFL")
     expected = {"flair": "jones T2FSFL", "pre": "jones T1"}
     assert guessed(*names) == expected
+    descriptions._thread.submit(int).result()  # it has written
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_bytes", lambda *_, **__: pytest.fail("a file is read in a click"))
         assert guessed(*names) == expected

@@ -139,6 +139,7 @@ def test_undo_after_a_second_click_does_not_bring_back_old_pixels(
     np.testing.assert_array_equal(mask.data, before)
 
 
+@pytest.mark.slow
 def test_what_the_user_paints_during_a_run_stays(sample: napari.Viewer, qtbot: Any) -> None:
     first_slices(qtbot, sample)
     mask, session = result(sample), SegmentationController.of(sample)
@@ -147,6 +148,7 @@ def test_what_the_user_paints_during_a_run_stays(sample: napari.Viewer, qtbot: A
     assert mask.data[0, 5, 5] == 1
 
 
+@pytest.mark.usefixtures("quick_model")
 def test_the_slice_on_screen_comes_first(sample: napari.Viewer, qtbot: Any) -> None:
     sample.dims.set_current_step(0, 3)
     start_segmentation()
@@ -157,6 +159,7 @@ def test_the_slice_on_screen_comes_first(sample: napari.Viewer, qtbot: Any) -> N
     qtbot.waitUntil(lambda: not session.context.busy, timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_where_the_slice_on_screen_has_no_tumour_the_viewer_goes_to_it(
     sample: napari.Viewer, click: Click
 ) -> None:
@@ -243,6 +246,7 @@ def test_cancel_in_the_activity_dock_leaves_everything_as_it_was(
     assert click(sample)
 
 
+@pytest.mark.slow
 def test_cancelling_a_second_run_restores_the_first_ones_mask(
     sample: napari.Viewer, qtbot: Any, click: Click
 ) -> None:
