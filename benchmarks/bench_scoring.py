@@ -17,7 +17,8 @@ import numpy as np
 from qtpy.QtWidgets import QApplication
 
 from napari_tumor_unet.evaluation.compare import align, slice_overlaps
-from napari_tumor_unet.scan.grid import spaced
+from napari_tumor_unet.plugin.score.panel import ScorePanel
+from napari_tumor_unet.scan.grid import grid_of_spacing
 
 SHAPE = (155, 256, 256)
 
@@ -54,7 +55,7 @@ def ball() -> np.ndarray:
 
 def counting(prediction: np.ndarray, reference: np.ndarray, rounds: int) -> list[float]:
     """Seconds for all slices."""
-    grid = spaced(SHAPE, (1, 1, 1), in_mm=True)
+    grid = grid_of_spacing(SHAPE, (1, 1, 1), in_mm=True)
     seconds = []
     for _ in range(rounds):
         start = time.monotonic()
@@ -76,22 +77,22 @@ def drawn(layer: napari.layers.Labels, n: int) -> float:
     return time.monotonic() - start
 
 
-def numbered(panel: object, layer: napari.layers.Labels, n: int) -> float:
+def numbered(panel: ScorePanel, layer: napari.layers.Labels, n: int) -> float:
     """Seconds until a dot of the brush is in the number; the window is left at rest."""
     seen = []
-    note = panel._comparing.counted.connect(lambda _: seen.append(time.monotonic()))
+    note = panel.scoring.counted.connect(lambda _: seen.append(time.monotonic()))
     start = time.monotonic()
     stroke(layer, n)
     while not seen:
         QApplication.processEvents()
-    panel._comparing.counted.disconnect(note)
+    panel.scoring.counted.disconnect(note)
     finish(panel)
     return seen[0] - start
 
 
-def finish(panel: object) -> None:
+def finish(panel: ScorePanel) -> None:
     """Serve the window until all numbers are there."""
-    while panel._comparing.running:
+    while panel.scoring.running:
         QApplication.processEvents()
 
 
