@@ -50,7 +50,7 @@ def main() -> None:
 def ball() -> np.ndarray:
     """Return a mask of one round region."""
     z, y, x = np.ogrid[tuple(slice(-n // 2, n - n // 2) for n in SHAPE)]
-    return z**2 + y**2 + x**2 < 40**2
+    return np.asarray(z**2 + y**2 + x**2 < 40**2)
 
 
 def counting(prediction: np.ndarray, reference: np.ndarray, rounds: int) -> list[float]:

@@ -18,8 +18,10 @@ import queue
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
@@ -50,7 +52,7 @@ def main() -> None:
     scan, model = scan_from_volume(volume), load_model()
     network = UNet(PLAIN).eval()
     worker = Worker()
-    ways = {
+    ways: dict[str, Callable[[], Any]] = {
         "plain": lambda: plain_pass(network, len(volume)),
         "here": lambda: segment(scan, model=model, device="cpu"),
         "child": lambda: in_child(worker, scan),
@@ -90,7 +92,8 @@ def plain_pass(network: torch.nn.Module, slices: int) -> None:
 
 def in_child(worker: Worker, scan: Scan) -> float:
     """Segment in the child; seconds until its first slices."""
-    start, first, ended = time.monotonic(), [], queue.SimpleQueue()
+    start, ended = time.monotonic(), queue.SimpleQueue[Any]()
+    first: list[float] = []
     callbacks = Callbacks(
         event=lambda _: first.append(time.monotonic() - start),
         finished=ended.put,
