@@ -19,7 +19,6 @@ from scipy.spatial.transform import Rotation
 
 from napari_tumor_unet import segment
 from napari_tumor_unet.plugin.io.readers import read_layers
-from napari_tumor_unet.plugin.layers import descriptions
 from napari_tumor_unet.plugin.layers.descriptions import (
     Descriptions,
     change_descriptions,
@@ -267,11 +266,10 @@ def test_a_correction_is_remembered_for_its_layers_and_for_the_description(
 def test_remembered_descriptions_are_read_once_and_again_when_that_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    change_descriptions({}, {"t2fsfl": "flair"})
+    change_descriptions({}, {"t2fsfl": "flair"}).result()
     names = ("jones T1", "jones T1", "jones T2FSFL")
     expected = {"flair": "jones T2FSFL", "pre": "jones T1"}
     assert guessed(*names) == expected
-    descriptions._thread.submit(int).result()  # it has written
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_bytes", lambda *_, **__: pytest.fail("a file is read in a click"))
         assert guessed(*names) == expected
@@ -285,8 +283,7 @@ def written(tmp_path: Path) -> Callable[..., Any]:
     """Change the descriptions, and return what the file holds then."""
 
     def change(before: Descriptions, after: Descriptions) -> Any:
-        change_descriptions(before, after)
-        descriptions._thread.submit(int).result()  # it has but one thread
+        change_descriptions(before, after).result()
         return json.loads((tmp_path / "sequences.json").read_text())
 
     return change

@@ -72,8 +72,7 @@ def kept() -> list[Path]:
 def looked(viewer: napari.Viewer, qtbot: Any) -> None:
     """Wait until all edits so far were looked at."""
     keeper = Autosaving.of(viewer)
-    qtbot.waitUntil(lambda: not keeper._unsaved, timeout=PATIENCE)
-    keeper._thread.submit(int).result()
+    qtbot.waitUntil(lambda: keeper.settled, timeout=PATIENCE)
 
 
 def wait_for_autosaves(n: int, qtbot: Any) -> None:
@@ -282,7 +281,7 @@ def test_a_deletion_is_asked_for_once(
     crashed()
     keeper = Autosaving.of(viewer)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
-    keeper._on_orphans(store.orphaned_autosaves())
+    keeper.offer(store.orphaned_autosaves())
     answers = [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop())
     delete = panel.recovery[1][2]
@@ -316,7 +315,7 @@ def test_a_damaged_one_is_told_and_can_be_deleted(viewer: napari.Viewer, qtbot: 
     looked(viewer, qtbot)
     QApplication.processEvents()
     keeper.offered = True
-    keeper._on_orphans([orphan := OrphanedAutosave(path, "head", 1, None)])
+    keeper.offer([orphan := OrphanedAutosave(path, "head", 1, None)])
     keeper.restore(orphan)
     qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
     assert told == ["The file with these corrections is damaged; delete it."]

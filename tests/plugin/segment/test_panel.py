@@ -167,8 +167,8 @@ def test_the_card_tells_of_weights_without_a_digest(tiny_model_file: Path, tmp_p
         texts = {key: text for key, text in file.metadata().items() if key != "digest"}
     save_file(load_file(tiny_model_file), path := tmp_path / "earlier.safetensors", texts)
     told = "carries no digest of its weights"
-    assert told in model_section._as_text(model_section._find_card(str(path)))
-    assert told not in model_section._as_text(model_section._find_card(str(tiny_model_file)))
+    assert told in model_section.card_as_text(model_section.find_card(str(path)))
+    assert told not in model_section.card_as_text(model_section.find_card(str(tiny_model_file)))
 
 
 def test_a_file_in_place_of_the_folder_of_models_is_told(

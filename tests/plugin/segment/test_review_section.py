@@ -145,7 +145,7 @@ def test_checked_slices_are_left_out_and_the_marks_stay_with_the_layer(
 
 def test_edits_and_thresholds_are_followed(viewer: napari.Viewer, panel: Any) -> None:
     layer = a_result(viewer)
-    panel._show_mask()
+    panel.show_mask()
     section = panel.review
     viewer.dims.set_current_step(0, 4)
     layer.paint((4, 10, 10), 1)
@@ -242,7 +242,7 @@ def test_a_plane_has_no_next_slice_but_can_be_checked(viewer: napari.Viewer, pan
 
 def test_replaced_and_removed_data_break_nothing(viewer: napari.Viewer, panel: Any) -> None:
     layer = a_result(viewer)
-    panel._show_mask()
+    panel.show_mask()
     section = panel.review
     viewer.dims.set_current_step(0, 4)
     section.checked.value = True

@@ -209,7 +209,7 @@ def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(
     viewer.open(tmp_path / "Jane Doe.nii.gz", plugin="napari-tumor-unet")
     mask = run()
     mask.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)
-    proposed = panel.mask._editor.file_name()
+    proposed = panel.mask.editor.file_name()
     assert proposed == tmp_path / "Jane Doe_mask.nii.gz"
     answer(monkeypatch, proposed)
     press(panel.mask.save, qtbot)

@@ -83,16 +83,16 @@ def read_descriptions() -> Descriptions:
         return {}
 
 
-def change_descriptions(before: Descriptions, after: Descriptions) -> None:
+def change_descriptions(before: Descriptions, after: Descriptions) -> Future[None]:
     """Write what is new, and leave out what is gone, in a thread.
 
     All else in the file stays, as of another version; and a file that cannot be read, under another name. A
-    folder that cannot be written to is no error.
+    folder that cannot be written to is no error. The result is there once the file is written.
     """
     contents: Future[Descriptions] = Future()
     contents.set_result(MappingProxyType(dict(after)))
     _contents[_file()] = time.monotonic(), contents
-    _thread.submit(_write, _file(), before, dict(after))
+    return _thread.submit(_write, _file(), before, dict(after))
 
 
 def _read(path: Path) -> Descriptions:

@@ -68,6 +68,7 @@ class Autosaving(QObject):
         self._layers: dict[Labels, _WatchedLayer] = {}
         self._unsaved: dict[Labels, None] = {}
         self._written: Future[Any] | None = None
+        self._last: Future[Any] | None = None
         self._warned = False
         # Not napari's workers: the window keeps them, and with them the copies that they wrote.
         self._thread = ThreadPoolExecutor(1, "autosave")
@@ -80,7 +81,7 @@ class Autosaving(QObject):
         for layer in viewer.layers:
             self._watch(layer)
         viewer.window._qt_window.installEventFilter(self)
-        self._do(store.orphaned_autosaves, self._on_orphans)
+        self._do(store.orphaned_autosaves, self.offer)
 
     @classmethod
     def of(cls, viewer: Viewer) -> Autosaving:
@@ -89,6 +90,11 @@ class Autosaving(QObject):
         window = viewer.window._qt_window
         autosaving = window.findChild(cls)
         return autosaving if autosaving is not None else cls(viewer, window)
+
+    @property
+    def settled(self) -> bool:
+        """Whether all edits so far have been looked at, and nothing is being written."""
+        return not self._unsaved and (self._last is None or self._last.done())
 
     def keep_now(self) -> None:
         """Keep all edits that are not kept yet, without a wait for more."""
@@ -167,7 +173,8 @@ class Autosaving(QObject):
         if layer in self._layers:
             self._keep(layer, watched)  # as it is by now, which may be as it was saved
 
-    def _on_orphans(self, orphans: list[OrphanedAutosave]) -> None:
+    def offer(self, orphans: list[OrphanedAutosave]) -> None:
+        """Offer the autosaves that no process holds, instead of those offered before."""
         self.orphans = orphans
         self.changed.emit()
         if orphans:
@@ -218,7 +225,7 @@ class Autosaving(QObject):
                 self._arrived.emit(partial(then, done.result()))
 
         with suppress(RuntimeError):  # likewise
-            future = self._thread.submit(work)
+            self._last = future = self._thread.submit(work)
             future.add_done_callback(arrive)
             return future
         return None

@@ -38,7 +38,7 @@ class MaskSection(Section):
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
-        self._editor: MaskEditor | None = None
+        self.editor: MaskEditor | None = None
         self.title = Label(label="mask", tooltip="What is in the mask now, your edits included.")
         self.threshold = FloatSlider(
             label="threshold",
@@ -88,7 +88,7 @@ class MaskSection(Section):
     def refresh(self) -> None:
         """Show the active layer's mask, as it is now."""
         layer = self._viewer.layers.selection.active
-        self._editor = editor = MaskEditor(self._viewer, layer) if has_result(layer) else None
+        self.editor = editor = MaskEditor(self._viewer, layer) if has_result(layer) else None
         self.visible = editor is not None
         self._regions = []
         if editor is not None:
@@ -111,7 +111,7 @@ class MaskSection(Section):
         self._change()
 
     def _units(self) -> list[str]:
-        in_mm = self._editor is not None and self._editor.voxel_mm3 is not None
+        in_mm = self.editor is not None and self.editor.voxel_mm3 is not None
         return [_MM3, _VOXELS] if in_mm else [_VOXELS]
 
     def _voxel_size(self, editor: MaskEditor) -> float:
@@ -119,7 +119,7 @@ class MaskSection(Section):
         return (editor.voxel_mm3 or 1.0) if self.unit.value == _MM3 else 1.0
 
     def _described(self) -> list[tuple[str, Region]]:
-        editor = self._editor
+        editor = self.editor
         return [] if editor is None else [(editor.describe(region), region) for region in self._regions]
 
     def _go(self, regions: list[Region]) -> None:
@@ -162,9 +162,9 @@ class MaskSection(Section):
 
     def _current(self) -> MaskEditor | None:
         """Return the editor, if the layer is still what it was; the user may have replaced its data."""
-        if self._editor is not None and not has_result(self._editor.layer):
+        if self.editor is not None and not has_result(self.editor.layer):
             self.refresh()
-        return self._editor
+        return self.editor
 
     def _show(self, editor: MaskEditor) -> None:
         """Show the findings and the list of regions anew."""

@@ -164,14 +164,14 @@ class ModelSection:
         in_thread(registry.make_model_folder, show)
 
     def _show_card(self) -> None:
-        in_thread(partial(_find_card, str(self.model.value)), self._show_text)
+        in_thread(partial(find_card, str(self.model.value)), self._show_text)
 
     def _show_text(self, card: Card) -> None:
         box = QMessageBox(self.model.native)
         box.setWindowTitle(plain(f"Model {card.name}"))
         box.setTextFormat(Qt.TextFormat.PlainText)
         box.setText(plain(card.summary or card.name))
-        box.setInformativeText(plain(_as_text(card)))
+        box.setInformativeText(plain(card_as_text(card)))
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setModal(False)
         box.show()
@@ -182,12 +182,13 @@ def _list_models(files: Iterable[Path]) -> _Models:
     return _Models(tuple(registry.all_models()), tuple(registry.user_models()), there)
 
 
-def _find_card(model: str) -> Card:
+def find_card(model: str) -> Card:
+    """Read the card of a model, by name or file; that it has no digest is among its limits."""
     card = read_card(path := registry.find_model(model))
     return card if weights_digest(path) else replace(card, limits=(*card.limits, NO_DIGEST))
 
 
-def _as_text(card: Card) -> str:
+def card_as_text(card: Card) -> str:
     """Write what a user should know of a model, in paragraphs."""
     parts = [
         card.training_data,

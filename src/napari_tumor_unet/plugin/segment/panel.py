@@ -123,13 +123,14 @@ class SegmentPanel(Panel):
 
     def _follow(self) -> None:
         """Take the active layer, or of a mask its image; show its result, if it is a mask of ours."""
-        self._show_mask()
+        self.show_mask()
         layer = self._viewer.layers.selection.active
         image = image_for(layer, self._viewer.layers) if isinstance(layer, Labels) else layer
         if isinstance(image, Image) and image in self.layer.choices:
             self.layer.value = image
 
-    def _show_mask(self) -> None:
+    def show_mask(self) -> None:
+        """Show the active mask as it is now, and what is left to review in it."""
         self.mask.refresh()
         self.review.refresh()
 
@@ -199,10 +200,10 @@ class SegmentPanel(Panel):
         self.message.value = f"Scan {n}: {name or self._controller.scan_name}, {done} of {total} slices"
 
     def _on_ended(self, _: bool) -> None:
-        self._show_mask()
+        self.show_mask()
         if not self._context.busy:
             self.show_message(self._controller.message)
 
     def _on_batch_ended(self, message: str) -> None:
         self.show_message(Message(message))
-        self._show_mask()
+        self.show_mask()
