@@ -8,7 +8,6 @@ from collections.abc import Generator
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
@@ -106,15 +105,15 @@ def run(
                 raise ModelError(
                     f"The model {model.card.name} gives no numbers; take another model or device."
                 )
-        part = fitted.invert(outputs, (height, width))
-        part[part < _LEAST] = 0
-        for z, plane in zip(indices, part, strict=True):
+        planes = fitted.invert(outputs, (height, width))
+        planes[planes < _LEAST] = 0
+        for z, plane in zip(indices, planes, strict=True):
             update(probability[z], plane)
-        filled = [(z, plane) for z, plane in between.after(indices) if z != first]
-        if filled:
-            indices, part = [*indices, *(z for z, _ in filled)], np.stack([*part, *(p for _, p in filled)])
-            for z, plane in filled:
+        for z, plane in between.after(indices):
+            if z != first:  # which is computed
                 update(probability[z], plane)
+                indices.append(z)
+        part = probability[indices]
         thresholded = threshold_mask(part, threshold)
         for z, plane in zip(indices, thresholded, strict=True):
             update(mask[z], plane)
