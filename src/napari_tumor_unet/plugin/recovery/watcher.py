@@ -67,7 +67,6 @@ class Autosaving(QObject):
         self._viewer = viewer
         self._layers: dict[Labels, _WatchedLayer] = {}
         self._unsaved: dict[Labels, None] = {}
-        self._written: Future[Any] | None = None
         self._last: Future[Any] | None = None
         self._warned = False
         # Not napari's workers: the window keeps them, and with them the copies that they wrote.
@@ -94,7 +93,11 @@ class Autosaving(QObject):
     @property
     def settled(self) -> bool:
         """Whether all edits so far have been looked at, and nothing is being written."""
-        return not self._unsaved and (self._last is None or self._last.done())
+        return not (self._unsaved or self._writing)
+
+    @property
+    def _writing(self) -> bool:
+        return self._last is not None and not self._last.done()
 
     def keep_now(self) -> None:
         """Keep all edits that are not kept yet, without a wait for more."""
@@ -147,7 +150,7 @@ class Autosaving(QObject):
             self._timer.start(_DELAY)
 
     def _keep_next(self) -> None:
-        if self._unsaved and (self._written is None or self._written.done()):
+        if self._unsaved and not self._writing:
             self._keep_first()
         if self._unsaved:
             self._timer.start(_WRITING)
@@ -161,7 +164,7 @@ class Autosaving(QObject):
     def _keep(self, layer: Labels, watched: _WatchedLayer, replaces: Path | None = None) -> None:
         autosave = snapshot(layer)
         if autosave is not None:
-            self._written = self._do(partial(_write, watched, autosave, replaces), self._on_written)
+            self._do(partial(_write, watched, autosave, replaces), self._on_written)
 
     def _on_written(self, error: AutosaveError | None) -> None:
         if error and not self._warned:
@@ -211,7 +214,7 @@ class Autosaving(QObject):
         self.orphans = [other for other in self.orphans if other != orphan]
         self.changed.emit()
 
-    def _do(self, act: Callable[[], Any], then: Callable[[Any], None]) -> Future[Any] | None:
+    def _do(self, act: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Call ``act`` in the thread, in turn, and ``then`` here with its result or AutosaveError."""
 
         def work() -> Any:
@@ -225,10 +228,8 @@ class Autosaving(QObject):
                 self._arrived.emit(partial(then, done.result()))
 
         with suppress(RuntimeError):  # likewise
-            self._last = future = self._thread.submit(work)
-            future.add_done_callback(arrive)
-            return future
-        return None
+            self._last = self._thread.submit(work)
+            self._last.add_done_callback(arrive)
 
     def _serve(self, call: Callable[[], None]) -> None:
         call()
