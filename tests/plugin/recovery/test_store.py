@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import signal
 import stat
 import subprocess
@@ -281,6 +282,15 @@ def test_one_without_its_volumes_is_refused(left: Path, refused: Refused) -> Non
         volume.write_bytes(b"PK")
     with refused(AutosaveError, "damaged"):
         load(left)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_place_of_one_is_not_waited_for(left: Path, refused: Refused) -> None:
+    left.unlink()
+    os.mkfifo(left)
+    with refused(AutosaveError, "damaged"):
+        load(left)
+    assert orphaned_autosaves() == []
 
 
 def test_one_that_is_gone_is_refused(left: Path, refused: Refused) -> None:

@@ -278,3 +278,11 @@ def test_a_run_that_goes_while_it_is_looked_for_does_not_come_back(
     discard(run)
     assert find_interrupted() == []
     assert not run.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_place_of_a_plan_is_not_waited_for(run: Path) -> None:
+    (run / "plan.json").unlink()
+    os.mkfifo(run / "plan.json")
+    (unusable,) = find_interrupted()
+    assert str(unusable).startswith("its plan cannot be read")

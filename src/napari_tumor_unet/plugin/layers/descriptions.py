@@ -17,7 +17,7 @@ from typing import Any
 from platformdirs import user_config_path
 from pydantic_core import from_json
 
-from napari_tumor_unet._common import write_whole
+from napari_tumor_unet._common import regular_file, write_whole
 from napari_tumor_unet.scan import SEQUENCES, Sequence
 from napari_tumor_unet.scan.sequence_names import speaks_of_sequence, words_of
 
@@ -119,7 +119,7 @@ def _write(path: Path, before: Descriptions, after: dict[str, Sequence]) -> None
 
 
 def _entries_in(path: Path) -> dict[str, Any]:
-    entries = from_json(path.read_bytes())  # unlike the json of Python, ValueErrors alone
+    entries = from_json(regular_file(path).read_bytes())  # unlike the json of Python, ValueErrors alone
     if not isinstance(entries, dict):
         raise ValueError
     return entries

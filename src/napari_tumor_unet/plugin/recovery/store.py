@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet._common import TumourUnetError, atomic_write, user_folder
+from napari_tumor_unet._common import TumourUnetError, atomic_write, regular_file, user_folder
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -143,7 +143,7 @@ def load(path: Path) -> Autosave:
         If it is gone, damaged, or none.
     """
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with regular_file(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             header = _header_in(file)
             arrays: dict[str, Any]
             if header["format"] == _OLD_FORMAT:
@@ -235,7 +235,7 @@ def _has_remains_alone(folder: Path) -> bool:
 
 def _orphan(path: Path) -> OrphanedAutosave | None:
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with regular_file(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             header = _header_in(file)
         when = datetime.fromisoformat(header["when"]).astimezone()
         return OrphanedAutosave(path, header["scan"], header["edited"], when)

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from filelock import FileLock
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError, WrapSerializer
 
-from napari_tumor_unet._common import TumourUnetError, plural, user_folder, write_whole
+from napari_tumor_unet._common import TumourUnetError, plural, regular_file, user_folder, write_whole
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model.settings import Count, Seed
 from napari_tumor_unet.training.events import CHECKPOINT, Epoch, read_metrics
@@ -197,7 +197,7 @@ def read_plan(folder: Path) -> RunPlan:
         If the plan is missing, damaged, or of a newer version.
     """
     try:
-        return _RUN_PLAN.validate_json((folder / _PLAN).read_bytes())
+        return _RUN_PLAN.validate_json(regular_file(folder / _PLAN).read_bytes())
     except (OSError, ValueError) as error:
         wrong = error.errors() if isinstance(error, ValidationError) else []
         newer = any(entry["type"] == _UNKNOWN_ENTRY for entry in wrong)
