@@ -46,7 +46,7 @@ LGG = (
     "68 patients of the LGG MRI segmentation data (TCGA-LGG, masks by Buda et al.), part 'train' of "
     "docs/lgg_split.csv, split by patient"
 )
-LIMITS = ("Trained on lower-grade glioma alone: other diseases, children and treated brains are unknown.",)
+LIMITS = "Trained on {}: other diseases, children and treated brains are unknown."
 CARDS = {
     "default": Card(
         "default",
@@ -54,9 +54,9 @@ CARDS = {
         "sclerosis (Ljubljana; Golgasht Center, Tabriz) and healthy (Kirby 21).",
         citations=(*LGG_CITATIONS, *CITATIONS),
         slice_distance_mm=3.0,
-        summary="Whole tumour (FLAIR abnormality) of lower-grade glioma; T1 before and after contrast help.",
+        summary="Whole tumour (FLAIR abnormality) of glioma; T1 before and after contrast help.",
         limits=(
-            *LIMITS,
+            LIMITS.format("glioma, most of it of lower grade"),
             "The lowest and highest slices of a tumour, and thin or faint extensions, are missed most.",
             "Of several tumours those with less than half of the weight of the largest one are dropped.",
             "Cavities and necrosis, dark on FLAIR, are left out in part, and in skull-stripped scans more.",
@@ -71,7 +71,7 @@ CARDS = {
         citations=LGG_CITATIONS,
         summary="The student project's U-Net at 128 x 128, for comparison; the default model is better.",
         limits=(
-            *LIMITS,
+            LIMITS.format("lower-grade glioma alone"),
             "It sees the whole image at 128 x 128 pixels, as the LGG data are cut: a head that fills less "
             "of its image, or is skull-stripped, is unlike all that it has seen.",
             "It has not learned to do without T1.",

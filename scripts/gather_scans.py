@@ -1,9 +1,9 @@
 """Gather what the recipe robust learns from into one folder, in nnU-Net's layout, with its split.
 
-    python scripts/gather_scans.py OUT --lgg volumes --split docs/lgg_split.csv --gliomas G --healthy H
+    python scripts/gather_scans.py OUT --lgg volumes --split docs/lgg_split.csv --gliomas G --no-tumour N
     napari-tumor-unet train OUT --recipe robust --start default --split OUT/split.csv --fold 0
 
-``volumes`` holds the LGG scans as ``x.tif`` and ``x_mask.tif``; G and H a folder for each scan, with files
+``volumes`` holds the LGG scans as ``x.tif`` and ``x_mask.tif``; G and N a folder for each scan, with files
 called ``*_flair``, ``*_t1``, ``*_t1ce`` and ``*_seg``; scans without a ``*_seg`` have no tumour. Slices
 closer than 3 mm are thinned to about that. Every second person without a tumour, and every second glioma,
 is in fold 0, the others in fold 1; of the LGG patients those learned from are in neither, and the part "val"
@@ -36,7 +36,7 @@ def main() -> None:
     """Write images, labels, ``dataset.json`` and ``split.csv``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    for name in ("lgg", "split", "gliomas", "healthy"):
+    for name in ("lgg", "split", "gliomas", "no-tumour"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     arguments = parser.parse_args()
     for folder in ("imagesTr", "labelsTr"):
@@ -45,7 +45,7 @@ def main() -> None:
     (arguments.out / "dataset.json").write_text(json.dumps({"channel_names": names}))
     rows = [("patient", "split", "fold")]
     rows += [(patient, "train", "") for patient in write_lgg(arguments.lgg, arguments.split, arguments.out)]
-    for folder in (arguments.healthy, arguments.gliomas):
+    for folder in (arguments.no_tumour, arguments.gliomas):
         scans = sorted(path for path in folder.iterdir() if path.is_dir())
         persons = sorted({path.name.split(PERSON)[0] for path in scans})
         for scan in scans:
@@ -83,7 +83,7 @@ def write_scan(folder: Path, out: Path) -> None:
 
 
 def thinned(image: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Keep every so manieth slice, from foot to head."""
+    """Keep one slice in about 3 mm, from foot to head."""
     axis = int(np.argmax(nib.orientations.io_orientation(image.affine)[:, 0] == 2))
     step = max(1, round(THICKNESS / image.header.get_zooms()[axis]))
     kept = [slice(None)] * 3
