@@ -293,17 +293,18 @@ def test_nothing_of_a_bad_file_is_printed(tmp_path: Path, capfd: pytest.CaptureF
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("held", [0.9, 0.1, 0.0])
 @pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".nrrd", ".mha"])
 def test_a_mask_on_a_full_disk_is_an_error(
-    tmp_path: Path, ending: str, refused: Refused, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, ending: str, held: float, refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = sitk.WriteImage
 
-    def half(image: sitk.Image, path: str, **options: object) -> None:
+    def cut_off(image: sitk.Image, path: str, **options: object) -> None:
         write(image, path, **options)
-        os.truncate(path, Path(path).stat().st_size * 9 // 10)  # SimpleITK says nothing
+        os.truncate(path, int(held * Path(path).stat().st_size))  # SimpleITK says nothing
 
-    monkeypatch.setattr(sitk, "WriteImage", half)
+    monkeypatch.setattr(sitk, "WriteImage", cut_off)
     with refused(ScanError, f"m{ending}", "cannot be written", "disk full"):
         write_mask(tmp_path / f"m{ending}", (NOISE > 0).astype(np.uint8), scan_from_volume(NOISE))
     assert list(tmp_path.iterdir()) == []

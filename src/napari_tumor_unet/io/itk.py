@@ -67,8 +67,9 @@ def write_volume_mask(path: Path, kind: str, mask: NDArray[np.unsignedinteger[An
         nifti.write_unoriented(path, image)
     else:
         sitk.WriteImage(image, str(path), useCompression=True)
-    stored = nifti.read_header(path)[1] if kind == "NIfTI" else read_header(path, kind)
-    check_whole(stored, mask.nbytes)  # a full disk is no error to SimpleITK
+    with as_scan_error(path, kind):  # a full disk is no error to SimpleITK
+        stored = nifti.read_header(path)[1] if kind == "NIfTI" else read_header(path, kind)
+        check_whole(stored, mask.nbytes)
 
 
 def _read_nifti(path: Path) -> tuple[sitk.Image, StoredVoxels, str]:
