@@ -172,6 +172,7 @@ class ModelSection:
         box.setTextFormat(Qt.TextFormat.PlainText)
         box.setText(plain(card.summary or card.name))
         box.setInformativeText(plain(card_as_text(card)))
+        box.setDetailedText("\n\n".join(card.citations))  # folded, so that the box fits a small screen
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setModal(False)
         box.show()
@@ -197,7 +198,7 @@ def card_as_text(card: Card) -> str:
         *(f"Limit: {limit}" for limit in card.limits),
         card.intended_use,
         f"Licence: {card.licence}" if card.licence else "",
-        *(f"To be named with results: {citation}" for citation in card.citations),
+        "What is to be cited with results stands in the details." if card.citations else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
