@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtCore import QObject, Signal
+from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.descriptions import load_descriptions
 from napari_tumor_unet.plugin.ui.errors import show_failure
-from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
+from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_info, show_warning
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.worker import Worker
 
 if TYPE_CHECKING:
     from napari import Viewer
 
+_UNUSED = 600  # seconds after which an unused child gives its memory back
 _NOTIFICATIONS = {"info": show_info, "warning": show_warning, "error": show_error}
 
 
@@ -65,6 +67,9 @@ class ViewerContext(QObject):
         self.worker = Worker()
         self.owner: object | None = None
         self.destroyed.connect(partial(close_worker, self.worker))
+        rest = QTimer(self, interval=_UNUSED * 100)
+        rest.timeout.connect(partial(self.worker.end_if_unused, _UNUSED))
+        rest.start()
         load_descriptions()
 
     @classmethod
@@ -98,6 +103,11 @@ class ViewerContext(QObject):
         """Let the next run or batch begin."""
         self.owner = None
         self.busy_changed.emit(False)
+
+    def offer(self, text: str, button: str, act: Callable[[], object]) -> None:
+        """Show a notification with a button; what it does may be out of date, as napari keeps them."""
+        actions = ((button, lambda _: act()),)
+        notification_manager.dispatch(Notification(plain(text), NotificationSeverity.INFO, actions))
 
     def notify(self, message: Message, private: Iterable[str] = ()) -> Message:
         """Show a message as a notification; log an error's traceback, and offer it behind a button.
