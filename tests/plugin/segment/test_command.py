@@ -216,9 +216,42 @@ def test_without_a_scan_the_user_is_told_what_to_do(viewer: napari.Viewer, notif
     assert "has 2 channels" in notified[1]
 
 
+@pytest.mark.usefixtures("quick_model")
+def test_the_result_names_the_model_unless_it_is_the_default(
+    sample: napari.Viewer, click: Click, notified: list[str]
+) -> None:
+    assert click(sample)
+    assert "By the model 'tiny'." in notified[-1]
+
+
+@pytest.mark.slow
+def test_where_the_preferred_model_is_gone_the_default_is_used_and_a_sentence_says_so(
+    sample: napari.Viewer, click: Click, notified: list[str]
+) -> None:
+    segmentation_settings().model = "default tuned"
+    assert click(sample)
+    assert "There is no model 'default tuned' any more, so 'default' was used." in notified[-1]
+    assert result(sample).metadata[KEY].provenance.model == "default"
+
+
+@pytest.mark.usefixtures("quick_model")
+def test_a_new_mask_is_an_outline_and_takes_an_older_one_from_sight(
+    sample: napari.Viewer, click: Click, notified: list[str]
+) -> None:
+    click(sample)
+    older = result(sample)
+    assert older.contour > 0
+    older.data_setitem((np.array([0]), np.array([5]), np.array([5])), 1 - older.data[0, 5, 5])
+    sample.layers.selection.active = sample.layers["sample_brain FLAIR"]
+    click(sample)
+    assert result(sample).visible
+    assert not older.visible
+    assert "Your mask 'sample_brain tumour' stays as it was, hidden." in notified[-1]
+
+
 def test_the_menu_lists_the_command_first_and_enables_it_for_a_scan(sample: napari.Viewer) -> None:
     entry = entries_of(sample, "Segment")[0]
-    assert entry.text() == "Segment tumour (Tumour U-Net)"
+    assert entry.text() == "Segment tumour now (Tumour U-Net)"
     assert entry.isEnabled()
     sample.layers.selection.active = sample.layers["true mask"]
     assert entries_of(sample, "Segment")[0].isEnabled()
@@ -362,9 +395,9 @@ def test_the_activity_dock_stays_closed_where_the_panel_shows_the_run(
         held.set()
 
 
-@pytest.mark.usefixtures("quick_model", "held")
+@pytest.mark.usefixtures("quick_model")
 def test_a_click_during_a_run_offers_to_cancel_it(
-    sample: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+    sample: napari.Viewer, qtbot: Any, held: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[Any] = []
     monkeypatch.setattr(notification_manager, "dispatch", shown.append)
@@ -377,6 +410,7 @@ def test_a_click_during_a_run_offers_to_cancel_it(
         act(None)
     assert ended.args == [False]
     act(None)  # there is nothing to cancel any more
+    held.set()
 
 
 @pytest.mark.usefixtures("quick_model")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -13,7 +14,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, Warned
-from napari_tumor_unet.model.registry import find_model
+from napari_tumor_unet.model.card import ModelError
+from napari_tumor_unet.model.registry import DEFAULT_MODEL, ENDING, find_model
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
@@ -127,7 +129,6 @@ class SegmentationController(QObject):
             If another run is under way.
         """
         preferred = segmentation_settings()
-        path = partial(find_model, model or preferred.model)
         if not quiet:
             self.context.acquire(self)
         self.message, self.warnings, self.outcome = Message(), (), None
@@ -135,6 +136,7 @@ class SegmentationController(QObject):
         ready = self.context.worker.is_ready
         stage = READING if ready else STARTING
         self._run = run = _Run(self, source, QtJob(self), only, quiet, stage, ready)
+        run.model, path = model or preferred.model, partial(run.find_model, fall_back=model is None)
         self.viewer.layers.events.removed.connect(self._on_removed)
         run.job.progressed.connect(partial(self._on_event, run))
         run.job.finished.connect(partial(self._on_finished, run))
@@ -259,13 +261,30 @@ class _Run:
         self.job = job
         self.writer = MaskWriter(controller.viewer, source)
         self.bar = ProgressBar(controller.viewer, source.scan, job, stage, ready=ready)
+        self.model = self.missing = ""
         self.asked = False  # the child has asked for voxels
         self.shown = False  # slices have come
+
+    def find_model(self, *, fall_back: bool) -> Path:
+        """Find the model, or the default where the preferred one is gone; in the job's thread."""
+        try:
+            return find_model(self.model)
+        except ModelError:
+            if not fall_back:
+                raise
+            self.missing, self.model = self.model, DEFAULT_MODEL
+            return find_model()
 
     def notes(self) -> Iterator[str]:
         """Yield sentences on what a user may not expect of the result."""
         if self.source.combined:
             yield f"From {self.source.combined}."
+        if self.missing:
+            yield f"There is no model {self.missing!r} any more, so {DEFAULT_MODEL!r} was used."
+        elif self.model != DEFAULT_MODEL:
+            yield f"By the model {Path(self.model).name.removesuffix(ENDING)!r}."
+        for name in self.writer.hidden:
+            yield f"Your mask {name!r} stays as it was, hidden."
         if self.only and not self.quiet:
             yield "This slice only; the panel Segment tumour sets that."
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from napari.layers import Image
 from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.descriptions import load_descriptions
+from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.errors import show_failure
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_info, show_warning
+from napari_tumor_unet.plugin.ui.viewer_keys import bind_keys
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.worker import Worker
 
@@ -71,6 +74,8 @@ class ViewerContext(QObject):
         rest.timeout.connect(partial(self.worker.end_if_unused, _UNUSED))
         rest.start()
         load_descriptions()
+        bind_keys(viewer, self)
+        Connections(self).add(viewer.layers.events.inserted, self._on_inserted)
 
     @classmethod
     def of(cls, viewer: Viewer) -> ViewerContext:
@@ -134,6 +139,11 @@ class ViewerContext(QObject):
         """Start the child and load the model, before they are needed."""
         if self.worker.pid is None:
             self.worker.warm_up(tasks.warm_up, find_model)
+
+    def _on_inserted(self, event: Any) -> None:
+        """Warm up for what may be a head, however it came."""
+        if isinstance(event.value, Image) and event.value.ndim > 2:
+            self.warm_up()
 
 
 def close_worker(worker: Worker, *_: Any) -> None:

@@ -1,0 +1,80 @@
+"""Keys of one viewer for what readers of scans do all the time; none that napari or the user has taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from app_model.types import KeyBinding, KeyCode, KeyMod
+from napari._app_model import get_app_model
+from napari.layers import Labels
+from qtpy.QtCore import QObject
+
+from napari_tumor_unet.plugin.layers.looks import show_next_sequence, toggle_mask, toggle_outline
+from napari_tumor_unet.plugin.layers.metadata import is_prediction
+from napari_tumor_unet.plugin.ui.connections import Connections
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+
+def _segment(_: Viewer) -> None:
+    get_app_model().commands.execute_command("napari-tumor-unet.segment").result()
+
+
+# Letters that no layer of napari uses: keys of the active layer come before those of the viewer.
+_KEYS: dict[int, Callable[[Viewer], None]] = {
+    KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyG: _segment,
+    KeyCode.KeyU: toggle_outline,
+    KeyCode.KeyH: toggle_mask,
+    KeyCode.KeyN: show_next_sequence,
+}
+
+
+def bind_keys(viewer: Viewer, owner: QObject) -> None:
+    """Bind the keys as long as their owner lives."""
+    connections = Connections(owner)
+    for code, act in _KEYS.items():
+        key = KeyBinding.from_int(code)
+        if key not in viewer.keymap and not any(key in _class_keymap(kind) for kind in type(viewer).__mro__):
+            viewer.bind_key(key, act)
+            connections.at_close(partial(_unbind, viewer, key, act))
+    _Outlines(viewer, connections)
+
+
+def _unbind(viewer: Viewer, key: KeyBinding, act: Callable[[Viewer], None]) -> None:
+    if viewer.keymap.get(key) is act:
+        viewer.bind_key(key, None)
+
+
+def _class_keymap(kind: type) -> Any:
+    """Keys that the user chose in napari's preferences, among others."""
+    return getattr(kind, "class_keymap", {})
+
+
+class _Outlines:
+    """Takes the outlines of predictions away in 3D, where napari shows surfaces and warns of contours."""
+
+    def __init__(self, viewer: Viewer, connections: Connections) -> None:
+        self._viewer = viewer
+        self._taken: list[tuple[Labels, int]] = []
+        event = viewer.dims.events.ndisplay
+        event.connect(self._take, position="first")  # before napari slices
+        event.connect(self._give_back, position="last")
+        connections.at_close(partial(event.disconnect, self._take))
+        connections.at_close(partial(event.disconnect, self._give_back))
+
+    def _take(self, *_: object) -> None:
+        if self._viewer.dims.ndisplay == 3:
+            outlined = [one for one in self._viewer.layers if is_prediction(one) and one.contour]
+            self._taken = [(layer, layer.contour) for layer in outlined]
+            for layer in outlined:
+                layer.contour = 0
+
+    def _give_back(self, *_: object) -> None:
+        if self._viewer.dims.ndisplay == 2:
+            taken, self._taken = self._taken, []
+            for layer, contour in taken:
+                if layer in self._viewer.layers:
+                    layer.contour = contour
