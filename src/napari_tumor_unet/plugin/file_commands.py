@@ -42,8 +42,8 @@ def write(path: str | None = None, data: Any = None, attributes: dict[str, Any] 
     """Write a labels layer to a file; without one say how masks are saved."""
     if path is None or attributes is None:
         show_info(
-            "To save a mask on its scan's grid, select it and choose Save mask... in the panel Segment tumour, "
-            "or File > Save Selected Layers... with the filter Tumour U-Net masks."
+            "To save a mask on its scan's grid, select it and choose Save mask... in the panel "
+            "Segment tumour, or File > Save Selected Layers... with the filter Tumour U-Net masks."
         )
         return []
     return write_labels(path, data, attributes)

@@ -49,7 +49,7 @@ def toggle_mask(viewer: Viewer) -> None:
 
 def show_next_sequence(viewer: Viewer) -> None:
     """Show the next sequence of the scan under the mask: FLAIR, T1 after contrast, T1 before."""
-    image = _image_looked_at(viewer)
+    image = image_looked_at(viewer)
     channels = {} if image is None else ViewerSequences.of(viewer.layers)[image].channels
     known = [sequence for sequence in _IN_TURN if sequence in channels]
     layers = [channels[sequence].image for sequence in known]
@@ -78,7 +78,8 @@ def _show_next_channel(viewer: Viewer, known: list[tuple[Sequence, Image, int | 
     viewer.status = TITLES[known[at][0]]
 
 
-def _image_looked_at(viewer: Viewer) -> Image | None:
+def image_looked_at(viewer: Viewer) -> Image | None:
+    """Return the active image, or the one that the mask was made of, or the topmost."""
     active = viewer.layers.selection.active
     if isinstance(active, Image):
         return active

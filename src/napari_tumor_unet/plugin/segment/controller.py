@@ -147,6 +147,8 @@ class SegmentationController(QObject):
         handle = handle_of(source.scan)
         arguments = (handle, path, None, device or preferred.device, first, only)
         run.job.start(self.context.worker, tasks.segment, *arguments, answer=answer)
+        self._tell(run, stage)
+        self.viewer.window._qt_window.statusBar().repaint()  # now, as napari is busy for a while
         run.writer.add_layer()  # it takes napari as long as the child the first slices
         self.started.emit()
         self._tell(run, stage)

@@ -20,6 +20,7 @@ from napari_tumor_unet.plugin.segment.batch_section import BatchSection
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.segment.mask_section import MaskSection
 from napari_tumor_unet.plugin.segment.model_section import ModelSection
+from napari_tumor_unet.plugin.segment.plane_section import PlaneSection
 from napari_tumor_unet.plugin.segment.progress_bar import SHOWS_RUN
 from napari_tumor_unet.plugin.segment.review_section import ReviewSection
 from napari_tumor_unet.plugin.segment.sequence_section import SequenceSection
@@ -65,6 +66,7 @@ class SegmentPanel(Panel):
         self.recovery = RecoverySection(Autosaving.of(self._viewer))
         self.mask = MaskSection(self._viewer)
         self.review = ReviewSection(self._viewer)
+        self.planes = PlaneSection(self._viewer)
         self.batch = BatchSection(self._batch, self._chosen)
         choices: Container[Any] = Container(
             widgets=[self.layer, self.sequences.summary, self.extent, self.model, self.device]
@@ -81,6 +83,7 @@ class SegmentPanel(Panel):
             self.details,
             self.mask,
             self.review,
+            self.planes,
             folded("Sequences and slices", self.sequences),
             folded("Several scans", self.batch),
         )

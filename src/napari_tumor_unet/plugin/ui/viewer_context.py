@@ -74,8 +74,9 @@ class ViewerContext(QObject):
         rest.timeout.connect(partial(self.worker.end_if_unused, _UNUSED))
         rest.start()
         load_descriptions()
-        bind_keys(viewer, self)
-        Connections(self).add(viewer.layers.events.inserted, self._on_inserted)
+        self._connections = Connections(self)
+        self._connections.add(viewer.layers.events.inserted, self._on_inserted)
+        bind_keys(viewer, self._connections)
 
     @classmethod
     def of(cls, viewer: Viewer) -> ViewerContext:

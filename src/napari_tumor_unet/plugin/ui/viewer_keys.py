@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from app_model.types import KeyBinding, KeyCode, KeyMod
 from napari._app_model import get_app_model
 from napari.layers import Labels
-from qtpy.QtCore import QObject
 
 from napari_tumor_unet.plugin.layers.looks import show_next_sequence, toggle_mask, toggle_outline
 from napari_tumor_unet.plugin.layers.metadata import is_prediction
@@ -32,9 +31,8 @@ _KEYS: dict[int, Callable[[Viewer], None]] = {
 }
 
 
-def bind_keys(viewer: Viewer, owner: QObject) -> None:
-    """Bind the keys as long as their owner lives."""
-    connections = Connections(owner)
+def bind_keys(viewer: Viewer, connections: Connections) -> None:
+    """Bind the keys until the connections are undone."""
     for code, act in _KEYS.items():
         key = KeyBinding.from_int(code)
         if key not in viewer.keymap and not any(key in _class_keymap(kind) for kind in type(viewer).__mro__):
