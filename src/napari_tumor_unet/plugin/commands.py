@@ -33,6 +33,7 @@ def segment(viewer: napari.viewer.Viewer) -> None:
     if controller.context.busy:
         _offer_cancel(controller)
         return
+    controller.context.say("Segmenting...")
     selection = viewer.layers.selection
     chosen = [layer for layer in selection if isinstance(layer, Image)]
     try:
@@ -40,6 +41,7 @@ def segment(viewer: napari.viewer.Viewer) -> None:
         source = scan_of(layer, viewer.layers, viewer.dims.point)
         controller.segment(source, only=segmentation_settings().one_slice)
     except TumourUnetError as error:
+        controller.context.say(str(error))
         controller.context.notify(Message(str(error), "error"))
 
 

@@ -10,6 +10,7 @@ import napari
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from magicgui.widgets import Container
 from qtpy.QtWidgets import QApplication
 
 from napari_tumor_unet.plugin.layers.planes import PLANES, camera_of
@@ -19,16 +20,15 @@ from napari_tumor_unet.plugin.segment.plane_section import PlaneSection
 @pytest.fixture
 def section(viewer: napari.Viewer) -> Iterator[PlaneSection]:
     made = PlaneSection(viewer)
-    viewer.window.add_dock_widget(made, name="planes")
+    viewer.window.add_dock_widget(Container(widgets=[made]), name="planes")  # whose show shows all
     yield made
     made.connections.close()
 
 
 @pytest.fixture
 def head(tmp_path: Path) -> Path:
-    """A file that says where everything is: bright towards the top, the back and the left of the patient."""
-    z, y, x = np.mgrid[0:10, 0:12, 0:14].astype(np.float32)
-    image = sitk.GetImageFromArray(100 * z + 10 * y + x)
+    """A file that says where everything is."""
+    image = sitk.GetImageFromArray(np.ones((10, 12, 14), np.float32))
     image.SetSpacing((1.0, 1.5, 4.0))
     sitk.WriteImage(image, tmp_path / "head.nii.gz")
     return tmp_path / "head.nii.gz"
@@ -69,16 +69,14 @@ def test_each_plane_has_the_head_up_and_letters_at_its_edges(
     section.planes[plane].native.click()
     assert letters(viewer) == {"left": left, "right": right, "top": top, "bottom": bottom}
     assert section.planes[plane].native.isChecked()
-    values = image.data[
-        tuple(viewer.dims.current_step[a] if a == viewer.dims.order[0] else slice(None) for a in range(3))
-    ]
-    image.contrast_limits = (values.min() - 1, values.max())
-    # By the picture itself: it is brighter towards S, P and L.
+    # By the picture itself: each axis alone is brighter towards S, P and L.
+    across, vertical, horizontal = viewer.dims.order
+    image.contrast_limits = (0, 1)
+    image.data = np.indices(image.data.shape, np.float32)[horizontal] / image.data.shape[horizontal]
     assert {"left": left, "right": right}[brighter_end(viewer, horizontal=True)] in "PL"
-    image.data = np.broadcast_to(
-        image.data.mean(axis=viewer.dims.order[2], keepdims=True), image.data.shape
-    ).copy()
+    image.data = np.indices(image.data.shape, np.float32)[vertical] / image.data.shape[vertical]
     assert {"top": top, "bottom": bottom}[brighter_end(viewer, horizontal=False)] in "SP"
+    assert {"S": 0, "P": 1, "L": 2}[PLANES[plane][0]] == across
 
 
 def test_a_plane_changes_no_layer_and_goes_with_the_panel(

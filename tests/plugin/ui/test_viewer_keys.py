@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import napari
@@ -11,6 +12,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 
@@ -87,11 +89,11 @@ def test_keys_that_are_taken_are_left_alone(viewer: napari.Viewer, qtbot: Any) -
 
 
 def test_in_3d_the_mask_is_a_surface_without_a_warning(sample: napari.Viewer, mask: Labels) -> None:
-    sample.dims.ndisplay = 3  # napari warns of contours, and warnings are errors here
-    assert not mask.contour
+    with warnings.catch_warnings(record=True) as warned:
+        show_outline(mask)
+        sample.dims.ndisplay = 3
     assert mask.rendering == "iso_categorical"
-    sample.dims.ndisplay = 2
-    assert mask.contour
+    assert not [warning for warning in warned if "Contours" in str(warning.message)]
 
 
 @pytest.mark.own_child

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
@@ -23,6 +24,8 @@ _IN_TURN: tuple[Sequence, ...] = ("flair", "post", "pre")
 
 def show_outline(layer: Labels, outline: bool = True) -> None:
     """Show a mask as an outline, which hides nothing that it is judged against, or filled."""
+    # In 3D it is a surface: napari need not tell each time that it has no contour.
+    warnings.filterwarnings("ignore", "Contours are not displayed during 3D")
     layer.contour, layer.opacity = _OUTLINE if outline else _FILLED
 
 
@@ -37,7 +40,7 @@ def mask_looked_at(viewer: Viewer) -> Labels | None:
 
 def toggle_outline(viewer: Viewer) -> None:
     """Show the mask filled, if it is an outline, or else as an outline."""
-    if (mask := mask_looked_at(viewer)) is not None and viewer.dims.ndisplay == 2:
+    if (mask := mask_looked_at(viewer)) is not None:
         show_outline(mask, not mask.contour)
 
 

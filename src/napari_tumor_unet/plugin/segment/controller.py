@@ -148,7 +148,6 @@ class SegmentationController(QObject):
         arguments = (handle, path, None, device or preferred.device, first, only)
         run.job.start(self.context.worker, tasks.segment, *arguments, answer=answer)
         self._tell(run, stage)
-        self.viewer.window._qt_window.statusBar().repaint()  # now, as napari is busy for a while
         run.writer.add_layer()  # it takes napari as long as the child the first slices
         self.started.emit()
         self._tell(run, stage)
@@ -172,8 +171,7 @@ class SegmentationController(QObject):
 
     def _tell(self, run: _Run, stage: str) -> None:
         """Say what the run does, in the status line at once, as napari takes its time to make a bar."""
-        name = run.source.scan.name
-        self.viewer.status = plain(f"{stage}: {name}")
+        self.context.say(f"{stage}: {run.source.scan.name}")
         run.bar.tell(stage)
         self.told.emit(stage)
 
@@ -193,9 +191,8 @@ class SegmentationController(QObject):
             if self._run is run:  # napari may serve events meanwhile, and with them a Cancel
                 self.progressed.emit(slices.done, slices.total)
         if self._run is run:
-            self.viewer.status = plain(
-                f"{SEGMENTING}: {run.source.scan.name}, slice {slices.done} of {slices.total}"
-            )
+            name = run.source.scan.name
+            self.viewer.status = plain(f"{SEGMENTING}: {name}, slice {slices.done} of {slices.total}")
             run.bar.move_to(slices.done)
 
     def _on_finished(self, run: _Run, result: tuple[Findings, Provenance]) -> None:

@@ -159,8 +159,7 @@ class MaskWriter:
             metadata={KEY: self._metadata},
             **self._source.geometry(),
         )
-        if self._viewer.dims.ndisplay == 2:  # in 3D it is a surface
-            show_outline(layer)
+        show_outline(layer)
         self._viewer.add_layer(layer)
         return layer
 

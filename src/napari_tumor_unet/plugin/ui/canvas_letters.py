@@ -23,7 +23,7 @@ def show_letters(viewer: Viewer, letters: Mapping[str, str]) -> bool:
     for edge, position in _POSITIONS.items():
         name, text = f"_tumour_unet_{edge}", letters.get(edge, "")
         if text and name not in overlays:
-            overlays[name] = TextOverlay(position=position, font_size=_SIZE, box=False)
+            overlays[name] = TextOverlay(position=position, font_size=_SIZE)
         if name in overlays:
             overlays[name].text = text
             overlays[name].visible = bool(text)

@@ -110,6 +110,11 @@ class ViewerContext(QObject):
         self.owner = None
         self.busy_changed.emit(False)
 
+    def say(self, text: str) -> None:
+        """Show a text in the status line now, as the window may be busy for a while."""
+        self.viewer.status = plain(text)
+        self.viewer.window._qt_window.statusBar().repaint()
+
     def offer(self, text: str, button: str, act: Callable[[], object]) -> None:
         """Show a notification with a button; what it does may be out of date, as napari keeps them."""
         actions = ((button, lambda _: act()),)

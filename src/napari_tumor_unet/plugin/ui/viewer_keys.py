@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from app_model.types import KeyBinding, KeyCode, KeyMod
 from napari._app_model import get_app_model
-from napari.layers import Labels
 
 from napari_tumor_unet.plugin.layers.looks import show_next_sequence, toggle_mask, toggle_outline
-from napari_tumor_unet.plugin.layers.metadata import is_prediction
 from napari_tumor_unet.plugin.ui.connections import Connections
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ def bind_keys(viewer: Viewer, connections: Connections) -> None:
         if key not in viewer.keymap and not any(key in _class_keymap(kind) for kind in type(viewer).__mro__):
             viewer.bind_key(key, act)
             connections.at_close(partial(_unbind, viewer, key, act))
-    _Outlines(viewer, connections)
 
 
 def _unbind(viewer: Viewer, key: KeyBinding, act: Callable[[Viewer], None]) -> None:
@@ -49,30 +46,3 @@ def _unbind(viewer: Viewer, key: KeyBinding, act: Callable[[Viewer], None]) -> N
 def _class_keymap(kind: type) -> Any:
     """Keys that the user chose in napari's preferences, among others."""
     return getattr(kind, "class_keymap", {})
-
-
-class _Outlines:
-    """Takes the outlines of predictions away in 3D, where napari shows surfaces and warns of contours."""
-
-    def __init__(self, viewer: Viewer, connections: Connections) -> None:
-        self._viewer = viewer
-        self._taken: list[tuple[Labels, int]] = []
-        event = viewer.dims.events.ndisplay
-        event.connect(self._take, position="first")  # before napari slices
-        event.connect(self._give_back, position="last")
-        connections.at_close(partial(event.disconnect, self._take))
-        connections.at_close(partial(event.disconnect, self._give_back))
-
-    def _take(self, *_: object) -> None:
-        if self._viewer.dims.ndisplay == 3:
-            outlined = [one for one in self._viewer.layers if is_prediction(one) and one.contour]
-            self._taken = [(layer, layer.contour) for layer in outlined]
-            for layer in outlined:
-                layer.contour = 0
-
-    def _give_back(self, *_: object) -> None:
-        if self._viewer.dims.ndisplay == 2:
-            taken, self._taken = self._taken, []
-            for layer, contour in taken:
-                if layer in self._viewer.layers:
-                    layer.contour = contour
