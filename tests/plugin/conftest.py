@@ -108,6 +108,13 @@ class Lent(Worker):
     def pid(self) -> int | None:
         return self._owner.pid
 
+    @property
+    def is_ready(self) -> bool:
+        return self._owner.is_ready
+
+    def end_if_unused(self, _: float) -> None:
+        pass
+
     def run(self, *args: Any, **kwargs: Any) -> Job:
         job = self._owner.run(*args, **kwargs)
         self._jobs.add(job)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
@@ -13,9 +15,11 @@ from napari_tumor_unet.io.file_names import FORMATS
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
+from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui.plain import show_error
-from napari_tumor_unet.plugin.ui.viewer_context import BusyError, Message
+from napari_tumor_unet.plugin.ui.settings import segmentation_settings
+from napari_tumor_unet.plugin.ui.viewer_context import Message
 
 if TYPE_CHECKING:
     import napari
@@ -26,13 +30,32 @@ _PATTERNS = " ".join(f"*{ending}" for ending in (*FORMATS, *detect.ENDINGS))
 def segment(viewer: napari.viewer.Viewer) -> None:
     """Segment the tumour in the active image layer, or in the image that the active mask belongs to."""
     controller = SegmentationController.of(viewer)
+    if controller.context.busy:
+        _offer_cancel(controller)
+        return
+    controller.context.say("Segmenting...")
     selection = viewer.layers.selection
     chosen = [layer for layer in selection if isinstance(layer, Image)]
     try:
         layer = selection.active or (chosen[0] if len(chosen) == 1 else None)
-        controller.segment(scan_of(layer, viewer.layers, viewer.dims.point))
+        source = scan_of(layer, viewer.layers, viewer.dims.point)
+        controller.segment(source, only=segmentation_settings().one_slice)
     except TumourUnetError as error:
-        controller.context.notify(Message(str(error), "info" if isinstance(error, BusyError) else "error"))
+        controller.context.say(str(error))
+        controller.context.notify(Message(str(error), "error"))
+
+
+def _offer_cancel(controller: SegmentationController) -> None:
+    """Offer to end what is under way, a run or a batch of them."""
+    under_way = weakref.ref(controller)  # napari keeps notifications longer than windows
+
+    def cancel() -> None:
+        with suppress(RuntimeError):  # the window may be gone
+            if (there := under_way()) is not None and there.context.busy:
+                Batch.of(there).cancel()
+                there.cancel()
+
+    controller.context.offer("A segmentation is under way.", "Cancel it", cancel)
 
 
 def score(viewer: napari.viewer.Viewer) -> None:

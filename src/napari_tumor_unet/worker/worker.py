@@ -72,6 +72,8 @@ class Worker:
         self._start_lock = threading.Lock()
         self._process: Any = None
         self._connection: Any = None
+        self._answered: Any = None  # the child that has answered, its imports done
+        self._used = time.monotonic()
         self._closed = False
 
     @property
@@ -79,6 +81,11 @@ class Worker:
         """Of the child, if there is one."""
         process = self._process  # another thread may take it away
         return process.pid if process is not None and process.is_alive() else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the child has answered before: its imports are done."""
+        return self.pid is not None and self._answered is self._process
 
     def warm_up(self, task: Task, *args: Any) -> Job:
         """Run a task, imports say, in the background, so that the next job finds it done."""
@@ -112,6 +119,12 @@ class Worker:
         ).start()
         return job
 
+    def end_if_unused(self, seconds: float) -> None:
+        """End a child that no job has used for so long; the next job starts another."""
+        if time.monotonic() - self._used >= seconds and self._lock.acquire(blocking=False):
+            self._kill()
+            self._lock.release()
+
     def close(self) -> None:
         """End the child, and with it whatever it is doing."""
         self._closed = True
@@ -144,6 +157,7 @@ class Worker:
         try:
             yield
         finally:
+            self._used = time.monotonic()
             self._lock.release()
 
     def _converse(
@@ -157,7 +171,7 @@ class Worker:
             connection = self._child()
             connection.send((task, args, answer is not None))
             for kind, content in self._answers(connection, job):
-                may_be_dead = False
+                may_be_dead, self._answered = False, self._process
                 if kind == "asked":
                     reply = _attempt(answer, content)
                     if not job._cancelled.is_set():

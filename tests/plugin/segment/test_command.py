@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import napari
 import numpy as np
 import pytest
+from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
 from napari.layers import Labels
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QPushButton
 
@@ -24,6 +26,7 @@ from napari_tumor_unet.evaluation.overlap import dice
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.layer_scan import data_to_world
 from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.segment import controller, progress_bar
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
@@ -213,9 +216,42 @@ def test_without_a_scan_the_user_is_told_what_to_do(viewer: napari.Viewer, notif
     assert "has 2 channels" in notified[1]
 
 
+@pytest.mark.usefixtures("quick_model")
+def test_the_result_names_the_model_unless_it_is_the_default(
+    sample: napari.Viewer, click: Click, notified: list[str]
+) -> None:
+    assert click(sample)
+    assert "By the model 'tiny'." in notified[-1]
+
+
+@pytest.mark.slow
+def test_where_the_preferred_model_is_gone_the_default_is_used_and_a_sentence_says_so(
+    sample: napari.Viewer, click: Click, notified: list[str]
+) -> None:
+    segmentation_settings().model = "default tuned"
+    assert click(sample)
+    assert "There is no model 'default tuned' any more, so 'default' was used." in notified[-1]
+    assert result(sample).metadata[KEY].provenance.model == "default"
+
+
+@pytest.mark.usefixtures("quick_model")
+def test_a_new_mask_is_an_outline_and_takes_an_older_one_from_sight(
+    sample: napari.Viewer, click: Click, notified: list[str]
+) -> None:
+    click(sample)
+    older = result(sample)
+    assert older.contour > 0
+    older.data_setitem((np.array([0]), np.array([5]), np.array([5])), 1 - older.data[0, 5, 5])
+    sample.layers.selection.active = sample.layers["sample_brain FLAIR"]
+    click(sample)
+    assert result(sample).visible
+    assert not older.visible
+    assert "Your mask 'sample_brain tumour' stays as it was, hidden." in notified[-1]
+
+
 def test_the_menu_lists_the_command_first_and_enables_it_for_a_scan(sample: napari.Viewer) -> None:
     entry = entries_of(sample, "Segment")[0]
-    assert entry.text() == "Segment tumour (Tumour U-Net)"
+    assert entry.text() == "Segment tumour now (Tumour U-Net)"
     assert entry.isEnabled()
     sample.layers.selection.active = sample.layers["true mask"]
     assert entries_of(sample, "Segment")[0].isEnabled()
@@ -302,14 +338,104 @@ def test_a_killed_child_is_one_sentence_and_the_next_click_works(
     assert click(sample)
 
 
-def test_a_click_during_a_run_says_so_and_changes_nothing(
-    sample: napari.Viewer, qtbot: Any, notified: list[str]
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
+    """A run gets no voxels before this is set."""
+    go, planes_of = Event(), controller.planes_of
+    monkeypatch.setattr(controller, "planes_of", lambda *asked: go.wait(60) and planes_of(*asked))
+    yield go
+    go.set()
+
+
+def bar_of(viewer: napari.Viewer) -> QtLabeledProgressBar | None:
+    return viewer.window._qt_window._activity_dialog.findChild(QtLabeledProgressBar)
+
+
+@pytest.mark.usefixtures("quick_model")
+def test_cancel_is_in_sight_as_long_as_the_run_lasts(
+    sample: napari.Viewer, qtbot: Any, held: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first_slices(qtbot, sample)
+    monkeypatch.setattr(progress_bar, "_PATIENCE", 0)
+    sample.layers["sample_brain FLAIR"].metadata[KEY].scan = 3 * "sub-01_acq-sag3DspaceIRdarkfluid_"
+    sample.window.resize(1280, 800)
+    start_segmentation()
+    session, seen, counts = SegmentationController.of(sample), [], []
+    qtbot.waitUntil(lambda: (bar := bar_of(sample)) is not None and bar.isVisible(), timeout=PATIENCE)
+    bar = bar_of(sample)
+
+    def look(*_: Any) -> None:
+        QApplication.sendPostedEvents()
+        button = bar.cancel_button
+        seen.append(button.visibleRegion().boundingRect() == button.rect())
+        counts.append(bar.eta_label.text())
+
+    look()
+    assert bar.description_label.text() == "Reading the scan: "
+    assert bar.toolTip().startswith("sub-01")
+    session.progressed.connect(look)
+    with qtbot.waitSignal(session.ended, timeout=PATIENCE):
+        held.set()
+    assert all(seen)
+    assert len(seen) > 2
+    assert all(count.endswith("/26") for count in counts)
+    assert not sample.window._qt_window._activity_dialog.isVisible()
+
+
+@pytest.mark.usefixtures("quick_model")
+def test_the_activity_dock_stays_closed_where_the_panel_shows_the_run(
+    sample: napari.Viewer, qtbot: Any, held: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress_bar, "_PATIENCE", 0)
+    dock = sample.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[0]
+    qtbot.waitUntil(lambda: not dock.visibleRegion().isEmpty(), timeout=PATIENCE)
+    start_segmentation()
+    qtbot.waitUntil(lambda: bar_of(sample) is not None, timeout=PATIENCE)
+    assert not sample.window._qt_window._activity_dialog.isVisible()
+    with qtbot.waitSignal(SegmentationController.of(sample).ended, timeout=PATIENCE):
+        held.set()
+
+
+@pytest.mark.usefixtures("quick_model")
+def test_a_click_during_a_run_offers_to_cancel_it(
+    sample: napari.Viewer, qtbot: Any, held: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr(notification_manager, "dispatch", shown.append)
+    start_segmentation()
+    start_segmentation()
+    assert shown[0].message == "A segmentation is under way."
+    ((text, act),) = shown[0].actions
+    assert text == "Cancel it"
     with qtbot.waitSignal(SegmentationController.of(sample).ended, timeout=PATIENCE) as ended:
-        start_segmentation()
-    assert "under way" in notified[0]
-    assert ended.args == [True]
+        act(None)
+    assert ended.args == [False]
+    act(None)  # there is nothing to cancel any more
+    held.set()
+
+
+@pytest.mark.usefixtures("quick_model")
+def test_the_status_line_says_at_once_what_happens(sample: napari.Viewer, qtbot: Any, held: Event) -> None:
+    session = SegmentationController.of(sample)
+    session.context.worker.end_if_unused(0)
+    start_segmentation()
+    assert sample.status in ("Starting the model: sample_brain", "Reading the scan: sample_brain")
+    qtbot.waitUntil(lambda: sample.status == "Reading the scan: sample_brain", timeout=PATIENCE)
+    said: list[str] = []
+    session.progressed.connect(lambda *_: said.append(sample.status))
+    with qtbot.waitSignal(session.ended, timeout=PATIENCE):
+        held.set()
+    assert said[-1].startswith("Segmenting: sample_brain, slice ")
+
+
+@pytest.mark.usefixtures("quick_model")
+def test_the_click_segments_this_slice_only_where_the_preferences_say_so(
+    sample: napari.Viewer, click: Click, notified: list[str]
+) -> None:
+    segmentation_settings().one_slice = True
+    sample.dims.set_current_step(0, 13)
+    assert click(sample)
+    assert set(np.flatnonzero(result(sample).data.any(axis=(1, 2)))) == {13}
+    assert "This slice only; the panel Segment tumour sets that." in notified[0]
 
 
 @pytest.mark.parametrize("which", ["sample_brain FLAIR", "sample_brain tumour"])

@@ -171,7 +171,7 @@ def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
     metadata = MaskMetadata(**{name: getattr(image, name) for name in shared})
     arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: metadata}, **transform}
     if mask.max(initial=0) <= 1:
-        arguments["colormap"] = label_colours("green")
+        arguments["colormap"] = label_colours("blue")
     return mask, arguments, "labels"
 
 

@@ -32,20 +32,21 @@ from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.scan.combine import resample_onto
 from napari_tumor_unet.scan.sequence_names import TITLES
 
-_PALETTE = {
-    "orange": "#ff6a3d",
-    "green": "#35d07f",
-    "yellow": "#ffd23d",
-    "blue": "#4aa8ff",
-    "pink": "#ff5fa2",
+# Told apart by the colour-blind, too, and beside grey (Okabe and Ito).
+COLOURS = {
+    "orange": "#e69f00",  # predictions
+    "blue": "#56b4e9",  # references, and whatever else a file holds
+    "green": "#009e73",  # where both agree
+    "yellow": "#f0e442",
+    "pink": "#cc79a7",
 }
 
 
 def label_colours(first: str) -> CyclicLabelColormap:
     """Colours of labels that stand out from grey: ``first`` for label 1, others for what a user may add."""
-    others = [colour for name, colour in _PALETTE.items() if name != first]
+    others = [colour for name, colour in COLOURS.items() if name != first]
     # Not a direct colormap: napari compiles for a second before it shows the first one.
-    return CyclicLabelColormap(colors=transform_color(["transparent", _PALETTE[first], *others]))
+    return CyclicLabelColormap(colors=transform_color(["transparent", COLOURS[first], *others]))
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,18 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.evaluation.compare import agreement, worst_first
 from napari_tumor_unet.evaluation.overlap import Counts
+from napari_tumor_unet.plugin.layers.layer_scan import COLOURS
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_agreement, mask_metadata
 from napari_tumor_unet.plugin.score.curve import SliceCurve
 from napari_tumor_unet.plugin.score.mask_pair import LayerMask, PairCounts
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
-# In the order of agreement's codes; told apart by the colour-blind too (Okabe and Ito).
+# In the order of agreement's codes; each alone in the colour of its mask.
 _COLOURS = {
-    "both (true positive)": "#009e73",
-    "prediction alone (false positive)": "#e69f00",
-    "reference alone (false negative)": "#cc79a7",
+    "both (true positive)": COLOURS["green"],
+    "prediction alone (false positive)": COLOURS["orange"],
+    "reference alone (false negative)": COLOURS["blue"],
 }
 _LEGEND = "<br>".join(f"<span style='color: {colour}'>■</span> {name}" for name, colour in _COLOURS.items())
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -12,7 +14,8 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, Warned
-from napari_tumor_unet.model.registry import find_model
+from napari_tumor_unet.model.card import ModelError
+from napari_tumor_unet.model.registry import DEFAULT_MODEL, ENDING, find_model
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
@@ -23,10 +26,14 @@ from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError
-from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
+from napari_tumor_unet.worker.remote_scan import Planes, handle_of, planes_of
 
 if TYPE_CHECKING:
     from napari import Viewer
+
+
+STARTING, READING, SEGMENTING = "Starting the model", "Reading the scan", "Segmenting"
+"""What a run does, one after the other."""
 
 
 class SegmentationController(QObject):
@@ -39,6 +46,8 @@ class SegmentationController(QObject):
         The viewer of the context.
     started : Signal
         A run has begun.
+    told : Signal
+        What the run does now, until its first slices come.
     warned : Signal
         There are warnings of the run's scan.
     progressed : Signal
@@ -56,9 +65,11 @@ class SegmentationController(QObject):
     """
 
     started = Signal()
+    told = Signal(str)
     warned = Signal()
     progressed = Signal(int, int)
     ended = Signal(bool)
+    _asked = Signal(object)
 
     def __init__(self, context: ViewerContext) -> None:
         super().__init__(context.parent())
@@ -70,6 +81,7 @@ class SegmentationController(QObject):
         self.outcome: Outcome | None = None
         Autosaving.of(context.viewer)
         self._run: _Run | None = None
+        self._asked.connect(self._on_asked)
 
     @classmethod
     def of(cls, viewer: Viewer) -> SegmentationController:
@@ -117,29 +129,51 @@ class SegmentationController(QObject):
             If another run is under way.
         """
         preferred = segmentation_settings()
-        path = partial(find_model, model or preferred.model)
         if not quiet:
             self.context.acquire(self)
         self.message, self.warnings, self.outcome = Message(), (), None
         self.image_id = str(source.image.unique_id)
-        self._run = run = _Run(self, source, QtJob(self), only, quiet)
+        ready = self.context.worker.is_ready
+        stage = READING if ready else STARTING
+        self._run = run = _Run(self, source, QtJob(self), only, quiet, stage, ready)
+        run.model, path = model or preferred.model, partial(run.find_model, fall_back=model is None)
         self.viewer.layers.events.removed.connect(self._on_removed)
         run.job.progressed.connect(partial(self._on_event, run))
         run.job.finished.connect(partial(self._on_finished, run))
         run.job.failed.connect(partial(self._on_failed, run))
         run.job.cancelled.connect(partial(self._on_cancelled, run))
         first = source.slice_on_screen(self.viewer.dims.point)
-        answer = partial(planes_of, source.scan)
+        answer = partial(self._answer, run)
         handle = handle_of(source.scan)
         arguments = (handle, path, None, device or preferred.device, first, only)
         run.job.start(self.context.worker, tasks.segment, *arguments, answer=answer)
+        self._tell(run, stage)
         run.writer.add_layer()  # it takes napari as long as the child the first slices
         self.started.emit()
+        self._tell(run, stage)
 
     def cancel(self) -> None:
         """End the run under way, if any."""
         if self._run is not None:
             self._run.job.cancel()
+
+    def _answer(self, run: _Run, indices: range) -> Planes:
+        """Answer the child, in the job's thread; that it asks says that the model is there."""
+        if not run.asked:
+            run.asked = True
+            with suppress(RuntimeError):  # the window may be gone
+                self._asked.emit(run)
+        return planes_of(run.source.scan, indices)
+
+    def _on_asked(self, run: _Run) -> None:
+        if self._run is run and not run.shown:
+            self._tell(run, READING)
+
+    def _tell(self, run: _Run, stage: str) -> None:
+        """Say what the run does, in the status line at once, as napari takes its time to make a bar."""
+        self.context.say(f"{stage}: {run.source.scan.name}")
+        run.bar.tell(stage)
+        self.told.emit(stage)
 
     def _on_event(self, run: _Run, event: Slices | Warned) -> None:
         if isinstance(event, Slices):
@@ -150,17 +184,22 @@ class SegmentationController(QObject):
 
     def _on_slices(self, run: _Run, slices: Slices) -> None:
         run.writer.write(slices)
+        if not run.shown and self._run is run:
+            run.shown = True
+            run.bar.tell(SEGMENTING)
         with suppress(RuntimeError):  # the window may be gone
             if self._run is run:  # napari may serve events meanwhile, and with them a Cancel
                 self.progressed.emit(slices.done, slices.total)
         if self._run is run:
+            name = run.source.scan.name
+            self.viewer.status = plain(f"{SEGMENTING}: {name}, slice {slices.done} of {slices.total}")
             run.bar.move_to(slices.done)
 
     def _on_finished(self, run: _Run, result: tuple[Findings, Provenance]) -> None:
         findings, provenance = result
         findings = run.writer.finish(None if run.only else findings, provenance, self.warnings)
         self.outcome = Outcome(run.source.scan.name, findings, provenance, warnings=self.warnings)
-        text = f"{findings} From {run.source.combined}." if run.source.combined else str(findings)
+        text = " ".join((str(findings), *run.notes()))
         self.viewer.status = plain(text)
         self._end(run, Message(text))
         if not run.quiet:  # at first one line of the text is seen
@@ -206,14 +245,47 @@ class _Run:
     """What belongs to one run and goes with it."""
 
     def __init__(
-        self, controller: SegmentationController, source: LayerScan, job: QtJob, only: bool, quiet: bool
+        self,
+        controller: SegmentationController,
+        source: LayerScan,
+        job: QtJob,
+        only: bool,
+        quiet: bool,
+        stage: str,
+        ready: bool,
     ) -> None:
         self.source = source
         self.only = only
         self.quiet = quiet
         self.job = job
         self.writer = MaskWriter(controller.viewer, source)
-        self.bar = ProgressBar(controller.viewer, source.scan, job)
+        self.bar = ProgressBar(controller.viewer, source.scan, job, stage, ready=ready)
+        self.model = self.missing = ""
+        self.asked = False  # the child has asked for voxels
+        self.shown = False  # slices have come
+
+    def find_model(self, *, fall_back: bool) -> Path:
+        """Find the model, or the default where the preferred one is gone; in the job's thread."""
+        try:
+            return find_model(self.model)
+        except ModelError:
+            if not fall_back:
+                raise
+            self.missing, self.model = self.model, DEFAULT_MODEL
+            return find_model()
+
+    def notes(self) -> Iterator[str]:
+        """Yield sentences on what a user may not expect of the result."""
+        if self.source.combined:
+            yield f"From {self.source.combined}."
+        if self.missing:
+            yield f"There is no model {self.missing!r} any more, so {DEFAULT_MODEL!r} was used."
+        elif self.model != DEFAULT_MODEL:
+            yield f"By the model {Path(self.model).name.removesuffix(ENDING)!r}."
+        for name in self.writer.hidden:
+            yield f"Your mask {name!r} stays as it was, hidden."
+        if self.only and not self.quiet:
+            yield "This slice only; the panel Segment tumour sets that."
 
     def close(self) -> None:
         """Remove the bar, and delete the job."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, blank, measure, update
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, label_colours
+from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_prediction, mask_metadata
 from napari_tumor_unet.plugin.layers.transforms import stored_geometry
 
 if TYPE_CHECKING:
     from napari import Viewer
-    from napari.layers import Labels
 
 
 class MaskWriter:
@@ -22,6 +23,12 @@ class MaskWriter:
 
     The layer's metadata hold the probability (for a threshold without a new run), and the mask as it was
     last written: what differs from that is the user's work, and stays.
+
+    Attributes
+    ----------
+    layer : Labels or None
+    hidden : list of str
+        Names of the image's older masks that the new one has taken from sight.
     """
 
     def __init__(self, viewer: Viewer, source: LayerScan) -> None:
@@ -32,6 +39,7 @@ class MaskWriter:
         self._before: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] | None = None
         self._metadata = MaskMetadata()
         self._computed: set[int] = set()
+        self.hidden: list[str] = []
         self.layer = self._unedited_result()
         if self.layer is not None:
             self._metadata = mask_metadata(self.layer)
@@ -73,6 +81,7 @@ class MaskWriter:
         if layer := self._present_layer():
             layer.refresh()
             self._show_tumour()
+            self._hide_older(layer)
         return findings
 
     def revert(self) -> None:
@@ -102,6 +111,14 @@ class MaskWriter:
         area = self._mask().sum(axis=(1, 2), dtype=int)
         if area.any() and not area[self._source.slice_on_screen(self._started_at)]:
             self._viewer.dims.point = self._source.with_slice(self._started_at, int(area.argmax()))
+
+    def _hide_older(self, layer: Labels) -> None:
+        """Hide the image's older masks: of the same colour, they would look like one."""
+        for older in self._viewer.layers:
+            same = is_prediction(older) and mask_metadata(older).source == self._metadata.source
+            if same and older is not layer and older.visible and older not in self._viewer.layers.selection:
+                older.visible = False
+                self.hidden.append(older.name)
 
     def _unedited_result(self) -> Labels | None:
         """Return the last run's layer for this image, if it is as the run left it."""
@@ -134,14 +151,17 @@ class MaskWriter:
             probability=blank(scan.shape),
             written=blank(scan.shape),
         )
-        return self._viewer.add_labels(
+        layer = Labels(
             blank(self._source.mask_shape()),
             name=f"{scan.name} tumour",
-            opacity=0.5,
             colormap=label_colours("orange"),
+            iso_gradient_mode="smooth",
             metadata={KEY: self._metadata},
             **self._source.geometry(),
         )
+        show_outline(layer)
+        self._viewer.add_layer(layer)
+        return layer
 
     def _mask(self) -> NDArray[np.uint8]:
         """Return the scan's part of the layer's data, (Z, Y, X): a view."""

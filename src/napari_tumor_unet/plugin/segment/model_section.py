@@ -58,7 +58,11 @@ class ModelSection:
         self.menu = QMenu(self.model.native)
         self.menu.addAction("Import...", self._import)
         self.menu.addAction("Export...", self._export)
-        own = (("Rename...", self._rename), ("Delete...", self._delete))
+        own = (
+            ("Rename...", self._rename),
+            ("Delete...", self._delete),
+            ("Use for the one click", self._prefer),
+        )
         self._own_actions = [self.menu.addAction(text, act) for text, act in own]
         self.menu.addAction("Show folder", self._show_folder)
         self.refresh()
@@ -96,7 +100,7 @@ class ModelSection:
         """Remember a model; for a file ask which, and choose it only if it is a model."""
         if value != _FILE:
             self._last, self._wanted = value, None
-            if isinstance(value, str):
+            if isinstance(value, str) and value not in self._models.own:  # those one may but try
                 segmentation_settings().model = value
             return
         with self.model.changed.blocked():
@@ -151,6 +155,9 @@ class ModelSection:
         if answer == QMessageBox.StandardButton.Yes:
             delete = partial(registry.delete_model, name)
             in_thread(delete, lambda _: self._on_changed(registry.DEFAULT_MODEL))
+
+    def _prefer(self) -> None:
+        segmentation_settings().model = str(self.model.value)
 
     def _on_changed(self, name: str) -> None:
         """Choose a model, and let all panels list the models anew."""

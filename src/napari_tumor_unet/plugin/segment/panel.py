@@ -20,6 +20,8 @@ from napari_tumor_unet.plugin.segment.batch_section import BatchSection
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.segment.mask_section import MaskSection
 from napari_tumor_unet.plugin.segment.model_section import ModelSection
+from napari_tumor_unet.plugin.segment.plane_section import PlaneSection
+from napari_tumor_unet.plugin.segment.progress_bar import SHOWS_RUN
 from napari_tumor_unet.plugin.segment.review_section import ReviewSection
 from napari_tumor_unet.plugin.segment.sequence_section import SequenceSection
 from napari_tumor_unet.plugin.ui.connections import timer
@@ -43,6 +45,7 @@ class SegmentPanel(Panel):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
+        self.native.setObjectName(SHOWS_RUN)
         self._controller = SegmentationController.of(viewer)
         self._batch = Batch.of(self._controller)
         self._first: tuple[float, int] | None = None  # when slices came first, and how many
@@ -63,6 +66,7 @@ class SegmentPanel(Panel):
         self.recovery = RecoverySection(Autosaving.of(self._viewer))
         self.mask = MaskSection(self._viewer)
         self.review = ReviewSection(self._viewer)
+        self.planes = PlaneSection(self._viewer)
         self.batch = BatchSection(self._batch, self._chosen)
         choices: Container[Any] = Container(
             widgets=[self.layer, self.sequences.summary, self.extent, self.model, self.device]
@@ -79,6 +83,7 @@ class SegmentPanel(Panel):
             self.details,
             self.mask,
             self.review,
+            self.planes,
             folded("Sequences and slices", self.sequences),
             folded("Several scans", self.batch),
         )
@@ -112,6 +117,7 @@ class SegmentPanel(Panel):
         connect(layers.events.removed, self._show_scan)
         connect(self._context.models_changed, self.models.refresh)
         connect(controller.started, self._on_started)
+        connect(controller.told, lambda stage: self.show_message(Message(stage)))
         connect(controller.warned, self._show_warnings)
         connect(controller.progressed, self._on_progressed)
         connect(controller.ended, self._on_ended)

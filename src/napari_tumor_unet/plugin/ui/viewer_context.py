@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from qtpy.QtCore import QObject, Signal
+from napari.layers import Image
+from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.descriptions import load_descriptions
+from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.errors import show_failure
-from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
+from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_info, show_warning
+from napari_tumor_unet.plugin.ui.viewer_keys import bind_keys
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.worker import Worker
 
 if TYPE_CHECKING:
     from napari import Viewer
 
+_UNUSED = 600  # seconds after which an unused child gives its memory back
 _NOTIFICATIONS = {"info": show_info, "warning": show_warning, "error": show_error}
 
 
@@ -65,7 +70,13 @@ class ViewerContext(QObject):
         self.worker = Worker()
         self.owner: object | None = None
         self.destroyed.connect(partial(close_worker, self.worker))
+        rest = QTimer(self, interval=_UNUSED * 100)
+        rest.timeout.connect(partial(self.worker.end_if_unused, _UNUSED))
+        rest.start()
         load_descriptions()
+        self._connections = Connections(self)
+        self._connections.add(viewer.layers.events.inserted, self._on_inserted)
+        bind_keys(viewer, self._connections)
 
     @classmethod
     def of(cls, viewer: Viewer) -> ViewerContext:
@@ -99,6 +110,16 @@ class ViewerContext(QObject):
         self.owner = None
         self.busy_changed.emit(False)
 
+    def say(self, text: str) -> None:
+        """Show a text in the status line now, as the window may be busy for a while."""
+        self.viewer.status = plain(text)
+        self.viewer.window._qt_window.statusBar().repaint()
+
+    def offer(self, text: str, button: str, act: Callable[[], object]) -> None:
+        """Show a notification with a button; what it does may be out of date, as napari keeps them."""
+        actions = ((button, lambda _: act()),)
+        notification_manager.dispatch(Notification(plain(text), NotificationSeverity.INFO, actions))
+
     def notify(self, message: Message, private: Iterable[str] = ()) -> Message:
         """Show a message as a notification; log an error's traceback, and offer it behind a button.
 
@@ -124,6 +145,11 @@ class ViewerContext(QObject):
         """Start the child and load the model, before they are needed."""
         if self.worker.pid is None:
             self.worker.warm_up(tasks.warm_up, find_model)
+
+    def _on_inserted(self, event: Any) -> None:
+        """Warm up for what may be a head, however it came."""
+        if isinstance(event.value, Image) and event.value.ndim > 2:
+            self.warm_up()
 
 
 def close_worker(worker: Worker, *_: Any) -> None:

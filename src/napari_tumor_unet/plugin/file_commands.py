@@ -1,0 +1,49 @@
+"""What napari calls with a file, and the command palette, which lists all commands, without one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import napari
+
+from napari_tumor_unet.plugin.io.readers import LayerData, get_reader
+from napari_tumor_unet.plugin.io.writers import write_labels
+from napari_tumor_unet.plugin.ui.plain import show_info
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
+
+
+def read(path: str | list[str] | None = None) -> Callable[[str], list[LayerData]] | None:
+    """Return the reader of a path, if it is ours to read; without a path ask for a scan and open it.
+
+    A scan that is read is likely to be segmented: the child process starts meanwhile.
+    """
+    if path is None:
+        if (viewer := napari.current_viewer()) is not None:
+            from napari_tumor_unet.plugin.commands import open_scan
+
+            open_scan(viewer)
+        return None
+    reader = get_reader(path)
+    if reader is None:
+        return None
+
+    def read_and_warm_up(path: str) -> list[LayerData]:
+        viewer = napari.current_viewer()
+        if viewer is not None and threading.current_thread() is threading.main_thread():
+            ViewerContext.of(viewer).warm_up()
+        return reader(path)
+
+    return read_and_warm_up
+
+
+def write(path: str | None = None, data: Any = None, attributes: dict[str, Any] | None = None) -> list[str]:
+    """Write a labels layer to a file; without one say how masks are saved."""
+    if path is None or attributes is None:
+        show_info(
+            "To save a mask on its scan's grid, select it and choose Save mask... in the panel "
+            "Segment tumour, or File > Save Selected Layers... with the filter Tumour U-Net masks."
+        )
+        return []
+    return write_labels(path, data, attributes)
