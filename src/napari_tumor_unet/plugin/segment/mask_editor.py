@@ -177,7 +177,8 @@ class MaskEditor:
         """Show the slice with most of a region, the region in the middle."""
         self._show(*region.seed)
         world = self._world(region.seed[0], round(region.centre[1]), round(region.centre[2]))
-        self._viewer.camera.center = tuple(world[axis] for axis in self._viewer.dims.displayed)
+        scene = getattr(self._viewer, "scene", self._viewer)  # since napari 0.9
+        scene.camera.center = tuple(world[axis] for axis in self._viewer.dims.displayed)
 
     def go_to_largest_slice(self) -> None:
         """Show the slice with most of the mask."""

@@ -228,7 +228,8 @@ class MaskSection(Section):
         """Return the editor, if the layer is still what it was; the user may have replaced its data."""
         if self.editor is not None and not has_result(self.editor.layer):
             self._edits.close()
-            self.editor = None
+            self.editor = self.state = None
+            self._on_measured()
         return self.editor
 
 

@@ -34,7 +34,7 @@ from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, row, warning_label
 
-_NARROW = 60  # pixels, of fields beside each other: the panel is no wider with a large font
+_NARROW = 60  # pixels: fields get what room there is, so that the panel is no wider with a large font
 _EXTENTS = [("whole scan", False), ("this slice", True)]
 
 
@@ -93,7 +93,8 @@ class SegmentPanel(Panel):
             self._sequences,
             folded("Several scans", self.batch),
         )
-        for narrow in (self.model, self.device, self.extent):
+        sequences = (*self.sequences.boxes.values(), self.sequences.across, self.sequences.front)
+        for narrow in (self.layer, self.model, self.device, self.extent, *sequences):
             narrow.native.setMinimumWidth(_NARROW)
         for container in (choices, self.mask.fields, self.sequences):
             align(container)
