@@ -136,7 +136,7 @@ def test_a_scan_not_to_be_trusted_is_told_under_its_line_and_in_the_json(run: Ru
     assert result.exit_code == 0, result.output
     line, *warnings = (line.strip() for line in result.output.splitlines() if line)
     assert line.startswith("a: ")
-    assert warnings[0].startswith("No head stands out")
+    assert warnings[0].startswith("No head found")
     assert json.loads((tmp_path / "out" / "a_mask.json").read_text())["warnings"] == warnings
 
 

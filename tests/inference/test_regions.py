@@ -13,6 +13,7 @@ from napari_tumor_unet.inference.regions import (
     drop_faint_regions,
     drop_small_regions,
     find_regions,
+    left_out,
     threshold_mask,
     voxels_of,
 )
@@ -48,7 +49,7 @@ def test_a_large_region_that_hardly_reaches_the_threshold_goes_and_a_sure_one_st
 ) -> None:
     probability = regions * np.uint8(130)
     probability[3] = regions[3] * 250
-    assert drop_faint_regions(regions, probability, 0.5, 0.5) == ([0, 1, 4], 1)
+    assert drop_faint_regions(regions, probability, 0.5, 0.5) == ([0, 1, 4], 1, 2, 9)
     assert regions[3].sum() == regions.sum() == 3
 
 
@@ -56,7 +57,7 @@ def test_a_large_region_that_hardly_reaches_the_threshold_goes_and_a_sure_one_st
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 1.0])
 def test_none_and_one_region_stay_as_they_are(value: int, threshold: float) -> None:
     mask = np.full((2, 3, 4), value, np.uint8)
-    assert drop_faint_regions(mask, mask * np.uint8(255), threshold, 1.0) == ([], value)
+    assert drop_faint_regions(mask, mask * np.uint8(255), threshold, 1.0) == ([], value, 0, 0)
     assert (mask == value).all()
 
 
@@ -66,23 +67,32 @@ def test_the_heaviest_region_is_never_dropped(data: st.DataObject, threshold: fl
     probability = data.draw(arrays(np.uint8, shapes, elements=st.integers(0, 255)))
     mask = threshold_mask(probability, threshold)
     left = mask.copy()
-    changed, n = drop_faint_regions(left, probability, threshold, share)
+    changed, n, dropped, voxels = drop_faint_regions(left, probability, threshold, share)
     assert n == count_regions(left)
     assert left.any() == mask.any()
     assert changed == [z for z in range(len(mask)) if (left[z] != mask[z]).any()]
-    assert drop_faint_regions(left, probability, threshold, share) == ([], n)
+    assert (n + dropped, left.sum() + voxels) == (count_regions(mask), mask.sum())
+    out = left_out(probability, threshold, left)
+    assert sorted(len(z) for z, _, _ in out) == sorted(
+        region.voxels for region in find_regions(mask, most=mask.size) if not left[region.seed]
+    )
+    for region in out:
+        assert (mask[region] > left[region]).all()
+    assert drop_faint_regions(left, probability, threshold, share) == ([], n, 0, 0)
 
 
 def test_regions_of_too_few_voxels_are_dropped_the_only_one_too(regions: np.ndarray) -> None:
-    assert drop_small_regions(regions, 4) == ([3, 4], 1)
-    assert drop_small_regions(regions, 9) == ([0, 1], 0)
+    assert drop_small_regions(regions, 4) == ([3, 4], 1, 2, 4)
+    assert drop_small_regions(regions, 9) == ([0, 1], 0, 1, 8)
     assert not regions.any()
 
 
 def test_regions_are_listed_with_where_to_find_them(regions: np.ndarray) -> None:
     found = find_regions(regions)
     assert [(r.voxels, r.slices, r.seed[0]) for r in found] == [(8, 2, 0), (3, 1, 3), (1, 1, 4)]
+    assert [(r.ends, r.centre) for r in found[:2]] == [((0, 1), (0.5, 1.5, 1.5)), ((3, 3), (3, 6, 5))]
     assert find_regions(regions, most=2) == found[:2]
+    assert find_regions(regions[3:], first=3) == found[1:]
 
 
 @given(masks)

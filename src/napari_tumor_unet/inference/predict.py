@@ -15,6 +15,7 @@ from torch.nn.utils import fuse_conv_bn_eval
 from napari_tumor_unet.inference.input_check import warnings_of
 from napari_tumor_unet.inference.regions import drop_faint_regions, threshold_mask
 from napari_tumor_unet.inference.result import (
+    LeftOut,
     Provenance,
     Segmentation,
     Slices,
@@ -121,8 +122,8 @@ def run(
         yield Slices(tuple(indices), part, thresholded, done, total)
         if done == 1 and (warnings := warnings_of(scan)):  # nobody waits for the first slice longer
             yield Warned(warnings)
-    changed, regions_left = drop_faint_regions(mask, probability, threshold, model.card.min_region_weight)
-    if changed:
+    dropped = drop_faint_regions(mask, probability, threshold, model.card.min_region_weight)
+    if changed := dropped.slices:
         yield Slices(tuple(changed), probability[changed], mask[changed], done, total)
     limits = model.card.doubtful_under
     if limits is not None and not only and (doubts := doubts_of(scan, probability, mask, limits, wanted)):
@@ -131,7 +132,7 @@ def run(
     return Segmentation(
         probability,
         mask,
-        measure(mask, scan.voxel_ml, regions_left),
+        measure(mask, scan.voxel_ml, dropped.regions_left),
         Provenance(
             model=model.card.name,
             model_hash=model.hash,
@@ -143,6 +144,11 @@ def run(
             precision=str(precision(device)).removeprefix("torch."),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - start, 3),
+            left_out=LeftOut(
+                dropped.regions,
+                dropped.voxels,
+                None if scan.voxel_ml is None else dropped.voxels * scan.voxel_ml,
+            ),
         ),
         warnings,
     )

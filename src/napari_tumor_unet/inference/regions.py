@@ -19,18 +19,26 @@ class Region:
         Numbers of them in the region.
     seed : tuple of int
         One of its voxels (z, y, x), in the slice with most of the region.
+    ends : tuple of int
+        Its first and last slice.
+    centre : tuple of float
+        The mean (z, y, x) of its voxels.
     """
 
     voxels: int
     slices: int
     seed: tuple[int, int, int]
+    ends: tuple[int, int]
+    centre: tuple[float, float, float]
 
 
 class Dropped(NamedTuple):
-    """The slices of a mask that lost regions, and the number of regions left."""
+    """The slices of a mask that lost regions, the number of regions left, and what was dropped."""
 
     slices: list[int]
     regions_left: int
+    regions: int
+    voxels: int
 
 
 def threshold_mask(probability: NDArray[np.uint8], threshold: float) -> NDArray[np.uint8]:
@@ -74,21 +82,54 @@ def drop_small_regions(mask: NDArray[np.uint8], fewest: int) -> Dropped:
     return _drop(mask, box, regions, n, np.bincount(regions.ravel()) < fewest)
 
 
+def left_out(
+    probability: NDArray[np.uint8], threshold: float, written: NDArray[np.uint8]
+) -> list[tuple[NDArray[np.intp], ...]]:
+    """Find the regions at a threshold that the mask made with it lacks.
+
+    Parameters
+    ----------
+    probability, written : array
+        (Z, Y, X), from 0 to 255, and the mask, from 0 to 1.
+    threshold : float
+
+    Returns
+    -------
+    list of tuple of array
+        The indices (z, y, x) of each region's voxels.
+    """
+    from scipy import ndimage
+
+    mask = threshold_mask(probability, threshold)
+    box = box_around(mask)
+    labels, n = label_regions(mask[box])
+    lacking = np.bincount(labels[written[box] > 0], minlength=n + 1)[1:] == 0
+    boxes = ndimage.find_objects(labels)
+    return [
+        _indices(labels[boxes[i]] == i + 1, [b.start + o.start for b, o in zip(boxes[i], box, strict=True)])
+        for i in np.flatnonzero(lacking)
+    ]
+
+
 def count_regions(mask: NDArray[np.uint8]) -> int:
     """Count the regions of a mask (Z, Y, X)."""
     return label_regions(mask[box_around(mask)])[1]
 
 
-def find_regions(mask: NDArray[np.uint8], most: int = 100) -> list[Region]:
-    """Find the regions of a mask (Z, Y, X), the largest first; of very many the largest ``most``."""
+def find_regions(mask: NDArray[np.uint8], most: int = 100, first: int = 0) -> list[Region]:
+    """Find the regions of a mask (Z, Y, X), the largest first; of very many the largest ``most``.
+
+    The mask's first slice has the index ``first``.
+    """
     from scipy import ndimage
 
     box = box_around(mask)
     labels, _ = label_regions(mask[box])
     sizes = np.bincount(labels.ravel())[1:]
     boxes = ndimage.find_objects(labels)
+    origin = (box[0].start + first, box[1].start, box[2].start)
     return [
-        _region(labels[boxes[i]] == i + 1, [b.start + o.start for b, o in zip(boxes[i], box, strict=True)])
+        _region(labels[boxes[i]] == i + 1, [b.start + o for b, o in zip(boxes[i], origin, strict=True)])
         for i in np.argsort(-sizes, kind="stable")[:most]
     ]
 
@@ -100,8 +141,8 @@ def voxels_of(mask: NDArray[np.uint8], region: Region) -> tuple[NDArray[np.intp]
     seed = tuple(i - part.start for i, part in zip(region.seed, box, strict=True))
     inside = all(0 <= i < n for i, n in zip(seed, labels.shape, strict=True))
     label = labels[seed] if inside else 0
-    voxels = np.nonzero(labels == label) if label else tuple(np.zeros(0, np.intp) for _ in range(3))
-    return tuple(i + part.start for i, part in zip(voxels, box, strict=True))
+    part = labels == label if label else np.zeros((0, 0, 0), bool)
+    return _indices(part, [side.start for side in box])
 
 
 def box_around(mask: NDArray[np.bool_ | np.uint8]) -> tuple[slice, ...]:
@@ -132,7 +173,8 @@ def _drop(
     gone = unwanted[regions] & (regions > 0)
     mask[box][gone] = 0
     slices = [int(z) + box[0].start for z in np.flatnonzero(gone.any(axis=(1, 2)))]
-    return Dropped(slices, n - int(np.count_nonzero(unwanted[1:])))
+    dropped = int(np.count_nonzero(unwanted[1:]))
+    return Dropped(slices, n - dropped, dropped, int(np.count_nonzero(gone)))
 
 
 def _lowest(threshold: float) -> int:
@@ -140,12 +182,20 @@ def _lowest(threshold: float) -> int:
     return max(1, round(threshold * 255))
 
 
+def _indices(part: NDArray[np.bool_], start: list[int]) -> tuple[NDArray[np.intp], ...]:
+    """Return the indices of a mask's voxels that begins at ``start``."""
+    return tuple(i + first for i, first in zip(np.nonzero(part), start, strict=True))
+
+
 def _region(part: NDArray[np.bool_], start: list[int]) -> Region:
     area = part.sum(axis=(1, 2))
     z = int(area.argmax())
     y, x = np.argwhere(part[z])[0]
+    voxels = _indices(part, start)
     return Region(
-        voxels=int(area.sum()),
+        voxels=len(voxels[0]),
         slices=int((area > 0).sum()),
         seed=(start[0] + z, start[1] + int(y), start[2] + int(x)),
+        ends=(int(voxels[0][0]), int(voxels[0][-1])),
+        centre=(float(voxels[0].mean()), float(voxels[1].mean()), float(voxels[2].mean())),
     )

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import mmap
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,15 +54,36 @@ class Findings:
     volume_ml: float | None
 
     @property
+    def sizes(self) -> tuple[str, str, str]:
+        """Volume, slices and regions, each in words."""
+        volume = size_in_words(self.voxels, self.volume_ml)
+        return volume, plural(self.slices, "slice"), plural(self.regions, "region")
+
+    @property
     def size(self) -> str:
         """Volume, slices and regions in words."""
-        volume = f"{self.voxels:,} voxels" if self.volume_ml is None else f"{self.volume_ml:.1f} ml"
-        return f"{volume}, {plural(self.slices, 'slice')}, {plural(self.regions, 'region')}"
+        return ", ".join(self.sizes)
 
     def __str__(self) -> str:
         if not self.voxels:
             return f"No tumour found: is the image FLAIR, and axial? {NOT_FOR_THE_CLINIC}"
         return f"Tumour: {self.size}. {NOT_FOR_THE_CLINIC}"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Regions that reach the threshold and are not in the mask, as they are weaker, or smaller, than others.
+
+    Attributes
+    ----------
+    regions, voxels : int
+    volume_ml : float or None
+        None where the scan's spacing is unknown.
+    """
+
+    regions: int
+    voxels: int
+    volume_ml: float | None
 
 
 _KEYS = {"min_region_weight": "smallest_region"}
@@ -71,7 +92,10 @@ _KEYS = {"min_region_weight": "smallest_region"}
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a mask was made; no patient and no path is named."""
+    """How a mask was made; no patient and no path is named.
+
+    ``left_out`` is None in results of versions that did not count it.
+    """
 
     model: str
     model_hash: str
@@ -83,6 +107,7 @@ class Provenance:
     precision: str
     date: str
     seconds: float
+    left_out: LeftOut | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the entries as files and layers hold them."""
@@ -94,7 +119,10 @@ class Provenance:
         """Return what :meth:`to_json` gave; entries that are none of a provenance are passed over."""
         names = [field.name for field in dataclasses.fields(cls)]
         keys = {name: _KEYS.get(name, name) for name in names}
-        return cls(**{name: entries[key] for name, key in keys.items() if key in entries})
+        fields = {name: entries[key] for name, key in keys.items() if key in entries}
+        if isinstance(left_out := fields.get("left_out"), Mapping):
+            fields["left_out"] = LeftOut(**left_out)
+        return cls(**fields)
 
 
 @dataclass(frozen=True)
@@ -127,6 +155,19 @@ class Segmentation:
             "provenance": self.provenance.to_json(),
             "note": NOT_FOR_THE_CLINIC,
         }
+
+
+def size_in_words(voxels: int, volume_ml: float | None) -> str:
+    """Write a size in ml, or in voxels where the volume is unknown."""
+    if volume_ml is not None:
+        return f"{volume_ml:.1f} ml"
+    return "1 voxel" if voxels == 1 else f"{voxels:,} voxels"
+
+
+def count_left_out(regions: Collection[tuple[NDArray[np.intp], ...]], voxel_ml: float | None) -> LeftOut:
+    """Count regions that were left out, given by the indices of their voxels."""
+    voxels = sum(len(region[0]) for region in regions)
+    return LeftOut(len(regions), voxels, None if voxel_ml is None else voxels * voxel_ml)
 
 
 def measure(mask: NDArray[np.uint8], voxel_ml: float | None, regions: int | None = None) -> Findings:

@@ -26,6 +26,19 @@ def find_head(flair: NDArray[np.float32]) -> NDArray[np.bool_]:
     return head if head.mean() > 0.02 else np.ones(flair.shape, bool)
 
 
+def find_midline(flair: NDArray[np.float32]) -> tuple[float, float] | None:
+    """Find the column midway between the sides of the head in some slices (Z, Y, X), and the head's width.
+
+    None where no head stands out. A head that is turned or cut off is off by a few columns.
+    """
+    head = find_head(flair)
+    columns = [np.flatnonzero(plane.any(axis=0)) for plane in head if plane.any()]
+    if head.all():
+        return None
+    middle = np.median([(there[0] + there[-1]) / 2 for there in columns])
+    return float(middle), float(np.median([there[-1] - there[0] + 1 for there in columns]))
+
+
 def find_deep(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark what lies deep in a head (Z, Y, X): mostly brain, whether or not scalp and skull are there."""
     filled = fill_planes(head)

@@ -12,7 +12,9 @@ import pytest
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
+from superqt import QCollapsible
 
+from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment import model_section
@@ -62,9 +64,9 @@ def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel
     assert seen[0][0] == "1 of 6 slices"
     assert re.fullmatch(r"5 of 6 slices, \d+ s left", seen[1][0])
     assert seen[0][1]
-    assert panel.message.value.startswith("Tumour: ")
+    assert panel.message.value == ""
     assert panel.start.enabled
-    assert not panel.cancel.enabled
+    assert not panel.cancel.visible
     assert viewer.layers[-1].data.any()
 
 
@@ -84,10 +86,10 @@ def test_an_inverted_scan_is_warned_of_and_no_other(
     assert told[0].startswith(panel.warned.value.replace("\n", " "))
     viewer.layers.selection.active = scan
     assert not panel.warned.visible
-    assert panel.message.value == ""
+    assert not panel.mask.card.visible
     viewer.layers.selection.active = inverted
     assert panel.warned.visible
-    assert panel.message.value.endswith("clinical use.")
+    assert panel.mask.card.headline.value.startswith("Not to be trusted: ")
     viewer.layers.selection.active = scan
     assert click(viewer)
     assert not panel.warned.visible
@@ -119,9 +121,22 @@ def test_cancel_ends_the_run_and_says_so(viewer: napari.Viewer, panel: Any, head
     assert panel.start.enabled
 
 
-def test_without_a_scan_the_panel_says_what_to_do(panel: Any, qtbot: Any) -> None:
-    press(panel.start, qtbot)
-    assert panel.message.value == "There is no image to segment; open an MRI scan first."
+def test_without_a_scan_the_panel_says_what_to_do_and_does_it(
+    viewer: napari.Viewer, panel: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_mask(tmp_path / "head.nii.gz", np.zeros((6, 20, 20), np.uint8), make_phantom((6, 20, 20))[0])
+    assert panel.empty.visible
+    assert "QPushButton" in panel.empty.open.native.styleSheet()
+    assert not any(part.visible for part in (panel.layer, panel.mask.card, panel.mask.save, panel.review))
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(tmp_path / "head.nii.gz")], ""))
+    press(panel.empty.open, qtbot)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1, timeout=PATIENCE)
+    viewer.layers.clear()
+    press(panel.empty.sample, qtbot)
+    assert panel.layer.value.name == "sample_brain FLAIR"
+    assert not panel.empty.visible
+    viewer.layers.clear()
+    assert panel.empty.visible
 
 
 @pytest.mark.usefixtures("head")
@@ -153,7 +168,7 @@ def test_a_file_that_is_no_model_is_declined_and_the_default_stays(
 
 
 def test_the_card_of_the_model_is_one_click_away(panel: Any, qtbot: Any) -> None:
-    press(panel.models.card, qtbot)
+    panel.models.card.trigger()
     qtbot.waitUntil(lambda: panel.model.native.findChild(QMessageBox) is not None, timeout=PATIENCE)
     box = panel.model.native.findChild(QMessageBox)
     assert box.isVisible()
@@ -222,8 +237,9 @@ def test_choices_outlast_layers_that_come_and_go(
     assert panel.model.value == tiny_model_file
 
 
-def test_the_threshold_moves_the_mask_without_a_run(done: Any) -> None:
+def test_the_threshold_moves_the_mask_without_a_run(panel: Any, done: Any, qtbot: Any) -> None:
     section, layer = done
+    unfold(panel)
     known = layer.metadata["napari-tumor-unet"]
     for threshold in (0.2, 0.9):
         section.threshold.value = threshold
@@ -232,7 +248,11 @@ def test_the_threshold_moves_the_mask_without_a_run(done: Any) -> None:
         assert known["provenance"]["threshold"] == threshold
     section.fewest.value = int(kept.sum()) + 1
     assert not layer.data.any()
-    assert section.title.value.startswith("0 voxels")
+    assert section.card.headline.value == "The mask is empty."
+    section.fewest.value = 0
+    press(section.reset, qtbot)
+    assert known["provenance"]["threshold"] == section.editor.models_threshold
+    assert not section.reset.enabled
 
 
 def test_what_the_user_painted_stays_when_the_threshold_moves(done: Any) -> None:
@@ -243,41 +263,72 @@ def test_what_the_user_painted_stays_when_the_threshold_moves(done: Any) -> None
 
 
 def test_a_click_on_a_region_goes_there_and_it_can_be_removed(
-    viewer: napari.Viewer, done: Any, qtbot: Any
+    viewer: napari.Viewer, panel: Any, done: Any, qtbot: Any
 ) -> None:
     section, layer = done
+    unfold(panel)
+    regions = section.regions
     before = layer.data.copy()
-    section.list.value = section.list.choices[:1]
-    press(section.keep, qtbot)
-    np.testing.assert_array_equal(layer.data, before)
+    assert not regions.erase.enabled
     layer.data_setitem((np.array([5, 5]), np.array([0, 0]), np.array([0, 1])), 1)
-    section.refresh()
-    assert len(section.list.choices) == 2
-    small = section.list.choices[-1]
+    qtbot.waitUntil(lambda: regions.list.count() == 2, timeout=PATIENCE)
     other = viewer.add_image(np.zeros((2, 3, 8, 8)))
     viewer.layers.selection.active = layer
-    section.list.value = [small]
+    regions.list.setCurrentRow(1)
+    assert regions.chosen[0].voxels == 2
     assert viewer.dims.current_step[1] == 5
+    camera = getattr(viewer, "scene", viewer).camera
+    np.testing.assert_allclose(camera.center[-2:], (0, 0.5), atol=0.6)
     viewer.layers.remove(other)
     viewer.layers.selection.active = layer
-    section.list.value = [section.list.choices[-1]]
-    press(section.erase, qtbot)
+    regions.list.setCurrentRow(1)
+    press(regions.erase, qtbot)
     np.testing.assert_array_equal(layer.data, before)
+    assert regions.list.count() == 1
     layer.undo()
-    section.refresh()
-    section.list.value = [section.list.choices[-1]]
-    press(section.keep, qtbot)
+    qtbot.waitUntil(lambda: regions.list.count() == 2, timeout=PATIENCE)
+    regions.list.setCurrentRow(1)
+    press(regions.keep, qtbot)
     assert layer.data.sum() == 2
 
 
-def test_the_result_is_shown_for_its_own_layer_alone(viewer: napari.Viewer, done: Any, head: Any) -> None:
+def unfold(panel: Any) -> None:
+    for fold in panel.native.findChildren(QCollapsible):
+        fold.expand(animate=False)
+
+
+def test_the_result_stays_whatever_layer_of_its_scan_is_active(
+    viewer: napari.Viewer, done: Any, head: Any
+) -> None:
     section, layer = done
-    assert section.visible
+    told = section.card.headline.value
     viewer.layers.selection.active = head
-    assert not section.visible
-    viewer.layers.selection.active = layer
-    assert section.visible
+    assert section.card.visible
+    assert section.card.headline.value == told
+    section.threshold.value = 0.9
+    assert section.editor.layer is layer
+    other = viewer.add_image(np.zeros((3, 8, 8)), name="other")
+    assert not section.card.visible
+    viewer.layers.remove(other)
+    viewer.layers.selection.active = head
+    assert section.card.visible
     layer.data = np.zeros((2, 3, 4), np.uint8)
     section.threshold.value = 0.6
-    assert not section.visible
+    assert section.editor is None
+    assert not section.card.visible
     assert layer.data.shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize("gone", ["head tumour", "all"])
+def test_nothing_of_a_mask_is_told_once_it_or_its_scan_is_gone(
+    viewer: napari.Viewer, panel: Any, done: Any, gone: str
+) -> None:
+    assert done[0].card.visible
+    if gone == "all":
+        viewer.layers.clear()
+    else:
+        viewer.layers.remove(gone)
+    assert not panel.mask.card.visible
+    assert not panel.review.visible
+    assert panel.message.value == ""
+    assert panel.mask.state is None

@@ -11,7 +11,7 @@ import napari
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QAction, QKeySequence, QShortcut
 
 from napari_tumor_unet.inference.regions import threshold_mask
@@ -72,7 +72,7 @@ def a_result(viewer: napari.Viewer) -> Labels:
 def marked_slices(viewer: napari.Viewer, panel: Any, layer: Labels) -> tuple[int, ...]:
     """Slices that the panel shows as checked or edited."""
     viewer.layers.selection.active = layer
-    panel.review.refresh()
+    panel.show_mask()
     here, marked = viewer.dims.point, []
     for z in range(len(layer.metadata[KEY]["written"]) if panel.review.visible else 0):
         Review(viewer, layer).go_to(z)
@@ -85,16 +85,16 @@ def marked_slices(viewer: napari.Viewer, panel: Any, layer: Labels) -> tuple[int
 def test_the_button_walks_from_the_most_doubtful_slice_on_and_begins_again(
     viewer: napari.Viewer, panel: Any, qtbot: Any
 ) -> None:
-    layer = a_result(viewer)
-    panel.review.refresh()
+    a_result(viewer)
+    panel.show_mask()
     section = panel.review
     viewer.dims.set_current_step(0, 0)
-    assert section.message.value == "Slice 0: no voxels in doubt; 0 of 4 doubtful slices checked."
+    assert section.message.value == "Slice 0: no voxels in doubt. 0 of 4 doubtful slices checked."
     for z in ORDER:
         press(section.next, qtbot)
         assert viewer.dims.current_step[0] == z
         assert section.message.value == (
-            f"Slice {z}: about {DOUBTFUL[z] // 2} voxels in doubt; 0 of 4 doubtful slices checked."
+            f"Slice {z}: about {DOUBTFUL[z] // 2} voxels in doubt. 0 of 4 doubtful slices checked."
         )
     press(section.next, qtbot)
     assert viewer.dims.current_step[0] == ORDER[0]
@@ -104,8 +104,7 @@ def test_the_button_walks_from_the_most_doubtful_slice_on_and_begins_again(
     press(section.next, qtbot)
     assert viewer.dims.current_step[0] == ORDER[2]
     viewer.layers.selection.active = viewer.layers[0]
-    assert not section.visible
-    viewer.layers.selection.active = layer
+    assert section.visible
     press(section.next, qtbot)
     assert viewer.dims.current_step[0] == ORDER[3]
 
@@ -114,7 +113,7 @@ def test_checked_slices_are_left_out_and_the_marks_stay_with_the_layer(
     viewer: napari.Viewer, panel: Any, qtbot: Any
 ) -> None:
     first = a_result(viewer)
-    panel.review.refresh()
+    panel.show_mask()
     section = panel.review
     for z in ORDER[:2]:
         viewer.dims.set_current_step(0, z)
@@ -127,7 +126,7 @@ def test_checked_slices_are_left_out_and_the_marks_stay_with_the_layer(
     press(section.next, qtbot)
     assert viewer.dims.current_step[0] == ORDER[2]
     second = a_result(viewer)
-    panel.review.refresh()
+    panel.show_mask()
     assert "0 of 4 doubtful slices checked" in section.message.value
     assert marked_slices(viewer, panel, second) == ()
     viewer.layers.selection.active = first
@@ -140,7 +139,7 @@ def test_checked_slices_are_left_out_and_the_marks_stay_with_the_layer(
         viewer.dims.set_current_step(0, z)
         section.checked.value = True
     assert not section.next.enabled
-    assert "4 of 4 doubtful slices checked" in section.message.value
+    assert section.message.value.endswith("All 4 doubtful slices are checked.")
 
 
 def test_edits_and_thresholds_are_followed(viewer: napari.Viewer, panel: Any) -> None:
@@ -164,7 +163,7 @@ def test_a_new_run_forgets_the_marks_of_the_slices_that_it_computed(
     viewer: napari.Viewer, panel: Any, qtbot: Any
 ) -> None:
     layer = a_result(viewer)
-    panel.review.refresh()
+    panel.show_mask()
     image = viewer.layers[0]
     for z in (4, 6):
         viewer.dims.set_current_step(0, z)
@@ -172,7 +171,7 @@ def test_a_new_run_forgets_the_marks_of_the_slices_that_it_computed(
     assert finished(viewer, image, probability(), computed=[6]) is layer  # "this slice"
     assert marked_slices(viewer, panel, layer) == (4,)
     assert finished(viewer, image, probability()) is layer
-    panel.review.refresh()
+    panel.show_mask()
     assert marked_slices(viewer, panel, layer) == ()
     assert "0 of 4" in panel.review.message.value
     press(panel.review.next, qtbot)
@@ -197,9 +196,9 @@ def test_slices_along_another_axis_come_to_the_screen(
     stored = np.moveaxis(np.rot90(np.zeros(upright.shape), -turn, axes=(1, 2)), 0, across)
     image = viewer.add_image(stored, contrast_limits=(0, 1), scale=(2, 3, 4), translate=(5, 6, 7))
     layer = finished(viewer, image, upright, SequenceAssignment(across=across, turn=turn))
-    panel.review.refresh()
+    panel.show_mask()
     section = panel.review
-    assert section.message.value.startswith("No slice of this mask is on screen; 0 of 4")
+    assert section.message.value.startswith("No slice is on screen as the model saw it. 0 of 4")
     assert not section.checked.enabled
     for z in ORDER[:2]:
         press(section.next, qtbot)
@@ -221,9 +220,9 @@ def test_of_a_time_axis_the_slices_are_those_of_the_results_time(
     image = viewer.add_image(np.zeros((4, *probability().shape)), contrast_limits=(0, 1))
     viewer.dims.set_current_step((0, 1), (2, 0))
     layer = finished(viewer, image, probability())
-    panel.review.refresh()
+    panel.show_mask()
     viewer.dims.set_current_step((0, 1), (0, 4))
-    assert panel.review.message.value.startswith("No slice of this mask is on screen")
+    assert panel.review.message.value.startswith("No slice is on screen as the model saw it")
     press(panel.review.next, qtbot)
     assert viewer.dims.current_step[:2] == (2, 4)
     panel.review.checked.value = True
@@ -233,8 +232,8 @@ def test_of_a_time_axis_the_slices_are_those_of_the_results_time(
 def test_a_plane_has_no_next_slice_but_can_be_checked(viewer: napari.Viewer, panel: Any) -> None:
     image = viewer.add_image(np.zeros((20, 24)), contrast_limits=(0, 1))
     layer = finished(viewer, image, probability()[4:5])
-    panel.review.refresh()
-    assert panel.review.message.value == "Slice 0: about 40 voxels in doubt; 0 of 1 doubtful slice checked."
+    panel.show_mask()
+    assert panel.review.message.value == "Slice 0: about 40 voxels in doubt. 0 of 1 doubtful slice checked."
     assert not panel.review.next.enabled
     panel.review.checked.value = True
     assert marked_slices(viewer, panel, layer) == (0,)
@@ -261,6 +260,52 @@ def test_replaced_and_removed_data_break_nothing(viewer: napari.Viewer, panel: A
     layer.refresh()
 
 
+def test_the_curve_of_doubt_goes_to_the_slice_that_is_clicked(
+    viewer: napari.Viewer, panel: Any, qtbot: Any
+) -> None:
+    a_result(viewer)
+    panel.show_mask()
+    section = panel.review
+    qtbot.waitUntil(lambda: section.curve is not None and section.curve.isVisible(), timeout=PATIENCE)
+    assert section.curve.dots.getData()[0].tolist() == sorted(ORDER)
+    plot = section.curve.getViewBox()
+    qtbot.waitUntil(lambda: plot.width() > 50, timeout=PATIENCE)
+    place = section.curve.mapFromScene(plot.mapViewToScene(QPointF(6, 5)))
+    qtbot.mouseClick(section.curve.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    qtbot.waitUntil(lambda: viewer.dims.current_step[0] == 6, timeout=PATIENCE)
+    assert section.curve.here.value() == 6
+
+
+def test_of_many_doubtful_slices_the_worst_are_told(viewer: napari.Viewer, panel: Any) -> None:
+    image = viewer.add_image(np.zeros((25, 20, 24)), contrast_limits=(0, 1))
+    finished(viewer, image, probability([40] * 10 + [10] * 15))
+    panel.show_mask()
+    assert panel.review.message.value.endswith(
+        "10 slices hold 73 % of the doubt; 0 of 23 doubtful slices checked."
+    )
+
+
+def test_the_button_that_comes_next_stands_out(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
+    def primary() -> list[str]:
+        buttons = (panel.empty.open, panel.start, panel.review.next, panel.mask.save)
+        return [one.text for one in buttons if one.native.styleSheet()]
+
+    assert primary() == ["Open MRI scan..."]
+    image = viewer.add_image(np.zeros((len(DOUBTFUL), 20, 24), np.float32), contrast_limits=(0, 1))
+    assert primary() == ["Segment"]
+    layer = finished(viewer, image, probability())
+    panel.show_mask()
+    assert primary() == ["Next doubtful slice"]
+    layer.data_setitem((np.array([0]), np.array([0]), np.array([0])), 1)
+    qtbot.waitUntil(lambda: primary() == ["Save mask..."], timeout=PATIENCE)
+    layer.undo()
+    qtbot.waitUntil(lambda: primary() == ["Next doubtful slice"], timeout=PATIENCE)
+    for z in ORDER:
+        viewer.dims.set_current_step(0, z)
+        panel.review.checked.value = True
+    assert primary() == ["Save mask..."]
+
+
 def test_a_closed_panel_listens_to_nothing(viewer: napari.Viewer, qtbot: Any) -> None:
     layer = a_result(viewer)
 
@@ -281,7 +326,7 @@ def test_a_closed_panel_listens_to_nothing(viewer: napari.Viewer, qtbot: Any) ->
 
 def test_its_keys_are_nobody_elses(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     a_result(viewer)
-    panel.review.refresh()
+    panel.show_mask()
     window = viewer.window._qt_window
     own = {s.key().toString() for s in panel.review.native.findChildren(QShortcut)}
     others = {s.key() for s in window.findChildren(QShortcut) if s.parent() is not panel.review.native}

@@ -129,7 +129,7 @@ def test_this_slice_alone_leaves_the_others(viewer: napari.Viewer, panel: Any, r
     assert run() is mask
     assert mask.data[4].any()
     assert mask.data[2].any()
-    assert panel.message.value.startswith(f"Tumour: {np.count_nonzero(mask.data):,} voxels, 2 slices")
+    assert panel.mask.card.headline.value.startswith(f"{np.count_nonzero(mask.data):,} voxels · 2 slices")
 
 
 @pytest.mark.parametrize(("axis", "turns", "front"), [(2, 1, "left"), (1, 3, "right"), (0, 2, "down")])
@@ -149,11 +149,10 @@ def test_slices_that_lie_otherwise_give_the_same_mask(
     assert mask.data.shape == stored.shape
     found = np.rot90(np.moveaxis(mask.data, axis, 0), -turns, axes=(1, 2))
     assert dice(found, expected) > 0.999
-    press(panel.mask.largest, qtbot)
+    press(panel.mask.regions.largest, qtbot)
     assert viewer.dims.current_step[axis] == expected.sum((1, 2)).argmax()
-    panel.mask.list.value = [panel.mask.list.choices[0]]
-    press_all = panel.mask.erase.changed.emit
-    press_all(True)
+    panel.mask.regions.list.selectAll()
+    press(panel.mask.regions.erase, qtbot)
     assert not mask.data.any()
 
 
@@ -163,7 +162,7 @@ def test_the_smallest_region_is_given_in_mm3_or_voxels(viewer: napari.Viewer, pa
     section = panel.mask
     size = np.count_nonzero(mask.data)
     assert section.unit.value == "mm³"
-    assert section.fewest.native.text() == "model's own"
+    assert section.fewest.native.text() == "auto"
     section.fewest.value = 1.25 * size
     assert mask.data.any()
     section.fewest.value = 1.25 * (size + 1)

@@ -11,7 +11,8 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.inference.result import Findings, Provenance, measure
+from napari_tumor_unet.inference.regions import left_out
+from napari_tumor_unet.inference.result import Findings, Provenance, count_left_out, measure
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.scan import Geometry, Sequence
@@ -117,6 +118,8 @@ class MaskMetadata(LayerMetadata):
         What the user chose after the run, in place of the threshold of ``provenance``.
     min_region_voxels : int, optional
         Under how many voxels the user had regions dropped; 0 and None leave that to the model.
+    saved : int, optional
+        Checksum of the mask as the panel last saved it.
     agreement : str
         ``unique_id`` of the reference, where the layer shows a comparison and is no mask.
     """
@@ -133,6 +136,7 @@ class MaskMetadata(LayerMetadata):
     visited: set[int] = field(default_factory=set)
     chosen_threshold: float | None = None
     min_region_voxels: int | None = None
+    saved: int | None = None
     agreement: str = ""
 
     __hash__ = object.__hash__
@@ -214,10 +218,12 @@ def sidecar_contents(layer: Labels) -> dict[str, Any] | None:
         return None
     metadata = mask_metadata(layer)
     mask = metadata.place.volume(layer.data)
+    regions = left_out(metadata.probability, metadata.threshold, metadata.written)
+    lacking = count_left_out([region for region in regions if not mask[region].any()], metadata.voxel_ml)
     return {
         "findings": dataclasses.asdict(measure((mask > 0).astype(np.uint8), metadata.voxel_ml)),
         "warnings": list(metadata.warnings),
-        "provenance": metadata.sidecar_provenance(),
+        "provenance": metadata.sidecar_provenance() | {"left_out": dataclasses.asdict(lacking)},
         "edited": not all(map(np.array_equal, mask, metadata.written)),
         "note": NOT_FOR_THE_CLINIC,
     }

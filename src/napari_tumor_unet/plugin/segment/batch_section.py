@@ -16,7 +16,7 @@ from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.plain import show_error
 from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.threads import save_text
-from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
+from napari_tumor_unet.plugin.ui.widgets import button, wrap
 
 _COLUMNS = ("scan", "found", "warnings, or what went wrong")
 
@@ -35,15 +35,16 @@ class BatchSection(Container[Any]):
         self._batch = batch
         self._settings = settings
         self.layers = button(
-            "Selected layers", "Segment the image layers selected in the layer list.", self._start_layers
+            "Segment selected layers", "Segment those selected in the layer list.", self._start_layers
         )
         self.folder = button(
-            "A folder...",
+            "Segment a folder...",
             "Segment all scans of a folder, and of those in it, into masks in another folder.",
             self._start_folder,
         )
         self.save = button("Save table...", "As CSV.", self._save)
-        super().__init__(widgets=[row(self.layers, self.folder), self.save], labels=False)
+        super().__init__(widgets=[self.layers, self.folder, self.save], labels=False)
+        self.margins = (0, 0, 0, 0)
         self.table = TextTable(_COLUMNS, 120)
         self.table.horizontalHeader().setStretchLastSection(True)
         self.append(wrap(self.table))

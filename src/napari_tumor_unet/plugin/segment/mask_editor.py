@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +11,23 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
-from napari_tumor_unet._common import plural
 from napari_tumor_unet.inference.regions import (
     Region,
     drop_faint_regions,
     drop_small_regions,
     find_regions,
+    left_out,
     threshold_mask,
     voxels_of,
 )
-from napari_tumor_unet.inference.result import Findings, measure, update
+from napari_tumor_unet.inference.result import (
+    Findings,
+    LeftOut,
+    count_left_out,
+    measure,
+    size_in_words,
+    update,
+)
 from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata
 from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 
@@ -26,6 +35,31 @@ if TYPE_CHECKING:
     from napari import Viewer
 
 _MOST_LISTED = 100  # regions
+_MIDDLE = 0.05  # of the head's width: nearer to the midline no side is told
+
+Voxels = tuple[NDArray[np.intp], ...]
+
+
+@dataclass(frozen=True)
+class MaskState:
+    """What is in a mask now, the user's edits included.
+
+    Attributes
+    ----------
+    findings : Findings
+    regions : list of Region
+        The largest first; of very many the largest 100.
+    left_out : LeftOut
+        Regions that can be taken in.
+    edited, unsaved : bool
+        Whether the user changed the mask, and whether the panel has not saved it like that.
+    """
+
+    findings: Findings
+    regions: list[Region]
+    left_out: LeftOut
+    edited: bool
+    unsaved: bool
 
 
 class MaskEditor:
@@ -36,18 +70,31 @@ class MaskEditor:
     viewer : Viewer
     layer : Labels
         One of which :func:`~napari_tumor_unet.plugin.layers.metadata.has_result` is true.
+
+    Attributes
+    ----------
+    midline : tuple of float, optional
+        Column of the head's midline, and the head's width, once they are known.
     """
 
     def __init__(self, viewer: Viewer, layer: Labels) -> None:
         self.layer = layer
+        self.midline: tuple[float, float] | None = None
         self._viewer = viewer
         self._metadata = mask_metadata(layer)
         self._place = self._metadata.place
+        self._never_in: list[Voxels] | None = None
 
     @property
     def threshold(self) -> float:
         """The probability from which a voxel is tumour."""
         return self._metadata.threshold
+
+    @property
+    def models_threshold(self) -> float:
+        """The same, as the run had it."""
+        provenance = self._metadata.provenance
+        return self.threshold if provenance is None else provenance.threshold
 
     @property
     def min_region_voxels(self) -> int:
@@ -60,12 +107,36 @@ class MaskEditor:
         ml = self._metadata.voxel_ml
         return None if ml is None else ml * 1000
 
-    def measure(self) -> tuple[Findings, list[Region]]:
-        """Measure the mask as it is now, the user's edits included, and its regions, the largest first."""
-        mask = self._tumour()
-        regions = find_regions(mask, _MOST_LISTED)
+    @property
+    def knows_sides(self) -> bool:
+        """Whether the scan's file says which side of an image is the patient's left."""
+        geometry, place = self._metadata.geometry, self._place
+        return geometry is not None and geometry.oriented and not (place.across or place.turn)
+
+    def measure(self) -> MaskState:
+        """Measure the mask as it is now."""
+        metadata, mask = self._metadata, self._mask()
+        there = [z for z, plane in enumerate(mask) if plane.any()]
+        first = there[0] if there else 0
+        part = (mask[first : there[-1] + 1 if there else 1] > 0).astype(np.uint8)
+        regions = find_regions(part, _MOST_LISTED, first)
         n = len(regions) if len(regions) < _MOST_LISTED else None
-        return measure(mask, self._metadata.voxel_ml, n), regions
+        edited = not all(map(np.array_equal, mask, metadata.written))
+        return MaskState(
+            measure(part, metadata.voxel_ml, n),
+            regions,
+            count_left_out(self._left_out(), metadata.voxel_ml),
+            edited,
+            edited and metadata.saved != (None if metadata.saved is None else self.checksum()),
+        )
+
+    def checksum(self) -> int:
+        """Return a number that changes with the mask."""
+        return zlib.crc32(np.ascontiguousarray(self.layer.data).data)
+
+    def mark_saved(self, checksum: int) -> None:
+        """Note that the mask with this checksum was saved."""
+        self._metadata.saved = checksum
 
     def change(self, threshold: float, min_region_voxels: int) -> None:
         """Make the mask again from the probability; what the user edited stays.
@@ -92,17 +163,22 @@ class MaskEditor:
             update(mask, np.where(untouched, plane, mask))
         metadata.chosen_threshold, metadata.min_region_voxels = threshold, min_region_voxels
         metadata.findings = measure(new, metadata.voxel_ml, dropped.regions_left)
+        self._never_in = None
         self.layer.refresh()
 
-    def describe(self, region: Region) -> str:
-        """Write a region's size, for a list."""
-        ml = self._metadata.voxel_ml
-        size = f"{region.voxels:,} voxels" if ml is None else f"{region.voxels * ml:.1f} ml"
-        return f"{size}, {plural(region.slices, 'slice')}"
+    def describe(self, number: int, region: Region) -> str:
+        """Write what is to be known of a region, for a list."""
+        ml, (first, last) = self._metadata.voxel_ml, region.ends
+        size = size_in_words(region.voxels, None if ml is None else region.voxels * ml)
+        where = f"slice {first}" if first == last else f"slices {first}-{last}"
+        return " · ".join(filter(None, (str(number), size, where, self._side(region))))
 
     def go_to(self, region: Region) -> None:
-        """Show the slice with most of a region."""
+        """Show the slice with most of a region, the region in the middle."""
         self._show(*region.seed)
+        world = self._world(region.seed[0], round(region.centre[1]), round(region.centre[2]))
+        scene = getattr(self._viewer, "scene", self._viewer)  # since napari 0.9
+        scene.camera.center = tuple(world[axis] for axis in self._viewer.dims.displayed)
 
     def go_to_largest_slice(self) -> None:
         """Show the slice with most of the mask."""
@@ -138,19 +214,60 @@ class MaskEditor:
         folder = Path(path).parent if isinstance(path, str | Path) else Path()
         return folder / f"{self._metadata.scan}_mask{ending}"
 
-    def remove(self, regions: list[Region]) -> None:
-        """Erase regions, as one edit of the user's that undo takes back."""
-        if not regions:
-            return
+    def remove(self, regions: list[Region]) -> bool:
+        """Erase regions, as one edit of the user's that undo takes back; return whether they were there."""
         mask = self._tumour()
-        voxels = [voxels_of(mask, region) for region in regions]
-        z, y, x = (np.concatenate([of_region[axis] for of_region in voxels]) for axis in range(3))
-        self.layer.data_setitem(self._place.indices(self.layer.data.shape, (z, y, x)), 0)
+        return self._set([voxels_of(mask, region) for region in regions], 0)
+
+    def keep_only(self, regions: list[Region]) -> bool:
+        """Erase all else, as one edit; return whether the regions were there, without which nothing goes."""
+        mask = self._tumour()
+        kept = [voxels_of(mask, region) for region in regions]
+        if not any(len(voxels[0]) for voxels in kept):
+            return False
+        for voxels in kept:
+            mask[voxels] = 0
+        self._set([np.nonzero(mask)], 0)
+        return True
+
+    def take_in(self) -> None:
+        """Add the regions that were left out, as one edit."""
+        self._set(self._left_out(), 1)
+
+    def _left_out(self) -> list[Voxels]:
+        """Find the regions that reach the threshold, and of which nothing was written or painted."""
+        if self._never_in is None:
+            metadata, slices = self._metadata, self._slices_with_tumour(self.threshold)
+            found = left_out(metadata.probability[slices], self.threshold, metadata.written[slices])
+            self._never_in = [(z + slices.start, y, x) for z, y, x in found]
+        mask = self._mask()
+        return [voxels for voxels in self._never_in if not mask[voxels].any()]
+
+    def _set(self, regions: list[Voxels], label: int) -> bool:
+        """Paint voxels; return whether there were any."""
+        if not any(len(voxels[0]) for voxels in regions):
+            return False
+        z, y, x = (np.concatenate([voxels[axis] for voxels in regions]) for axis in range(3))
+        self.layer.data_setitem(self._place.indices(self.layer.data.shape, (z, y, x)), label)
+        return True
+
+    def _side(self, region: Region) -> str:
+        if self.midline is None:
+            return ""
+        middle, width = self.midline
+        away = region.centre[2] - middle  # towards the patient's left
+        if abs(away) < _MIDDLE * width:
+            return "midline"
+        return "left" if away > 0 else "right"
 
     def _show(self, z: int, y: int, x: int) -> None:
+        self._viewer.dims.point = self._world(z, y, x)
+
+    def _world(self, z: int, y: int, x: int) -> tuple[float, ...]:
+        """Return the point of the viewer's world at a voxel."""
         n, dims = self.layer.ndim, self._viewer.dims
         position = self._place.indices(self.layer.data.shape, (z, y, x))
-        dims.point = (*dims.point[:-n], *self.layer.data_to_world(position))
+        return (*dims.point[:-n], *self.layer.data_to_world(position))
 
     def _slices_with_tumour(self, threshold: float) -> slice:
         """Return the range of slices with tumour in the mask as it was written, or at a threshold."""

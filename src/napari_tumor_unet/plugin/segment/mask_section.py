@@ -1,110 +1,176 @@
-"""The part of the panel "Segment tumour" for a finished mask: threshold, smallest region, list of regions."""
+"""The part of the panel "Segment tumour" for a finished mask: its size as it is now, changes, saving."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from magicgui.widgets import FloatSlider, FloatSpinBox, Label, Select
+import numpy as np
+from magicgui.widgets import FloatSlider, FloatSpinBox
+from napari.layers import Labels
 from qtpy.QtWidgets import QFileDialog
 
-from napari_tumor_unet.inference.regions import Region
 from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
 from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_ending
-from napari_tumor_unet.plugin.layers.metadata import has_result
-from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
+from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
+from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata
+from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor, MaskState
+from napari_tumor_unet.plugin.segment.region_section import RegionSection
+from napari_tumor_unet.plugin.segment.result_card import ResultCard
+from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
-from napari_tumor_unet.plugin.ui.threads import in_thread
+from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, choice, fields, row
-from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan import Scan, ScanError
 
 if TYPE_CHECKING:
     from napari import Viewer
 
 _MM3, _VOXELS = "mm³", "voxels"
+_PAUSE = 150  # ms from an edit to the new size
+_SHARE = 5  # how many times as long as measuring takes nothing is measured: large masks take a while
+_BRAIN = (0.35, 0.75)  # of the way up, where both sides of the head are seen
+_NARROW = 60  # pixels
+_SEEN = 8  # slices in which the midline is looked for
 
 
 class MaskSection(Section):
-    """Changes the active labels layer, if a segmentation made it; hidden otherwise.
+    """Follows a labels layer that a segmentation made, and changes it; hidden without one.
+
+    The card and the list of regions, which it fills, have places of their own in the panel.
 
     Parameters
     ----------
     viewer : Viewer
+    on_measured : callable
+        Called when the mask was measured, or is gone.
+
+    Attributes
+    ----------
+    state : MaskState or None
+        The mask as it was last measured.
     """
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, viewer: Viewer, on_measured: Callable[[], None]) -> None:
         self._viewer = viewer
+        self._on_measured = on_measured
         self.editor: MaskEditor | None = None
-        self.title = Label(label="mask", tooltip="What is in the mask now, your edits included.")
+        self.state: MaskState | None = None
+        self._named = False
+        self._midline = Latest()
+        self.card = ResultCard(self._take_in)
+        self.regions = RegionSection(self.measure)
         self.threshold = FloatSlider(
             label="threshold",
             min=0.05,
             max=0.95,
             step=0.01,
-            tooltip="Probability from which a voxel is tumour.",
+            tooltip="A voxel counts as tumour from this probability on.",
         )
+        self.reset = button("Reset threshold", "Take the threshold of the run again.", self._reset)
         self.fewest = FloatSpinBox(
             max=10_000_000,
             step=1,
-            tooltip="Smaller regions are dropped; with 0 those for which little speaks beside the main one.",
+            tooltip="Regions smaller than this are left out. 0: the model decides.",
         )
         self.unit = choice("", lambda: self._units(), "What the smallest region is measured in.")
         self._preferred = _MM3
-        self._regions: list[Region] = []
-        self.list = Select(
-            label="regions",
-            # napari has all choices made anew with every layer that comes or goes.
-            choices=lambda _: self._described(),
-            tooltip="The largest first; a click goes to its largest slice.",
-        )
-        self.erase = button(
-            "Remove", "Erase the region chosen; undo brings it back.", partial(self._erase, chosen=True)
-        )
-        self.keep = button(
-            "Keep only", "Erase all other regions; undo brings them back.", partial(self._erase, chosen=False)
-        )
-        self.largest = button("Largest slice", "Go to the slice with most tumour.", self._go_to_largest_slice)
         self.probability = button(
             "Add probability", "Add the probability, from 0 to 1, as an image layer.", self._add_probability
         )
         self.save = button(
-            "Save mask...", "Save it on the scan's own grid, and beside it what made it.", self._save
+            "Save mask...", "Saves the mask on the scan's grid, and a .json with how it was made.", self._save
         )
-        region = row(self.fewest, self.unit, label="smallest region")
-        self.fields = fields(self.title, self.threshold, region, self.list)
-        rows = (row(self.erase, self.keep), row(self.largest, self.probability), self.save)
-        super().__init__(self.fields, *rows)
-        self.list.native.setMaximumHeight(90)
-        self.fewest.native.setSpecialValueText("model's own")  # what 0 means
+        region = row(self.fewest, self.unit, label="smallest")
+        self.fields = fields(self.threshold, region)
+        super().__init__(self.fields, self.reset, self.probability)
+        for narrow in (self.fewest, self.unit):
+            narrow.native.setMinimumWidth(_NARROW)
+        self.fewest.native.setSpecialValueText("auto")  # what 0 means
         self.threshold.changed.connect(self._change)
         self.fewest.changed.connect(self._change)
         self.unit.changed.connect(self._on_unit)
-        self.list.changed.connect(self._go)
+        self._timer = timer(self.native, _PAUSE, self.measure)
+        self._edits = Connections(self.native)
 
-    def refresh(self) -> None:
-        """Show the active layer's mask, as it is now."""
-        layer = self._viewer.layers.selection.active
+    def show_mask(self, layer: Labels | None, *, named: bool = False) -> None:
+        """Show a result, and follow it from then on.
+
+        Parameters
+        ----------
+        layer : Labels or None
+        named : bool
+            Whether to name it, as there are others.
+        """
+        self._edits.close()
+        self._named = named
         self.editor = editor = MaskEditor(self._viewer, layer) if has_result(layer) else None
-        self.visible = editor is not None
-        self._regions = []
         if editor is not None:
-            changed = (self.threshold.changed, self.fewest.changed, self.unit.changed)
-            with changed[0].blocked(), changed[1].blocked(), changed[2].blocked():
-                self.unit.reset_choices()
-                self.unit.value = self._preferred if self._preferred in self.unit.choices else _VOXELS
-                self.threshold.value = editor.threshold
-                self.fewest.value = editor.min_region_voxels * self._voxel_size(editor)
-            self._show(editor)
+            # A stroke under way emits labels_update alone; undo and redo set_data, as does a slice shown.
+            for name in ("labels_update", "paint", "data", "set_data"):
+                self._edits.add(getattr(editor.layer.events, name), self._on_edit)
+            self._fill(editor)
+            self._find_midline(editor)
+        self.measure()
+
+    def measure(self) -> None:
+        """Show what is in the mask now."""
+        self._timer.stop()
+        began = time.monotonic()
+        editor = self._current()
+        self.state = None if editor is None else editor.measure()
+        self._timer.setInterval(max(_PAUSE, round(_SHARE * 1000 * (time.monotonic() - began))))
+        if editor is not None and self.state is not None:
+            name = editor.layer.name if self._named else ""
+            self.card.show_state(self.state, mask_metadata(editor.layer), name)
+            self.regions.show_regions(editor, self.state.regions)
+            self.reset.enabled = editor.threshold != editor.models_threshold
+        self._on_measured()
+
+    def _on_edit(self, *_: object) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def _fill(self, editor: MaskEditor) -> None:
+        changed = (self.threshold.changed, self.fewest.changed, self.unit.changed)
+        with changed[0].blocked(), changed[1].blocked(), changed[2].blocked():
+            self.unit.reset_choices()
+            self.unit.value = self._preferred if self._preferred in self.unit.choices else _VOXELS
+            self.threshold.value = editor.threshold
+            self.fewest.value = editor.min_region_voxels * self._voxel_size(editor)
+
+    def _find_midline(self, editor: MaskEditor) -> None:
+        """Look for the midline in the scan, whose voxels may lie on a disk."""
+        image = image_for(editor.layer, self._viewer.layers) if editor.knows_sides else None
+        if image is None:
+            return
+
+        def show(midline: tuple[float, float] | None) -> None:
+            editor.midline = midline
+            if self.editor is editor:
+                self.measure()
+
+        try:
+            pair = LayerPair(image, editor.layer, tuple(self._viewer.dims.point))
+            scan = pair.source(self._viewer.layers).scan
+        except ScanError:  # the image is another one by now
+            return
+        self._midline(partial(_midline_of, scan), show)
 
     def _change(self) -> None:
         if editor := self._current():
             fewest = math.ceil(round(self.fewest.value / self._voxel_size(editor), 6))
             editor.change(round(self.threshold.value, 2), fewest)
-            self._show(editor)
+            self.measure()
+
+    def _reset(self) -> None:
+        if editor := self._current():
+            self.threshold.value = editor.models_threshold
 
     def _on_unit(self, unit: str) -> None:
         self._preferred = unit
@@ -118,23 +184,16 @@ class MaskSection(Section):
         """Return the volume of a voxel in the unit that is shown."""
         return (editor.voxel_mm3 or 1.0) if self.unit.value == _MM3 else 1.0
 
-    def _described(self) -> list[tuple[str, Region]]:
-        editor = self.editor
-        return [] if editor is None else [(editor.describe(region), region) for region in self._regions]
-
-    def _go(self, regions: list[Region]) -> None:
-        editor = self._current()
-        if regions and editor:
-            editor.go_to(regions[0])
-
-    def _go_to_largest_slice(self) -> None:
+    def _take_in(self) -> None:
         if editor := self._current():
-            editor.go_to_largest_slice()
+            editor.take_in()
+            self.measure()
 
     def _add_probability(self) -> None:
         if editor := self._current():
+            active = self._viewer.layers.selection.active
             editor.add_probability()
-            self._viewer.layers.selection.active = editor.layer
+            self._viewer.layers.selection.active = active
 
     def _save(self) -> None:
         editor = self._current()
@@ -152,27 +211,26 @@ class MaskSection(Section):
                 show_error(str(error))
                 return
             save = partial(_save_mask, Path(name), ending_of(proposed), file)
-            in_thread(save, partial(_tell, file.mark_saved))
+            in_thread(save, partial(self._on_saved, file, editor, editor.checksum()))
 
-    def _erase(self, *, chosen: bool) -> None:
-        picked, editor = self.list.value, self._current()
-        if picked and editor:
-            editor.remove([r for r in self._regions if (r in picked) == chosen])
-            self._show(editor)
+    def _on_saved(
+        self, file: MaskFile, editor: MaskEditor, checksum: int, sentences: tuple[str, str]
+    ) -> None:
+        files, lost = sentences
+        file.mark_saved()
+        editor.mark_saved(checksum)
+        show_info(files)
+        if lost:
+            show_warning(lost)
+        self.measure()
 
     def _current(self) -> MaskEditor | None:
         """Return the editor, if the layer is still what it was; the user may have replaced its data."""
         if self.editor is not None and not has_result(self.editor.layer):
-            self.refresh()
+            self._edits.close()
+            self.editor = self.state = None
+            self._on_measured()
         return self.editor
-
-    def _show(self, editor: MaskEditor) -> None:
-        """Show the findings and the list of regions anew."""
-        findings, self._regions = editor.measure()
-        self.title.value = findings.size
-        with self.list.changed.blocked():
-            self.list.reset_choices()
-            self.list.value = []
 
 
 def _save_mask(path: Path, ending: str, file: MaskFile) -> tuple[str, str]:
@@ -183,9 +241,9 @@ def _save_mask(path: Path, ending: str, file: MaskFile) -> tuple[str, str]:
     return f"The mask is in {mask.name}{made}.", file.lost(path)
 
 
-def _tell(mark_saved: Callable[[], None], sentences: tuple[str, str]) -> None:
-    files, lost = sentences
-    mark_saved()
-    show_info(files)
-    if lost:
-        show_warning(lost)
+def _midline_of(scan: Scan) -> tuple[float, float] | None:
+    from napari_tumor_unet.scan.head import find_midline  # with scipy, for which a panel does not wait
+
+    first, last = (share * (scan.shape[0] - 1) for share in _BRAIN)
+    indices = sorted({round(z) for z in np.linspace(first, last, _SEEN)})
+    return find_midline(np.stack([scan.slice("flair", z) for z in indices]))

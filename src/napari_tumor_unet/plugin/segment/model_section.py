@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMenu, QMessageBox
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMenu, QMessageBox, QSizePolicy
 
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import NO_DIGEST, Card, read_card, weights_digest
@@ -18,7 +18,7 @@ from napari_tumor_unet.plugin.ui.plain import plain, show_info
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
-from napari_tumor_unet.plugin.ui.widgets import button, choice, row
+from napari_tumor_unet.plugin.ui.widgets import button, choice
 
 _FILE = "a file..."
 _FILTER = "Models (*.safetensors)"
@@ -48,14 +48,13 @@ class ModelSection:
         self._wanted: str | Path | None = None
         self._listing = Latest()
         self.model = choice("model", self._choices, "A model of the plugin, your own, or a file.")
-        self.card = button(
-            "About the model", "What the model learned from, its scores and limits.", self._show_card
-        )
-        self.manage = button("Manage models...", "Import, rename, export or delete a model.", self._show_menu)
-        self.buttons = row(self.card, self.manage)
+        self.manage = button("...", "About the model; import, rename, export or delete one.", self._show_menu)
+        self.manage.native.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self._last: str | Path = registry.DEFAULT_MODEL
         self.model.changed.connect(self._on_model)
         self.menu = QMenu(self.model.native)
+        self.card = self.menu.addAction("About the model", self._show_card)
+        self.menu.addSection("Manage models")
         self.menu.addAction("Import...", self._import)
         self.menu.addAction("Export...", self._export)
         own = (

@@ -6,31 +6,37 @@ import time
 from typing import Any
 
 import napari
-from magicgui.widgets import Container, ProgressBar, create_widget
+from magicgui.widgets import Container, ProgressBar
 from napari.layers import Image, Labels
+from superqt import QCollapsible
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.section import RecoverySection
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.batch_section import BatchSection
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.segment.empty_section import EmptySection
 from napari_tumor_unet.plugin.segment.mask_section import MaskSection
 from napari_tumor_unet.plugin.segment.model_section import ModelSection
 from napari_tumor_unet.plugin.segment.plane_section import PlaneSection
 from napari_tumor_unet.plugin.segment.progress_bar import SHOWS_RUN
 from napari_tumor_unet.plugin.segment.review_section import ReviewSection
 from napari_tumor_unet.plugin.segment.sequence_section import SequenceSection
+from napari_tumor_unet.plugin.segment.shown_mask import mask_to_show, results_of
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.device_field import DeviceField
 from napari_tumor_unet.plugin.ui.panel import Panel
+from napari_tumor_unet.plugin.ui.primary import show_primary
 from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, row, warning_label
 
+_NARROW = 60  # pixels: fields get what room there is, so that the panel is no wider with a large font
 _EXTENTS = [("whole scan", False), ("this slice", True)]
 
 
@@ -49,51 +55,58 @@ class SegmentPanel(Panel):
         self._controller = SegmentationController.of(viewer)
         self._batch = Batch.of(self._controller)
         self._first: tuple[float, int] | None = None  # when slices came first, and how many
-        self.layer: Any = create_widget(
-            annotation=Image, label="scan", options={"tooltip": "The image layer; it follows the active one."}
-        )
+        self.empty = EmptySection(self._viewer)
+        self.layer = choice("scan", self._images, "The image layer; it follows the active one.")
         self.extent = choice("segment", lambda: _EXTENTS, "All slices, or the one on screen alone.")
         self.models = ModelSection(self._context)
         self.model = self.models.model
         self.device = DeviceField(self._context)
         self.start = button("Segment", "Segment the scan; the mask is a new labels layer.", self._start)
         self.cancel = button("Cancel", "End the run; the layers stay.", self._cancel)
-        self.cancel.enabled = False
         self.progress = ProgressBar(value=0, max=1)
         self.warned = warning_label()
         self._viewer_sequences = ViewerSequences.of(self._viewer.layers)
         self.sequences = SequenceSection(self._viewer_sequences)
         self.recovery = RecoverySection(Autosaving.of(self._viewer))
-        self.mask = MaskSection(self._viewer)
         self.review = ReviewSection(self._viewer)
         self.planes = PlaneSection(self._viewer)
+        self.mask = MaskSection(self._viewer, self._on_measured)
         self.batch = BatchSection(self._batch, self._chosen)
-        choices: Container[Any] = Container(
-            widgets=[self.layer, self.sequences.summary, self.extent, self.model, self.device]
-        )
+        self._run = row(self.start, self.extent, self.cancel)
+        self._regions = folded("Regions", self.mask.regions)
+        self._changes = folded("Threshold and size", self.mask)
+        self._sequences = folded("Sequences and slices", self.sequences)
+        self.sequences.margins = (0, 0, 0, 0)
+        model = row(self.model, self.device, self.models.manage, label="model")
+        choices: Container[Any] = Container(widgets=[self.layer, self.sequences.summary, model])
         choices.margins = (0, 0, 0, 0)
         self.lay_out(
             self.recovery,
+            self.empty,
             choices,
-            self.models.buttons,
-            row(self.start, self.cancel),
+            self._run,
             self.progress,
             self.message,
-            self.warned,
             self.details,
-            self.mask,
+            self.warned,
+            self.mask.card,
             self.review,
+            self.mask.save,
+            self._regions,
+            self._changes,
             self.planes,
-            folded("Sequences and slices", self.sequences),
+            self._sequences,
             folded("Several scans", self.batch),
         )
-        align(choices, self.mask.fields)
-        align(self.sequences)
-        self.progress.visible = False
-        self._show_warnings()
+        sequences = (*self.sequences.boxes.values(), self.sequences.across, self.sequences.front)
+        for narrow in (self.layer, self.model, self.device, self.extent, *sequences):
+            narrow.native.setMinimumWidth(_NARROW)
+        for container in (choices, self.mask.fields, self.sequences):
+            align(container)
         self._connect()
         self._show_scan()
         self._follow()
+        self.show_mask()
         self._show_busy(self._context.busy)
         if self._context.busy:
             self._on_started()
@@ -107,14 +120,13 @@ class SegmentPanel(Panel):
 
     def _connect(self) -> None:
         self.layer.changed.connect(self._on_scan)
-        self.mask.threshold.changed.connect(self.review.show_slice)
         self.extent.changed.connect(lambda one: setattr(segmentation_settings(), "one_slice", one))
         self.device.changed.connect(lambda device: setattr(segmentation_settings(), "device", device))
-        self.review.checked.changed.connect(lambda _: self._context.marked.emit())
+        self.review.checked.changed.connect(self._on_checked)
         controller, layers, connect = self._controller, self._viewer.layers, self.connections.add
         connect(layers.selection.events.active, self._follow)
-        connect(layers.events.inserted, self._show_scan)
-        connect(layers.events.removed, self._show_scan)
+        for event in (layers.events.inserted, layers.events.removed, layers.events.renamed):
+            connect(event, self._on_scan)
         connect(self._context.models_changed, self.models.refresh)
         connect(controller.started, self._on_started)
         connect(controller.told, lambda stage: self.show_message(Message(stage)))
@@ -127,29 +139,78 @@ class SegmentPanel(Panel):
         connect(self._batch.ended, self._on_batch_ended)
         self.connections.at_close(self._batch.cancel)
 
+    def _images(self) -> list[tuple[str, Image]]:
+        return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Image)]
+
     def _follow(self) -> None:
-        """Take the active layer, or of a mask its image; show its result, if it is a mask of ours."""
-        self.show_mask()
+        """Take the active layer, or of a mask its image."""
         layer = self._viewer.layers.selection.active
         image = image_for(layer, self._viewer.layers) if isinstance(layer, Labels) else layer
         if isinstance(image, Image) and image in self.layer.choices:
             self.layer.value = image
+        self._show_mask()
 
     def show_mask(self) -> None:
-        """Show the active mask as it is now, and what is left to review in it."""
-        self.mask.refresh()
-        self.review.refresh()
+        """Show the mask of the chosen scan as it is now, and what is left to review in it."""
+        self._show_mask(anew=True)
 
-    def _show_scan(self, *_: object) -> None:
+    def _show_mask(self, *, anew: bool = False) -> None:
+        """Show the mask of the chosen scan, whatever layer is active; none while it is being written."""
+        layers, before = self._viewer.layers, self.mask.editor and self.mask.editor.layer
+        written = self._controller.job is not None and self._shows_last_run()
+        results = [] if written else results_of(self.layer.value, layers)
+        mask = mask_to_show(results, layers, before)
+        if anew or mask is not before:
+            self.review.show_mask(mask)
+            self.mask.show_mask(mask, named=len(results) > 1)
+
+    def _on_measured(self) -> None:
+        """Show what there is of a mask, and let the button stand out that comes next."""
+        state = self.mask.state
+        for part in (self.mask.card, self.mask.save, self._regions, self._changes):
+            part.visible = state is not None
+        if state is not None and state.findings.regions > 1:
+            self._regions.native.findChild(QCollapsible).expand(animate=False)
+        self.review.show_slice()
+        self._show_warnings()
+        self._lead()
+
+    def _lead(self) -> None:
+        state, primary = self.mask.state, None
+        if self.layer.value is None:
+            primary = self.empty.open
+        elif not self._context.busy:
+            primary = self.start
+            if state is not None:
+                primary = self.review.next if self.review.unchecked and not state.unsaved else self.mask.save
+        show_primary(primary, (self.empty.open, self.start, self.review.next, self.mask.save))
+
+    def _on_checked(self) -> None:
+        self._context.marked.emit()
+        self._lead()
+
+    def _show_scan(self) -> None:
+        """Show the scan that is chosen, or how to come to one."""
         self.layer.reset_choices()
         self.sequences.fill(self.layer.value)
+        there = self.layer.value is not None
+        self.empty.visible = not there
+        for part in (self.layer, self.sequences.summary, self._run, self._sequences):
+            part.visible = there
 
     def _on_scan(self, *_: object) -> None:
-        """Show another scan, and the message of the last run only if it was the scan's."""
+        """Show another scan, and how the last run ended only if it was the scan's."""
         self._show_scan()
         if not self._context.busy:
-            self.show_message(self._controller.message if self._shows_last_run() else Message())
-            self._show_warnings()
+            self.show_message(self._why_none() if self._shows_last_run() else Message())
+        self._show_mask()
+        self._show_warnings()
+        self._lead()
+
+    def _why_none(self) -> Message:
+        """Return why the last run gave no mask; what a mask holds, the card says."""
+        outcome = self._controller.outcome
+        return self._controller.message if outcome is not None and outcome.error else Message()
 
     def _shows_last_run(self) -> bool:
         """Whether the last run segmented the scan that is chosen."""
@@ -177,16 +238,21 @@ class SegmentPanel(Panel):
         self._first = None
         self.progress.value = 0
         self.show_message(Message("Reading the scan"))
-        self._show_warnings()
+        self.show_mask()
 
     def _show_busy(self, busy: bool) -> None:
         """Offer what can be done while a run is under way, or else."""
-        self.start.enabled = not busy
-        self.cancel.enabled = self.progress.visible = busy
+        self.start.enabled = self.extent.visible = not busy
+        self.cancel.enabled = self.cancel.visible = self.progress.visible = busy
+        self._lead()
 
     def _show_warnings(self) -> None:
-        of_batch = self._context.owner is self._batch  # whose table tells each scan's
-        warnings = self._controller.warnings if self._shows_last_run() and not of_batch else ()
+        """Show the warnings of the mask, or of the run that is to make it."""
+        warnings: tuple[str, ...] = ()
+        if self.mask.state is not None and self.mask.editor is not None:
+            warnings = mask_metadata(self.mask.editor.layer).warnings
+        elif self._context.owner is self._controller and self._shows_last_run():
+            warnings = self._controller.warnings
         self.warned.value = "\n".join(warnings)
         self.warned.visible = bool(warnings)
 
@@ -206,9 +272,9 @@ class SegmentPanel(Panel):
         self.message.value = f"Scan {n}: {name or self._controller.scan_name}, {done} of {total} slices"
 
     def _on_ended(self, _: bool) -> None:
-        self.show_mask()
         if not self._context.busy:
-            self.show_message(self._controller.message)
+            self.show_message(self._why_none())
+        self.show_mask()
 
     def _on_batch_ended(self, message: str) -> None:
         self.show_message(Message(message))

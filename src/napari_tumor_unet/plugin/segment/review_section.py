@@ -5,58 +5,69 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magicgui.widgets import CheckBox
+from napari.layers import Labels
 from qtpy.QtGui import QKeySequence, QShortcut
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.metadata import has_result
 from napari_tumor_unet.plugin.segment.review import Review
-from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.panel import Section
-from napari_tumor_unet.plugin.ui.widgets import button, row, text_label
+from napari_tumor_unet.plugin.ui.settings import DRAWN
+from napari_tumor_unet.plugin.ui.widgets import button, text_label, wrap
 
 if TYPE_CHECKING:
     from napari import Viewer
 
+    from napari_tumor_unet.plugin.segment.doubt_curve import DoubtCurve
+
+_MANY, _WORST = 20, 10  # doubtful slices for which no reader has the time, and those to begin with
 _NEXT, _CHECK = "Ctrl+Shift+D", "Ctrl+Shift+K"  # napari has no such shortcuts
 
 
 class ReviewSection(Section):
-    """Walks through the active layer's doubtful slices, if a segmentation made it; hidden otherwise.
+    """Walks through the doubtful slices of a mask that a segmentation made; hidden without one.
 
     Parameters
     ----------
     viewer : Viewer
+
+    Attributes
+    ----------
+    curve : DoubtCurve or None
+        Drawn once there is a mask of several slices: pyqtgraph takes its time to be imported.
     """
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._review: Review | None = None
         self._began_again_at: int | None = None
+        self.curve: DoubtCurve | None = None
         self.next = button(
             "Next doubtful slice",
-            "Go to the most doubtful slice that is neither checked nor was visited. Doubtful are the slices "
-            f"that together hold 95 % of the voxels that are probably wrong. ({_shown(_NEXT)})",
+            "Go to the most doubtful slice that is neither checked nor visited. Doubtful slices hold 95 % of "
+            f"the voxels likely to be wrong. ({_shown(_NEXT)})",
             self._go_to_next,
         )
         self.checked = CheckBox(
-            text="checked", tooltip=f"The mask of the slice on screen is right. ({_shown(_CHECK)})"
+            text="slice is checked", tooltip=f"The mask of the slice on screen is right. ({_shown(_CHECK)})"
         )
         self.message = text_label()
-        super().__init__(row(self.next, self.checked), self.message)
+        super().__init__(self.next, self.checked, self.message)
         self.checked.changed.connect(self._check)
         # They are there as long as the section is to be seen.
         QShortcut(QKeySequence(_NEXT), self.native, self.next.native.click)
         QShortcut(QKeySequence(_CHECK), self.native, self.checked.native.click)
         self._edits = Connections(self.native)
+        self._drawing = timer(self.native, DRAWN, self._add_curve)
         dims = viewer.dims.events
         for event in (dims.point, dims.order, dims.ndisplay):
             self.connections.add(event, self.show_slice)
 
-    def refresh(self) -> None:
-        """Show the active layer's mask, as it is now."""
+    def show_mask(self, layer: Labels | None) -> None:
+        """Show a mask, as it is now, and follow it from then on."""
         self._edits.close()
         self._review = self._began_again_at = None
-        layer = self._viewer.layers.selection.active
         if has_result(layer):
             self._review = Review(self._viewer, layer)
             self._edits.add(layer.events.set_data, self.show_slice)
@@ -69,13 +80,40 @@ class ReviewSection(Section):
         review = self._current()
         if review is None:
             return
-        z, doubtful = review.slice_on_screen, review.doubtful
-        self.next.enabled = len(review.errors) > 1 and not review.checked.issuperset(doubtful)
+        z = review.slice_on_screen
+        self.next.enabled = self.unchecked and len(review.errors) > 1
         self.checked.enabled = z is not None
         with self.checked.changed.blocked():
             self.checked.value = z in review.checked
         again = "Again from the most doubtful. " if z is not None and z == self._began_again_at else ""
-        self.message.value = f"{again}{_of_slice(review, z)}; {_of_all(review)}."
+        self.message.value = f"{again}{_of_slice(review, z)}. {_of_all(review)}"
+        self._show_curve(review, z)
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether there are doubtful slices that are not checked."""
+        review = self._review
+        return review is not None and not review.checked.issuperset(review.doubtful)
+
+    def _show_curve(self, review: Review, z: int | None) -> None:
+        if self.curve is not None:
+            self.curve.setVisible(bool(len(review.errors) > 1 and review.doubtful))
+            self.curve.show_doubt(review.errors, review.doubtful, review.checked)
+            self.curve.show_here(z)
+        elif len(review.errors) > 1 and review.doubtful:
+            self._drawing.start()
+
+    def _add_curve(self) -> None:
+        from napari_tumor_unet.plugin.segment.doubt_curve import DoubtCurve
+
+        if self.curve is None:
+            self.curve = DoubtCurve(self._viewer, self._go_to)
+            self.insert(1, wrap(self.curve))
+        self.show_slice()
+
+    def _go_to(self, z: int) -> None:
+        if review := self._current():
+            review.go_to(z)
 
     def _current(self) -> Review | None:
         """Return the review, unless the user removed the layer, or replaced its data."""
@@ -101,19 +139,25 @@ class ReviewSection(Section):
 
 def _of_slice(review: Review, z: int | None) -> str:
     if z is None:
-        return "No slice of this mask is on screen"
+        return "No slice is on screen as the model saw it"
     voxels = round(review.errors[z])
     doubt = "no voxels" if not voxels else f"about {voxels:,} {'voxel' if voxels == 1 else 'voxels'}"
     return f"Slice {z}{', edited' if review.is_edited(z) else ''}: {doubt} in doubt"
 
 
 def _of_all(review: Review) -> str:
-    doubtful = review.doubtful
-    if not doubtful:
-        return "no slice is doubtful"
-    return (
-        f"{len(review.checked.intersection(doubtful))} of {plural(len(doubtful), 'doubtful slice')} checked"
-    )
+    doubtful, errors = review.doubtful, review.errors
+    n = len(doubtful)
+    checked = len(review.checked.intersection(doubtful))
+    if not n:
+        return "No slice is doubtful."
+    if checked == n:
+        return "The doubtful slice is checked." if n == 1 else f"All {n} doubtful slices are checked."
+    told = f"{checked} of {plural(n, 'doubtful slice')} checked."
+    if n <= _MANY:
+        return told
+    share = errors[list(doubtful[:_WORST])].sum() / errors.sum()
+    return f"{_WORST} slices hold {share:.0%} of the doubt; {told}".replace("%", " %")
 
 
 def _shown(shortcut: str) -> str:

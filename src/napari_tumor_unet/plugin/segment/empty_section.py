@@ -1,0 +1,40 @@
+"""What the panel "Segment tumour" shows where there is no scan: the ways to one."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from napari import Viewer
+from npe2 import PluginManager
+
+from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.widgets import button, text_label
+
+
+class EmptySection(Section):
+    """One line and two buttons.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        said = text_label()
+        said.value = "Open an MRI scan, or the sample, to find its tumour."
+        self.open = button(
+            "Open MRI scan...",
+            "Open a file, a folder of slices, or a DICOM series.",
+            # By its name: what the menus call is built on the panels.
+            partial(_execute, "napari-tumor-unet.open_scan", viewer),
+        )
+        self.sample = button(
+            "Open sample",
+            "Open a synthetic scan with a tumour; no patient's.",
+            partial(viewer.open_sample, "napari-tumor-unet", "brain"),
+        )
+        super().__init__(said, self.open, self.sample)
+
+
+def _execute(command: str, viewer: Viewer) -> None:
+    PluginManager.instance().commands.execute(command, (viewer,))

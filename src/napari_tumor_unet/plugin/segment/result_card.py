@@ -1,0 +1,77 @@
+"""The part of the panel "Segment tumour" that says what is in the mask, and what made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from napari_tumor_unet._common import plural
+from napari_tumor_unet.inference.result import LeftOut, size_in_words
+from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.plugin.layers.metadata import MaskMetadata
+from napari_tumor_unet.plugin.segment.mask_editor import MaskState
+from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.plain import plain
+from napari_tumor_unet.plugin.ui.widgets import button, row, text_label
+
+
+class ResultCard(Section):
+    """Shows the size of a mask, the model and threshold that made it, and the regions that were left out.
+
+    Parameters
+    ----------
+    take_in : callable
+        Takes the regions in that were left out.
+    """
+
+    def __init__(self, take_in: Callable[[], None]) -> None:
+        self.headline = text_label(tooltip="What is in the mask now, your edits included.")
+        self.origin = text_label()
+        self.left_out = text_label()
+        self.take_in = button("Take in", "Add these regions to the mask; undo takes them out again.", take_in)
+        self._row = row(self.left_out, self.take_in)
+        self.note = text_label()
+        self.note.value = NOT_FOR_THE_CLINIC
+        super().__init__(self.headline, self.origin, self._row, self.note)
+        self.native.layout().setSpacing(2)
+
+    def show_state(self, state: MaskState, metadata: MaskMetadata, name: str = "") -> None:
+        """Show a mask as it is now, with the name of its layer where there is a choice of masks."""
+        self.headline.value = _headline(state, metadata)
+        self.headline.native.setStyleSheet(f"font-weight: bold; font-size: {self._points() * 1.2:.1f}pt")
+        parts = (name, _model(metadata), f"threshold {metadata.threshold:.2f}", "edited" * state.edited)
+        self.origin.value = " · ".join(filter(None, parts))
+        self.origin.tooltip = plain(_details(metadata))
+        self.left_out.value = _told(state.left_out, smaller=bool(metadata.min_region_voxels))
+        self._row.visible = bool(state.left_out.regions)
+
+    def _points(self) -> float:
+        """Return the size of the panel's own font."""
+        self.note.native.ensurePolished()
+        return float(self.note.native.fontInfo().pointSizeF())
+
+
+def _headline(state: MaskState, metadata: MaskMetadata) -> str:
+    findings = state.findings
+    if findings.voxels:
+        size = " · ".join(findings.sizes)
+        return f"Not to be trusted: {size}" if metadata.warnings else size
+    if metadata.written.any() or state.left_out.regions:
+        return "The mask is empty."
+    return "No tumour found: is the image FLAIR, and axial?"
+
+
+def _model(metadata: MaskMetadata) -> str:
+    return "" if metadata.provenance is None else f"by {metadata.provenance.model}"
+
+
+def _details(metadata: MaskMetadata) -> str:
+    made = metadata.provenance
+    if made is None:
+        return ""
+    sequences = ", ".join(made.sequences)
+    return f"{made.model}, from {sequences}, on {made.device}, {made.date}"
+
+
+def _told(left_out: LeftOut, *, smaller: bool) -> str:
+    what = plural(left_out.regions, f"{'smaller' if smaller else 'weaker'} region")
+    return f"{what} left out ({size_in_words(left_out.voxels, left_out.volume_ml)})"

@@ -1,0 +1,40 @@
+"""Which mask the panel "Segment tumour" shows and changes, whatever layer is active."""
+
+from __future__ import annotations
+
+from napari.components import LayerList
+from napari.layers import Image, Labels
+
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata
+from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
+
+
+def results_of(image: Image | None, layers: LayerList) -> list[Labels]:
+    """Return the finished masks of an image's scan, the last one last."""
+    if image is None:
+        return []
+    sequences = ViewerSequences.of(layers)
+    flair = sequences.flair(image)
+    results = [layer for layer in layers if has_result(layer)]
+    sources = [_source_of(result, layers) for result in results]
+    return [
+        result
+        for result, source in zip(results, sources, strict=True)
+        if source is not None and (source is image or sequences.flair(source) is flair)
+    ]
+
+
+def mask_to_show(results: list[Labels], layers: LayerList, before: Labels | None) -> Labels | None:
+    """Return the active mask, else the one that was shown before, else the last one."""
+    for layer in (layers.selection.active, before):
+        if layer in results:
+            return layer
+    return results[-1] if results else None
+
+
+def _source_of(mask: Labels, layers: LayerList) -> Image | None:
+    """Return the image that a mask was made from, moved or not; else the one that it fits."""
+    wanted = mask_metadata(mask).source
+    made_from = (layer for layer in layers if isinstance(layer, Image) and str(layer.unique_id) == wanted)
+    return next(made_from, None) or image_for(mask, layers)
