@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.overlap import iou as iou
     from napari_tumor_unet.evaluation.score import Score as Score
     from napari_tumor_unet.evaluation.score import score as score
+    from napari_tumor_unet.inference.measures import Measures as Measures
+    from napari_tumor_unet.inference.measures import RegionMeasures as RegionMeasures
+    from napari_tumor_unet.inference.measures import measure as measure
     from napari_tumor_unet.inference.result import Segmentation as Segmentation
     from napari_tumor_unet.inference.segment import segment as segment
     from napari_tumor_unet.io.read import read_mask as read_mask
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "FineTuning": "training.finetuning.run_store",
+    "Measures": "inference.measures",
+    "RegionMeasures": "inference.measures",
     "Scan": "scan",
     "Score": "evaluation.score",
     "Segmentation": "inference.result",
@@ -32,6 +37,7 @@ _MODULE_OF = {
     "fine_tune": "training.finetuning.finetune_files",
     "iou": "evaluation.overlap",
     "load_model": "model.model_file",
+    "measure": "inference.measures",
     "read_mask": "io.read",
     "read_scan": "io.read",
     "score": "evaluation.score",
