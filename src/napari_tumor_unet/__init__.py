@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.evaluate import evaluate as evaluate
+    from napari_tumor_unet.evaluation.follow_up import FollowUp as FollowUp
+    from napari_tumor_unet.evaluation.follow_up import follow_up as follow_up
     from napari_tumor_unet.evaluation.overlap import dice as dice
     from napari_tumor_unet.evaluation.overlap import iou as iou
     from napari_tumor_unet.evaluation.score import Score as Score
@@ -29,12 +31,14 @@ _MODULE_OF = {
     "FineTuning": "training.finetuning.run_store",
     "Measures": "inference.measures",
     "RegionMeasures": "inference.measures",
+    "FollowUp": "evaluation.follow_up",
     "Scan": "scan",
     "Score": "evaluation.score",
     "Segmentation": "inference.result",
     "dice": "evaluation.overlap",
     "evaluate": "evaluation.evaluate",
     "fine_tune": "training.finetuning.finetune_files",
+    "follow_up": "evaluation.follow_up",
     "iou": "evaluation.overlap",
     "load_model": "model.model_file",
     "measure": "inference.measures",

@@ -14,8 +14,9 @@ from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, Mode
 
 if TYPE_CHECKING:
     from napari_tumor_unet.inference.batch import Outcome
+    from napari_tumor_unet.inference.result import Segmentation
     from napari_tumor_unet.io.find import ScanFiles
-    from napari_tumor_unet.scan import Sequence
+    from napari_tumor_unet.scan import Scan, Sequence
 
 
 class Format(StrEnum):
@@ -25,6 +26,13 @@ class Format(StrEnum):
     nrrd = "nrrd"
     mha = "mha"
     tif = "tif"
+
+
+class Report(StrEnum):
+    """Endings of files that reports can be written to."""
+
+    html = "html"
+    pdf = "pdf"
 
 
 @command
@@ -65,6 +73,9 @@ def segment(
         Format | None, typer.Option("--format", help="Of the masks.  [default: the scan's own]")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,
+    report: Annotated[
+        Report | None, typer.Option("--report", help="Write a page with pictures beside each mask.")
+    ] = None,
 ) -> None:
     """Segment scans; write DIR/<name>_mask in the scan's format, and .json saying what was found and how.
 
@@ -94,9 +105,20 @@ def segment(
         files = [ScanFiles(flair, {name: path for name, path in given.items() if path})]
     else:
         files = [scan for path in scans or () for scan in _find(path, pattern, flair_alone)]
+
+    def write_report(mask_file: Path, scan: Scan, result: Segmentation) -> None:
+        from napari_tumor_unet.evaluation.report import scan_page
+        from napari_tumor_unet.io.file_names import scan_name
+
+        if report is not None:
+            scan_page(scan, result).write(
+                mask_file.with_name(f"{scan_name(mask_file)}_report.{report.value}")
+            )
+
     outcomes: list[Outcome] = []
     with Bar() as bar:
         options: dict[str, Any] = {"device": chosen, "threshold": threshold, "overwrite": overwrite}
+        options |= {"on_result": write_report}
         for event in segment_files(files, out_dir, loaded, mask_format=mask_format or "", **options):
             if not isinstance(event, Outcome):
                 bar.show_progress(event.name, event.done, event.total)
@@ -106,6 +128,8 @@ def segment(
                 note_error(event.error, event.details, [event.name])
             where, style = (err, "red") if event.error else (out, None)
             where.print(f"{event.name}: {_sentence(event)}", style=style)
+            if event.measures is not None and event.measures.regions:
+                out.print(f"  {event.measures}")
             for warning in event.warnings:
                 err.print(f"  {warning}", style="yellow")
     failures = sum(bool(outcome.error) for outcome in outcomes)

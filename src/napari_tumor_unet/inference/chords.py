@@ -254,8 +254,8 @@ class Plane:
 def _bends() -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
     """Tell of each pattern of four pixels whether its middle is a corner, and how lines pass through it.
 
-    Kinds are 0 for none, 1 and 2 for corners through which y and x of a line have to grow together or not, and
-    3 where two pixels touch by a corner alone.
+    Kinds are 0 for none, 1 and 2 for corners through which y and x of a line have to grow together or not,
+    and 3 where two pixels touch by a corner alone.
     """
     kinds = np.zeros(16, np.uint8)
     for pattern in range(16):

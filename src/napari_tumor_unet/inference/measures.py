@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet import _text
+from napari_tumor_unet._common import TumourUnetError, plural
 from napari_tumor_unet.inference.chords import Chords, Plane
 from napari_tumor_unet.inference.regions import threshold_mask
 from napari_tumor_unet.io.read import read_labels
@@ -33,6 +34,14 @@ MOST_REGIONS = 5
 SURE, UNSURE = 0.75, 0.25
 """Probabilities of the voxels that the range of the volume is from."""
 _MANY_POINTS = 1000  # whose distances take longer than their hull
+
+DEFINITION = (
+    "Longest diameter: the longest line within a region in an axial slice, edges of voxels included; "
+    "perpendicular: the longest at right angles to it in that slice; both of the slice where their product is "
+    "largest. Slices count from 0, from below. Measurable: both at least 10 mm (twice the slice distance where "
+    "that is over 5 mm), on two slices or more."
+)
+"""What the numbers are, to be said beside them."""
 
 Point = tuple[float, float, float]
 Line = tuple[Point, Point]
@@ -59,6 +68,8 @@ class RegionMeasures:
         Ends of the diameters as indices (z, y, x), of which whole numbers are voxels' centres.
     longest_line_mm, perpendicular_line_mm : tuple of two points, or None
         The same ends (x, y, z) in LPS mm; None where it is unknown how the scan lies.
+    seed : tuple of int
+        The first voxel (z, y, x) of the region.
     largest_extent : float
         Largest distance of two of its points in space, whether or not what is between belongs to it.
     measurable : bool or None
@@ -78,6 +89,7 @@ class RegionMeasures:
     perpendicular_line: Line
     longest_line_mm: Line | None
     perpendicular_line_mm: Line | None
+    seed: tuple[int, int, int]
     largest_extent: float
     measurable: bool | None
     unit: str
@@ -101,11 +113,18 @@ class RegionMeasures:
             "perpendicular_line": self.perpendicular_line,
         }
 
-    def __str__(self) -> str:
-        unit, area = ("mm", "mm²") if self.unit == "mm" else ("voxels", "voxels²")
+    def as_cells(self) -> tuple[str, ...]:
+        """Return volume, slices, diameters, product, slice, and whether measurable, as people read them."""
+        in_mm = self.unit == "mm"
+        volume = f"{self.voxels:,} voxels" if self.volume_ml is None else f"{self.volume_ml:.2f} ml"
+        lengths = (self.longest_diameter, self.perpendicular_diameter)
         return (
-            f"{self.longest_diameter:.1f} x {self.perpendicular_diameter:.1f} {unit}, "
-            f"{self.product:.0f} {area}, slice {self.slice}"
+            volume,
+            str(self.slices),
+            *(f"{length:.1f}{' mm' if in_mm else ''}" for length in lengths),
+            f"{self.product:.0f}{' mm²' if in_mm else ''}",
+            str(self.slice),
+            {True: "yes", False: "no", None: "unknown"}[self.measurable],
         )
 
 
@@ -141,6 +160,24 @@ class Measures:
     def sum_of_products_mm2(self) -> float | None:
         """Sum over the five largest measurable regions; None where the spacing is unknown."""
         return sum(region.product for region in self.measurable) if self.unit == "mm" else None
+
+    def __str__(self) -> str:
+        if not self.regions:
+            return "no region."
+        largest, unit = self.regions[0], "mm" if self.unit == "mm" else "voxels"
+        size = f"{self.voxels:,} voxels" if self.volume_ml is None else f"{self.volume_ml:.2f} ml"
+        if self.volume_range_ml is not None:
+            low, high = self.volume_range_ml
+            size += f" ({low:.1f} to {high:.1f} by the model's own doubt)"
+        text = (
+            f"{size}, {plural(len(self.regions), 'region')}; diameters {largest.longest_diameter:.1f} x "
+            f"{largest.perpendicular_diameter:.1f} {unit} in slice {largest.slice}"
+        )
+        if self.sum_of_products_mm2 is None:
+            return f"{text}; the spacing is unknown."
+        return (
+            f"{text}; sum of products {self.sum_of_products_mm2:.0f} mm² ({len(self.measurable)} measurable)."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the measures as JSON holds them."""
@@ -189,6 +226,13 @@ def measure(
     >>> region.longest_diameter, region.slices, region.measurable
     (50.0, 3, True)
     """
+    return measure_on_grid(*labels_of(mask, spacing), probability, threshold)
+
+
+def labels_of(
+    mask: ArrayLike | str | Path, spacing: Sequence[float] | None = None
+) -> tuple[NDArray[Any], Grid]:
+    """Return labels (Z, Y, X) and their grid; parameters and errors as of :func:`measure`."""
     if isinstance(mask, str | Path):
         scan = read_labels(mask)
         labels, grid = np.asarray(scan.sequences["flair"]), scan.grid
@@ -200,11 +244,10 @@ def measure(
         raise MeasureError(f"A mask of shape {labels.shape} cannot be measured: slices (Z, Y, X) are needed.")
     if spacing is not None:
         if len(spacing) != 3 or not is_possible_spacing(spacing):
-            raise MeasureError(
-                f"The spacing {[float(s) for s in spacing]} is not three distances (z, y, x) in mm."
-            )
+            numbers = [float(s) for s in spacing]
+            raise MeasureError(f"The spacing {numbers} is not three distances (z, y, x) in mm.")
         grid = with_spacing(grid, spacing)
-    return measure_on_grid(labels, grid, probability, threshold)
+    return labels, grid
 
 
 def with_spacing(grid: Grid, spacing: Sequence[float]) -> Grid:
@@ -235,6 +278,30 @@ def measure_on_grid(
         volume_range_ml=bounds,
         unit="mm" if grid.in_mm else "voxel",
     )
+
+
+def as_csv(masks: Sequence[tuple[str, Measures]]) -> str:
+    """Write a line a region of named masks, and one for a mask without any; numbers are not rounded."""
+    columns = [
+        *(
+            "mask",
+            "region",
+            "volume_ml",
+            "voxels",
+            "slices",
+            "longest_diameter_mm",
+            "perpendicular_diameter_mm",
+        ),
+        *("product_mm2", "slice", "measurable", "largest_extent_mm", "sum_of_products_mm2"),
+    ]
+    rows = [
+        {"mask": name, "sum_of_products_mm2": measures.sum_of_products_mm2, "region": i + 1} | region
+        for name, measures in masks
+        for i, region in enumerate(
+            measures.to_json()["regions"] or [{"region": None, "volume_ml": 0, "voxels": 0}]
+        )
+    ]
+    return _text.as_csv(columns, rows)
 
 
 class _Runs(NamedTuple):
@@ -319,6 +386,7 @@ def _measure_region(
         perpendicular_line=_as_line(lines[1]),
         longest_line_mm=mm[0],
         perpendicular_line_mm=mm[1],
+        seed=(int(runs.z[0]), int(runs.y[0]), int(runs.start[0])),
         largest_extent=extent,
         measurable=_is_measurable(chords, slices, spacing[0]) if grid.in_mm else None,
         unit="mm" if grid.in_mm else "voxel",

@@ -145,6 +145,7 @@ def run(
             seconds=round(time.monotonic() - start, 3),
         ),
         warnings,
+        scan.grid,
     )
 
 
