@@ -28,13 +28,6 @@ class Format(StrEnum):
     tif = "tif"
 
 
-class Report(StrEnum):
-    """Endings of files that reports can be written to."""
-
-    html = "html"
-    pdf = "pdf"
-
-
 @command
 def segment(
     out_dir: Annotated[
@@ -74,8 +67,8 @@ def segment(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,
     report: Annotated[
-        Report | None, typer.Option("--report", help="Write a page with pictures beside each mask.")
-    ] = None,
+        bool, typer.Option("--report", help="Write a page with pictures too, as <name>_mask.html and .pdf.")
+    ] = False,
 ) -> None:
     """Segment scans; write DIR/<name>_mask in the scan's format, and .json saying what was found and how.
 
@@ -85,6 +78,7 @@ def segment(
     """
     from napari_tumor_unet.inference.batch import Outcome, segment_files
     from napari_tumor_unet.io.find import ScanFiles
+    from napari_tumor_unet.io.write import sidecar_of
     from napari_tumor_unet.model.device import choose_device
     from napari_tumor_unet.model.model_file import load_model
 
@@ -108,17 +102,15 @@ def segment(
 
     def write_report(mask_file: Path, scan: Scan, result: Segmentation) -> None:
         from napari_tumor_unet.evaluation.report import scan_page
-        from napari_tumor_unet.io.file_names import scan_name
 
-        if report is not None:
-            scan_page(scan, result).write(
-                mask_file.with_name(f"{scan_name(mask_file)}_report.{report.value}")
-            )
+        page = scan_page(scan, result)
+        for ending in (".html", ".pdf"):
+            page.write(sidecar_of(mask_file).with_suffix(ending))
 
     outcomes: list[Outcome] = []
     with Bar() as bar:
         options: dict[str, Any] = {"device": chosen, "threshold": threshold, "overwrite": overwrite}
-        options |= {"on_result": write_report}
+        options["on_result"] = write_report if report else None
         for event in segment_files(files, out_dir, loaded, mask_format=mask_format or "", **options):
             if not isinstance(event, Outcome):
                 bar.show_progress(event.name, event.done, event.total)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,10 @@ class TimePoint:
     size_class : str
         "complete", "partial", "minor", "stable" or "progressive", by size alone; empty up to the baseline,
         and where it had nothing measurable.
+    plane : array or None
+        (Y, X); the mask in the slice of the largest region's diameters.
+    pixel : tuple of float
+        Its size (y, x) in mm.
     """
 
     name: str
@@ -84,6 +88,8 @@ class TimePoint:
     product_since_nadir: float | None
     ml_per_year: float | None
     size_class: str
+    plane: NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
+    pixel: tuple[float, float] = (1.0, 1.0)
 
     @property
     def verdict(self) -> str:
@@ -322,6 +328,7 @@ def _time_point(
     start, now = visits[baseline].taken, visits[i].taken
     days = (now - start).days if start and now else None
     years = days / _DAYS_IN_A_YEAR if days else None
+    regions, spacing = measures[i].regions, visits[i].grid.spacing
     return TimePoint(
         name=visits[i].name,
         taken=now,
@@ -337,6 +344,8 @@ def _time_point(
         size_class=size_class(measures[i].voxels, products[i], products[baseline], min(products[since]))
         if after
         else "",
+        plane=visits[i].mask[regions[0].slice] != 0 if regions else None,
+        pixel=(spacing[1], spacing[2]),
     )
 
 

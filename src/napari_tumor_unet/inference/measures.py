@@ -37,9 +37,9 @@ _MANY_POINTS = 1000  # whose distances take longer than their hull
 
 DEFINITION = (
     "Longest diameter: the longest line within a region in an axial slice, edges of voxels included; "
-    "perpendicular: the longest at right angles to it in that slice; both of the slice where their product is "
-    "largest. Slices count from 0, from below. Measurable: both at least 10 mm (twice the slice distance where "
-    "that is over 5 mm), on two slices or more."
+    "perpendicular: the longest at right angles to it in that slice; both of the slice where their product "
+    "is largest. Slices count from 0, from below. Measurable: both at least 10 mm (twice the slice distance "
+    "where that is over 5 mm), on two slices or more."
 )
 """What the numbers are, to be said beside them."""
 
