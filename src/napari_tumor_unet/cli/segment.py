@@ -120,8 +120,6 @@ def segment(
                 note_error(event.error, event.details, [event.name])
             where, style = (err, "red") if event.error else (out, None)
             where.print(f"{event.name}: {_sentence(event)}", style=style)
-            if event.measures is not None and event.measures.regions:
-                out.print(f"  {event.measures}")
             for warning in event.warnings:
                 err.print(f"  {warning}", style="yellow")
     failures = sum(bool(outcome.error) for outcome in outcomes)
@@ -145,4 +143,6 @@ def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:
 def _sentence(outcome: Outcome) -> str:
     if outcome.provenance is None:
         return outcome.error.removesuffix(".") + ", or --overwrite." if outcome.exists else outcome.error
-    return f"{outcome.findings} Used: {', '.join(outcome.provenance.sequences)}."
+    sentence = f"{outcome.findings} Used: {', '.join(outcome.provenance.sequences)}."
+    diameters = outcome.measures.diameters if outcome.measures else ""
+    return f"{sentence} {diameters}." if diameters else sentence

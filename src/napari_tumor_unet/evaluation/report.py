@@ -50,7 +50,7 @@ def scan_page(scan: Scan, result: Segmentation) -> Page:
     return Page(
         title="Tumour in FLAIR, segmented by a model",
         note=NOT_FOR_THE_CLINIC,
-        lead=(f"Size: {measures}",),
+        lead=(str(measures),),
         warnings=_nameless(scan, result.warnings),
         pictures=_scan_pictures(scan, result, doubtful),
         columns=("region", "volume", "slices", "longest", "perpendicular", "product", "slice", "measurable")
@@ -80,10 +80,9 @@ def follow_up_page(result: FollowUp) -> Page:
         columns=columns,
         rows=tuple(rows),
         facts=(
-            f"Classes are by the limits of RANO-LGG for the sum of products, {BY_SIZE}. Complete: nothing left; "
-            "partial: "
-            "50 % smaller than the baseline or more; minor: 25 to 50 % smaller; progressive: 25 % larger "
-            "than the smallest or more; else stable. The scans were not registered.",
+            f"Classes are by the limits of RANO-LGG for the sum of products, {BY_SIZE}. Complete: nothing "
+            "left; partial: 50 % smaller than the baseline or more; minor: 25 to 50 % smaller; progressive: "
+            "25 % larger than the smallest or more; else stable. The scans were not registered.",
             DEFINITION,
             f"napari-tumor-unet {version('napari-tumor-unet')}.",
         ),
@@ -91,7 +90,7 @@ def follow_up_page(result: FollowUp) -> Page:
 
 
 def _nameless(scan: Scan, warnings: tuple[str, ...]) -> tuple[str, ...]:
-    """Leave out what a scan's file says of itself: those sentences name the file, and so perhaps the patient."""
+    """Leave out what a scan's file says of itself: it names the file, and so perhaps the patient."""
     doubt = "The scan's file leaves in doubt how it lies; what the run said of it names the reason."
     said = tuple(warning for warning in warnings if warning not in scan.notes)
     return (doubt, *said) if scan.notes else said

@@ -100,7 +100,16 @@ class Plane:
             if best is None or other > best.perpendicular + self._near:
                 best = Chords(length, other, ends, other_ends)
         assert best is not None
-        return best
+        longest, perpendicular = map(self._snapped, best[2:])
+        length, other = (float(np.hypot(*(ends[1] - ends[0]))) for ends in (longest, perpendicular))
+        return Chords(length, other, longest, perpendicular)
+
+    def _snapped(self, ends: Points) -> Points:
+        """Put ends on the edges of pixels that they are next to."""
+        places = ends / self._pixel
+        edges = places.round()
+        snapped: Points = np.where(np.abs(places - edges) < 1e-6, edges, places) * self._pixel
+        return snapped
 
     def longest_along(self, direction: Points) -> tuple[float, Points]:
         """Find the longest chord in a direction (y, x): its length and ends."""

@@ -161,23 +161,30 @@ class Measures:
         """Sum over the five largest measurable regions; None where the spacing is unknown."""
         return sum(region.product for region in self.measurable) if self.unit == "mm" else None
 
+    @property
+    def diameters(self) -> str:
+        """The largest region's diameters and the sum of products in words; empty without a region."""
+        if not self.regions:
+            return ""
+        largest, unit = self.regions[0], "mm" if self.unit == "mm" else "voxels"
+        text = (
+            f"Diameters {largest.longest_diameter:.1f} x {largest.perpendicular_diameter:.1f} {unit} "
+            f"in slice {largest.slice}"
+        )
+        if self.sum_of_products_mm2 is None:
+            return f"{text}; the spacing is unknown"
+        return (
+            f"{text}; sum of products {self.sum_of_products_mm2:.0f} mm² ({len(self.measurable)} measurable)"
+        )
+
     def __str__(self) -> str:
         if not self.regions:
-            return "no region."
-        largest, unit = self.regions[0], "mm" if self.unit == "mm" else "voxels"
+            return "No region."
         size = f"{self.voxels:,} voxels" if self.volume_ml is None else f"{self.volume_ml:.2f} ml"
         if self.volume_range_ml is not None:
             low, high = self.volume_range_ml
             size += f" ({low:.1f} to {high:.1f} by the model's own doubt)"
-        text = (
-            f"{size}, {plural(len(self.regions), 'region')}; diameters {largest.longest_diameter:.1f} x "
-            f"{largest.perpendicular_diameter:.1f} {unit} in slice {largest.slice}"
-        )
-        if self.sum_of_products_mm2 is None:
-            return f"{text}; the spacing is unknown."
-        return (
-            f"{text}; sum of products {self.sum_of_products_mm2:.0f} mm² ({len(self.measurable)} measurable)."
-        )
+        return f"{size}, {plural(len(self.regions), 'region')}. {self.diameters}."
 
     def to_json(self) -> dict[str, Any]:
         """Return the measures as JSON holds them."""
