@@ -206,11 +206,11 @@ def _draw_curve(at: list[float], values: list[float], baseline: int, label: str,
     axes.plot(at, values, "-o", color="black", markersize=4, linewidth=1.2)
     axes.axhline(values[baseline], color="0.5", linewidth=0.8, linestyle=":")
     for i, (x, value) in enumerate(zip(at, values, strict=True)):
-        offset = (0, 5) if i == 0 or value >= values[i - 1] else (0, -11)
+        below = i > 0 and 0.2 * max(values) < value < values[i - 1]
         axes.annotate(
             f"{value:.3g}" if value < 1000 else f"{value:.0f}",
             (x, value),
-            offset,
+            (0, -11 if below else 5),
             textcoords="offset points",
             fontsize=7,
             ha="center",
