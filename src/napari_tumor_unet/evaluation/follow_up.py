@@ -234,7 +234,7 @@ def follow_up(
         names = [
             scan_name(Path(m)) if isinstance(m, str | Path) else f"mask {i + 1}" for i, m in enumerate(masks)
         ]
-    taken = [None] * len(masks) if dates is None else [_as_date(text) for text in dates]
+    taken = [None] * len(masks) if dates is None else [as_date(text) for text in dates]
     if not len(names) == len(taken) == len(masks):
         raise ComparisonError(
             f"There are {len(masks)} masks and {len(taken)} dates; give a date for each mask."
@@ -392,7 +392,14 @@ def _count_new(point: TimePoint) -> int | None:
     return None if None in point.new else sum(map(bool, point.new))
 
 
-def _as_date(text: str | date) -> date:
+def as_date(text: str | date) -> date:
+    """Take a text such as ``2024-03-31`` for a date.
+
+    Raises
+    ------
+    ComparisonError
+        If it is none.
+    """
     if isinstance(text, date):
         return text
     try:
