@@ -151,8 +151,10 @@ class FollowUpPanel(Panel):
             return
         for cells in result.as_table()[1]:
             self.table.add_row(cells, left=2)
+        self.table.setColumnHidden(1, not any(point.taken for point in result.time_points))
         days = [point.days for point in result.time_points]
         at = list(range(1, len(days) + 1)) if None in days else [day or 0 for day in days]
+        self.plot.getAxis("bottom").setTicks([[(x, str(x)) for x in at]])
         self._curve.setData(at, [point.measures.volume_ml or 0 for point in result.time_points])
         self.remarks.value = "\n".join((*result.remarks, NOT_FOR_THE_CLINIC))
 
