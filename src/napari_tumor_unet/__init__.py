@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.evaluate import evaluate as evaluate
+    from napari_tumor_unet.evaluation.follow_up import FollowUp as FollowUp
+    from napari_tumor_unet.evaluation.follow_up import follow_up as follow_up
     from napari_tumor_unet.evaluation.overlap import dice as dice
     from napari_tumor_unet.evaluation.overlap import iou as iou
     from napari_tumor_unet.evaluation.score import Score as Score
     from napari_tumor_unet.evaluation.score import score as score
+    from napari_tumor_unet.inference.measures import Measures as Measures
+    from napari_tumor_unet.inference.measures import RegionMeasures as RegionMeasures
+    from napari_tumor_unet.inference.measures import measure as measure
     from napari_tumor_unet.inference.result import Segmentation as Segmentation
     from napari_tumor_unet.inference.segment import segment as segment
     from napari_tumor_unet.io.read import read_mask as read_mask
@@ -24,14 +29,19 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "FineTuning": "training.finetuning.run_store",
+    "Measures": "inference.measures",
+    "RegionMeasures": "inference.measures",
+    "FollowUp": "evaluation.follow_up",
     "Scan": "scan",
     "Score": "evaluation.score",
     "Segmentation": "inference.result",
     "dice": "evaluation.overlap",
     "evaluate": "evaluation.evaluate",
     "fine_tune": "training.finetuning.finetune_files",
+    "follow_up": "evaluation.follow_up",
     "iou": "evaluation.overlap",
     "load_model": "model.model_file",
+    "measure": "inference.measures",
     "read_mask": "io.read",
     "read_scan": "io.read",
     "score": "evaluation.score",

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_tumor_unet.cli.console import command, err, fail, out, table
-from napari_tumor_unet.cli.options import AsJson, Device, DeviceOption, FlairAlone, ModelOption, as_path
+from napari_tumor_unet.cli.options import (
+    AsJson,
+    Device,
+    DeviceOption,
+    FlairAlone,
+    ModelOption,
+    Spacing,
+    as_path,
+)
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.overlap import Statistics
@@ -22,7 +30,9 @@ per volume: Dice and IoU of each scan's whole volume, on its own grid.
 pooled: Dice and IoU of the voxels of all scans taken together, on their own grids.
 pooled at 128: the same for every second pixel in x and y, as the student project measured.
 per slice: mean Dice of all slices, and of those alone whose reference holds tumour.
-Two empty masks count as 1, one empty mask as 0."""
+Two empty masks count as 1, one empty mask as 0.
+Volume and sum of products: mean relative error, mean difference (prediction less reference), and the limits
+of agreement of Bland and Altman, 1.96 standard deviations on either side of it."""
 
 
 @command
@@ -38,6 +48,7 @@ def evaluate(
     model: ModelOption = "default",
     flair_alone: FlairAlone = False,
     device: DeviceOption = Device.auto,
+    spacing: Spacing = None,
     as_json: AsJson = False,
     pictures: Annotated[
         Path | None,
@@ -62,6 +73,7 @@ def evaluate(
             fold=fold,
             flair_alone=flair_alone,
             device=device.value,
+            spacing=spacing,
             pictures=pictures,
             on_score=None if as_json else show,
         )
@@ -88,6 +100,15 @@ def _print_summary(summary: Summary) -> None:
     for name, overlap in (("own grid", summary.pooled), ("at 128", summary.pooled_at_128)):
         pooled.add_row(name, f"{overlap.dice:.4f}", f"{overlap.iou:.4f}")
     out.print(pooled)
+    if summary.volumes_ml and summary.products_mm2:
+        measures = table("measure", "relative error", "difference", "limits of agreement")
+        for name, unit, a in (
+            ("volume", "ml", summary.volumes_ml),
+            ("sum of products", "mm²", summary.products_mm2),
+        ):
+            limits = f"{a.lower:.1f} to {a.upper:.1f} {unit}"
+            measures.add_row(name, f"{a.mean_relative_error:.1%}", f"{a.bias:+.1f} {unit}", limits)
+        out.print(measures)
     worst = ", ".join(f"{name} ({dice:.3f})" for name, dice in summary.worst)
     for line in (
         f"{summary.scans} scans, {summary.scans_without_tumour} of them without tumour.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,12 +31,31 @@ def as_name(text: str) -> str:
     return text
 
 
+def as_spacing(text: str | tuple[float, ...]) -> tuple[float, ...]:
+    """Take a text such as ``5,0.5,0.5`` for a spacing (z, y, x)."""
+    if isinstance(text, tuple):
+        return text
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter("Write the spacing as Z,Y,X, such as 5,0.5,0.5.") from None
+
+
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to compute.")]
 ModelOption = Annotated[
     str, typer.Option("--model", parser=as_name, help="Name of a bundled model, or a model file.")
 ]
 FlairAlone = Annotated[bool, typer.Option("--flair-alone", help="Give the model no other sequence.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Spacing = Annotated[
+    Any,
+    typer.Option(
+        "--spacing",
+        parser=as_spacing,
+        metavar="Z,Y,X",
+        help="Distance between voxels in mm, in place of what the files say.",
+    ),
+]
 Split = Annotated[
     Path | None,
     typer.Option(

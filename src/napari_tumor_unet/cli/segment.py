@@ -14,8 +14,9 @@ from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, Mode
 
 if TYPE_CHECKING:
     from napari_tumor_unet.inference.batch import Outcome
+    from napari_tumor_unet.inference.result import Segmentation
     from napari_tumor_unet.io.find import ScanFiles
-    from napari_tumor_unet.scan import Sequence
+    from napari_tumor_unet.scan import Scan, Sequence
 
 
 class Format(StrEnum):
@@ -65,6 +66,9 @@ def segment(
         Format | None, typer.Option("--format", help="Of the masks.  [default: the scan's own]")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a page with pictures too, as <name>_mask.html and .pdf.")
+    ] = False,
 ) -> None:
     """Segment scans; write DIR/<name>_mask in the scan's format, and .json saying what was found and how.
 
@@ -74,6 +78,7 @@ def segment(
     """
     from napari_tumor_unet.inference.batch import Outcome, segment_files
     from napari_tumor_unet.io.find import ScanFiles
+    from napari_tumor_unet.io.write import sidecar_of
     from napari_tumor_unet.model.device import choose_device
     from napari_tumor_unet.model.model_file import load_model
 
@@ -94,9 +99,18 @@ def segment(
         files = [ScanFiles(flair, {name: path for name, path in given.items() if path})]
     else:
         files = [scan for path in scans or () for scan in _find(path, pattern, flair_alone)]
+
+    def write_report(mask_file: Path, scan: Scan, result: Segmentation) -> None:
+        from napari_tumor_unet.evaluation.report import scan_page
+
+        page = scan_page(scan, result)
+        for ending in (".html", ".pdf"):
+            page.write(sidecar_of(mask_file).with_suffix(ending))
+
     outcomes: list[Outcome] = []
     with Bar() as bar:
         options: dict[str, Any] = {"device": chosen, "threshold": threshold, "overwrite": overwrite}
+        options["on_result"] = write_report if report else None
         for event in segment_files(files, out_dir, loaded, mask_format=mask_format or "", **options):
             if not isinstance(event, Outcome):
                 bar.show_progress(event.name, event.done, event.total)
@@ -129,4 +143,6 @@ def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:
 def _sentence(outcome: Outcome) -> str:
     if outcome.provenance is None:
         return outcome.error.removesuffix(".") + ", or --overwrite." if outcome.exists else outcome.error
-    return f"{outcome.findings} Used: {', '.join(outcome.provenance.sequences)}."
+    sentence = f"{outcome.findings} Used: {', '.join(outcome.provenance.sequences)}."
+    diameters = outcome.measures.diameters if outcome.measures else ""
+    return f"{sentence} {diameters}." if diameters else sentence

@@ -13,6 +13,7 @@ from napari_tumor_unet.io.datasets.split import read_split
 from napari_tumor_unet.model.device import choose_device, enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan.grid import is_possible_spacing
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ def evaluate(
     fold: int | None = None,
     flair_alone: bool = False,
     device: str = "auto",
+    spacing: tuple[float, float, float] | None = None,
     pictures: str | Path | None = None,
     on_score: Callable[[ScanScore, int], None] | None = None,
 ) -> Evaluation:
@@ -54,6 +56,8 @@ def evaluate(
         Give the model FLAIR alone.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
+    spacing : tuple of float, optional
+        Distance between voxels (z, y, x) in mm, for the measures of scans that do not say.
     pictures : str or Path, optional
         Folder for pictures of the best, the median, the worst and the missed scans.
     on_score : callable, optional
@@ -71,6 +75,8 @@ def evaluate(
     OSError
         If the pictures cannot be written.
     """
+    if spacing is not None and (len(spacing) != 3 or not is_possible_spacing(spacing)):
+        raise ScanError(f"The spacing {list(spacing)} is not three distances (z, y, x) in mm.")
     if split is None and (part is not None or fold is not None):
         raise ScanError("A part or a fold needs a split: a CSV file with the columns patient and split.")
     dataset = find_pairs(Path(data)) if isinstance(data, str | Path) else Dataset(tuple(data))
@@ -85,7 +91,11 @@ def evaluate(
     for pair in dataset.pairs:
         try:
             with enough_memory(chosen):
-                scores.append(score_case(pair, *pair.read(), loaded, device=chosen, flair_alone=flair_alone))
+                scan, reference = pair.read()
+                score = score_case(
+                    pair, scan, reference, loaded, device=chosen, flair_alone=flair_alone, spacing=spacing
+                )
+                scores.append(score)
         except ScanError as error:  # one bad scan does not stop the others
             left_out[pair.name] = str(error)
             continue

@@ -25,7 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet._common import drain
+from napari_tumor_unet.evaluation.agreement import Agreement, agreement_of
 from napari_tumor_unet.evaluation.overlap import Counts, Statistics, overlap, statistics
+from napari_tumor_unet.inference.measures import Measures, measure_on_grid, with_spacing
 from napari_tumor_unet.inference.predict import run
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model.model_file import Model
@@ -44,13 +46,18 @@ class View:
 
 @dataclass(frozen=True)
 class ScanScore:
-    """What one scan scored; ``view`` is its slice with the most tumour, by the reference if it has any."""
+    """What one scan scored.
+
+    ``view`` is its slice with the most tumour, by the reference if it has any; ``measures`` are those of
+    prediction and reference, where the spacing is known.
+    """
 
     name: str
     volume: Counts
     at_128: Counts
     slices: tuple[Counts, ...]
     view: View
+    measures: tuple[Measures, Measures] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ class Summary:
         Per slice, with and without tumour-free slices; NaN where there is none.
     tumour_slices, tumour_free_slices, false_positive_slices : int
         Counts; the last of tumour-free slices in which tumour was predicted.
+    volumes_ml, products_mm2 : Agreement or None
+        Of the masks' volumes and sums of products with those of the reference; None without spacing.
     """
 
     scans: int
@@ -88,6 +97,8 @@ class Summary:
     tumour_slices: int
     tumour_free_slices: int
     false_positive_slices: int
+    volumes_ml: Agreement | None = None
+    products_mm2: Agreement | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON holds it; what is undefined is None."""
@@ -108,6 +119,7 @@ def score_case(
     *,
     device: str = "auto",
     flair_alone: bool = False,
+    spacing: tuple[float, float, float] | None = None,
 ) -> ScanScore:
     """Segment the scan of a case and compare the result with its mask.
 
@@ -121,6 +133,8 @@ def score_case(
         "auto", "cpu", "cuda" or "mps".
     flair_alone : bool
         Give the model no other sequence.
+    spacing : tuple of float, optional
+        Distance between voxels (z, y, x) in mm, for the measures, where the scan does not say.
     """
     if flair_alone:
         scan = scan.flair_alone()
@@ -128,7 +142,13 @@ def score_case(
     area = (reference if reference.any() else prediction).sum(axis=(1, 2))
     z = int(area.argmax())
     view = View(z, scan.slice("flair", z), prediction[z], reference[z])
-    return score_scan(case.name, prediction, reference, view)
+    score = score_scan(case.name, prediction, reference, view)
+    grid = scan.grid if spacing is None or scan.in_mm else with_spacing(scan.grid, spacing)
+    if not grid.in_mm:
+        return score
+    return dataclasses.replace(
+        score, measures=(measure_on_grid(prediction, grid), measure_on_grid(reference, grid))
+    )
 
 
 def score_scan(
@@ -145,6 +165,7 @@ def summarise(scores: Sequence[ScanScore]) -> Summary:
     slices = [s for score in scores for s in score.slices]
     tumour = [s for s in slices if s.reference]
     free = [s for s in slices if not s.reference]
+    measured = [score.measures for score in scores if score.measures is not None]
     by_dice = sorted(scores, key=lambda score: score.volume.dice)
     return Summary(
         scans=len(scores),
@@ -160,6 +181,10 @@ def summarise(scores: Sequence[ScanScore]) -> Summary:
         tumour_slices=len(tumour),
         tumour_free_slices=len(free),
         false_positive_slices=sum(bool(s.predicted) for s in free),
+        volumes_ml=agreement_of([(p.volume_ml or 0, r.volume_ml or 0) for p, r in measured]),
+        products_mm2=agreement_of(
+            [(p.sum_of_products_mm2 or 0, r.sum_of_products_mm2 or 0) for p, r in measured]
+        ),
     )
 
 

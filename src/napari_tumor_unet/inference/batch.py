@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,10 @@ from napari_tumor_unet._common import TumourUnetError, explain
 from napari_tumor_unet.inference.result import Findings, Provenance, Segmentation, Slices, Warned
 
 if TYPE_CHECKING:
+    from napari_tumor_unet.inference.measures import Measures
     from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.model.model_file import Model
+    from napari_tumor_unet.scan import Scan
 
 
 class _ExistsError(TumourUnetError):
@@ -46,6 +48,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     exists: bool = False  # the error is that the mask is there already
     details: str = ""  # the traceback of an error that the user cannot mend
+    measures: Measures | None = None
 
 
 def segment_files(
@@ -57,6 +60,7 @@ def segment_files(
     threshold: float | None = None,
     overwrite: bool = False,
     mask_format: str = "",
+    on_result: Callable[[Path, Scan, Segmentation], None] | None = None,
 ) -> Generator[Progress | Outcome, None, None]:
     """Segment scans one after the other; for each write a mask, and findings and provenance as JSON.
 
@@ -73,6 +77,8 @@ def segment_files(
         Replace files that are there; else a scan whose mask is there is an error.
     mask_format : str
         The ending of the masks' files, without its dot; by default as the scan.
+    on_result : callable, optional
+        Called with the file of each mask, its scan, and the result; its error is one of that scan.
 
     Yields
     ------
@@ -97,7 +103,11 @@ def segment_files(
             scan = files.read()
             result = yield from _progress(name, run(scan, model, threshold=threshold, device=device))
             write_result(mask_file, result.mask, scan, result.to_json())
-            yield Outcome(name, result.findings, result.provenance, warnings=result.warnings)
+            if on_result is not None:
+                on_result(mask_file, scan, result)
+            yield Outcome(
+                name, result.findings, result.provenance, warnings=result.warnings, measures=result.measures
+            )
         except Exception as error:  # one bad scan does not stop the others
             text, details = explain(error, name)
             yield Outcome(name, error=text, exists=isinstance(error, _ExistsError), details=details)
@@ -176,7 +186,16 @@ def _distinct(names: list[str]) -> list[str]:
 def as_csv(outcomes: Iterable[Outcome]) -> str:
     """Write a table of outcomes, a line each; numbers are not rounded, and empty where there are none."""
     columns = [
-        *("scan", "volume_ml", "voxels", "slices", "regions"),
+        *(
+            "scan",
+            "volume_ml",
+            "voxels",
+            "slices",
+            "regions",
+            "longest_diameter_mm",
+            "perpendicular_diameter_mm",
+        ),
+        *("product_mm2", "sum_of_products_mm2"),
         *("sequences", "model", "model_hash", "threshold", "seconds", "warnings", "error"),
     ]
     return _text.as_csv(columns, map(_as_row, outcomes))
@@ -185,5 +204,8 @@ def as_csv(outcomes: Iterable[Outcome]) -> str:
 def _as_row(outcome: Outcome) -> dict[str, Any]:
     parts = [part for part in (outcome.findings, outcome.provenance) if part is not None]
     row = {key: value for part in parts for key, value in dataclasses.asdict(part).items()}
+    if outcome.measures is not None:
+        measured = outcome.measures.to_json()
+        row = (measured["regions"] or [{}])[0] | measured | row  # of the largest region, unless of the whole
     row |= {"scan": outcome.name, "error": outcome.error, "warnings": " ".join(outcome.warnings)}
     return row | {"sequences": " ".join(row.get("sequences", ()))}

@@ -151,6 +151,7 @@ def run(
             ),
         ),
         warnings,
+        scan.grid,
     )
 
 

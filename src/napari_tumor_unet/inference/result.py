@@ -7,8 +7,9 @@ import math
 import mmap
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ from numpy.typing import NDArray
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.inference.regions import count_regions
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.scan.grid import Grid, grid_of_spacing
+
+if TYPE_CHECKING:
+    from napari_tumor_unet.inference.measures import Measures
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,8 @@ class Segmentation:
     provenance : Provenance
     warnings : tuple of str
         Reasons not to trust the result; empty where nothing speaks against it.
+    grid : Grid, optional
+        Where the scan's voxels lie.
     """
 
     probability: NDArray[np.uint8]
@@ -146,11 +153,21 @@ class Segmentation:
     findings: Findings
     provenance: Provenance
     warnings: tuple[str, ...] = ()
+    grid: Grid | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """Diameters, product and volume of each region; in voxels where the scan's spacing is unknown."""
+        from napari_tumor_unet.inference.measures import measure_on_grid
+
+        grid = self.grid or grid_of_spacing(self.mask.shape, (1.0, 1.0, 1.0), in_mm=False)
+        return measure_on_grid(self.mask, grid, self.probability, self.provenance.threshold)
 
     def to_json(self) -> dict[str, Any]:
-        """Return findings, warnings and provenance, as a sidecar file holds them."""
+        """Return findings, measures, warnings and provenance, as a sidecar file holds them."""
         return {
             "findings": dataclasses.asdict(self.findings),
+            "measures": self.measures.to_json(),
             "warnings": list(self.warnings),
             "provenance": self.provenance.to_json(),
             "note": NOT_FOR_THE_CLINIC,

@@ -11,10 +11,12 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
+from napari_tumor_unet.inference.measures import measure_on_grid
 from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of
 from napari_tumor_unet.io.write import sidecar_of, tells_nothing_else, write_mask, write_result
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
+from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, mask_volume
 from napari_tumor_unet.plugin.layers.metadata import (
     is_prediction,
     mask_metadata,
@@ -54,6 +56,8 @@ class MaskFile:
         What a TIFF, or a file of another format, does not tell of the mask; empty where nothing is lost.
     mark_saved : callable
         To be called when the file is written: what was painted until the copy needs no autosave any more.
+    volume : MaskVolume, optional
+        The mask as its scan sees it, which is measured for the sidecar.
     """
 
     mask: NDArray[Any]
@@ -62,6 +66,7 @@ class MaskFile:
     lost_in_tiff: str
     lost_else: str
     mark_saved: Callable[[], None]
+    volume: MaskVolume | None = None
 
     def write(self, path: Path) -> list[Path]:
         """Write the mask, and beside it the sidecar; return the files.
@@ -75,9 +80,13 @@ class MaskFile:
             if self.sidecar is None:
                 write_mask(path, self.mask, self.scan)
                 return [path]
-            if not path.exists() and not tells_nothing_else(sidecar_of(path), self.sidecar):
+            sidecar = self.sidecar
+            if self.volume is not None:
+                measures = measure_on_grid(self.volume.mask, self.volume.grid)
+                sidecar = sidecar | {"measures": measures.to_json()}
+            if not path.exists() and not tells_nothing_else(sidecar_of(path), sidecar):
                 raise ScanError(f"{sidecar_of(path).name} belongs to another mask; choose another name.")
-            write_result(path, self.mask, self.scan, self.sidecar)
+            write_result(path, self.mask, self.scan, sidecar)
             return [path, sidecar_of(path)]
         except OSError as error:
             raise ScanError(f"{path.name} cannot be written: {error.strerror or error}.") from error
@@ -125,7 +134,10 @@ def mask_file(layer: Labels, viewer: Viewer | None = None) -> MaskFile:
         lost_in_tiff = lost_else = _ONE_TIME
     elif segmented and viewer is not None and layer in viewer.layers:
         mark_saved = Autosaving.of(viewer).saved_marker(layer)
-    return MaskFile(mask, scan, sidecar_contents(layer), lost_in_tiff, lost_else, mark_saved)
+    volume = mask_volume(layer) if segmented else None
+    if volume is not None:
+        volume = replace(volume, mask=volume.mask.copy())
+    return MaskFile(mask, scan, sidecar_contents(layer), lost_in_tiff, lost_else, mark_saved, volume)
 
 
 def with_ending(path: Path, ending: str) -> Path:

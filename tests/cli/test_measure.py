@@ -1,0 +1,103 @@
+"""The commands measure and follow-up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from napari_tumor_unet.cli import app
+
+KEYS = [
+    *("volume_ml", "voxels", "slices", "longest_diameter_mm", "perpendicular_diameter_mm", "product_mm2"),
+    *("slice", "measurable"),
+]
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> list[Path]:
+    """Two masks of one patient, the second half as long, and one without spacing."""
+    paths = []
+    for i, side in enumerate((24, 12)):
+        mask = np.zeros((8, 40, 40), np.uint8)
+        mask[2:5, 3 : 3 + side, 4 : 4 + side] = 1
+        mask[6, 30, 30] = 1
+        paths.append(tmp_path / f"sub-1_ses-{i + 1}_mask.nii.gz")
+        nib.Nifti1Image(mask.T, np.diag([-1, -1, 5, 1])).to_filename(paths[-1])
+    tifffile.imwrite(tmp_path / "no_spacing_mask.tif", mask)
+    return [*paths, tmp_path / "no_spacing_mask.tif"]
+
+
+def test_json_holds_masks_in_order_and_regions_the_largest_first(masks: list[Path]) -> None:
+    printed = json.loads(run("measure", masks[1], masks[0], "--json"))
+    assert list(printed) == ["masks"]
+    second, first = printed["masks"]
+    assert [second["name"], first["name"]] == ["sub-1_ses-2_mask", "sub-1_ses-1_mask"]
+    assert first["volume_ml"] == pytest.approx((24 * 24 * 3 + 1) * 5 / 1000)
+    assert first["sum_of_products_mm2"] == pytest.approx(2 * 24**2)
+    largest, smallest = first["regions"]
+    assert set(KEYS) <= set(largest)
+    assert (largest["voxels"], largest["slices"], largest["slice"], largest["measurable"]) == (
+        1728,
+        3,
+        2,
+        True,
+    )
+    assert largest["longest_diameter_mm"] == pytest.approx(24 * 2**0.5)
+    assert largest["perpendicular_diameter_mm"] == pytest.approx(24 * 2**0.5)
+    assert (smallest["voxels"], smallest["measurable"]) == (1, False)
+
+
+def test_what_is_undefined_without_spacing_is_null_and_spacing_can_be_given(masks: list[Path]) -> None:
+    (mask,) = json.loads(run("measure", masks[2], "--json"))["masks"]
+    assert mask["volume_ml"] is mask["sum_of_products_mm2"] is mask["regions"][0]["product_mm2"] is None
+    assert mask["regions"][0]["measurable"] is None
+    assert "voxels" in run("measure", masks[2])
+    (mask,) = json.loads(run("measure", masks[2], "--spacing", "5,1,1", "--json"))["masks"]
+    assert mask["sum_of_products_mm2"] == pytest.approx(288)
+
+
+def test_a_table_is_printed_and_written(masks: list[Path], tmp_path: Path) -> None:
+    printed = run("measure", *masks[:2], "--csv", tmp_path / "out.csv")
+    assert "33.9 mm" in printed
+    assert "at right angles" in printed
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines[0].startswith("mask,region,volume_ml,voxels,slices,longest_diameter_mm")
+    assert len(lines) == 5
+
+
+def test_a_mask_that_cannot_be_read_does_not_stop_the_others(masks: list[Path], tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["measure", str(tmp_path / "none.nii.gz"), str(masks[0]), "--json"])
+    assert result.exit_code == 1
+    assert "none.nii.gz does not exist." in result.stderr
+    assert json.loads(result.stdout)["masks"][0]["name"] == "sub-1_ses-1_mask"
+
+
+def test_follow_up_orders_by_session_and_prints_changes(masks: list[Path], tmp_path: Path) -> None:
+    printed = run("follow-up", masks[1], masks[0], "--out", tmp_path / "f.csv")
+    assert "partial by size alone; steroids, clinical state, enhancement and confirmation decide" in printed
+    assert len((tmp_path / "f.csv").read_text().splitlines()) == 3
+    points = json.loads(run("follow-up", *masks[:2], "--dates", "2024-01-01,2024-07-01", "--json"))[
+        "time_points"
+    ]
+    assert points[1]["product_change_since_baseline_percent"] == pytest.approx(-75)
+    assert points[1]["days_since_baseline"] == 182
+    assert points[1]["ml_per_year_since_baseline"] < 0
+
+
+def test_follow_up_refuses_a_mask_without_spacing_in_one_sentence(masks: list[Path]) -> None:
+    result = CliRunner().invoke(app, ["follow-up", str(masks[0]), str(masks[2])])
+    assert result.exit_code == 1
+    assert "no_spacing_mask has no spacing in mm" in result.stderr
+    assert result.stderr.count("\n") == 1

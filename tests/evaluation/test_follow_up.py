@@ -1,0 +1,131 @@
+"""Masks of one patient over time: phantoms that grow and shrink by known factors."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from napari_tumor_unet import follow_up
+from napari_tumor_unet.evaluation.compare import ComparisonError
+from napari_tumor_unet.evaluation.follow_up import BY_SIZE, size_class, time_order
+
+Mask = NDArray[np.uint8]
+
+
+def box(side: int, *, at: int = 2, also: Mask | None = None) -> Mask:
+    mask = np.zeros((6, 80, 80), np.uint8) if also is None else also.copy()
+    mask[1:4, at : at + side, at : at + side] = 1
+    return mask
+
+
+def written(folder: Path, name: str, mask: Mask, shift: float = 0) -> Path:
+    affine = np.diag([-1.0, -1, 5, 1])
+    affine[0, 3] = shift
+    path = folder / f"{name}.nii.gz"
+    nib.Nifti1Image(mask.T, affine).to_filename(path)
+    return path
+
+
+def test_changes_are_those_of_volume_and_products() -> None:
+    result = follow_up([box(20), box(10), box(15)], spacing=(5, 1, 1))
+    first, second, third = result.time_points
+    assert first.measures.volume_ml == pytest.approx(6)
+    assert (first.volume_change, first.volume_since_nadir, first.size_class) == (0, None, "")
+    assert (second.volume_change, second.product_change) == pytest.approx((-75, -75))
+    assert second.volume_since_nadir == pytest.approx(-75)
+    assert (third.volume_change, third.volume_since_nadir) == pytest.approx((-43.75, 125))
+    assert (second.size_class, third.size_class) == ("partial", "progressive")
+    assert second.verdict == f"partial {BY_SIZE}"
+
+
+@pytest.mark.parametrize(
+    ("product", "nadir", "expected"),
+    [
+        (0, 100, "partial"),
+        (50, 100, "partial"),
+        (51, 100, "minor"),
+        (75, 100, "minor"),
+        (76, 100, "stable"),
+        (124, 100, "stable"),
+        (125, 100, "progressive"),
+        (50, 40, "progressive"),
+        (49, 40, "partial"),
+    ],
+)
+def test_the_class_has_the_limits_of_rano_lgg(product: float, nadir: float, expected: str) -> None:
+    assert size_class(1, product, 100, nadir) == expected
+
+
+def test_nothing_left_is_complete_and_without_a_measurable_baseline_there_is_no_class() -> None:
+    empty = np.zeros((6, 80, 80), np.uint8)
+    assert follow_up([box(20), empty], spacing=(5, 1, 1)).time_points[1].size_class == "complete"
+    nothing = follow_up([box(3), box(20)], spacing=(5, 1, 1))
+    assert nothing.time_points[1].size_class == ""
+    assert "no measurable region" in nothing.notes[-1]
+
+
+def test_what_comes_back_after_nothing_is_progressive() -> None:
+    empty = np.zeros((6, 80, 80), np.uint8)
+    last = follow_up([box(20), empty, box(10)], spacing=(5, 1, 1)).time_points[-1]
+    assert (last.size_class, last.volume_since_nadir) == ("progressive", None)
+
+
+def test_dates_order_the_masks_and_give_a_rate() -> None:
+    dates = ["2024-01-01", "2023-01-01"]
+    result = follow_up([box(20), box(10)], dates=dates, spacing=(5, 1, 1), names=["late", "early"])
+    assert [point.name for point in result.time_points] == ["early", "late"]
+    assert result.time_points[1].days == 365
+    assert result.time_points[1].ml_per_year == pytest.approx(4.5 * 365.25 / 365)
+
+
+def test_sessions_of_bids_order_the_masks() -> None:
+    names = ["sub-1/ses-10/sub-1_ses-10_mask", "sub-1_ses-2_mask", "sub-1_ses-baseline_mask"]
+    assert time_order(names, [None] * 3) == [1, 0, 2]
+    assert time_order([*names, "other"], [None] * 4) == [0, 1, 2, 3]
+    assert time_order(names, [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 1)]) == [2, 0, 1]
+
+
+def test_regions_are_matched_on_one_grid_and_new_ones_marked(tmp_path: Path) -> None:
+    second = box(12, at=40, also=box(15, at=5))
+    third = box(10, at=42, also=box(5, at=65))
+    paths = [written(tmp_path, f"p_ses-{i}_mask", mask) for i, mask in enumerate((box(20), second, third))]
+    result = follow_up(paths[::-1])
+    assert result.matched
+    assert [point.tracks for point in result.time_points] == [(1,), (1, 2), (2, 3)]
+    assert [point.new for point in result.time_points] == [(False,), (False, True), (False, True)]
+
+
+def test_regions_on_other_grids_are_not_matched_and_that_is_said(tmp_path: Path) -> None:
+    paths = [written(tmp_path, "a_mask", box(20)), written(tmp_path, "b_mask", box(20), shift=3)]
+    result = follow_up(paths)
+    assert not result.matched
+    assert result.time_points[1].new == (None,)
+    assert "not matched" in result.notes[0]
+    assert not follow_up([box(20), box(20)], spacing=(5, 1, 1)).matched
+    assert follow_up([box(20), box(20)], spacing=(5, 1, 1), same_frame=True).matched
+
+
+def test_masks_that_cannot_be_compared_get_a_sentence(tmp_path: Path) -> None:
+    with_spacing = written(tmp_path, "a_mask", box(20))
+    with pytest.raises(ComparisonError, match="mask 2 has no spacing"):
+        follow_up([with_spacing, box(20)])
+    with pytest.raises(ComparisonError, match="two masks"):
+        follow_up([with_spacing])
+    with pytest.raises(ComparisonError, match="baseline"):
+        follow_up([with_spacing] * 2, baseline=3)
+    with pytest.raises(ComparisonError, match="2 masks and 1 dates"):
+        follow_up([with_spacing] * 2, dates=["2024-01-01"])
+    with pytest.raises(ComparisonError, match="no date"):
+        follow_up([with_spacing] * 2, dates=["2024-01-01", "1/2/2024"])
+
+
+def test_the_baseline_may_be_another_mask() -> None:
+    result = follow_up([box(30), box(20), box(10)], baseline=2, spacing=(5, 1, 1))
+    assert [point.size_class for point in result.time_points] == ["", "", "partial"]
+    assert result.time_points[0].volume_change == pytest.approx(125)
+    assert result.to_json()["baseline"] == 2
