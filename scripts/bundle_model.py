@@ -54,6 +54,7 @@ CARDS = {
         "sclerosis (Ljubljana; Golgasht Center, Tabriz) and healthy (Kirby 21).",
         citations=(*LGG_CITATIONS, *CITATIONS),
         slice_distance_mm=3.0,
+        scout_stride=3,  # see docs/models.md
         summary="Whole tumour (FLAIR abnormality) of glioma; T1 before and after contrast help.",
         limits=(
             LIMITS.format("glioma, most of it of lower grade"),

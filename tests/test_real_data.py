@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,7 @@ import tifffile
 
 from napari_tumor_unet import read_scan, segment, write_mask
 from napari_tumor_unet.evaluation.overlap import dice
+from napari_tumor_unet.inference import predict
 from napari_tumor_unet.inference.input_check import warnings_of
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.io.datasets.split import read_split
@@ -95,6 +97,25 @@ def test_without_a_tumour_little_is_marked_and_the_user_is_told(
         assert result.findings.volume_ml is not None
         assert result.findings.volume_ml < 7
         assert result.findings.volume_ml < 1 or set(result.warnings) - set(warnings_of(scan))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "lgg/volumes/TCGA_CS_6188_20010812.tif",
+        "gliomas/*01646/*_flair.nii.gz",
+        "no_tumour/*104252/*_flair.nii.gz",
+    ],
+)
+def test_what_is_not_computed_leaves_the_mask_as_it_was(
+    shared_lgg: Path, model: Model, monkeypatch: pytest.MonkeyPatch, pattern: str
+) -> None:
+    scan = read_scan(next(shared_lgg.parent.glob(pattern)))
+    found = segment(scan, model=model).mask
+    monkeypatch.setattr(predict, "_LIKELY", 0.0)
+    whole = replace(model, card=replace(model.card, scout_stride=1))
+    assert model.card.scout_stride > 1
+    assert dice(found, segment(scan, model=whole).mask) >= 0.995
 
 
 def test_one_patient_is_on_one_side_of_the_split(shared_lgg: Path) -> None:

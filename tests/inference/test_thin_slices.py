@@ -15,7 +15,7 @@ from napari_tumor_unet._common import drain
 from napari_tumor_unet.inference import predict
 from napari_tumor_unet.inference.predict import run
 from napari_tumor_unet.inference.result import Slices
-from napari_tumor_unet.inference.thin_slices import Interpolation, slices_to_compute
+from napari_tumor_unet.inference.thin_slices import Scout, interpolate, slices_to_compute
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.scan import scan_from_volume
 from tests.conftest import Phantom
@@ -53,14 +53,35 @@ def test_without_a_known_spacing_all_are_computed() -> None:
     assert slices_to_compute(scan_from_volume(np.zeros((9, 4, 4))), 3.0) == list(range(9))
 
 
-def test_what_lies_between_is_interpolated_linearly_and_once() -> None:
+def test_what_lies_between_is_interpolated_linearly() -> None:
     probability = np.zeros((7, 1, 1), np.uint8)
     probability[3] = 90
-    between = Interpolation(probability, [0, 3, 6])
-    assert not list(between.after([3]))
-    assert [(z, int(plane[0, 0])) for z, plane in between.after([0])] == [(1, 30), (2, 60)]
-    assert [(z, int(plane[0, 0])) for z, plane in between.after([6])] == [(4, 60), (5, 30)]
-    assert not list(between.after([0, 3, 6]))
+    assert [(z, int(plane[0, 0])) for z, plane in interpolate(probability, 0, 3)] == [(1, 30), (2, 60)]
+    assert [(z, int(plane[0, 0])) for z, plane in interpolate(probability, 3, 6)] == [(4, 60), (5, 30)]
+
+
+@given(data=st.data(), step=st.integers(1, 3), stride=st.integers(1, 4), depth=st.integers(1, 30))
+def test_all_beside_something_seen_are_computed_and_each_other_lies_in_one_gap(
+    data: st.DataObject, step: int, stride: int, depth: int
+) -> None:
+    slices = sorted({*range(0, depth, step), depth - 1})
+    first = data.draw(st.integers(0, depth - 1))
+    seen = data.draw(st.sets(st.integers(0, depth - 1)))
+    scout = Scout(slices, stride, first)
+    batches, gaps = [], []
+    for batch in scout.batches(4):
+        batches.append(batch)
+        scout.see(seen.intersection(batch))
+        gaps += scout.gaps()
+    assert batches[0] == [first]
+    assert max(map(len, batches)) <= 4
+    assert len(set(scout.computed)) == len(scout.computed)
+    assert {first, *slices[::stride], slices[-1]} <= set(scout.computed) <= {first, *slices}
+    for below, above in itertools.pairwise(slices):
+        for one, other in ((below, above), (above, below)):
+            assert one not in seen or one not in scout.computed or other in scout.computed
+    between = [z for below, above in gaps for z in range(below + 1, above) if z != first]
+    assert sorted(between + scout.computed) == list(range(depth))
 
 
 @pytest.mark.parametrize("first", [0, 4, 12])
@@ -79,3 +100,16 @@ def test_each_slice_comes_once_and_the_wanted_one_is_exact(
     exact = sorted({0, 3, 6, 9, 12, first})
     assert np.abs(result.probability[exact].astype(int) - full.probability[exact]).max() <= 1
     np.testing.assert_array_equal(result.mask, result.probability >= np.ceil(255 * model.card.threshold))
+
+
+def test_between_slices_without_anything_none_is_computed(
+    tiny_model: Model, phantom: Phantom, computed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "_SEEN", 2.0)
+    scan, _ = phantom((13, 48, 48))
+    model = replace(tiny_model, card=replace(tiny_model.card, scout_stride=3))
+    events: list[Any] = []
+    drain(run(scan, model, device="cpu", first=7), events.append)
+    assert sum(computed) == 6  # 0, 3, 6, 7, 9, 12
+    shown = [event for event in events if isinstance(event, Slices)]
+    assert sorted(z for event in shown for z in event.indices) == list(range(13))

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
@@ -25,7 +26,7 @@ from napari_tumor_unet.inference.result import (
     update,
 )
 from napari_tumor_unet.inference.result_check import doubts_of
-from napari_tumor_unet.inference.thin_slices import Interpolation, slices_to_compute
+from napari_tumor_unet.inference.thin_slices import Scout, interpolate, slices_to_compute
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.device import autocast, choose_device, enough_memory, precision
 from napari_tumor_unet.model.model_file import Model, channels_last
@@ -33,7 +34,8 @@ from napari_tumor_unet.model.preprocessing import FittedPreprocessing, fit_prepr
 from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
-_SEEN = 0.01  # probability under which nothing in a slice may be tumour
+_SEEN = 0.01  # probability under which nothing in a slice and those beside it may be tumour
+_LIKELY = 0.05  # probability under which the mirrored head's makes no tumour of a slice
 _LEAST = 5  # of 255; what is less likely is kept as 0, which takes no memory
 _BATCH = 4  # slices; more are no faster on a CPU, and each event brings as many to the screen
 
@@ -50,8 +52,9 @@ def run(
 ) -> Generator[Slices | Warned, None, Segmentation]:
     """Segment slice by slice, the slice ``first`` and its surroundings first.
 
-    Of slices closer than the card's ``slice_distance_mm`` only some are computed, ``first`` always; the
-    probability of the others is interpolated.
+    Of slices closer than the card's ``slice_distance_mm`` only some are computed, and of these every
+    ``scout_stride``-th and those beside one in which something is seen, ``first`` always; the probability of
+    the others is interpolated.
 
     Parameters
     ----------
@@ -89,12 +92,10 @@ def run(
     fitted = fitted or fit_preprocessing(scan, model.preprocessing)
     depth, height, width = scan.shape
     probability, mask = blank(scan.shape), blank(scan.shape)
-    exact = slices_to_compute(scan, model.card.slice_distance_mm)
-    between = Interpolation(probability, exact)
-    wanted = [first] if only else sorted({first, *exact}, key=lambda z: abs(z - first))
+    slices = slices_to_compute(scan, model.card.slice_distance_mm)
+    scout = Scout(slices, model.card.scout_stride, first, only=only)
     done, total = 0, 1 if only else depth
-    batches = [wanted[:1], *(wanted[i : i + _BATCH] for i in range(1, len(wanted), _BATCH))]
-    for indices in map(sorted, batches):  # the slice on screen alone, to be there at once
+    for indices in scout.batches(_BATCH):  # the slice on screen alone, to be there at once
         inputs = fitted.apply(scan, indices)
         outputs = torch.zeros(len(inputs), *inputs.shape[2:])
         flair = inputs[:, SEQUENCES.index("flair")].flatten(1)
@@ -110,10 +111,13 @@ def run(
         planes[planes < _LEAST] = 0
         for z, plane in zip(indices, planes, strict=True):
             update(probability[z], plane)
-        for z, plane in between.after(indices):
-            if z != first:  # which is computed
-                update(probability[z], plane)
-                indices.append(z)
+        seen = (outputs.amax((1, 2)) >= _SEEN).numpy()
+        scout.see(np.array(indices)[seen].tolist())
+        for gap in scout.gaps():
+            for z, plane in interpolate(probability, *gap):
+                if z != first:  # which is computed
+                    update(probability[z], plane)
+                    indices.append(z)
         part = probability[indices]
         thresholded = threshold_mask(part, threshold)
         for z, plane in zip(indices, thresholded, strict=True):
@@ -126,9 +130,11 @@ def run(
     if changed := dropped.slices:
         yield Slices(tuple(changed), probability[changed], mask[changed], done, total)
     limits = model.card.doubtful_under
-    if limits is not None and not only and (doubts := doubts_of(scan, probability, mask, limits, wanted)):
-        warnings += doubts
-        yield Warned(warnings)
+    if limits is not None and not only:
+        doubts = doubts_of(scan, probability, mask, limits, scout.computed)
+        if doubts:
+            warnings += doubts
+            yield Warned(warnings)
     return Segmentation(
         probability,
         mask,
@@ -165,7 +171,7 @@ def predict(network: nn.Module, inputs: torch.Tensor, device: str, *, tta_flip: 
     try:
         with torch.inference_mode(), autocast(device):
             probability: torch.Tensor = network(inputs)[:, 0].float()
-            seen = probability.amax((1, 2)) >= _SEEN
+            seen = probability.amax((1, 2)) >= _LIKELY
             if tta_flip and seen.any():
                 other = network(inputs[seen].flip(-1)).flip(-1)[:, 0]
                 probability[seen] = (probability[seen] + other) / 2

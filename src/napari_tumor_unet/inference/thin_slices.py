@@ -1,7 +1,8 @@
-"""Thin slices: compute some of them, and interpolate the probability of those between."""
+"""Which slices to compute: of thin ones some, and of these every few and those beside something seen."""
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
@@ -21,29 +22,56 @@ def slices_to_compute(scan: Scan, distance_mm: float) -> list[int]:
     return sorted({*range(0, depth, step), depth - 1})
 
 
-class Interpolation:
-    """Fills the slices between computed ones, linearly, as soon as both neighbours are known.
+class Scout:
+    """Says which slices to compute next: every few first, the others beside those in which something is seen.
 
     Parameters
     ----------
-    probability : array of uint8
-        (Z, Y, X), 0 to 255; computed slices are read from it.
-    computed : list of int
-        The slices that are computed, in order.
+    slices : list of int
+        Those that may be computed, in order.
+    stride : int
+        Every so manyth is computed in any case, and the last.
+    first : int
+        Computed before all others, whether or not among ``slices``.
+    only : bool
+        Compute no other.
     """
 
-    def __init__(self, probability: NDArray[np.uint8], computed: list[int]) -> None:
-        self._probability = probability
-        self._gaps = {(a, b) for a, b in pairwise(computed) if b - a > 1}
-        self._known: set[int] = set()
+    def __init__(self, slices: list[int], stride: int, first: int, *, only: bool = False) -> None:
+        self._slices = [first] if only else slices
+        self._first = first
+        self._wanted = {first} if only else {first, *slices[::stride], slices[-1]}
+        self.computed: list[int] = []
+        self._filled: set[tuple[int, int]] = set()
 
-    def after(self, indices: Iterable[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Yield each slice that can be interpolated once ``indices`` are known too, with its number."""
-        self._known.update(indices)
-        ready = sorted(gap for gap in self._gaps if self._known.issuperset(gap))
-        self._gaps.difference_update(ready)
-        for below, above in ready:
-            low, high = (self._probability[z].astype(np.float32) for z in (below, above))
-            for z in range(below + 1, above):
-                share = (z - below) / (above - below)
-                yield z, ((1 - share) * low + share * high).round().astype(np.uint8)
+    def batches(self, size: int) -> Iterator[list[int]]:
+        """Yield the slices to compute next, in order: the first alone, then the nearest ones to it."""
+        while left := self._wanted.difference(self.computed):
+            nearest = sorted(left, key=lambda z: (abs(z - self._first), z))
+            batch = sorted(nearest[: size if self.computed else 1])
+            self.computed += batch
+            yield batch
+
+    def see(self, indices: Iterable[int]) -> None:
+        """Note that something was seen in these slices: the next ones on both sides are wanted."""
+        for z in indices:
+            i = bisect(self._slices, z)
+            self._wanted.update(self._slices[max(0, i - 2) : i + 1])
+
+    def gaps(self) -> Iterator[tuple[int, int]]:
+        """Yield each two neighbours that are computed, once it is known that nothing between them will be."""
+        for below, above in pairwise(sorted(self._wanted.intersection(self._slices))):
+            gap = (below, above)
+            if above - below > 1 and gap not in self._filled and {*gap}.issubset(self.computed):
+                self._filled.add(gap)
+                yield gap
+
+
+def interpolate(
+    probability: NDArray[np.uint8], below: int, above: int
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield the slices between two of a probability (Z, Y, X), 0 to 255, with their numbers."""
+    low, high = (probability[z].astype(np.float32) for z in (below, above))
+    for z in range(below + 1, above):
+        share = (z - below) / (above - below)
+        yield z, ((1 - share) * low + share * high).round().astype(np.uint8)

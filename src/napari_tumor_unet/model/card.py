@@ -89,6 +89,9 @@ class Card:
         Masks with less come with a warning; None where nobody measured that, as of fine-tuned models.
     slice_distance_mm : float
         Of slices closer than that some are computed, and the others interpolated; 0 is none.
+    scout_stride : int
+        Of the slices to compute every so manyth comes first, and those between only beside one in which
+        something was seen; 1 is all.
     """
 
     name: str
@@ -107,6 +110,7 @@ class Card:
     data: tuple[str, ...] = ()
     doubtful_under: MaskLimits | None = field(default=None, metadata=LATER)
     slice_distance_mm: Annotated[float, Field(ge=0)] = field(default=0.0, metadata=LATER)
+    scout_stride: Annotated[int, Field(ge=1, lt=2**31)] = field(default=1, metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,8 @@ def test_the_new_model_learned_from_the_scans_and_says_so(
     pairs: list[Case], tiny_model: Model, tmp_path: Path
 ) -> None:
     limits = MaskLimits(0.8, 0.75, 6.0)
-    parent = replace(tiny_model, hash="f" * 64, card=replace(tiny_model.card, doubtful_under=limits))
+    card = replace(tiny_model.card, doubtful_under=limits, scout_stride=3)
+    parent = replace(tiny_model, hash="f" * 64, card=card)
     settings = replace(SETTINGS, epochs=12, slices=32, learning_rate=5e-3)
     tuned, events = finish(pairs[:2], pairs[2:], parent, settings, tmp_path / "run")
     assert changed(parent, tuned.model)
@@ -99,7 +100,7 @@ def test_the_new_model_learned_from_the_scans_and_says_so(
     card = tuned.model.card
     assert card.parent == parent.hash
     assert len(card.data) == 2
-    assert card.doubtful_under is None  # measured on the parent's masks
+    assert (card.doubtful_under, card.scout_stride) == (None, 1)  # measured on the parent's masks
     assert card.scores["held-out scan 1"]["after"] == round(tuned.changes[0].after.dice, 4)
     assert not any(f" {name} " in f" {card.summary} {card.training_data} {card.scores}" for name in "abc")
 

@@ -273,4 +273,5 @@ def _card(
         parent=parent.hash,
         data=tuple(hashes),
         doubtful_under=None,  # its probabilities are others
+        scout_stride=1,
     )
