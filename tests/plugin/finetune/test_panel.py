@@ -208,7 +208,7 @@ def test_a_pause_waits_and_goes_on(panel: FineTunePanel, qtbot: Any, kind: type)
     begin(panel, qtbot, kind)
     press(panel.run.pause, qtbot)
     qtbot.waitUntil(lambda: panel.message.value == "Paused.", timeout=PATIENCE)
-    assert panel.run.pause.text == "Go on"
+    assert panel.run.pause.text == "Resume"
     with qtbot.waitSignal(panel.controller.progressed, timeout=PATIENCE):
         press(panel.run.pause, qtbot)
     assert panel.run.pause.text == "Pause"
@@ -238,9 +238,29 @@ def test_cancel_forgets_after_a_question(panel: FineTunePanel, qtbot: Any, answe
     with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
         press(panel.run.cancel, qtbot)
     assert ended.args == [False]
-    assert "forgotten" in panel.message.value
+    assert panel.message.value == "Cancelled; nothing was kept."
     assert not panel.report.visible
     no_run_is_left(qtbot)
+
+
+def test_cancel_in_the_first_epoch_leaves_nothing_to_resume(
+    panel: FineTunePanel, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[list[Any]] = []
+
+    def recorded() -> list[Any]:
+        listed.append(find_interrupted())
+        return listed[-1]
+
+    monkeypatch.setattr("napari_tumor_unet.plugin.finetune.resume_section.find_interrupted", recorded)
+    panel.settings.epochs.value = 500
+    begin(panel, qtbot, Step)
+    before = len(listed)
+    press(panel.run.cancel, qtbot)
+    qtbot.waitUntil(lambda: len(listed) > before, timeout=PATIENCE)
+    no_run_is_left(qtbot)
+    assert not any(listed)
+    assert not panel.interrupted.visible
 
 
 @pytest.mark.slow
@@ -486,7 +506,7 @@ def test_a_run_can_be_cancelled_while_it_is_prepared(
     monkeypatch.setattr("napari_tumor_unet.plugin.finetune.run.shutil.copyfile", slow)
     press(panel.start, qtbot)
     press(panel.run.cancel, qtbot)
-    assert "forgotten" in panel.message.value
+    assert panel.message.value == "Cancelled; nothing was kept."
     assert panel.start.enabled
     may_go_on.set()
     no_run_is_left(qtbot)
@@ -516,9 +536,10 @@ def test_the_file_of_a_model_is_not_read_on_the_windows_thread(
         layer.metadata[KEY] = MaskMetadata(written=layer.data.copy(), provenance=made_by("tiny", tiny))
     panel = with_pairs(open_panel(scans), qtbot)
     assert panel.model.value == "tiny"
-    qtbot.waitUntil(lambda: "Made by this model" in panel.cases.message.value, timeout=PATIENCE)
+    first = panel.cases.table.item
+    qtbot.waitUntil(lambda: "Made by this model" in first(0, 0).text(), timeout=PATIENCE)
     qtbot.wait(800)
-    assert "Made by this model" in panel.cases.message.value
+    assert "Made by this model" in first(0, 0).text()
     assert len(threads) == 2
     assert threading.main_thread() not in threads
 
