@@ -49,7 +49,7 @@ class RunSection(Section):
         self.progress = ProgressBar(value=0, max=1)
         self.curves = TrainingCurves(viewer)
         self.plots = wrap(self.curves)
-        super().__init__(row(self.pause, self.stop, self.cancel), self.progress)
+        super().__init__(self.progress, row(self.pause, self.stop, self.cancel))
         self.connections.add(controller.began, self._on_began)
         self.connections.add(controller.opened, self.curves.begin)
         self.connections.add(controller.progressed, self._on_event)
