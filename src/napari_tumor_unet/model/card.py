@@ -89,6 +89,8 @@ class Card:
         Masks with less come with a warning; None where nobody measured that, as of fine-tuned models.
     slice_distance_mm : float
         Of slices closer than that some are computed, and the others interpolated; 0 is none.
+    advised_against : str
+        Why it was recommended to discard a fine-tuned model, if it was; nobody prefers such a model unasked.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Card:
     data: tuple[str, ...] = ()
     doubtful_under: MaskLimits | None = field(default=None, metadata=LATER)
     slice_distance_mm: Annotated[float, Field(ge=0)] = field(default=0.0, metadata=LATER)
+    advised_against: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True)
