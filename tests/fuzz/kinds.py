@@ -187,6 +187,7 @@ def _make_run(folder: Path) -> None:
     draft_plan(run, RunPlan("default", FineTuning(), (case,), ()))
     finish_plan(run)
     (run / PARENT).write_bytes(b"no model")
+    (run / "checkpoint.pt").touch()
     (folder / "20240115-103000-mine").mkdir()
     (folder / "20240115-103000-mine" / "plan.json").write_text(json.dumps({"of": "somebody else"}))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from enum import StrEnum
 from pathlib import Path
@@ -97,5 +96,5 @@ def _to_json(result: FineTuned) -> dict[str, Any]:
         "parent": result.model.card.parent,
         "epochs": len(result.history),
         "changes": changes,
-        "advice": dataclasses.asdict(result.advice),
+        "advice": {name: getattr(result.advice, name) for name in ("keep", "verdict", "said")},
     }

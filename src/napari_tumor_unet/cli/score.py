@@ -90,8 +90,11 @@ def _print_score(result: Score, rules: str) -> None:
 def _print_table(rows: list[ScoreRow], summary: dict[str, Any], rules: str) -> None:
     from napari_tumor_unet.evaluation.score import format_number
 
-    titles = ("Dice", "IoU", "Hausdorff 95 %", "mean surface distance", "surface Dice")
-    columns = ("dice", "iou", "hausdorff95", "average_surface_distance", "surface_dice")
+    titles = ("Dice", "IoU", "Hausdorff 95 %", "mean surface distance", "surface Dice", "lesion-wise Dice")
+    columns = (
+        *("dice", "iou", "hausdorff95", "average_surface_distance"),
+        *("surface_dice", "lesion_wise_dice"),
+    )
     scores = table("mask", *titles)
     for row in rows:
         numbers = (format_number(getattr(row.score, column)) for column in columns)

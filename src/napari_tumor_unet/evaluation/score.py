@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, align, binarise, match_regions
+from napari_tumor_unet.evaluation.lesions import lesion_wise_dice
 from napari_tumor_unet.evaluation.overlap import Counts, overlap
 from napari_tumor_unet.io.read import read_labels
 from napari_tumor_unet.scan.grid import Grid, grid_of_spacing
@@ -24,7 +25,9 @@ RULES = (
     "Two empty masks agree: their Dice and IoU count as 1. If one alone is empty, they count as 0. Distances "
     "and surface Dice are undefined if either is empty, precision without a prediction, recall without a "
     "reference. Regions are connected by faces, edges or corners; one is found, or not false, if a single "
-    "voxel of it is in the other mask."
+    "voxel of it is in the other mask. Lesion-wise Dice follows BraTS 2023: the mean over lesions and false "
+    "regions, these with 0; what is within 3 voxels of a lesion belongs to it, and lesions up to "
+    "50 mm³ do not count."
 )
 
 
@@ -48,6 +51,8 @@ class Score:
         Of the surface Dice.
     regions_reference, regions_found, regions_predicted, regions_false : int
         See :class:`napari_tumor_unet.evaluation.compare.LesionDetection`.
+    lesion_wise_dice : float
+        See :mod:`napari_tumor_unet.evaluation.lesions`.
     notes : tuple of str
         What else must be known to read the numbers.
     """
@@ -72,6 +77,7 @@ class Score:
     regions_found: int
     regions_predicted: int
     regions_false: int
+    lesion_wise_dice: float
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -96,6 +102,7 @@ class Score:
             ("Hausdorff 95 %", format_number(self.hausdorff95, unit)),
             ("mean surface distance", format_number(self.average_surface_distance, unit)),
             (f"surface Dice, {tolerance}", format_number(self.surface_dice)),
+            ("lesion-wise Dice", format_number(self.lesion_wise_dice)),
             ("regions found", f"{self.regions_found} of {self.regions_reference}"),
             ("false regions", f"{self.regions_false} of {self.regions_predicted}"),
             ("voxels in both", f"{self.voxels_both:,}"),
@@ -189,6 +196,7 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Cou
         regions_found=regions.found,
         regions_predicted=regions.predicted,
         regions_false=regions.false,
+        lesion_wise_dice=lesion_wise_dice(p, r, 1.0 if ml is None else 1000 * ml),
         notes=(*pair.notes, *rules_at_work(counts)),
     )
 

@@ -13,11 +13,14 @@ from typing import Any
 from napari_tumor_unet import _text
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.overlap import statistics
-from napari_tumor_unet.evaluation.score import RULES, Score
+from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.io.file_names import name_of_masked, scan_name
 from napari_tumor_unet.io.find import find_masks
 
-SUMMARISED = ("dice", "iou", "precision", "recall", "hausdorff95", "average_surface_distance", "surface_dice")
+SUMMARISED = (
+    *("dice", "iou", "precision", "recall"),
+    *("hausdorff95", "average_surface_distance", "surface_dice", "lesion_wise_dice"),
+)
 _SUFFIX = re.compile(r"_(pred|prediction|reference|gt)$", re.IGNORECASE)
 
 
@@ -74,8 +77,8 @@ def summarise_scores(scores: Sequence[Score]) -> dict[str, Any]:
 def as_csv(rows: Iterable[ScoreRow]) -> str:
     """Write a line per comparison; numbers are not rounded, and empty where they are undefined."""
     names = [field.name for field in dataclasses.fields(Score)]
-    lines = (row.to_json() | {"notes": " ".join(row.score.notes), "rules": RULES} for row in rows)
-    return _text.as_csv(["prediction", "reference", "model", *names, "rules"], lines)
+    lines = (row.to_json() | {"notes": " ".join(row.score.notes)} for row in rows)
+    return _text.as_csv(["prediction", "reference", "model", *names], lines)
 
 
 def _summary(values: Iterable[float | None]) -> dict[str, Any]:

@@ -92,6 +92,8 @@ class Card:
     scout_stride : int
         Of the slices to compute every so manyth comes first, and those between only beside one in which
         something was seen; 1 is all.
+    advised_against : str
+        Why it was recommended to discard a fine-tuned model, if it was; nobody prefers such a model unasked.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Card:
     doubtful_under: MaskLimits | None = field(default=None, metadata=LATER)
     slice_distance_mm: Annotated[float, Field(ge=0)] = field(default=0.0, metadata=LATER)
     scout_stride: Annotated[int, Field(ge=1, lt=2**31)] = field(default=1, metadata=LATER)
+    advised_against: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from napari_tumor_unet.plugin.layers.metadata import is_agreement
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.segment.diameters import diameters_of
+from napari_tumor_unet.plugin.ui.docks import open_panel
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message
@@ -66,8 +67,7 @@ def score(viewer: napari.viewer.Viewer) -> None:
     if len(masks) != 2:
         show_error("Select two labels layers, a prediction and a reference; Ctrl and Shift select several.")
         return
-    dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score", tabify=True)
-    dock.raise_()  # it may have been open, behind another
+    panel = open_panel(viewer, "Score")
     panel.set_masks(masks)
     panel.compare()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import weakref
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import napari
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from napari.settings import get_settings
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QCheckBox, QFileDialog
 
@@ -24,7 +26,7 @@ from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, made_by, press
 
 MM = {"scale": (5, 1, 1), "units": "mm"}
-SCAN, MASK, OUT, CHECK = range(4)
+CASE, OUT = range(2)
 
 
 @pytest.fixture
@@ -52,14 +54,11 @@ def shown(section: CasesSection, qtbot: Any) -> list[tuple[str, str, bool, str]]
     """The table, when all is said: names in full."""
     qtbot.waitUntil(lambda: all(row.state == "inspected" for row in section.cases), timeout=PATIENCE)
     table = section.table
+    rows = [table.item(n, CASE).text().split("\n") for n in range(table.rowCount())]
+    out = [table.cellWidget(n, OUT).isChecked() for n in range(table.rowCount())]
     return [
-        (
-            table.item(n, SCAN).toolTip(),
-            table.item(n, MASK).toolTip(),
-            table.cellWidget(n, OUT).isChecked(),
-            table.item(n, CHECK).toolTip(),
-        )
-        for n in range(table.rowCount())
+        (scan, mask.removeprefix("mask: "), held_out, check)
+        for (scan, mask, check), held_out in zip(rows, out, strict=True)
     ]
 
 
@@ -71,7 +70,7 @@ def hold_out(section: CasesSection, n: int, qtbot: Any) -> None:
 
 def select(section: CasesSection, n: int, qtbot: Any) -> None:
     """Press on a row's name."""
-    place = section.table.visualItemRect(section.table.item(n, SCAN)).center()
+    place = section.table.visualItemRect(section.table.item(n, CASE)).center()
     qtbot.mouseClick(section.table.viewport(), Qt.MouseButton.LeftButton, pos=place)
 
 
@@ -155,15 +154,53 @@ def test_masks_that_cannot_be_used_or_teach_nothing_are_pointed_out(
     for word, (mask, text) in zip(words, said.items(), strict=True):
         assert word in text, (mask, text)
     assert section.summary.value.endswith("2 left out.")
-    assert section.message.value.startswith("mine: Made by this model")
-    select(section, 3, qtbot)
-    assert section.message.value.startswith("used before: This model has learned")
     with pytest.raises(ScanError, match="shape"):
         section.collect()
     used_image.data = used_image.data + 1
     qtbot.waitUntil(lambda: "with labels" in shown(section, qtbot)[3][-1], timeout=PATIENCE)
     section.cases.check_for("z", ())
     assert "another model" in shown(section, qtbot)[0][-1]
+
+
+def test_a_scan_with_its_truth_and_an_unedited_prediction_counts_once(
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any
+) -> None:
+    image, prediction = add_scan(viewer, "a", model_hash="x")
+    truth = viewer.add_labels(prediction.data.copy(), name="a truth", **MM)
+    section.cases.add([(image, prediction), (image, truth)])
+    checks = [row[-1] for row in shown(section, qtbot)]
+    assert checks == [
+        "Not edited, and the scan has another mask: left out.",
+        "4 slices of 6 with labels.",
+    ]
+    assert section.summary.value.startswith("No held-out score: one scan only")
+    assert section.summary.value.endswith("1 left out.")
+    np.testing.assert_array_equal(section.collect()[0][0].mask, truth.data > 0)
+    assert len(section.collect()) == 1
+    prediction.paint((5, 3, 3), 1)
+    assert len(section.collect()) == 2
+    qtbot.waitUntil(lambda: "labels" in shown(section, qtbot)[0][-1], timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("size", [9, 14])
+def test_names_and_checks_are_whole_in_a_panel_of_300_pixels(
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "sub-0123_ses-20240131T1200_acq-sag3DspaceIRdarkfluid_rec-normNDdis3D_run-01_FLAIR"
+    section.cases.add([add_scan(viewer, name, model_hash="x")])
+    table = section.table
+    monkeypatch.setattr(get_settings().appearance, "font_size", size)
+    section.native.setFixedWidth(300)
+    shown(section, qtbot)
+    assert table.columnWidth(CASE) + table.columnWidth(OUT) <= 300
+
+    def room_for_all() -> bool:
+        metrics, width = table.fontMetrics(), table.columnWidth(CASE)
+        lines = table.item(0, CASE).text().split("\n")
+        n = sum(math.ceil(metrics.horizontalAdvance(line) / width) for line in lines)
+        return table.rowHeight(0) >= n * metrics.height() and table.height() >= min(300, table.rowHeight(0))
+
+    qtbot.waitUntil(room_for_all, timeout=PATIENCE)
 
 
 def test_only_slices_that_were_edited_or_checked_teach(

@@ -78,7 +78,7 @@ def test_the_command_compares_the_two_masks_that_are_selected(
     assert entry.text() == "Score a prediction (Tumour U-Net)"
     assert entry.isEnabled()
     get_app_model().commands.execute_command("napari-tumor-unet.score").result()
-    panel = viewer.window.dock_widgets["Score (napari-tumor-unet)"]
+    panel = viewer.window.dock_widgets["Score (Tumour U-Net)"]
     assert (panel.prediction.value, panel.reference.value) == layers
     with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
         pass
@@ -96,11 +96,33 @@ def test_the_command_brings_the_panel_to_the_front(
         other.raise_()
         viewer.layers.selection = set(layers)
         get_app_model().commands.execute_command("napari-tumor-unet.score").result()
-        panel = viewer.window.dock_widgets["Score (napari-tumor-unet)"]
+        panel = viewer.window.dock_widgets["Score (Tumour U-Net)"]
         with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
             pass
         qtbot.waitUntil(lambda panel=panel: not panel.native.visibleRegion().isEmpty())
         assert other.visibleRegion().isEmpty()
+
+
+def test_menu_and_command_share_one_dock(
+    viewer: napari.Viewer, layers: tuple[Labels, Labels], qtbot: Any
+) -> None:
+    get_app_model().commands.execute_command("napari-tumor-unet.score_panel").result()
+    made = viewer.window.dock_widgets["Score (Tumour U-Net)"]
+    viewer.layers.selection = set(layers)
+    get_app_model().commands.execute_command("napari-tumor-unet.score").result()
+    with qtbot.waitSignal(made.scoring.ended, timeout=PATIENCE):
+        pass
+    assert list(viewer.window.dock_widgets.values()) == [made]
+
+
+def test_panels_stand_in_tabs_and_not_below_each_other(viewer: napari.Viewer, qtbot: Any) -> None:
+    for panel in ("segment_panel", "fine_tune_panel", "score_panel"):
+        get_app_model().commands.execute_command(f"napari-tumor-unet.{panel}").result()
+    docks = [dock.native.parent() for dock in viewer.window.dock_widgets.values()]
+    window = viewer.window._qt_window
+    qtbot.waitUntil(lambda: len(window.tabifiedDockWidgets(docks[0])) == 2, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not docks[-1].visibleRegion().isEmpty(), timeout=PATIENCE)
+    assert docks[0].visibleRegion().isEmpty()
 
 
 def test_the_command_is_for_two_masks(viewer: napari.Viewer, layers: tuple[Labels, Labels]) -> None:

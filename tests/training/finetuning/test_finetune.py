@@ -15,7 +15,7 @@ import torch
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
 from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
-from napari_tumor_unet.model.card import MaskLimits
+from napari_tumor_unet.model.card import MaskLimits, read_card
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.training.events import Epoch, Scored, Step, TrainingError, Waiting
 from napari_tumor_unet.training.finetuning.finetune import (
@@ -25,7 +25,7 @@ from napari_tumor_unet.training.finetuning.finetune import (
     recipe_for,
 )
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
-from napari_tumor_unet.training.finetuning.verdict import DiceChange, FineTuned, recommend
+from napari_tumor_unet.training.finetuning.verdict import DiceChange, FineTuned, Recommendation, recommend
 from tests.conftest import Refused
 
 SETTINGS = FineTuning(epochs=2, batch_size=4, slices=8)
@@ -82,6 +82,15 @@ def changed(before: Model, after: Model) -> set[str]:
     return {name for name, weight in weights(after).items() if not torch.equal(weight, old[name])}
 
 
+def test_the_card_of_a_model_to_discard_says_so_and_why(
+    pairs: list[Case], tiny_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advice = Recommendation("discard", "Dice of the held-out scan fell by 0.100.")
+    monkeypatch.setattr("napari_tumor_unet.training.finetuning.finetune.recommend", lambda *_, **__: advice)
+    tuned, _ = finish(pairs[:2], pairs[2:], tiny_model, replace(SETTINGS, epochs=1), tmp_path / "run")
+    assert read_card(tuned.path).advised_against == advice.why
+
+
 @pytest.mark.slow
 def test_the_new_model_learned_from_the_scans_and_says_so(
     pairs: list[Case], tiny_model: Model, tmp_path: Path
@@ -102,6 +111,7 @@ def test_the_new_model_learned_from_the_scans_and_says_so(
     assert len(card.data) == 2
     assert (card.doubtful_under, card.scout_stride) == (None, 1)  # measured on the parent's masks
     assert card.scores["held-out scan 1"]["after"] == round(tuned.changes[0].after.dice, 4)
+    assert card.advised_against == ""
     assert not any(f" {name} " in f" {card.summary} {card.training_data} {card.scores}" for name in "abc")
 
 
@@ -279,17 +289,20 @@ def test_impossible_settings_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("gains", "keep", "words"),
+    ("gains", "verdict", "words"),
     [
-        ([0.1, 0.05], True, "2 held-out scans (2 of them better) rose by 0.075"),
-        ([0.1, -0.3], False, "2 held-out scans (1 of them better) fell by 0.100"),
-        ([0.0], False, "held-out scan stayed as it was"),
+        ([0.1, 0.05], "keep", "2 held-out scans (2 of them better) rose by 0.075"),
+        ([0.1, -0.3], "discard", "2 held-out scans (1 of them better) fell by 0.100"),
+        ([0.0], "no difference", "held-out scan stayed as it was"),
+        ([-0.004], "no difference", "held-out scan fell by 0.004"),
+        ([0.001], "no difference", "held-out scan rose by 0.001"),
     ],
 )
-def test_the_advice_follows_the_held_out_scans(gains: list[float], keep: bool, words: str) -> None:
+def test_the_advice_follows_the_held_out_scans(gains: list[float], verdict: str, words: str) -> None:
     changes = [change("x", gain) for gain in gains]
     advice = recommend(changes, block=False, stopped=False)
-    assert advice.keep is keep
+    assert advice.verdict == verdict
+    assert advice.keep is (verdict == "keep")
     assert words in advice.said
     assert "optimistic" not in advice.said
 

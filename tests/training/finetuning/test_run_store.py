@@ -65,6 +65,7 @@ def run() -> Path:
     folder = new_run()
     write_plan(folder, plan_in(folder))
     (folder / PARENT).write_bytes(b"weights")
+    (folder / "checkpoint.pt").touch()
     return folder
 
 
@@ -100,6 +101,8 @@ def test_a_draft_of_a_plan_does_not_count() -> None:
     draft_plan(folder, plan_in(folder))
     assert find_interrupted() == []
     finish_plan(folder)
+    assert find_interrupted() == []  # as there is no whole epoch yet
+    (folder / "checkpoint.pt").touch()
     assert [run.folder for run in find_interrupted()] == [folder]
 
 
@@ -161,6 +164,7 @@ def test_what_is_damaged_is_told_and_what_was_never_made_is_cleared_away(run: Pa
     (broken / "plan.json").write_text('{"model": 3')
     (planless / "checkpoint.pt").touch()
     write_plan(parentless, plan_in(parentless))
+    (parentless / "checkpoint.pt").touch()
     old = old.rename(old.with_name(f"20200101-120000-{old.name[-8:]}"))
     found = {each.folder: each for each in find_interrupted()}
     assert found.keys() == {run, broken, planless, parentless}
@@ -189,7 +193,7 @@ def test_a_whole_run_of_the_version_before_is_found_and_one_without_its_model_le
     other = Path(shutil.copytree(run, run.with_name(f"{run.name[:-8]}abcdefgh")))
     (other / PARENT).unlink()
     assert [found.folder for found in find_interrupted()] == [run]
-    assert set(other.iterdir()) == {other / "plan.json"}
+    assert set(other.iterdir()) == {other / "plan.json", other / "checkpoint.pt"}
     discard(run)
     assert not run.exists()
 

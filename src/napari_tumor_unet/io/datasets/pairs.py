@@ -224,6 +224,10 @@ def _nnunet_channels(path: Path) -> dict[int, str]:
     try:
         content = from_json(regular_file(path).read_bytes())
         channels = content.get("channel_names") or content.get("modality") or {}
-        return {int(number): str(name) for number, name in channels.items()}
+        names = {int(number): str(name) for number, name in channels.items()}
+        ignores = "ignore" in (content.get("labels") or {})
     except (OSError, ValueError, AttributeError) as error:
         raise ScanError(f"{path.name} is damaged; it should name the channels.") from error
+    if ignores:
+        raise ScanError(f"{path.name} has a label to be ignored, which would count as tumour here.")
+    return names

@@ -16,6 +16,7 @@ from napari_tumor_unet.io.datasets.pairs import Case, patient_of
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.layers.metadata import image_metadata
+from napari_tumor_unet.plugin.layers.sequences import scan_id
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, annotation_of
 
@@ -41,6 +42,10 @@ class LayerCase:
     scan: Scan
     mask: NDArray[np.bool_]
     slices: tuple[int, ...] | None
+
+    def read(self) -> tuple[Scan, NDArray[np.bool_]]:
+        """Return the scan and its mask, as a case on disk does."""
+        return self.scan, self.mask
 
     def copied_to(self, path: Path) -> Case:
         """Return the case that a snapshot in this file will be."""
@@ -107,6 +112,11 @@ class CaseRow:
         if isinstance(self.pair, LayerPair):
             return image_metadata(self.pair.image).scan or str(self.pair.image.name)
         return self.pair.name
+
+    @property
+    def scan(self) -> str | Path:
+        """What two cases of one scan have in common."""
+        return scan_id(self.pair.image) if isinstance(self.pair, LayerPair) else self.pair.scan
 
     @property
     def patient(self) -> str:

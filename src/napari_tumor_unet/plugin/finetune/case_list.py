@@ -27,7 +27,7 @@ from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.finetuning.cases import CaseCheck, annotation_of, check
+from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, CaseCheck, annotation_of, check
 
 _PAUSE = 300  # ms without a stroke, before a mask is inspected again
 _WATCHED = {Image: ("data", *TRANSFORM), Labels: ("labels_update", "set_data", "data", *TRANSFORM)}
@@ -51,6 +51,11 @@ class CaseStatus:
     mask: str
     held_out: bool
     check: CaseCheck | None
+
+    @property
+    def lines(self) -> tuple[str, str, str]:
+        """What there is to read: the scan, its mask, and how that was found to be."""
+        return self.scan, f"mask: {self.mask}", self.check.message if self.check else "Checking"
 
 
 class CaseList(QObject):
@@ -177,22 +182,23 @@ class CaseList(QObject):
         cases: list[tuple[Case | LayerCase, bool]] = []
         for row in self._rows:
             if isinstance(row.pair, LayerPair):
-                case: Case | LayerCase = self._layer_case(row, row.pair)
-            elif row in used:
-                case = row.pair
+                case: Case | LayerCase | None = self._layer_case(row, row.pair)
             else:
-                continue
-            if case.slices != ():
+                case = row.pair if row in used else None
+            if case is not None:
                 cases.append((case, row.patient in held_out))
         return cases
 
-    def _layer_case(self, row: CaseRow, pair: LayerPair) -> LayerCase:
+    def _layer_case(self, row: CaseRow, pair: LayerPair) -> LayerCase | None:
+        """Copy a case as it is now; nothing if it is left out."""
         source = pair.source(self._viewer.layers)
         try:
             labels = pair.mask(source)
             annotation = annotation_of(labels, pair.written(source), pair.checked)
         except Exception as error:  # whatever a layer's array, lazy or not, may raise
             raise ScanError(inspection_of_unreadable(row.mask_label).error) from error
+        if self._judge(row, annotation, False).left_out:
+            return None
         slices = annotation.edited_or_checked if self._only_checked else None
         return LayerCase(row.name, row.patient, source.scan, labels != 0, slices)
 
@@ -201,15 +207,25 @@ class CaseList(QObject):
             return None
         if row.inspection.annotation is None:
             return CaseCheck("error", row.inspection.error)
-        own = row.inspection.fingerprint
+        return self._judge(row, row.inspection.annotation, held_out)
+
+    def _judge(self, row: CaseRow, annotation: AnnotationStatus, held_out: bool) -> CaseCheck:
+        own = row.inspection.fingerprint if row.inspection else None
         return check(
-            row.inspection.annotation,
+            annotation,
             only_checked=self._only_checked and bool(row.layers),
             held_out=held_out,
             made_by=row.pair.made_by if isinstance(row.pair, LayerPair) else "",
             model_hash=self._model_hash,
             learned=own is not None and own.case in self._learned_hashes,
+            in_another_row=any(self._is_better(other, row) for other in self._rows if other is not row),
         )
+
+    @staticmethod
+    def _is_better(other: CaseRow, row: CaseRow) -> bool:
+        """Whether another row has the same scan with a mask that somebody made or looked at."""
+        found = other.inspection.annotation if other.inspection else None
+        return other.scan == row.scan and found is not None and not found.unedited
 
     def _extend(self, new: list[CaseRow]) -> None:
         self._rows += new

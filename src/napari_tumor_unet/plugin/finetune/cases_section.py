@@ -55,16 +55,16 @@ class CasesSection(Section):
             text="Only slices that I edited or marked as checked",
             tooltip="The other slices of a layer teach nothing, and count in no score.",
         )
-        self.message, self.summary = text_label(), text_label()
+        self.summary = text_label()
         self.table = CaseTable()
+        self._rows = wrap(self.table)
         self.fields = fields(self.mask_layer, self.scan_layer)
         super().__init__(
             self.fields,
             row(self.add_pair, self.add_all),
             row(self.add_folder, self.remove_cases),
+            self._rows,
             self.only_checked,
-            wrap(self.table),
-            self.message,
             self.summary,
         )
         align(self.fields)
@@ -74,8 +74,13 @@ class CasesSection(Section):
         self._on_layers()
         self._show()
 
-    def collect(self) -> list[tuple[Case | LayerCase, bool]]:
+    def collect(self, *, to_learn: bool = True) -> list[tuple[Case | LayerCase, bool]]:
         """Return the cases, each with whether it is held out; what is painted later changes nothing.
+
+        Parameters
+        ----------
+        to_learn : bool
+            Whether one at least has to be learned from, and not held out.
 
         Raises
         ------
@@ -83,7 +88,7 @@ class CasesSection(Section):
             If a case cannot be used, or there is nothing to learn from.
         """
         cases = self.cases.collect()
-        if not all(held_out for _, held_out in cases):
+        if not all(held_out for _, held_out in cases) or (cases and not to_learn):
             return cases
         if cases:
             raise ScanError("There is nothing to learn from: all scans are held out.")
@@ -102,7 +107,7 @@ class CasesSection(Section):
         self.cases.folder_added.connect(self._on_folder_added)
         self.cases.folder_failed.connect(show_error)
         self.table.held_out_changed.connect(self._on_held_out)
-        self.table.itemSelectionChanged.connect(self._show_check)
+        self.table.itemSelectionChanged.connect(self._on_selection)
         self.only_checked.changed.connect(self.cases.count_only_checked)
         self.mask_layer.changed.connect(self._on_mask)
         layers = self._viewer.layers
@@ -189,15 +194,8 @@ class CasesSection(Section):
         learned = [case.patient for case in used if case.patient not in held_out]
         judged = [case.patient for case in used if case.patient in held_out]
         self.summary.value = summary(learned, judged, len(self.cases) - len(used))
-        self._show_check()
+        self._rows.visible = self.only_checked.visible = len(self.cases) > 0
+        self._on_selection()
 
-    def _show_check(self) -> None:
-        """Show the check of the selected case in full, or else the first that is not as it should be."""
-        statuses = self.cases.statuses()
-        selected = [statuses[n] for n in self.table.selected_rows()]
-        checks = [(status, status.check) for status in (*selected, *statuses) if status.check]
-        wrong = [(status, check) for status, check in checks if check.status != "ok"]
-        shown = [pair for pair in (*wrong, *checks) if pair[0] in selected] or wrong
-        self.message.value = f"{shown[0][0].scan}: {shown[0][1].message}" if shown else ""
-        self.message.visible = bool(shown)
-        self.remove_cases.enabled = bool(selected)
+    def _on_selection(self) -> None:
+        self.remove_cases.enabled = bool(self.table.selected_rows())

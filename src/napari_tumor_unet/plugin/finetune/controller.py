@@ -214,7 +214,7 @@ class FineTuningController(QObject):
 
     def _on_cancelled(self) -> None:
         self._forget()
-        self._end(Message("Fine-tuning cancelled and forgotten."), ok=False)
+        self._end(Message("Cancelled; nothing was kept."), ok=False)
 
     def _on_kept(self, name: str) -> None:
         self._context.models_changed.emit()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari import Viewer
-from qtpy.QtWidgets import QHBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_tumor_unet.plugin.ui.plot import Plot
 from napari_tumor_unet.training.events import Epoch, Step
@@ -16,7 +16,7 @@ _LOSS, _DICE = "#56B4E9", "#E69F00"  # distinct for colour-blind readers
 
 
 class TrainingCurves(QWidget):
-    """Shows two plots side by side; the loss has one more point, for the epoch under way.
+    """Shows two plots, each as soon as it has a point; the loss has one more, for the epoch under way.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class TrainingCurves(QWidget):
         )
         self.loss, self.dice = self._loss.draw_points(_LOSS), self._dice.draw_points(_DICE)
         self._dice.setYRange(0, 1)
-        layout = QHBoxLayout(self)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for plot in (self._loss, self._dice):
             layout.addWidget(plot)
@@ -69,3 +69,5 @@ class TrainingCurves(QWidget):
         self.loss.setData(x, loss)
         scored = [(e.epoch, e.held_out_dice) for e in self._epochs if not math.isnan(e.held_out_dice)]
         self.dice.setData([e for e, _ in scored], [dice for _, dice in scored])
+        self._loss.setVisible(bool(x))
+        self._dice.setVisible(bool(scored))

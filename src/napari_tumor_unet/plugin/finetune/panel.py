@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import napari
+from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import file_hash, read_card
+from napari_tumor_unet.plugin.finetune.case_inspection import LayerCase
 from napari_tumor_unet.plugin.finetune.cases_section import CasesSection
 from napari_tumor_unet.plugin.finetune.controller import FineTuningController
 from napari_tumor_unet.plugin.finetune.report import FineTuningReport
@@ -19,10 +23,11 @@ from napari_tumor_unet.plugin.finetune.settings_form import SettingsForm
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.device_field import DeviceField
-from napari_tumor_unet.plugin.ui.panel import Panel
-from napari_tumor_unet.plugin.ui.plain import show_error
+from napari_tumor_unet.plugin.ui.panel import Panel, Section
+from napari_tumor_unet.plugin.ui.plain import show_error, show_info
+from napari_tumor_unet.plugin.ui.primary import show_primary
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
-from napari_tumor_unet.plugin.ui.threads import Latest
+from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import align, button, choice, fields, folded, text_label
 from napari_tumor_unet.training.events import Estimate
@@ -62,11 +67,15 @@ class FineTunePanel(Panel):
         self.device = DeviceField(self._context)
         self.estimate = text_label(tooltip="Measured by two steps on noise.")
         self.start = button("Fine-tune", "Begin to learn; you can go on painting.", self._start)
+        self.export = button(
+            "Export for nnU-Net...", "Write the checked pairs as a dataset of nnU-Net.", self._export
+        )
         self.run = RunSection(self._viewer, self.controller, self.show_message)
         self.report = FineTuningReport(self.controller)
+        show_primary(self.start, (self.start,))
+        self.estimate.visible = False
         self._build()
         self._estimate_timer = timer(self.native, _PAUSE, self._estimate)
-        self._scroll_timer = timer(self.native, 0, self._scroll)
         self._connect()
         self._on_model()
         self._list_models()
@@ -76,20 +85,16 @@ class FineTunePanel(Panel):
 
     def _build(self) -> None:
         which, how = fields(self.model), fields(self.settings.epochs, self.device)
-        self._scrolled = self.lay_out(
+        self._choices = Section(
             self.interrupted,
             which,
             self.cases,
             how,
-            folded("Advanced", self.settings.advanced),
+            folded("Advanced", Section(self.settings.advanced, self.export)),
             self.estimate,
             self.start,
-            self.run,
-            self.message,
-            self.details,
-            self.run.plots,
-            self.report,
         )
+        self.lay_out(self._choices, self.message, self.details, self.run, self.report, self.run.plots)
         align(which, self.cases.fields, how, self.report.fields)
         align(self.settings.advanced)
 
@@ -131,8 +136,8 @@ class FineTunePanel(Panel):
 
     def _estimate(self) -> None:
         """Estimate time and memory, unless a run is under way."""
+        self.estimate.visible = False
         if self.controller.running or not self.cases.slices:
-            self.estimate.value = ""
             return
         self._cancel_estimate()
         self._estimating = job = QtJob(self._context)
@@ -154,6 +159,7 @@ class FineTunePanel(Panel):
     def _on_estimate(self, estimate: Estimate) -> None:
         memory = estimate.memory / 1e9
         self.estimate.value = f"About {in_words(estimate.seconds)} and {memory:.1f} GB of memory."
+        self.estimate.visible = True
 
     def _start(self) -> None:
         try:
@@ -163,6 +169,30 @@ class FineTunePanel(Panel):
             self.show_message(Message(str(error), "error"))
             show_error(str(error))
 
+    def _export(self) -> None:
+        try:
+            pairs = [case for case, _ in self.cases.collect(to_learn=False)]
+        except TumourUnetError as error:
+            show_error(str(error))
+            return
+        name, _ = QFileDialog.getSaveFileName(
+            self.native,
+            "A new folder for the dataset, Dataset and three digits first",
+            "Dataset501_Tumour",
+            options=QFileDialog.Option.DontConfirmOverwrite,
+        )
+        if name:
+            self.export.enabled = False
+            in_thread(partial(_write_dataset, pairs, Path(name)), self._on_exported, self._on_not_exported)
+
+    def _on_exported(self, told: str) -> None:
+        self.export.enabled = True
+        show_info(told)
+
+    def _on_not_exported(self, error: str) -> None:
+        self.export.enabled = True
+        show_error(error)
+
     def _resume(self, run: Interrupted) -> None:
         try:
             self.controller.resume(run, self.device.value)
@@ -171,7 +201,6 @@ class FineTunePanel(Panel):
 
     def _on_began(self) -> None:
         self._show_state()
-        self._scroll_timer.start()
 
     def _on_opened(self, *_: object) -> None:
         self.interrupted.refresh()
@@ -179,7 +208,6 @@ class FineTunePanel(Panel):
     def _on_ended(self, _: bool) -> None:
         self.report.show_report(self.controller.report)
         self._show_state()
-        self._scroll_timer.start()
         if not self.controller.report:
             self.interrupted.refresh()
 
@@ -191,24 +219,21 @@ class FineTunePanel(Panel):
         """Show the widgets that fit the state of the run."""
         running, undecided = self.controller.running, self.controller.report is not None
         ready = not running and not undecided
-        self.start.enabled = ready
-        self.start.visible = not running
+        self._choices.visible = ready
         self.run.show_state()
-        self.estimate.visible = ready
-        self.model.enabled = self.device.enabled = self.interrupted.enabled = ready
-        self.settings.enable(ready)
         if not running:
             self.show_message(Message() if undecided else self.controller.message)
         if undecided and not self.report.visible:  # the panel was opened since
             self.report.show_report(self.controller.report)
-
-    def _scroll(self) -> None:
-        """Scroll to the end, where new parts of the panel are."""
-        bar = self._scrolled.verticalScrollBar()
-        bar.setValue(bar.maximum())
 
 
 def _read_model(name: str) -> _ModelRead:
     """Hash a model's file and read its card."""
     path = registry.find_model(name)
     return _ModelRead(file_hash(path), tuple(read_card(path).data))
+
+
+def _write_dataset(pairs: list[Case | LayerCase], out: Path) -> str:
+    from napari_tumor_unet.io.datasets.nnunet import export_nnunet
+
+    return export_nnunet(pairs, out).told(out.name)

@@ -8,27 +8,26 @@ from pathlib import Path
 
 from magicgui.widgets import LineEdit
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtGui import QImage, QKeySequence, QPixmap
 from qtpy.QtWidgets import (
-    QHeaderView,
     QLabel,
     QMessageBox,
     QScrollArea,
+    QShortcut,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_tumor_unet.model.registry import new_name
 from napari_tumor_unet.plugin.finetune.controller import FineTuningController
+from napari_tumor_unet.plugin.ui.lines import LinesTable
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import plain, show_error
-from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, fields, row, text_label, wrap
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
 
-_COLUMNS = ("scan", "Dice before", "after", "change")
-_HEIGHT = 120  # pixels
+_HIGHEST = 240  # pixels of the table
 _PICTURES = 620, 640  # pixels of the window with pictures
 
 
@@ -43,9 +42,7 @@ class FineTuningReport(Section):
     def __init__(self, controller: FineTuningController) -> None:
         self._controller = controller
         self.advice = text_label()
-        self.table = TextTable(_COLUMNS, _HEIGHT)
-        self.table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.table.setMaximumHeight(_HEIGHT)
+        self.table = LinesTable(("Dice before and after",), _HIGHEST)
         self.pictures = button(
             "Pictures...", "Truth, and what was found before and after, of each scan.", self._show_pictures
         )
@@ -54,7 +51,7 @@ class FineTuningReport(Section):
         self.discard = button("Discard", "Delete the new model, and all that the run left.", self._discard)
         self.fields = fields(self.called)
         super().__init__(
-            wrap(self.table), self.advice, self.pictures, self.fields, row(self.keep, self.discard)
+            self.advice, wrap(self.table), self.pictures, self.fields, row(self.keep, self.discard)
         )
         self.show_report(None)
 
@@ -67,8 +64,8 @@ class FineTuningReport(Section):
             return
         for change in report.changes:
             name = f"{change.name} (bundled sample)" if change.is_sample else change.name
-            numbers = (f"{change.before.dice:.3f}", f"{change.after.dice:.3f}", f"{change.gain:+.3f}")
-            self.table.add_row((name, *numbers), left=1)
+            dice = f"{change.before.dice:.3f} → {change.after.dice:.3f} ({change.gain:+.3f})"
+            self.table.show_lines(self.table.append(), (name, dice))
         self.advice.value = report.advice.said
         self.called.value = new_name(f"{self._controller.parent_name} tuned")
 
@@ -79,7 +76,7 @@ class FineTuningReport(Section):
 
     def _keep(self) -> None:
         report = self._controller.report
-        if report is not None and not report.advice.keep:
+        if report is not None and report.advice.verdict == "discard":
             answer = QMessageBox.question(
                 self.native,
                 "Keep the model",
@@ -105,6 +102,7 @@ class FineTuningReport(Section):
     def _on_pictures(self, pictures: list[QImage]) -> None:
         window = QScrollArea(self.native)
         window.setWindowFlag(Qt.WindowType.Window)
+        QShortcut(QKeySequence.StandardKey.Cancel, window, window.close)
         window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         window.setWindowTitle("Before and after")
         content = QWidget()

@@ -27,6 +27,7 @@ from napari_tumor_unet.training.finetuning.run_store import (
     discard,
     draft_plan,
     epochs_of,
+    give_up,
     lock_of,
     new_run,
 )
@@ -69,9 +70,15 @@ class Run:
             self.delete(job)
 
     def delete(self, job: Job | None = None) -> None:
-        """Delete the folder in a thread, as soon as the child is done with it."""
+        """Delete the folder in a thread, when the child is done with it; nobody resumes it meanwhile."""
+        give_up(self.folder)
+        threading.Thread(target=self._delete, args=(job,), daemon=True).start()
+
+    def _delete(self, job: Job | None) -> None:
+        if job is not None:
+            job.wait(10)
         self.lock.release()
-        threading.Thread(target=_delete, args=(self.folder, job), daemon=True).start()
+        discard(self.folder)
 
 
 def prepare_run(model: str, cases: Sequence[tuple[Case | LayerCase, bool]], settings: FineTuning) -> Run:
@@ -138,9 +145,3 @@ def _plan_of(
             copies += 1
         sides[held_out].append(case)
     return RunPlan(model, settings, *map(tuple, sides))
-
-
-def _delete(folder: Path, job: Job | None) -> None:
-    if job is not None:
-        job.wait(10)
-    discard(folder)

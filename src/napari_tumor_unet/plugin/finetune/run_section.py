@@ -11,6 +11,7 @@ from magicgui.widgets import ProgressBar
 from napari import Viewer
 from qtpy.QtWidgets import QMessageBox
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.finetune.controller import FineTuningController
 from napari_tumor_unet.plugin.finetune.curves import TrainingCurves
 from napari_tumor_unet.plugin.ui.panel import Section
@@ -42,13 +43,13 @@ class RunSection(Section):
         self._controller = controller
         self._show_message = show_message
         self._since = (0.0, 0)  # when the first step of this run ended, and its number
-        self.pause = button("Pause", "Wait after this step, or go on.", self._pause)
+        self.pause = button("Pause", "Wait after this step, or resume.", self._pause)
         self.stop = button("Stop", "End now, and keep the best so far.", self._stop)
-        self.cancel = button("Cancel", "End now, and forget what was learned.", self._cancel)
+        self.cancel = button("Cancel", "End now, and keep nothing.", self._cancel)
         self.progress = ProgressBar(value=0, max=1)
         self.curves = TrainingCurves(viewer)
         self.plots = wrap(self.curves)
-        super().__init__(row(self.pause, self.stop, self.cancel), self.progress)
+        super().__init__(self.progress, row(self.pause, self.stop, self.cancel))
         self.connections.add(controller.began, self._on_began)
         self.connections.add(controller.opened, self.curves.begin)
         self.connections.add(controller.progressed, self._on_event)
@@ -57,7 +58,7 @@ class RunSection(Section):
         """Show the widgets that fit the state of the run."""
         self.visible = self._controller.running
         self.plots.visible = self._controller.running or self._controller.report is not None
-        self.pause.text = "Go on" if self._controller.paused else "Pause"
+        self.pause.text = "Resume" if self._controller.paused else "Pause"
 
     def _pause(self) -> None:
         self._controller.send_command("go on" if self._controller.paused else "pause")
@@ -70,7 +71,9 @@ class RunSection(Section):
         done = self.curves.epochs
         if done:
             answer = QMessageBox.question(
-                self.native, "Cancel", f"Forget what was learned in {done} epochs? Stop keeps the best of it."
+                self.native,
+                "Cancel the fine-tuning",
+                f"Forget what was learned in {plural(done, 'epoch')}? Stop keeps the best of it.",
             )
             if answer != QMessageBox.StandardButton.Yes:
                 return

@@ -29,8 +29,16 @@ _FIELDS: dict[str, tuple[type[ValueWidget[Any]], dict[str, Any], str]] = {
         {"min": 0, "max": 1, "step": 0.05},
         "Strength of the random changes of slices: 1 is as in the bundled model's training.",
     ),
-    "slices": (SpinBox, {"min": 1, "max": 100_000}, "How many an epoch shows, half of them with tumour."),
+    "slices": (
+        SpinBox,
+        {"min": 1, "max": 100_000},
+        "How many, half of them with tumour.",
+    ),
 }
+
+
+def _label(name: str) -> str:
+    return {"layers": "trained layers", "slices": "slices per epoch"}.get(name, name.replace("_", " "))
 
 
 class SettingsForm:
@@ -45,7 +53,12 @@ class SettingsForm:
     def __init__(self) -> None:
         defaults = asdict(FineTuning())
         self.fields = {
-            name: kind(label=name.replace("_", " "), value=defaults[name], tooltip=tooltip, **options)
+            name: kind(
+                label=_label(name),
+                value=defaults[name],
+                tooltip=tooltip,
+                **options,
+            )
             for name, (kind, options, tooltip) in _FIELDS.items()
         }
         self.fields["learning_rate"].native.setDecimals(6)
@@ -57,8 +70,3 @@ class SettingsForm:
         """Settings as the fields show them."""
         values = {name: field.value for name, field in self.fields.items()}
         return FineTuning(**values | {"augmentation": round(values["augmentation"], 2)})
-
-    def enable(self, ready: bool) -> None:
-        """Let the fields be changed, or not."""
-        for field in self.fields.values():
-            field.enabled = ready

@@ -30,6 +30,7 @@ class _Models(NamedTuple):
     names: tuple[str, ...] = (registry.DEFAULT_MODEL,)
     own: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    discouraged: frozenset[str] = frozenset()
 
 
 class ModelSection:
@@ -186,7 +187,8 @@ class ModelSection:
 
 def _list_models(files: Iterable[Path]) -> _Models:
     there = tuple(path for path in files if path.is_file())
-    return _Models(tuple(registry.all_models()), tuple(registry.user_models()), there)
+    own, discouraged = tuple(registry.user_models()), registry.discouraged_models()
+    return _Models(tuple(registry.all_models()), own, there, discouraged)
 
 
 def find_card(model: str) -> Card:
@@ -198,6 +200,7 @@ def find_card(model: str) -> Card:
 def card_as_text(card: Card) -> str:
     """Write what a user should know of a model, in paragraphs."""
     parts = [
+        f"It was recommended to discard this model. {card.advised_against}" if card.advised_against else "",
         card.training_data,
         card.training,
         *(_score(what, score) for what, score in card.scores.items()),
@@ -211,6 +214,8 @@ def card_as_text(card: Card) -> str:
 
 def _score(what: str, score: object) -> str:
     """Write a score in one line; nothing where a card from elsewhere words it in another way."""
+    if isinstance(score, dict) and {"before", "after"} <= score.keys():  # of a fine-tuning
+        return f"{what}: Dice {score['before']} before, {score['after']} after"
     dice = score.get("Dice per volume, on the scan's own grid") if isinstance(score, dict) else None
     if not isinstance(dice, dict) or not isinstance(dice.get("mean"), float):
         return ""

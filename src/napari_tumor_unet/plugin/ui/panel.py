@@ -10,6 +10,7 @@ from napari import Viewer
 from qtpy.QtCore import QEvent, QObject
 
 from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.docks import Tabs
 from napari_tumor_unet.plugin.ui.errors import show_details
 from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import Scrolled, button, text_label
@@ -54,6 +55,7 @@ class Panel(Section):
         self._viewer = self._context.viewer
         self._details = ""
         self.native.installEventFilter(_Deleter(self.native))
+        Tabs(self.native)
         self.message = text_label()
         self.details = button("Details", "What exactly went wrong.", self._show_details)
 

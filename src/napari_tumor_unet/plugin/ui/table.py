@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from napari.settings import get_settings
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.plain import plain
 
 
@@ -29,6 +31,16 @@ class TextTable(QTableWidget):
         self.verticalHeader().hide()
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.setMinimumHeight(height)
+        appearance = get_settings().appearance
+        self._connections = Connections(self)
+        self._connections.add(appearance.events.font_size, self._follow_font)
+        self._follow_font()
+
+    def _follow_font(self, *_: object) -> None:
+        """Take the size that the user chose, of which napari's style says nothing for tables."""
+        font = self.font()
+        font.setPointSize(get_settings().appearance.font_size)
+        self.setFont(font)
 
     def add_row(self, texts: Iterable[str], *, left: int | None = None) -> None:
         """Add a row; only so many columns are aligned to the left, or all."""

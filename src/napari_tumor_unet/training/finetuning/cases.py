@@ -38,6 +38,11 @@ class AnnotationStatus:
         edited = self.labelled if self.edited is None else self.edited
         return tuple(sorted({*edited, *self.checked}))
 
+    @property
+    def unedited(self) -> bool:
+        """Whether the mask is as a model wrote it, and nobody said of any slice that it is right."""
+        return self.edited == () and not self.checked
+
 
 @dataclass(frozen=True)
 class CaseCheck:
@@ -81,6 +86,7 @@ def check(
     made_by: str = "",
     model_hash: str = "",
     learned: bool = False,
+    in_another_row: bool = False,
 ) -> CaseCheck:
     """Judge what a scan with its mask is worth to a model.
 
@@ -96,14 +102,18 @@ def check(
         The hash of the model that wrote the mask, if one did, and of the one that is to learn.
     learned : bool
         Whether this model has learned from just this before.
+    in_another_row : bool
+        Whether the scan is listed once more, with a mask that somebody made, edited or checked.
     """
     if only_checked and not annotation.edited_or_checked:
         return CaseCheck("warning", "No slice edited or marked as checked: left out.", left_out=True)
+    if annotation.unedited and in_another_row:
+        return CaseCheck("warning", "Not edited, and the scan has another mask: left out.", left_out=True)
     does = "proves" if held_out else "teaches"
     if learned:
         used = "This model has learned from it already"
         return CaseCheck("warning", f"{used}: a score on it proves nothing." if held_out else f"{used}.")
-    if annotation.edited == () and not annotation.checked:
+    if annotation.unedited:
         if made_by and made_by == model_hash:
             return CaseCheck("warning", f"Made by this model and not edited: it {does} nothing.")
         return CaseCheck(

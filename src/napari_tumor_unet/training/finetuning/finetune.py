@@ -34,7 +34,7 @@ from napari_tumor_unet.training.events import (
     Waiting,
 )
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
-from napari_tumor_unet.training.finetuning.verdict import DiceChange, FineTuned, recommend
+from napari_tumor_unet.training.finetuning.verdict import DiceChange, FineTuned, Recommendation, recommend
 from napari_tumor_unet.training.loop import train
 from napari_tumor_unet.training.optimisation import TrainStep
 from napari_tumor_unet.training.reading import CaseContent
@@ -177,13 +177,13 @@ def fine_tune(
         DiceChange(case.name, _judged(old, case), _judged(new, case), case is judged[0])
         for case, old, new in scores
     )
-    card = _card(model, settings, hashes, history, changes, block=of_one_scan)
+    advice = recommend(changes, block=of_one_scan, stopped=len(history) < settings.epochs)
+    card = _card(model, settings, hashes, history, changes, advice, block=of_one_scan)
     pictures = tuple(folder / f"change_{i + 1}.png" for i in range(len(scores)))
     with saving(out.stem):
         for path, (_, old, new) in zip(pictures, scores, strict=True):
             draw_change(old, new, path)
         tuned = save_model(replace(tuned, card=card), out)
-    advice = recommend(changes, block=of_one_scan, stopped=len(history) < settings.epochs)
     return FineTuned(
         path=out,
         folder=folder,
@@ -245,6 +245,7 @@ def _card(
     hashes: Sequence[str],
     history: Sequence[Epoch],
     changes: Sequence[DiceChange],
+    advice: Recommendation,
     *,
     block: bool,
 ) -> Card:
@@ -259,7 +260,7 @@ def _card(
         for i, change in enumerate(changes)
     }
     learned = plural(len(hashes), "scan")
-    split = "a block of its slices" if block and held_out else f"{len(held_out)} scans"
+    split = "a block of its slices" if block and held_out else f"{plural(len(held_out), 'scan')}"
     minutes = sum(epoch.seconds for epoch in history) / 60
     chosen = ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(settings).items())
     return replace(
@@ -267,11 +268,12 @@ def _card(
         summary=f"{parent.card.name}, fine-tuned on {learned} of its user.",
         training_data=f"{learned} with corrected masks; {split} held out. The parent: "
         f"{parent.card.training_data}",
-        training=f"Fine-tuned: {len(history)} of {settings.epochs} epochs, {minutes:.0f} minutes, "
+        training=f"Fine-tuned: {len(history)} of {settings.epochs} epochs, {minutes}, "
         f"{chosen}. The parent: {parent.card.training}",
         scores=scores,
         parent=parent.hash,
         data=tuple(hashes),
         doubtful_under=None,  # its probabilities are others
         scout_stride=1,
+        advised_against=advice.why if advice.verdict == "discard" else "",
     )

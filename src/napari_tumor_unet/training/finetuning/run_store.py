@@ -1,7 +1,7 @@
 """Runs of fine-tuning on disk: plans, locks, and which runs were interrupted. Importing it costs no torch.
 
 A run's folder carries a mark from its making to the end of its deletion. Nothing without one is deleted, as
-the folder of the runs may hold other things; and a run that has begun, only when the user says so.
+the folder of the runs may hold other things; and a run with a whole epoch, only when the user says so.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FOLDER_VARIABLE = "NAPARI_TUMOR_UNET_RUNS"
 """Environment variable that names another folder for the runs."""
 PARENT, TUNED = "parent.safetensors", "tuned.safetensors"
 MARK = ".napari-tumor-unet-run"
-_PLAN, _DRAFT = "plan.json", ".partial-plan.json"
+_PLAN, _DRAFT, _GIVEN_UP = "plan.json", ".partial-plan.json", ".given-up"
 _WHEN = "%Y%m%d-%H%M%S"  # UTC; a run's folder is called after it
 _UNKNOWN_ENTRY = "unexpected_keyword_argument"  # to pydantic
 
@@ -205,9 +205,9 @@ def read_plan(folder: Path) -> RunPlan:
 
 
 def find_interrupted() -> list[Interrupted | UnusableRun]:
-    """Find the runs that no process works on, the latest first; delete what is left of others.
+    """Find the runs with a whole epoch that no process works on, the latest first; clear others away.
 
-    That is a run whose deletion was cut short, or whose making was, a day ago or more.
+    Those are runs that were given up, or came to no whole epoch and are a day old.
     """
     runs = []
     for folder in _folders_of_runs():
@@ -219,14 +219,22 @@ def find_interrupted() -> list[Interrupted | UnusableRun]:
                 if _is_new(folder, lock):
                     shutil.rmtree(folder)
                     continue
-                run = _look_at(folder)
+                given_up, run = (folder / _GIVEN_UP).exists(), _look_at(folder)
         except (OSError, NotImplementedError):  # a process works on it, or the disk knows no locks
             continue
-        if run is not None:
+        if given_up:
+            discard(folder)
+        elif run is not None:
             runs.append(run)
         elif datetime.now(UTC) - _began(folder) > timedelta(days=1):
             discard(folder)
     return sorted(runs, key=lambda run: run.began, reverse=True)
+
+
+def give_up(folder: Path) -> None:
+    """Let a run be offered no more, and be deleted as soon as no process works on it."""
+    with suppress(OSError):
+        (folder / _GIVEN_UP).touch()
 
 
 def discard(folder: Path) -> None:
@@ -273,11 +281,14 @@ def _is_new(folder: Path, lock: FileLock) -> bool:
 
 
 def _look_at(folder: Path) -> Interrupted | UnusableRun | None:
-    """Return a run, or None if it is still being made."""
-    if not (folder / _PLAN).exists() and not (folder / CHECKPOINT).exists():
+    """Return a run, or None if it has come to no whole epoch: nothing would be lost with it."""
+    begun = (folder / CHECKPOINT).exists()
+    if not begun and not (folder / _PLAN).exists():
         return None
     try:
         plan = read_plan(folder)
+        if not begun:
+            return None
         if not (folder / PARENT).is_file():
             raise RunError("its first model is missing")
     except RunError as error:

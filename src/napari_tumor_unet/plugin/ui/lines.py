@@ -1,0 +1,139 @@
+"""A table whose first column shows texts whole, under each other, however narrow it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import QEvent, QModelIndex, QPointF, QRectF, QSize, Qt, QTimer
+from qtpy.QtGui import (
+    QAbstractTextDocumentLayout,
+    QIcon,
+    QPainter,
+    QPalette,
+    QResizeEvent,
+    QTextCharFormat,
+    QTextCursor,
+    QTextDocument,
+    QTextOption,
+)
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableWidgetItem,
+)
+
+from napari_tumor_unet._text import visible
+from napari_tumor_unet.plugin.ui.connections import timer
+from napari_tumor_unet.plugin.ui.plain import plain
+from napari_tumor_unet.plugin.ui.table import TextTable
+
+_ICON, _MARGIN, _BOLD = 14, 4, 700  # pixels; and a weight
+
+
+class LinesTable(TextTable):
+    """A table as high as its rows, up to a limit; what the first column shows is never cut off.
+
+    Parameters
+    ----------
+    columns : sequence of str
+    highest : int
+        Pixels; a higher one scrolls.
+    """
+
+    def __init__(self, columns: Sequence[str], highest: int) -> None:
+        self._fit_timer: QTimer | None = None  # until there is something to fit
+        super().__init__(columns, 0)
+        self._highest = highest
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setItemDelegateForColumn(0, _Lines(self))
+        header = self.horizontalHeader()
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self._fit_timer = timer(self, 0, self._fit)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Break the lines anew."""
+        super().resizeEvent(event)
+        self.fit()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Break the lines anew."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self.fit()
+
+    def append(self) -> int:
+        """Add an empty row, and return its number."""
+        row = int(self.rowCount())
+        self.insertRow(row)
+        for column in range(self.columnCount()):
+            self.setItem(row, column, QTableWidgetItem())
+        return row
+
+    def show_lines(self, row: int, lines: Sequence[str], icon: QIcon | None = None) -> None:
+        """Show lines in a row, of which the first is the name of it."""
+        item = self.item(row, 0)
+        item.setText("\n".join(visible(line) for line in lines))
+        item.setToolTip(plain("\n".join(lines)))
+        item.setIcon(icon or QIcon())
+        self.fit()
+
+    def fit(self) -> None:
+        """Give each row its height, and the table theirs, as soon as the window has settled."""
+        if self._fit_timer is not None:
+            self._fit_timer.start()
+
+    def _fit(self) -> None:
+        self.resizeRowsToContents()
+        rows = sum(self.rowHeight(row) for row in range(self.rowCount()))
+        height = rows + self.horizontalHeader().sizeHint().height() + 2 * self.frameWidth()
+        self.setFixedHeight(min(height, self._highest))
+
+
+class _Lines(QStyledItemDelegate):
+    """Draws the lines of an item, the first in bold; as text, of which none is markup."""
+
+    def paint(self, painter: QPainter, option: Any, index: QModelIndex) -> None:
+        option = QStyleOptionViewItem(option)  # Qt uses its own for the next column too
+        self.initStyleOption(option, index)
+        icon, option.text, option.icon = QIcon(option.icon), "", QIcon()
+        table = option.widget
+        table.style().drawControl(QStyle.ControlElement.CE_ItemViewItem, option, painter, table)
+        document, indent = self._document(option, index, icon)
+        corner = option.rect.topLeft()
+        icon.paint(painter, corner.x() + _MARGIN, corner.y() + 2 * _MARGIN, _ICON, _ICON)
+        context = QAbstractTextDocumentLayout.PaintContext()
+        context.palette.setColor(QPalette.ColorRole.Text, table.palette().color(QPalette.ColorRole.Text))
+        context.clip = QRectF(0, 0, document.textWidth(), option.rect.height())
+        painter.save()
+        painter.translate(QPointF(corner.x() + indent, corner.y()))
+        document.documentLayout().draw(painter, context)
+        painter.restore()
+
+    def sizeHint(self, option: Any, index: QModelIndex) -> QSize:  # noqa: N802
+        option = QStyleOptionViewItem(option)  # Qt uses its own for the next column too
+        self.initStyleOption(option, index)
+        return QSize(0, round(self._document(option, index, option.icon)[0].size().height()))
+
+    def _document(self, option: Any, index: QModelIndex, icon: QIcon) -> tuple[QTextDocument, int]:
+        """Set the lines at the width of their column, and how far from its left."""
+        document, bold, wrapped = QTextDocument(), QTextCharFormat(), QTextOption()
+        document.setDocumentMargin(_MARGIN)
+        document.setDefaultFont(option.font)
+        wrapped.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        document.setDefaultTextOption(wrapped)
+        bold.setFontWeight(_BOLD)
+        name, *others = index.data().split("\n")
+        cursor = QTextCursor(document)
+        cursor.insertText(name, bold)
+        for line in others:
+            cursor.insertBlock()
+            cursor.insertText(line, QTextCharFormat())
+        indent = 0 if icon.isNull() else _ICON + _MARGIN
+        document.setTextWidth(max(1, option.widget.columnWidth(index.column()) - indent))
+        return document, indent

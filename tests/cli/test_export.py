@@ -1,0 +1,22 @@
+"""``napari-tumor-unet export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from napari_tumor_unet.cli import app
+
+
+def test_a_dataset_for_nnunet_is_written_once(data: Path, tmp_path: Path) -> None:
+    (data / "alone.tif").write_bytes((data / "a.tif").read_bytes())
+    out = tmp_path / "Dataset501_Tumour"
+    done = CliRunner().invoke(app, ["export", "nnunet", str(data), str(out)])
+    assert done.exit_code == 0, done.output
+    assert "3 scans with FLAIR, T1 pre, T1 post in Dataset501_Tumour." in done.output
+    assert "left out: alone.tif" in done.output
+    assert (out / "dataset.json").is_file()
+    again = CliRunner().invoke(app, ["export", "nnunet", str(data), str(out)])
+    assert again.exit_code == 1
+    assert again.output.strip() == "Dataset501_Tumour is there already; choose another number or name."
