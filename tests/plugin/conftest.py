@@ -28,7 +28,7 @@ from napari_tumor_unet.plugin.ui import settings
 from napari_tumor_unet.worker.worker import Job, Worker
 from tests.plugin.shared_window import SharedWindow
 
-PATIENCE = 180_000  # ms; a busy machine takes its time
+PATIENCE = 20_000  # ms; a busy machine takes its time
 
 
 @pytest.fixture(scope="module", autouse=True)
