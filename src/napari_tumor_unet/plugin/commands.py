@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.io.dicom import detect
@@ -14,6 +13,7 @@ from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.plain import show_error
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError, Message
 
@@ -51,7 +51,7 @@ def score(viewer: napari.viewer.Viewer) -> None:
 def open_scan(viewer: napari.viewer.Viewer) -> None:
     """Ask for MRI scans and open them, without napari's choice of readers."""
     controller = SegmentationController.of(viewer)
-    paths, _ = QFileDialog.getOpenFileNames(
+    paths, _ = FileDialog.getOpenFileNames(
         controller.parent(),
         "Open MRI scan: a file, or any one slice of a folder of slices or of DICOM",
         "",
