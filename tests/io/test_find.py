@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_tumor_unet.io.find import ScanFiles, find_scan_files
+from napari_tumor_unet.io.find import ScanFiles, find_all_files, find_scan_files, t1_beside
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Refused, is_one_sentence
 
@@ -130,3 +130,22 @@ def test_labels_are_no_scan(tmp_path: Path, refused: Refused) -> None:
     tifffile.imwrite(tmp_path / "regions.tif", labels, photometric="minisblack")
     with refused(ScanError, "regions.tif", "labels"):
         ScanFiles(tmp_path / "regions.tif").read()
+
+
+def test_a_named_file_beside_folders_of_slices_leaves_none_of_them_out(tree: Tree) -> None:
+    folder = tree("T1.nii.gz", "other.nii.gz", "sub/x.nii.gz")
+    for patient in ("TCGA_1", "TCGA_2"):
+        (folder / patient).mkdir()
+        for n in (1, 2):
+            tifffile.imwrite(folder / patient / f"{patient}_{n}.tif", np.zeros((8, 8), np.uint8))
+    scans, left_out = find_all_files(folder)
+    assert sorted(told(scans)) == ["TCGA_1", "TCGA_2", "x.nii.gz"]
+    assert [one.path.name for one in scans if one.problem] == ["T1.nii.gz"]
+    assert [one.path.name for one in left_out] == ["other.nii.gz"]
+    assert is_one_sentence(left_out[0].problem)
+
+
+def test_the_t1_beside_a_flair_are_its_patients(tree: Tree) -> None:
+    folder = tree("a_flair.nii", "a_t1.nii", "a_t1ce.nii", "b_t1.nii", "b_flair.nii", "a_seg.nii")
+    found = {sequence: path.name for sequence, path in t1_beside(folder / "a_flair.nii").items()}
+    assert found == {"pre": "a_t1.nii", "post": "a_t1ce.nii"}

@@ -24,7 +24,7 @@ from qtpy.QtWidgets import QApplication
 from napari_tumor_unet.inference.result import Provenance
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
-from napari_tumor_unet.plugin.ui import settings
+from napari_tumor_unet.plugin.ui import file_dialog, settings
 from napari_tumor_unet.worker.worker import Job, Worker
 from tests.plugin.shared_window import SharedWindow
 
@@ -83,6 +83,7 @@ def _forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("napari.settings.get_plugin_settings", none, raising=False)
     monkeypatch.setattr(settings, "_FORGOTTEN", settings._Forgotten())
+    monkeypatch.setattr(file_dialog, "_last", Path())
 
 
 @pytest.fixture

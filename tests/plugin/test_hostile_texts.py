@@ -44,7 +44,7 @@ def test_labels(text: str) -> None:
         label.value = text
         assert label.native.textFormat() == Qt.TextFormat.PlainText
         assert not label.native.openExternalLinks()
-        assert label.native.text() == visible(text, lines=True)
+        assert label.native.text().replace("\u200b", "") == visible(text, lines=True)
         label.native.deleteLater()
 
 

@@ -49,6 +49,15 @@ class Outcome:
     exists: bool = False  # the error is that the mask is there already
     details: str = ""  # the traceback of an error that the user cannot mend
     measures: Measures | None = None
+    left_out: bool = False  # the error says why it was not taken for a scan
+
+
+@dataclass(frozen=True)
+class Found:
+    """How many scans a folder holds, and what in it is left out."""
+
+    total: int
+    left_out: tuple[Outcome, ...] = ()
 
 
 def segment_files(

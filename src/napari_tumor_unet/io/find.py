@@ -76,7 +76,7 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
 
     In a folder where a file is named after a sequence, the names count: each FLAIR is a scan, the T1 of the
     same patient belong to it, and other files are left out. In other folders each file is a scan. A DICOM
-    folder is one scan, whatever its name.
+    folder is one scan, whatever its name, and a folder of slices too, unless it is named after a sequence.
 
     Parameters
     ----------
@@ -92,14 +92,32 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
     ScanError
         If there is none.
     """
+    scans, _ = find_all_files(folder, pattern, flair_alone=flair_alone)
+    if not scans:
+        raise ScanError(f"{scan_name(folder)} holds no scan that matches {pattern}.")
+    return scans
+
+
+def find_all_files(
+    folder: Path, pattern: str = "", *, flair_alone: bool = False
+) -> tuple[list[ScanFiles], list[ScanFiles]]:
+    """Find scans as :func:`find_scan_files` does, and the patients that are left out, each with the reason.
+
+    Raises
+    ------
+    ScanError
+        If there is no file of a scan at all.
+    """
     beside: dict[Path, list[Path]] = defaultdict(list)
     scans: list[ScanFiles] = []
+    left_out: list[ScanFiles] = []
     for path in find_scans(folder):
         files = ScanFiles(path, alone=flair_alone)
-        if files.format != "DICOM":
+        slices = files.format == "slices" and sequence_named(scan_name(path)) is None
+        if files.format != "DICOM" and not slices:
             beside[path.parent].append(path)
         elif _matches(path.relative_to(folder), pattern):
-            scans.append(files)  # its headers tell, not its name
+            scans.append(files)  # it tells itself what it holds
     for paths in beside.values():
         named = {path: sequence_named(scan_name(path)) for path in paths}
         flairs = {path for path, sequence in named.items() if sequence == "flair"}
@@ -112,12 +130,37 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
             for path in flair_files:
                 alone = ScanFiles(path, alone=True)
                 scans.append(alone if flair_alone else _with_others(path, t1, flair_files))
-            if t1 and not flair_files and not pattern:
+            if flair_files or pattern:
+                continue
+            if t1:
                 problem = f"{t1[0].name} has no FLAIR beside it; the model needs one."
                 scans.append(ScanFiles(t1[0], problem=problem))
-    if not scans:
-        raise ScanError(f"{scan_name(folder)} holds no scan that matches {pattern}.")
-    return scans
+            else:
+                known = next(path.name for path, sequence in named.items() if sequence)
+                problem = (
+                    f"Left out, as {known} beside it is named after its sequence; name its FLAIR so too."
+                )
+                left_out.append(ScanFiles(patient[0], problem=problem))
+    return scans, left_out
+
+
+def t1_beside(flair: Path) -> Mapping[Sequence, Path]:
+    """Find the T1 of a FLAIR's patient among the files beside it; none where that is unclear.
+
+    Raises
+    ------
+    ScanError
+        If the folder cannot be read.
+    """
+    try:
+        paths = [path for path in sorted(flair.parent.iterdir()) if _is_scan_name(path) and path.is_file()]
+    except OSError as error:
+        raise ScanError(f"{flair.parent.name} cannot be read: {error.strerror}.") from error
+    named = {path: sequence_named(scan_name(path)) for path in paths}
+    flairs = {path for path, sequence in named.items() if sequence == "flair"} | {flair}
+    patient = next((paths for paths in _by_patient(paths, flairs) if flair in paths), [])
+    t1 = [path for path in patient if named[path] in ("pre", "post") and path != flair]
+    return _with_others(flair, t1, [path for path in patient if path in flairs]).others
 
 
 def find_scans(folder: Path) -> list[Path]:

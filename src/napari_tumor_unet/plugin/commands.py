@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.io.dicom import detect
@@ -19,6 +18,7 @@ from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.segment.diameters import diameters_of
 from napari_tumor_unet.plugin.ui.docks import open_panel
+from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message
@@ -92,7 +92,7 @@ def show_diameters(viewer: napari.viewer.Viewer) -> None:
 def open_scan(viewer: napari.viewer.Viewer) -> None:
     """Ask for MRI scans and open them, without napari's choice of readers."""
     controller = SegmentationController.of(viewer)
-    paths, _ = QFileDialog.getOpenFileNames(
+    paths, _ = FileDialog.getOpenFileNames(
         controller.parent(),
         "Open MRI scan: a file, or any one slice of a folder of slices or of DICOM",
         "",

@@ -68,11 +68,14 @@ def segment(
 
 
 def segment_folder(folder: Path, out: Path, model: Path, device: str) -> Generator[Any, None, None]:
-    """Segment the scans of a folder: :func:`napari_tumor_unet.inference.batch.segment_files`."""
-    from napari_tumor_unet.inference.batch import segment_files
-    from napari_tumor_unet.io.find import find_scan_files
+    """Find the scans of a folder, and :func:`napari_tumor_unet.inference.batch.segment_files`."""
+    from napari_tumor_unet.inference.batch import Found, Outcome, segment_files
+    from napari_tumor_unet.io.file_names import scan_name
+    from napari_tumor_unet.io.find import find_all_files
 
-    scans = find_scan_files(folder)
+    scans, others = find_all_files(folder)
+    left_out = (Outcome(scan_name(one.path), error=one.problem, left_out=True) for one in others)
+    yield Found(len(scans), tuple(left_out))
     out.mkdir(parents=True, exist_ok=True)
     yield from segment_files(scans, out, _model(model), device=device)
 

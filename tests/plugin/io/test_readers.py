@@ -16,6 +16,8 @@ import SimpleITK as sitk
 import tifffile
 from napari._app_model import get_app_model
 from napari.components import ViewerModel
+from napari.utils.notifications import ErrorNotification, notification_manager
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.plugin.io.readers import get_reader
@@ -173,3 +175,93 @@ def test_labels_open_as_labels_in_their_own_place(
     np.testing.assert_array_equal(layer.data, voxels)
     np.testing.assert_allclose(layer.scale, (4, 0.6, 0.5))
     np.testing.assert_allclose(layer.translate, (30, 20, -10))
+
+
+def drop(viewer: napari.Viewer, paths: list[Path]) -> None:
+    """Open as a drop of files does once the reader is chosen, in the window's own event loop."""
+    QTimer.singleShot(
+        0, lambda: viewer.window._qt_viewer._qt_open([*map(str, paths)], False, plugin="napari-tumor-unet")
+    )
+
+
+def open_mri_scan(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Choose files in the dialog of File > IO Utilities > Open MRI scan."""
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_, **__: ([*map(str, paths)], ""))
+    get_app_model().commands.execute_command("napari-tumor-unet.open_scan").result()
+
+
+def saved_volume(path: Path, shape: tuple[int, int, int] = (20, 24, 6)) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    voxels = np.random.default_rng(0).random(shape, np.float32)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([-1, -1, 4, 1])), path)
+    return path
+
+
+@pytest.mark.parametrize("columns", [3, 4])
+@pytest.mark.parametrize("door", ["drop", "dialog"])
+def test_three_or_four_columns_are_no_colours_and_a_bad_file_does_not_stop_the_others(
+    viewer: napari.Viewer,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: int,
+    door: str,
+) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr(notification_manager, "dispatch", shown.append)
+    narrow = saved_volume(tmp_path / "narrow.nii", (columns, 40, 40))
+    (bad := tmp_path / "bad.nii").write_bytes(b"")
+    paths = [bad, narrow, saved_volume(tmp_path / "whole.nii")]
+    if door == "drop":
+        drop(viewer, paths)
+    else:
+        open_mri_scan(paths, monkeypatch)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=PATIENCE)
+    assert viewer.layers["narrow"].data.shape == (40, 40, columns)
+    assert not viewer.layers["narrow"].rgb
+    assert [is_one_sentence(one.message) for one in shown] == [True]
+    assert not any(isinstance(one, ErrorNotification) for one in shown)  # with a traceback
+
+
+@pytest.mark.parametrize("order", [("FLAIR", "T1"), ("T1", "FLAIR")])
+@pytest.mark.parametrize("door", ["drop", "dialog"])
+def test_of_files_opened_together_flair_is_on_top_and_active_and_t1_hidden(
+    viewer: napari.Viewer,
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    order: tuple[str, str],
+    door: str,
+) -> None:
+    paths = [saved_volume(tmp_path / f"p1_{name}.nii") for name in order]
+    if door == "drop":
+        drop(viewer, paths)
+    else:
+        open_mri_scan(paths, monkeypatch)
+    expected = ("p1_T1", False), ("p1_FLAIR", True)
+    qtbot.waitUntil(
+        lambda: tuple((layer.name, layer.visible) for layer in viewer.layers) == expected, timeout=PATIENCE
+    )
+    assert viewer.layers.selection.active.name == "p1_FLAIR"
+
+
+def test_a_dropped_folder_leaves_its_flair_active_and_not_its_mask(
+    viewer: napari.Viewer, qtbot: Any, patient: Path
+) -> None:
+    drop(viewer, [patient])
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: viewer.layers.selection.active.name == "patient_7 FLAIR", timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_layers_of_the_dialog_know_their_file(
+    viewer: napari.Viewer,
+    qtbot: Any,
+    patient: Path,
+    nifti: Path,
+    folder: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    open_mri_scan([patient / "patient_7_1.tif" if folder else nifti], monkeypatch)
+    qtbot.waitUntil(lambda: bool(viewer.layers), timeout=PATIENCE)
+    assert {layer.source.path for layer in viewer.layers} == {str(patient if folder else nifti)}

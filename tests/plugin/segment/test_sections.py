@@ -16,6 +16,7 @@ import SimpleITK as sitk
 import tifffile
 from napari.layers import Layer
 from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from superqt import QCollapsible
 
@@ -247,7 +248,7 @@ def test_masks_are_saved_in_the_scans_own_format_unless_another_is_chosen(
     names = iter(("one", "two.tif"))
 
     def choose(_: Any, __: str, proposed: str, offered: str) -> tuple[str, str]:
-        assert proposed == "head_mask.nrrd"
+        assert Path(proposed).name == "head_mask.nrrd"
         assert offered == "Masks (*.nrrd *.nii.gz *.nii *.mha *.tif *.tiff)"
         return str(tmp_path / next(names)), ""
 
@@ -412,6 +413,26 @@ def test_a_folder_is_segmented_into_another(
         press(panel.batch.folder, qtbot)
     assert ended.args == ["1 scan segmented, 1 failed."]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_mask.json", "a_mask.tif"]
+
+
+def test_what_a_folder_holds_beside_its_scans_is_a_grey_row_with_the_reason(
+    viewer: napari.Viewer, panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("p1_flair", "p2_flair", "other"):
+        tifffile.imwrite(tmp_path / "in" / f"{name}.tif", flair())
+    answer(monkeypatch, tmp_path / "in", tmp_path / "out")
+    said: list[str] = []
+    batch_of(viewer).progressed.connect(lambda *_: said.append(panel.message.value))
+    with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE) as ended:
+        press(panel.batch.folder, qtbot)
+    assert ended.args == ["2 scans segmented, 0 failed, 1 left out."]
+    table = panel.batch.table
+    rows = {table.item(row, 0).text(): table.item(row, 2) for row in range(table.rowCount())}
+    assert list(rows) == ["other", "p1_flair", "p2_flair"]
+    assert "p1_flair.tif" in rows["other"].text()
+    assert [bool(item.flags() & Qt.ItemFlag.ItemIsEnabled) for item in rows.values()] == [False, True, True]
+    assert said[0].startswith("Scan 1 of 2: p1_flair")
 
 
 def test_a_folder_without_scans_is_one_sentence(

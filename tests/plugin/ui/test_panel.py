@@ -7,8 +7,20 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
-from qtpy.QtCore import QObject
-from qtpy.QtWidgets import QScrollArea
+from napari.settings import get_settings
+from qtpy.QtCore import QEvent, QObject
+from qtpy.QtGui import QHelpEvent
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QListWidget,
+    QScrollArea,
+    QTableWidget,
+    QToolTip,
+    QWidget,
+)
+from superqt import QCollapsible
 
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
@@ -102,3 +114,49 @@ def test_a_timer_ends_with_its_owner(qtbot: Any) -> None:
         owner.deleteLater()
     qtbot.wait(60)
     assert heard == []
+
+
+LONG = "sub-0123_ses-20240131T1200_acq-sag3DspaceIRdarkfluid_rec-normNDdis3D_run-01_FLAIR"
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_long_names_of_layers_do_not_widen_a_panel(title: str, viewer: napari.Viewer, qtbot: Any) -> None:
+    window, appearance = viewer.window._qt_window, get_settings().appearance
+    size, appearance.font_size = appearance.font_size, 14
+    window.resize(1280, 800)
+    widths, names = [], ("x", LONG)
+    for name in names:
+        for layer in viewer.layers:
+            layer.name = name
+        dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", title)
+        qtbot.wait(1)  # napari has the fields' entries made again
+        widths.append(panel.native.findChild(QScrollArea).minimumSizeHint().width())
+        boxes = [box for box in panel.native.findChildren(QComboBox) if box.currentText().startswith(LONG)]
+        if name == names[0]:
+            viewer.window.remove_dock_widget(dock)
+    appearance.font_size = size
+    assert widths[0] == widths[1]
+    assert window.width() == 1280
+    assert boxes or title == "Score"  # which chooses none at first
+    for box in boxes:
+        at = box.mapToGlobal(box.rect().center())
+        QApplication.sendEvent(box, QHelpEvent(QEvent.Type.ToolTip, box.rect().center(), at))
+        assert LONG in QToolTip.text()
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_fields_have_names_and_tab_passes_over_closed_folds(
+    title: str, viewer: napari.Viewer, qtbot: Any
+) -> None:
+    _, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", title)
+    qtbot.waitUntil(panel.native.isVisible, timeout=PATIENCE)
+    for kind in (QComboBox, QAbstractSpinBox, QListWidget, QTableWidget):
+        for field in panel.native.findChildren(kind):
+            assert field.accessibleName()
+    for fold in panel.native.findChildren(QCollapsible):
+        inside = fold.content().findChildren(QWidget)
+        assert not fold.isExpanded()
+        assert not [widget for widget in inside if widget.isVisible() and widget.focusPolicy()]
+        fold.expand()
+        qtbot.waitUntil(lambda fold=fold: fold.content().height() > 20, timeout=PATIENCE)
+        assert [widget for widget in inside if widget.isVisible() and widget.focusPolicy()]

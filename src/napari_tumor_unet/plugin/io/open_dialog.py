@@ -7,17 +7,28 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Layer
+from napari.layers import Layer
+from napari.layers._source import layer_source
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils import cancelable_progress
 
+from napari_tumor_unet._common import explain
+from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.study import series_of_study
 from napari_tumor_unet.io.file_names import format_of
 from napari_tumor_unet.io.slice_folder import folder_of_slice
-from napari_tumor_unet.plugin.io.readers import Opened, openable, read_all, read_file, read_volumes
+from napari_tumor_unet.plugin.io.opened_together import show_flair
+from napari_tumor_unet.plugin.io.readers import (
+    Opened,
+    folder_of,
+    openable,
+    read_all,
+    read_file,
+    read_volumes,
+)
 from napari_tumor_unet.plugin.io.series_chooser import SeriesChooser
-from napari_tumor_unet.plugin.ui.plain import show_error, show_warning
+from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_warning
 from napari_tumor_unet.scan import ScanError
 
 if TYPE_CHECKING:
@@ -28,32 +39,54 @@ Content = Opened | tuple[Series, ...]
 
 def open_paths(viewer: napari.Viewer, paths: Iterable[str | Path]) -> None:
     """Open files; one slice, or one DICOM file, stands for all that it belongs to."""
-    worker = create_worker(_find, [Path(path) for path in paths], _start_thread=False)
-    _start(worker, cancelable_progress(total=0, desc="Reading MRI scan"), partial(_show, viewer))
+    chosen = [Path(path) for path in paths]
+    worker = create_worker(_find, chosen, _start_thread=False)
+    bar = cancelable_progress(total=len(chosen) if len(chosen) > 1 else 0, desc="Reading MRI scan")
+    viewer.status = plain(f"Reading {', '.join(path.name for path in chosen)} ...")
+    _start(worker, bar, partial(_show, viewer, []))
 
 
 def open_series(viewer: napari.Viewer, chosen: list[Series]) -> None:
     """Open series of a DICOM folder, all at once when they are read."""
-    opened = Opened()
+    opened = Opened(path=folder_of(chosen))
     worker = create_worker(read_volumes, openable(chosen), _start_thread=False)
     bar = cancelable_progress(total=len(chosen), desc="Reading DICOM series")
     _start(worker, bar, opened.add, partial(add, viewer, opened))
 
 
-def add(viewer: napari.Viewer, opened: Opened) -> None:
-    """Add layers as read, and leave the scan active, not its mask."""
-    added = [viewer.add_layer(Layer.create(*data)) for data in opened.layers]
-    images = [layer for layer in added if isinstance(layer, Image)]
-    if images:
-        viewer.layers.selection.active = images[-1]
+def add(viewer: napari.Viewer, opened: Opened, beside: Iterable[Layer] = ()) -> list[Layer]:
+    """Add layers as read, each told of if napari refuses it, and leave the scan active, not its mask.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    opened : Opened
+    beside : iterable of Layer
+        What was opened together with it.
+
+    Returns
+    -------
+    list of Layer
+    """
+    added = []
+    with layer_source(path=opened.path and str(opened.path), reader_plugin="napari-tumor-unet"):
+        for data in opened.layers:
+            try:
+                added.append(viewer.add_layer(Layer.create(*data)))
+            except Exception as error:  # one bad layer does not stop the others
+                text, details = explain(error, data[1]["name"])
+                opened.add(text)
+                note_error(text, details, [data[1]["name"]])
+    show_flair(viewer.layers, [*beside, *added])
     if opened.notes:
         (show_warning if added else show_error)(opened.summary)
+    return added
 
 
-def _show(viewer: napari.Viewer, content: Content) -> None:
+def _show(viewer: napari.Viewer, before: list[Layer], content: Content) -> None:
     """Add the contents of a path, after a question where these are several series."""
     if isinstance(content, Opened):
-        add(viewer, content)
+        before += add(viewer, content, before)
         return
     chooser = SeriesChooser(content, viewer.window._qt_window)
     chooser.chosen.connect(partial(open_series, viewer))

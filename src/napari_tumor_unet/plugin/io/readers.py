@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+from qtpy.QtCore import QThread
 
 from napari_tumor_unet.io.dicom.decode import read_series
 from napari_tumor_unet.io.dicom.detect import looks_like_dicom
@@ -16,12 +19,14 @@ from napari_tumor_unet.io.dicom.find import find_series
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.study import series_of_file
 from napari_tumor_unet.io.file_names import MASK_ENDING_OF, format_of
+from napari_tumor_unet.io.guard import errors_told
 from napari_tumor_unet.io.labels import as_labels, is_labels
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mask
+from napari_tumor_unet.plugin.io.opened_together import show_together
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
-from napari_tumor_unet.plugin.ui.plain import show_warning
+from napari_tumor_unet.plugin.ui.plain import show_error, show_warning
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence
 from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 
@@ -32,10 +37,19 @@ _MOST_NOTES = 6  # in one notification
 
 @dataclass
 class Opened:
-    """Layers, and sentences on what is not among them or worth knowing of them."""
+    """Layers, and sentences on what is not among them or worth knowing of them.
+
+    Attributes
+    ----------
+    layers : list of LayerData
+    notes : list of str
+    path : Path, optional
+        The file or folder that was read.
+    """
 
     layers: list[LayerData] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    path: Path | None = None
 
     def add(self, part: LayerData | str) -> None:
         """Add a layer or a note."""
@@ -65,20 +79,30 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None
 def read_layers(path: str | Path) -> list[LayerData]:
     """Read a scan, labels, or all series of a DICOM folder; a notification says what is left out.
 
+    What cannot be read is told in the window, if it is at work: napari would show a traceback, and pass over
+    the other files of a drop.
+
     Raises
     ------
     ScanError
-        If there is nothing to show.
+        If there is nothing to show, and a script asked.
     """
-    path = Path(path)
-    if format_of(path) != "DICOM":
-        opened = read_file(path)
-    else:
-        opened = read_all(find_series(path) if path.is_dir() else series_of_file(path))
-    if not opened.layers:
-        raise ScanError(opened.summary)
+    path, began = Path(path), time.monotonic()
+    try:
+        if format_of(path) != "DICOM":
+            opened = read_file(path)
+        else:
+            opened = read_all(find_series(path) if path.is_dir() else series_of_file(path))
+        if not opened.layers:
+            raise ScanError(opened.summary)
+    except ScanError as error:
+        if not QThread.currentThread().loopLevel():
+            raise
+        show_error(str(error))
+        return [(None,)]  # type: ignore[list-item]  # napari's sign for no layer
     if opened.notes:
         show_warning(opened.summary)
+    show_together([arguments["metadata"][KEY] for _, arguments, _ in opened.layers], began)
     return opened.layers
 
 
@@ -90,16 +114,18 @@ def read_file(path: Path) -> Opened:
     ScanError
         As :func:`napari_tumor_unet.io.read.read_scan`.
     """
-    scan = read_scan(path)
-    if path.is_file() and is_labels(path, scan):
-        scan = as_labels(scan, path.name)
-        return Opened([mask_layer(scan.sequences["flair"], scan_layers(scan)[0], scan.name)], [*scan.notes])
-    layers = scan_layers(scan)
-    for _, arguments, _ in layers:
-        arguments["metadata"][KEY].ending = MASK_ENDING_OF[format_of(path)]
-    if path.is_dir() and (mask := read_folder_mask(path)) is not None:
-        layers.append(mask_layer(mask, layers[-1], f"{scan.name} mask"))
-    return Opened(layers, [*scan.notes])
+    with errors_told(path.name):
+        scan = read_scan(path)
+        if path.is_file() and is_labels(path, scan):
+            scan = as_labels(scan, path.name)
+            mask = scan.sequences["flair"]
+            return Opened([mask_layer(mask, scan_layers(scan)[0], scan.name)], [*scan.notes], path)
+        layers = scan_layers(scan)
+        for _, arguments, _ in layers:
+            arguments["metadata"][KEY].ending = MASK_ENDING_OF[format_of(path)]
+        if path.is_dir() and (folder_mask := read_folder_mask(path)) is not None:
+            layers.append(mask_layer(folder_mask, layers[-1], f"{scan.name} mask"))
+        return Opened(layers, [*scan.notes], path)
 
 
 def openable(series: Iterable[Series]) -> list[Series]:
@@ -112,10 +138,16 @@ def openable(series: Iterable[Series]) -> list[Series]:
 def read_all(series: Iterable[Series]) -> Opened:
     """Read all series that are volumes."""
     series = list(series)
-    opened = Opened(notes=[one.problem for one in series if one.problem])
+    opened = Opened(notes=[one.problem for one in series if one.problem], path=folder_of(series))
     for part in read_volumes(openable(series)):
         opened.add(part)
     return opened
+
+
+def folder_of(series: Iterable[Series]) -> Path | None:
+    """Return the folder that holds all files of some series."""
+    folders = {file.parent.absolute() for one in series for file in one.files}
+    return Path(os.path.commonpath(folders)) if folders else None
 
 
 def read_volumes(chosen: list[Series]) -> Generator[LayerData | str]:
@@ -123,7 +155,8 @@ def read_volumes(chosen: list[Series]) -> Generator[LayerData | str]:
     studies = {series.study: uuid4().hex for series in chosen}
     for series in chosen:
         try:
-            scan = read_series(series)
+            with errors_told(series.name):
+                scan = read_series(series)
         except ScanError as error:
             yield str(error)
             continue
@@ -153,6 +186,7 @@ def scan_layers(scan: Scan) -> list[LayerData]:
         )
         arguments = {
             "name": title,
+            "rgb": False,  # napari takes three or four columns for colours
             "visible": sequence == "flair",
             "contrast_limits": _window(scan, sequence),
             "metadata": {KEY: metadata},

@@ -14,7 +14,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet._common import explain, plural
 from napari_tumor_unet._error_log import note_error
-from napari_tumor_unet.inference.batch import Outcome
+from napari_tumor_unet.inference.batch import Found, Outcome
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
@@ -35,6 +35,8 @@ class Batch(QObject):
         Name of a scan, the number of its slices that are done, and of all.
     outcome : Signal
         Result of one scan, or why there is none.
+    total : int
+        Number of scans, once it is known.
     """
 
     began = Signal()
@@ -49,6 +51,13 @@ class Batch(QObject):
         self._options: dict[str, Any] = {}
         self._job: QtJob | None = None
         self.outcomes: list[Outcome] = []
+        self.total = 0
+
+    @property
+    def place(self) -> str:
+        """The number of the scan under way, and of all, as "3 of 7"."""
+        done = sum(not outcome.left_out for outcome in self.outcomes)
+        return f"{done + 1} of {self.total}"
 
     @classmethod
     def of(cls, controller: SegmentationController) -> Batch:
@@ -61,6 +70,7 @@ class Batch(QObject):
         self._begin()
         sequences = ViewerSequences.of(self._controller.viewer.layers)
         self._images = deque(dict.fromkeys(map(sequences.flair, images)))
+        self.total = len(self._images)
         self._options = options
         self._controller.progressed.connect(self._on_slices)
         self._controller.ended.connect(self._on_layer)
@@ -91,7 +101,7 @@ class Batch(QObject):
 
     def _begin(self) -> None:
         self._controller.context.acquire(self)
-        self.outcomes = []
+        self.outcomes, self.total = [], 0
         self.began.emit()
 
     def _next_layer(self) -> None:
@@ -119,7 +129,11 @@ class Batch(QObject):
         QTimer.singleShot(0, self._next_layer)  # the run that has ended is still cleaning up
 
     def _on_event(self, event: Any) -> None:
-        if isinstance(event, Outcome):
+        if isinstance(event, Found):
+            self.total = event.total
+            for left_out in event.left_out:
+                self._add(left_out)
+        elif isinstance(event, Outcome):
             self._add(event)
         else:
             self.progressed.emit(event.name, event.done, event.total)
@@ -138,8 +152,10 @@ class Batch(QObject):
         if self._job is not None:
             self._job.deleteLater()
         self._job = None
-        failed = sum(bool(outcome.error) for outcome in self.outcomes)
-        scans = plural(len(self.outcomes) - failed, "scan")
+        left_out = sum(outcome.left_out for outcome in self.outcomes)
+        failed = sum(bool(outcome.error) for outcome in self.outcomes) - left_out
+        scans = plural(len(self.outcomes) - failed - left_out, "scan")
+        others = f"{failed} failed, {left_out} left out" if left_out else f"{failed} failed"
         with suppress(RuntimeError):  # the window may be gone
             self._controller.context.release()
-            self.ended.emit(f"{reason}{scans} segmented, {failed} failed.")
+            self.ended.emit(f"{reason}{scans} segmented, {others}.")

@@ -8,11 +8,13 @@ from typing import Any
 
 from magicgui.widgets import Container
 from napari.layers import Image
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QHeaderView
 
 from napari_tumor_unet.inference.batch import Outcome, as_csv
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.plain import show_error
 from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.threads import save_text
@@ -46,7 +48,9 @@ class BatchSection(Container[Any]):
         super().__init__(widgets=[self.layers, self.folder, self.save], labels=False)
         self.margins = (0, 0, 0, 0)
         self.table = TextTable(_COLUMNS, 120)
-        self.table.horizontalHeader().setStretchLastSection(True)
+        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.append(wrap(self.table))
         context = batch.parent().context
         self._connections = Connections(self.native)
@@ -67,16 +71,16 @@ class BatchSection(Container[Any]):
         self._batch.segment_layers(images, **self._settings())
 
     def _start_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self.native, "Folder with the scans")
+        folder = FileDialog.getExistingDirectory(self.native, "Folder with the scans")
         if not folder:
             return
-        out = QFileDialog.getExistingDirectory(self.native, "Folder for the masks", folder)
+        out = FileDialog.getExistingDirectory(self.native, "Folder for the masks", folder)
         if not out:
             return
         self._batch.segment_folder(Path(folder), Path(out), **self._settings())
 
     def _save(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self.native, "Save the table", "tumours.csv", "Table (*.csv)")
+        name, _ = FileDialog.getSaveFileName(self.native, "Save the table", "tumours.csv", "Table (*.csv)")
         if not name:
             return
         path = Path(name if name.lower().endswith(".csv") else f"{name}.csv")
@@ -93,3 +97,7 @@ class BatchSection(Container[Any]):
     def _on_outcome(self, outcome: Outcome) -> None:
         size = "" if outcome.findings is None else outcome.findings.size
         self.table.add_row((outcome.name, size, outcome.error or " ".join(outcome.warnings)))
+        if outcome.left_out:
+            row = self.table.rowCount() - 1
+            for column in range(self.table.columnCount()):
+                self.table.item(row, column).setFlags(Qt.ItemFlag.NoItemFlags)  # grey

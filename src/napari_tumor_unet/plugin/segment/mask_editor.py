@@ -196,6 +196,7 @@ class MaskEditor:
             volume[z] = plane / np.float32(255)
         self._viewer.add_image(
             data,
+            rgb=False,  # napari takes three or four columns for colours
             name=f"{self._metadata.scan} probability",
             colormap="inferno",
             blending="additive",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from magicgui.widgets import FloatSlider, FloatSpinBox
 from napari.layers import Labels
-from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
 from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_ending
@@ -22,6 +21,7 @@ from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor, MaskState
 from napari_tumor_unet.plugin.segment.region_section import RegionSection
 from napari_tumor_unet.plugin.segment.result_card import ResultCard
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
+from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
 from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
@@ -201,7 +201,7 @@ class MaskSection(Section):
             return
         layer, proposed = editor.layer, editor.file_name()
         endings = dict.fromkeys((ending_of(proposed), *MASK_ENDINGS))  # the scan's own first
-        name, _ = QFileDialog.getSaveFileName(
+        name, _ = FileDialog.getSaveFileName(
             self.native, "Save the mask", str(proposed), f"Masks ({' '.join(f'*{e}' for e in endings)})"
         )
         if name:
@@ -238,7 +238,7 @@ def _save_mask(path: Path, ending: str, file: MaskFile) -> tuple[str, str]:
     path = with_ending(path, ending)
     mask, *beside = file.write(path)
     made = f", and what made it in {beside[0].name}" if beside else ""
-    return f"The mask is in {mask.name}{made}.", file.lost(path)
+    return f"The mask is in {mask.name}{made}, in the folder {mask.parent}.", file.lost(path)
 
 
 def _midline_of(scan: Scan) -> tuple[float, float] | None:

@@ -268,8 +268,9 @@ class SegmentPanel(Panel):
 
     def _on_scan_progressed(self, name: str, done: int, total: int) -> None:
         self.progress.max, self.progress.value = total, done
-        n = len(self._batch.outcomes) + 1
-        self.message.value = f"Scan {n}: {name or self._controller.scan_name}, {done} of {total} slices"
+        self.message.value = (
+            f"Scan {self._batch.place}: {name or self._controller.scan_name}, {done} of {total} slices"
+        )
 
     def _on_ended(self, _: bool) -> None:
         if not self._context.busy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,11 +10,35 @@ from typing import Any
 from magicgui.widgets import ComboBox, Container, Label, PushButton
 from magicgui.widgets.bases import Widget
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtWidgets import QLabel, QScrollArea, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QScrollArea,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QTableWidget,
+    QToolTip,
+    QWidget,
+)
 from superqt import QCollapsible
 
 from napari_tumor_unet._text import visible
 from napari_tumor_unet.plugin.ui.connections import timer
+from napari_tumor_unet.plugin.ui.plain import plain
+
+_FIELDS = (
+    *(QComboBox, QAbstractSpinBox, QAbstractSlider, QLineEdit),
+    *(QAbstractItemView, QProgressBar),
+)
+_LEAST_LETTERS = 6  # of a choice, however long its entries are
+_LONGEST_WORD = 20  # letters that a sentence is not broken within
 
 
 def folded(title: str, content: Container[Any]) -> Container[Any]:
@@ -22,6 +47,8 @@ def folded(title: str, content: Container[Any]) -> Container[Any]:
     fold.setDuration(0)
     fold.layout().setContentsMargins(0, 0, 0, 0)
     fold.addWidget(content.native)
+    content.native.hide()  # else the Tab key goes through what nobody sees
+    fold.toggled.connect(content.native.setVisible)
     return wrap(fold)
 
 
@@ -43,6 +70,9 @@ class Scrolled(QScrollArea):
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(content.native)
+        for box in content.native.findChildren(QComboBox):
+            _Elided(box)
+        _name_fields(content.native)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """As wide as the content at its narrowest."""
@@ -54,6 +84,75 @@ class Scrolled(QScrollArea):
         if event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return bool(super().eventFilter(watched, event))
+
+
+class _Elided(QObject):
+    """Keeps a choice narrow: a long entry is elided in the middle, and its tooltip tells the whole.
+
+    Parameters
+    ----------
+    box : QComboBox
+    """
+
+    def __init__(self, box: QComboBox) -> None:
+        super().__init__(box)
+        self._box = box
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(_LEAST_LETTERS)
+        box.setSizePolicy(QSizePolicy.Policy.Expanding, box.sizePolicy().verticalPolicy())
+        box.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        box.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        if event.type() == QEvent.Type.Paint and watched is self._box:
+            self._paint()
+            return True
+        if event.type() == QEvent.Type.ToolTip and watched is self._box:
+            name, what = plain(self._box.currentText()), self._box.toolTip()
+            QToolTip.showText(event.globalPos(), f"{name}\n{what}".strip(), self._box)
+            return True
+        return False
+
+    def _paint(self) -> None:
+        box, style = self._box, QStyle
+        option, painter = QStyleOptionComboBox(), QStylePainter(box)
+        box.initStyleOption(option)
+        room = box.style().subControlRect(
+            style.ComplexControl.CC_ComboBox, option, style.SubControl.SC_ComboBoxEditField, box
+        )
+        elided = box.fontMetrics().elidedText(
+            option.currentText, Qt.TextElideMode.ElideMiddle, room.width() - 2
+        )
+        option.currentText = elided
+        painter.drawComplexControl(style.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(style.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
+
+
+def _name_fields(parent: QWidget) -> None:
+    """Give each field a name for those who hear the screen: its label, else what its tooltip says."""
+    for field in parent.findChildren(QWidget):
+        if isinstance(field, _FIELDS) and not field.accessibleName():
+            field.setAccessibleName(_label_of(field, parent) or field.toolTip() or _columns(field))
+
+
+def _columns(field: QWidget) -> str:
+    """Return the columns of a table."""
+    if not isinstance(field, QTableWidget):
+        return ""
+    heads = [field.horizontalHeaderItem(column) for column in range(field.columnCount())]
+    return f"table of {', '.join(head.text() for head in heads if head is not None)}"
+
+
+def _label_of(field: QWidget, parent: QWidget) -> str:
+    """Return the label beside a field, or beside what the field is part of."""
+    while field is not parent and field.parentWidget() is not None:
+        beside = field.parentWidget().layout()
+        label = beside.itemAt(0).widget() if beside is not None and beside.count() == 2 else None
+        if isinstance(label, QLabel) and label is not field and label.text():
+            return str(label.text())
+        field = field.parentWidget()
+    return ""
 
 
 def row(*widgets: Any, label: str = "") -> Container[Any]:
@@ -85,8 +184,13 @@ class TextLabel(Label):
         self.native.setTextFormat(Qt.TextFormat.PlainText)
 
     def set_value(self, value: Any) -> None:
-        """Show a text."""
-        super().set_value(visible(str(value), lines=True))
+        """Show a text; a word that is too long for a panel may be broken anywhere."""
+        text = visible(str(value), lines=True)
+        super().set_value(re.sub(rf"\S{{{_LONGEST_WORD}}}", "\\g<0>\u200b", text))
+
+    def get_value(self) -> str:
+        """Return the text as it was given."""
+        return str(super().get_value()).replace("\u200b", "")
 
 
 def text_label(**options: Any) -> TextLabel:
