@@ -19,7 +19,14 @@ from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.scan.sequence_names import TITLES
 
 _COLUMNS = ("series", "type", "slices x rows x columns", "spacing (mm)", "sequence")
-_WIDTH, _MOST_ROWS = 820, 24
+_WIDTH, _MOST_ROWS, _AROUND = 820, 24, 40
+# Napari colours neither box nor edge, so that an empty one cannot be seen in its dark theme.
+_BOXES = """
+QTreeView::indicator { width: 14px; height: 14px; border: 1px solid #8a8f99; border-radius: 2px; }
+QTreeView::indicator:checked { border-color: #009ef7; background: #009ef7; }
+QTreeView::indicator:checked { image: url("theme_dark:/check.svg"); }
+QTreeView::indicator:disabled { border-color: transparent; }
+"""
 
 
 class SeriesChooser(QDialog):
@@ -48,6 +55,7 @@ class SeriesChooser(QDialog):
         self.list.setHeaderLabels([*_COLUMNS, "study"] if several else list(_COLUMNS))
         self.list.setRootIsDecorated(False)
         self.list.setAllColumnsShowFocus(True)
+        self.list.setStyleSheet(_BOXES)
         checked = _checked_at_first(series)
         for one in series:
             self.list.addTopLevelItem(_item(one, one in checked, several))
@@ -69,7 +77,10 @@ class SeriesChooser(QDialog):
         row = self.list.sizeHintForRow(0)
         rows = min(len(series), _MOST_ROWS) + 1  # one of air
         self.list.setMinimumHeight(rows * row + header.sizeHint().height())
-        self.resize(_WIDTH, self.sizeHint().height())
+        self.adjustSize()
+        shown = self.screen().availableGeometry().width()
+        wanted = header.length() + self.list.verticalScrollBar().sizeHint().width() + _AROUND
+        self.resize(min(max(_WIDTH, wanted), round(0.9 * shown)), self.sizeHint().height())
         self.list.itemChanged.connect(self._on_changed)
         self.list.itemActivated.connect(lambda *_: self.open_button.click())
         self._on_changed()

@@ -17,7 +17,7 @@ from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from napari_tumor_unet.plugin.segment.progress_bar import ProgressBar
-from napari_tumor_unet.plugin.ui.plain import plain
+from napari_tumor_unet.plugin.ui.plain import plain, show_warning
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
@@ -120,6 +120,8 @@ class SegmentationController(QObject):
         path = partial(find_model, model or preferred.model)
         if not quiet:
             self.context.acquire(self)
+            if source.assignment.unclear:
+                show_warning(source.assignment.unclear)
         self.message, self.warnings, self.outcome = Message(), (), None
         self.image_id = str(source.image.unique_id)
         self._run = run = _Run(self, source, QtJob(self), only, quiet)

@@ -42,6 +42,7 @@ class SequenceSection(Container[Any]):
         self._channels: dict[str, Channel] = {}
         self._axes: list[tuple[str, int]] = [("first", 0)]
         self._filling = False
+        self._unclear = ""
         self.summary = text_label(
             label="sequences", tooltip="What the model gets; change it under Sequences and slices."
         )
@@ -79,7 +80,7 @@ class SequenceSection(Container[Any]):
         """What is filled in now."""
         names = {sequence: self.boxes[sequence].value for sequence in SEQUENCES}
         channels = {s: self._channels[name] for s, name in names.items() if name in self._channels}
-        return SequenceAssignment(channels, self.across.value, _FRONTS[self.front.value])
+        return SequenceAssignment(channels, self.across.value, _FRONTS[self.front.value], self._unclear)
 
     def _fill(self, image: Image | None) -> None:
         assignment = SequenceAssignment() if image is None else self._viewer_sequences[image]
@@ -94,7 +95,8 @@ class SequenceSection(Container[Any]):
         self.front.value = next(front for front, turn in _FRONTS.items() if turn == assignment.turn)
         self.note.value, self.note.visible = assignment.unclear, bool(assignment.unclear)
         self.forget.visible = image is not None and self._viewer_sequences.is_corrected(image)
-        self.summary.value = assignment.describe()
+        self._unclear = assignment.unclear
+        self.summary.value = "\n".join(filter(None, (assignment.describe(), assignment.unclear)))
 
     def _offer_axes(self) -> None:
         """Offer the axes of the layer that is FLAIR, as the mask lies there."""
@@ -113,7 +115,7 @@ class SequenceSection(Container[Any]):
             return
         self._filling = True
         self._offer_axes()
-        self._filling = False
+        self._filling, self._unclear = False, ""
         assignment = self.assignment
         self.summary.value = assignment.describe()
         if "flair" not in assignment.channels:  # not yet
