@@ -287,3 +287,16 @@ def test_a_t1_without_flair_is_not_silently_called_flair(viewer_model: ViewerMod
     assert unclear == "p_T1w is T1 before contrast; open its FLAIR as well."
     viewer_model.open(saved_volume(tmp_path / "p_FLAIR.nii"), plugin="napari-tumor-unet")
     assert not ViewerSequences.of(viewer_model.layers)[t1].unclear
+
+
+def test_the_t1_beside_an_opened_flair_is_offered_in_the_panel(
+    viewer: napari.Viewer, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved_volume(tmp_path / "p_T1.nii")
+    _, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
+    open_mri_scan([saved_volume(tmp_path / "p_FLAIR.nii")], monkeypatch)
+    qtbot.waitUntil(lambda: "T1 pre" in panel.sequences.summary.value, timeout=PATIENCE)
+    assert panel.sequences.beside.text == "Open T1 pre beside it"
+    panel.sequences.beside.changed.emit(True)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: panel.sequences.summary.value == "FLAIR + T1 pre", timeout=PATIENCE)

@@ -19,9 +19,11 @@ from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.scan.sequence_names import TITLES
 
 _COLUMNS = ("series", "type", "slices x rows x columns", "spacing (mm)", "sequence")
-_WIDTH, _MOST_ROWS, _AROUND = 820, 24, 40
+_WIDTH, _MOST_ROWS, _AROUND = 820, 24, 180
+_BOX = 24  # pixels
 # Napari colours neither box nor edge, so that an empty one cannot be seen in its dark theme.
 _BOXES = """
+QTreeView::item { min-height: 20px; }
 QTreeView::indicator { width: 14px; height: 14px; border: 1px solid #8a8f99; border-radius: 2px; }
 QTreeView::indicator:checked { border-color: #009ef7; background: #009ef7; }
 QTreeView::indicator:checked { image: url("theme_dark:/check.svg"); }
@@ -74,13 +76,15 @@ class SeriesChooser(QDialog):
         layout = QVBoxLayout(self)
         for widget in (text, self.list, self.buttons):
             layout.addWidget(widget)
+        self.list.ensurePolished()
         row = self.list.sizeHintForRow(0)
         rows = min(len(series), _MOST_ROWS) + 1  # one of air
         self.list.setMinimumHeight(rows * row + header.sizeHint().height())
-        self.adjustSize()
-        shown = self.screen().availableGeometry().width()
-        wanted = header.length() + self.list.verticalScrollBar().sizeHint().width() + _AROUND
-        self.resize(min(max(_WIDTH, wanted), round(0.9 * shown)), self.sizeHint().height())
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Interactive)
+        header.resizeSection(0, self.list.sizeHintForColumn(0) + _BOX)  # Qt forgets that of grey entries
+        room = self.screen().availableGeometry().width()
+        wanted = sum(self.list.sizeHintForColumn(column) for column in range(self.list.columnCount()))
+        self.resize(min(max(_WIDTH, wanted + _AROUND), round(0.9 * room)), self.sizeHint().height())
         self.list.itemChanged.connect(self._on_changed)
         self.list.itemActivated.connect(lambda *_: self.open_button.click())
         self._on_changed()
