@@ -124,13 +124,11 @@ class SequenceSection(Container[Any]):
         self.beside.text = f"Open {' and '.join(titles)} beside it"
         self.beside.visible = bool(found)
         if found:
-            self.summary.value += (
-                f"; {' and '.join(titles)} lie{'s' * (len(found) == 1)} beside it, see below"
-            )
+            self.summary.value += f"; {' and '.join(titles)} can be opened below"
 
     def _open_beside(self) -> None:
         if self._image is not None and (viewer := current_viewer()) is not None:
-            open_paths(viewer, self._t1)
+            open_paths(viewer, self._t1, beside=[self._image])
 
     def _offer_axes(self) -> None:
         """Offer the axes of the layer that is FLAIR, as the mask lies there."""
