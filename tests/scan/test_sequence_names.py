@@ -26,6 +26,8 @@ FLAIR = (
     "sub-01_ses-t1_FLAIR",
     "sub-01_FLAIR",
     "FLAIR_to_T1",
+    "sub-01_space-T1w_desc-preproc_FLAIR",
+    "sub-01_ses-1_space-MNI152NLin2009cAsym_res-2_desc-preproc_FLAIR",
     "P01_T1_T2_FLAIR",
     "flair_subtrMeanDivStd",
     "eFLAIR_longTR",
@@ -49,6 +51,8 @@ PRE = (
     "t1_mprage_sag_p2_iso",
     "UCSF-PDGM-0004_T1_bias",
     "sub-01_T1w",
+    "sub-01_acq-flair_T1w",
+    "sub-01_space-FLAIR_desc-preproc_T1w",
     "T1 nativ",
     "T1 SE tra nativ",
     "T1 ohne KM",
@@ -115,6 +119,7 @@ POST = (
     "T1w_Gd",
     "ce-T1w",
     "sub-01_ce-gadolinium_T1w",
+    "sub-01_acq-mprage_ce-GADOLINIUM_space-FLAIR_T1w",
     "CE T1",
     "CET1",
     "AXT1GD",
@@ -146,6 +151,7 @@ POST = (
 
 NEITHER = (
     "BraTS20_001_t2",
+    "sub-01_acq-flair_T2w",
     "BraTS-GLI-00001-000-t2w",
     "T2",
     "T2w",

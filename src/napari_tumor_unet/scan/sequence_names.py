@@ -43,6 +43,8 @@ _PLANE = {
     "sagittal": r"(?<![a-z])sag",
     "coronal": r"(?<![a-z])[ck]or",
 }
+# In a name of BIDS the last word is the image; T1w in space-T1w is where the image lies.
+_BIDS = re.compile(r"(?P<entities>sub-[^\W_]+_(?:[a-z0-9]+-[^_]*_)*)(?P<image>flair|t1w|t2w)")
 _SPOKEN_OF = re.compile(rf"{_FLAIR}|(?:{_T1})\w?(?![a-z])|{_T1}|{_T2}\w?|{_NATIVE}|{_AGENT}")
 _DESCRIBES = re.compile("|".join([_SPOKEN_OF.pattern, *_PLANE.values(), r"(?<![a-z0-9])[23]d"]))
 
@@ -68,7 +70,10 @@ def sequence_named(text: str) -> Sequence | None:
 
     A T1 that was made by inversion recovery ("T1 FLAIR") is a T1.
     """
-    words = re.sub(_BESIDE, " ", plain(text))
+    words = plain(text)
+    if bids := _BIDS.fullmatch(words):
+        words = re.sub(rf"{_FLAIR}|{_T1}w?|{_T2}w?", " ", bids["entities"]) + bids["image"]
+    words = re.sub(_BESIDE, " ", words)
     for sequence in SEQUENCES:
         if words.strip() == sequence:
             return sequence

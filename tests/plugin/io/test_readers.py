@@ -22,6 +22,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.plugin.io.readers import get_reader
 from napari_tumor_unet.plugin.layers.layer_scan import data_to_world
+from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import is_one_sentence
 from tests.plugin.conftest import PATIENCE
@@ -265,3 +266,38 @@ def test_layers_of_the_dialog_know_their_file(
     open_mri_scan([patient / "patient_7_1.tif" if folder else nifti], monkeypatch)
     qtbot.waitUntil(lambda: bool(viewer.layers), timeout=PATIENCE)
     assert {layer.source.path for layer in viewer.layers} == {str(patient if folder else nifti)}
+
+
+def test_a_file_named_after_its_sequence_alone_bears_its_folders_name(
+    viewer_model: ViewerModel, tmp_path: Path
+) -> None:
+    for patient in ("BraTS_1", "T1_of_2"):
+        for name in ("FLAIR", "T1"):
+            viewer_model.open(saved_volume(tmp_path / patient / f"{name}.nii"), plugin="napari-tumor-unet")
+    flair = viewer_model.layers["T1_of_2 FLAIR"]
+    assert [layer.name for layer in viewer_model.layers][:2] == ["BraTS_1 FLAIR", "BraTS_1 T1"]
+    sequences = ViewerSequences.of(viewer_model.layers)
+    assert sequences[flair].channels["flair"].image is flair
+    assert sequences.flair(viewer_model.layers["BraTS_1 T1"]) is viewer_model.layers["BraTS_1 FLAIR"]
+
+
+def test_a_t1_without_flair_is_not_silently_called_flair(viewer_model: ViewerModel, tmp_path: Path) -> None:
+    (t1,) = viewer_model.open(saved_volume(tmp_path / "p_T1w.nii"), plugin="napari-tumor-unet")
+    unclear = ViewerSequences.of(viewer_model.layers)[t1].unclear
+    assert unclear == "p_T1w is T1 before contrast; open its FLAIR as well."
+    viewer_model.open(saved_volume(tmp_path / "p_FLAIR.nii"), plugin="napari-tumor-unet")
+    assert not ViewerSequences.of(viewer_model.layers)[t1].unclear
+
+
+def test_the_t1_beside_an_opened_flair_is_offered_in_the_panel(
+    viewer: napari.Viewer, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved_volume(tmp_path / "p_T1.nii")
+    _, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
+    open_mri_scan([saved_volume(tmp_path / "p_FLAIR.nii")], monkeypatch)
+    qtbot.waitUntil(lambda: "T1 pre" in panel.sequences.summary.value, timeout=PATIENCE)
+    assert panel.sequences.beside.text == "Open T1 pre beside it"
+    panel.sequences.beside.changed.emit(True)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: panel.sequences.summary.value == "FLAIR + T1 pre", timeout=PATIENCE)
+    assert viewer.layers.selection.active.name == "p_FLAIR"

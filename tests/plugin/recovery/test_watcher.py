@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
+from superqt import QCollapsible
 
 from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
@@ -43,6 +46,13 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(watcher, kind, said.append)
         monkeypatch.setattr(f"napari_tumor_unet.plugin.segment.mask_section.{kind}", said.append)
     return said
+
+
+def first_line(panel: Any, qtbot: Any) -> Any:
+    """Open the fold of corrections, and return the first of its lines."""
+    qtbot.waitUntil(lambda: len(panel.recovery.lines) > 1, timeout=PATIENCE)
+    panel.recovery.native.findChild(QCollapsible).expand()
+    return panel.recovery.lines[0]
 
 
 def segmented(
@@ -183,8 +193,7 @@ def test_corrections_come_back_as_they_were_and_belong_to_the_open_image(
     viewer = make_napari_viewer(show=True)
     image = viewer.add_image(np.zeros((6, 30, 20)), name="head", **PLACE)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
-    qtbot.waitUntil(lambda: len(panel.recovery) == 2, timeout=PATIENCE)
-    said, restore, _ = panel.recovery[1]
+    said, restore, _ = first_line(panel, qtbot)
     qtbot.waitUntil(lambda: has_its_place(restore), timeout=PATIENCE)
     name, extent = (label.text() for label in said.native.findChildren(QLabel))
     assert name == "head"
@@ -284,13 +293,101 @@ def test_a_deletion_is_asked_for_once(
     keeper.offer(store.orphaned_autosaves())
     answers = [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop())
-    delete = panel.recovery[1][2]
+    _, _, delete = first_line(panel, qtbot)
     qtbot.waitUntil(lambda: has_its_place(delete), timeout=PATIENCE)
     press(delete, qtbot)
     assert len(keeper.orphans) == 1
     press(delete, qtbot)
     wait_for_autosaves(0, qtbot)
     qtbot.waitUntil(lambda: not panel.recovery.visible, timeout=PATIENCE)
+
+
+def test_a_mask_that_was_removed_with_edits_is_offered_at_once(
+    viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr(notification_manager, "dispatch", shown.append)
+    layer = segmented(viewer)
+    stroke(layer)
+    painted = layer.data.copy()
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: bool(shown), timeout=PATIENCE)
+    assert shown[0].message == "The mask of head was removed, with corrections that are not saved."
+    ((text, restore),) = shown[0].actions
+    assert text == "Restore"
+    restore()
+    restore()  # pressed twice
+    qtbot.waitUntil(lambda: "head tumour" in viewer.layers, timeout=PATIENCE)
+    np.testing.assert_array_equal(viewer.layers["head tumour"].data, painted)
+    qtbot.waitUntil(lambda: not Autosaving.of(viewer).orphans, timeout=PATIENCE)
+    wait_for_autosaves(1, qtbot)
+    assert len(viewer.layers) == 2
+
+
+def test_a_removed_mask_without_edits_is_not_spoken_of(
+    viewer: napari.Viewer, qtbot: Any, notified: list[str]
+) -> None:
+    viewer.layers.remove(segmented(viewer))
+    looked(viewer, qtbot)
+    assert not notified
+
+
+def test_a_mask_is_not_laid_over_another_scan_without_a_question(
+    viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = segmented(viewer)
+    stroke(layer)
+    viewer.layers.clear()
+    keeper = Autosaving.of(viewer)
+    qtbot.waitUntil(lambda: bool(keeper.orphans), timeout=PATIENCE)
+    viewer.add_image(np.zeros((6, 30, 20)), name="another patient", **PLACE)
+    asked: list[str] = []
+
+    def cancel(*arguments: Any) -> QMessageBox.StandardButton:
+        asked.append(arguments[2])
+        return QMessageBox.StandardButton.Cancel
+
+    monkeypatch.setattr(QMessageBox, "question", cancel)
+    keeper.restore(keeper.orphans[0])
+    qtbot.waitUntil(lambda: bool(asked), timeout=PATIENCE)
+    assert "head is not open" in asked[0]
+    assert len(viewer.layers) == len(keeper.orphans) == 1
+    viewer.add_image(np.zeros((6, 30, 20)), name="head", **PLACE)
+    keeper.restore(keeper.orphans[0])
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
+    assert len(asked) == 1
+
+
+def test_of_each_scan_the_newest_corrections_are_shown_and_all_can_be_deleted(
+    viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    keeper = Autosaving.of(viewer)
+    days = [datetime(2026, 1, day).astimezone() for day in range(1, 14)]
+    orphans = [OrphanedAutosave(tmp_path / f"{n}", f"scan {n}", 1, day, f"{n}") for n, day in enumerate(days)]
+    orphans.append(OrphanedAutosave(tmp_path / "old", "scan 12", 2, days[0], "12"))
+    keeper.offer(orphans)
+    fold = panel.recovery.native.findChild(QCollapsible)
+    assert fold.text() == "14 unsaved corrections"
+    assert not fold.isExpanded()
+    first_line(panel, qtbot)
+    *lines, (everything, show_all) = panel.recovery.lines
+    name, extent = (label.text() for label in lines[0][0].native.findChildren(QLabel))
+    assert (name, extent) == ("scan 12", "13 Jan 00:00, 1 slice edited, 1 older")
+    assert len(lines) == 8
+    press(show_all, qtbot)
+    assert len(panel.recovery.lines) == 13 + 1
+    asked: list[str] = []
+
+    def agree(*arguments: Any) -> QMessageBox.StandardButton:
+        asked.append(arguments[2])
+        return QMessageBox.StandardButton.Yes
+
+    monkeypatch.setattr(QMessageBox, "question", agree)
+    everything = panel.recovery.lines[-1][0]
+    press(everything, qtbot)
+    qtbot.waitUntil(lambda: not keeper.orphans, timeout=PATIENCE)
+    assert asked == ["Delete 14 unsaved corrections, of all scans? They cannot be brought back."]
 
 
 def test_without_the_panel_leftovers_are_told_once(

@@ -7,6 +7,7 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
+from napari.layers import Layer
 from napari.settings import get_settings
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtGui import QHelpEvent
@@ -153,10 +154,23 @@ def test_fields_have_names_and_tab_passes_over_closed_folds(
     for kind in (QComboBox, QAbstractSpinBox, QListWidget, QTableWidget):
         for field in panel.native.findChildren(kind):
             assert field.accessibleName()
-    for fold in panel.native.findChildren(QCollapsible):
+    for fold in filter(QCollapsible.isVisible, panel.native.findChildren(QCollapsible)):
         inside = fold.content().findChildren(QWidget)
         assert not fold.isExpanded()
         assert not [widget for widget in inside if widget.isVisible() and widget.focusPolicy()]
         fold.expand()
         qtbot.waitUntil(lambda fold=fold: fold.content().height() > 20, timeout=PATIENCE)
         assert [widget for widget in inside if widget.isVisible() and widget.focusPolicy()]
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_new_name_of_a_layer_reaches_the_choices(title: str, viewer: napari.Viewer, qtbot: Any) -> None:
+    _, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", title)
+    qtbot.wait(1)
+    for layer in viewer.layers:
+        layer.name = f"new {layer.name}"
+    boxes = panel.native.findChildren(QComboBox)
+    items = [(box.itemText(i), box.itemData(i)) for box in boxes for i in range(box.count())]
+    named = [(text, layer.name) for text, layer in items if isinstance(layer, Layer)]
+    assert named
+    assert all(text == name for text, name in named)

@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 Content = Opened | tuple[Series, ...]
 
 
-def open_paths(viewer: napari.Viewer, paths: Iterable[str | Path]) -> None:
-    """Open files; one slice, or one DICOM file, stands for all that it belongs to."""
+def open_paths(viewer: napari.Viewer, paths: Iterable[str | Path], beside: Iterable[Layer] = ()) -> None:
+    """Open files, shown with layers beside; one slice, or one DICOM file, stands for all it belongs to."""
     chosen = [Path(path) for path in paths]
     worker = create_worker(_find, chosen, _start_thread=False)
     bar = cancelable_progress(total=len(chosen) if len(chosen) > 1 else 0, desc="Reading MRI scan")
     viewer.status = plain(f"Reading {', '.join(path.name for path in chosen)} ...")
-    _start(worker, bar, partial(_show, viewer, []))
+    _start(worker, bar, partial(_show, viewer, [*beside]))
 
 
 def open_series(viewer: napari.Viewer, chosen: list[Series]) -> None:

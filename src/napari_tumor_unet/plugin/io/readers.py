@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +18,7 @@ from napari_tumor_unet.io.dicom.detect import looks_like_dicom
 from napari_tumor_unet.io.dicom.find import find_series
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.study import series_of_file
-from napari_tumor_unet.io.file_names import MASK_ENDING_OF, format_of
+from napari_tumor_unet.io.file_names import MASK_ENDING_OF, format_of, scan_name
 from napari_tumor_unet.io.guard import errors_told
 from napari_tumor_unet.io.labels import as_labels, is_labels
 from napari_tumor_unet.io.read import read_scan
@@ -28,7 +28,8 @@ from napari_tumor_unet.plugin.layers.layer_scan import label_colours
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
 from napari_tumor_unet.plugin.ui.plain import show_error, show_warning
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence
-from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
+from napari_tumor_unet.scan.head import find_head
+from napari_tumor_unet.scan.sequence_names import SHORT_TITLES, sequence_named, speaks_of_sequence, stem_of
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -115,14 +116,17 @@ def read_file(path: Path) -> Opened:
         As :func:`napari_tumor_unet.io.read.read_scan`.
     """
     with errors_told(path.name):
-        scan = read_scan(path)
+        scan = _named_after_folder(read_scan(path), path)
         if path.is_file() and is_labels(path, scan):
             scan = as_labels(scan, path.name)
             mask = scan.sequences["flair"]
             return Opened([mask_layer(mask, scan_layers(scan)[0], scan.name)], [*scan.notes], path)
         layers = scan_layers(scan)
         for _, arguments, _ in layers:
-            arguments["metadata"][KEY].ending = MASK_ENDING_OF[format_of(path)]
+            metadata: ImageMetadata = arguments["metadata"][KEY]
+            metadata.ending = MASK_ENDING_OF[format_of(path)]
+            if len(layers) == 1 and scan.name != scan_name(path):  # the folder may speak of a sequence too
+                metadata.sequence = sequence_named(scan_name(path))
         if path.is_dir() and (folder_mask := read_folder_mask(path)) is not None:
             layers.append(mask_layer(folder_mask, layers[-1], f"{scan.name} mask"))
         return Opened(layers, [*scan.notes], path)
@@ -209,6 +213,12 @@ def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
     return mask, arguments, "labels"
 
 
+def _named_after_folder(scan: Scan, path: Path) -> Scan:
+    """Name a scan after its folder too, where the file's name is that of a sequence alone, as in BraTS."""
+    alone = path.is_file() and speaks_of_sequence(scan.name) and not stem_of(scan.name)
+    return replace(scan, name=f"{path.absolute().parent.name} {scan.name}") if alone else scan
+
+
 def _transform(scan: Scan) -> dict[str, Any]:
     """Place a layer along the scan's own axes, as napari slices along those."""
     transform: dict[str, Any] = {"axis_labels": ("z", "y", "x")}
@@ -221,8 +231,8 @@ def _transform(scan: Scan) -> dict[str, Any]:
 
 
 def _window(scan: Scan, sequence: Any) -> tuple[float, float]:
-    """Choose contrast limits that a few bright voxels do not decide."""
+    """Choose contrast limits that neither bright scalp nor the air around the head decides."""
     some = np.unique(np.linspace(0, scan.shape[0] - 1, 9).round().astype(int))
-    values = np.stack([scan.slice(sequence, z)[::2, ::2] for z in some])
-    low, high = (float(v) for v in np.percentile(values, (0.5, 99.8)))
+    values = np.stack([scan.slice(sequence, z)[::2, ::2] for z in some]).astype(np.float32)
+    low, high = float(np.percentile(values, 0.5)), float(np.percentile(values[find_head(values)], 99))
     return (low, high) if high > low else (low, low + 1)

@@ -19,7 +19,16 @@ from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.scan.sequence_names import TITLES
 
 _COLUMNS = ("series", "type", "slices x rows x columns", "spacing (mm)", "sequence")
-_WIDTH, _MOST_ROWS = 820, 24
+_WIDTH, _MOST_ROWS, _AROUND = 820, 24, 180
+_BOX = 24  # pixels
+# Napari colours neither box nor edge, so that an empty one cannot be seen in its dark theme.
+_BOXES = """
+QTreeView::item { min-height: 20px; }
+QTreeView::indicator { width: 14px; height: 14px; border: 1px solid #8a8f99; border-radius: 2px; }
+QTreeView::indicator:checked { border-color: #009ef7; background: #009ef7; }
+QTreeView::indicator:checked { image: url("theme_dark:/check.svg"); }
+QTreeView::indicator:disabled { border-color: transparent; }
+"""
 
 
 class SeriesChooser(QDialog):
@@ -48,6 +57,7 @@ class SeriesChooser(QDialog):
         self.list.setHeaderLabels([*_COLUMNS, "study"] if several else list(_COLUMNS))
         self.list.setRootIsDecorated(False)
         self.list.setAllColumnsShowFocus(True)
+        self.list.setStyleSheet(_BOXES)
         checked = _checked_at_first(series)
         for one in series:
             self.list.addTopLevelItem(_item(one, one in checked, several))
@@ -66,10 +76,15 @@ class SeriesChooser(QDialog):
         layout = QVBoxLayout(self)
         for widget in (text, self.list, self.buttons):
             layout.addWidget(widget)
+        self.list.ensurePolished()
         row = self.list.sizeHintForRow(0)
         rows = min(len(series), _MOST_ROWS) + 1  # one of air
         self.list.setMinimumHeight(rows * row + header.sizeHint().height())
-        self.resize(_WIDTH, self.sizeHint().height())
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Interactive)
+        header.resizeSection(0, self.list.sizeHintForColumn(0) + _BOX)  # Qt forgets that of grey entries
+        room = self.screen().availableGeometry().width()
+        wanted = sum(self.list.sizeHintForColumn(column) for column in range(self.list.columnCount()))
+        self.resize(min(max(_WIDTH, wanted + _AROUND), round(0.9 * room)), self.sizeHint().height())
         self.list.itemChanged.connect(self._on_changed)
         self.list.itemActivated.connect(lambda *_: self.open_button.click())
         self._on_changed()

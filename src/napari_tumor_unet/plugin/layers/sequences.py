@@ -20,6 +20,7 @@ from napari_tumor_unet.scan import SEQUENCES, Sequence
 from napari_tumor_unet.scan.combine import compare_grids
 from napari_tumor_unet.scan.sequence_names import (
     SHORT_TITLES,
+    TITLES,
     find_sequences,
     may_be_one_patient,
     sequence_named,
@@ -140,7 +141,8 @@ def _guess_by_name(image: Image, images: list[Image]) -> SequenceAssignment:
     alike = [other for other in candidates if stem_of(other.name) == stem_of(image.name)]
     candidates = alike if len(candidates) > 1 else candidates
     if own is None or len(candidates) != 1:
-        return SequenceAssignment({"flair": Channel(image)})
+        unclear = "" if own in (None, "flair") else f"{image.name} is {TITLES[own]}; open its FLAIR as well."
+        return SequenceAssignment({"flair": Channel(image)}, unclear=unclear)
     flair = candidates[0]
     rivals = [other for other in flairs if other is not flair and is_kin(other)]
     kin = {

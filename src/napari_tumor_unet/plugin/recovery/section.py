@@ -1,23 +1,27 @@
-"""The part of the panel "Segment tumour" for corrections that an earlier session did not save."""
+"""The part of the panel "Segment tumour" for corrections that were not saved before their layer went."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from magicgui.widgets import Container, Label
+from magicgui.widgets import Container
 from qtpy.QtWidgets import QMessageBox, QSizePolicy
-from superqt import QElidingLabel
+from superqt import QCollapsible, QElidingLabel
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.recovery.store import OrphanedAutosave
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import plain
-from napari_tumor_unet.plugin.ui.widgets import button, row
+from napari_tumor_unet.plugin.ui.widgets import button, folded, row
+
+_MOST_SHOWN = 8  # scans, at first
 
 
 class RecoverySection(Section):
-    """A line for each layer with corrections that can be brought back; hidden where there are none.
+    """A fold with a line for each scan that has corrections to bring back; hidden where there are none.
+
+    Of each scan the newest are shown, and of many scans the first few, until the user asks for all.
 
     Parameters
     ----------
@@ -26,7 +30,11 @@ class RecoverySection(Section):
 
     def __init__(self, autosaving: Autosaving) -> None:
         self._autosaving = autosaving
-        super().__init__()
+        self._whole = False
+        self.lines: Container[Any] = Container(labels=False)
+        self.lines.margins = (0, 0, 0, 0)
+        self.fold = folded("", self.lines)
+        super().__init__(self.fold)
         self.margins = (0, 0, 0, 8)
         autosaving.offered = True
         self.connections.add(autosaving.changed, self._show)
@@ -34,43 +42,67 @@ class RecoverySection(Section):
         self._show()
 
     def _show(self) -> None:
-        orphans = self._autosaving.orphans
-        self.clear()
-        self.visible = bool(orphans)
-        if orphans:
-            self.append(Label(value="Unsaved corrections of an earlier session:"))
-        for orphan in orphans:
-            self.append(self._line(orphan))
+        scans: dict[str, list[OrphanedAutosave]] = {}
+        for orphan in self._autosaving.orphans:  # the newest first
+            scans.setdefault(orphan.of or str(orphan.path), []).append(orphan)
+        self.lines.clear()
+        self.visible = bool(scans)
+        title = plural(len(self._autosaving.orphans), "unsaved correction")
+        self.fold.native.findChild(QCollapsible).setText(title)
+        shown = list(scans.values())[: None if self._whole else _MOST_SHOWN]
+        for newest, *older in shown:
+            self.lines.append(self._line(newest, older))
+        everything = button("Delete all...", "Delete all these corrections.", self._delete_all)
+        rest = button("Show all", "Show those of all scans.", self._show_whole)
+        rest.enabled = len(shown) < len(scans)
+        self.lines.append(row(everything, rest))
 
-    def _line(self, orphan: OrphanedAutosave) -> Container[Any]:
+    def _show_whole(self) -> None:
+        self._whole = True
+        self._show()
+
+    def _line(self, orphan: OrphanedAutosave, older: list[OrphanedAutosave]) -> Container[Any]:
         restore = button(
             "Restore", "Add the mask with these corrections.", lambda: self._restore(orphan, line)
         )
-        delete = button("Delete", "Delete these corrections.", lambda: self._delete(orphan, line))
+        delete = button("Delete", "Delete these corrections.", lambda: self._delete([orphan, *older], line))
         for narrow in (restore, delete):
             narrow.native.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        line = row(_description(orphan), restore, delete)
+        line = row(_description(orphan, len(older)), restore, delete)
         return line
 
     def _restore(self, orphan: OrphanedAutosave, line: Container[Any]) -> None:
         line.enabled = False  # until the section is shown anew
         self._autosaving.restore(orphan)
 
-    def _delete(self, orphan: OrphanedAutosave, line: Container[Any]) -> None:
-        question = f"Delete the corrections of {orphan.scan}? They cannot be brought back."
-        answer = QMessageBox.question(self.native, "Delete corrections", plain(question))
-        if answer == QMessageBox.StandardButton.Yes:
+    def _delete(self, orphans: list[OrphanedAutosave], line: Container[Any]) -> None:
+        newest, *older = orphans
+        beside = f", and {len(older)} older ones" if len(older) > 1 else ", and the older ones" * len(older)
+        if self._confirmed(f"Delete the corrections of {newest.scan}{beside}? They cannot be brought back."):
             line.enabled = False
-            self._autosaving.delete(orphan)
+            for orphan in orphans:
+                self._autosaving.delete(orphan)
+
+    def _delete_all(self) -> None:
+        orphans = list(self._autosaving.orphans)
+        n = plural(len(orphans), "unsaved correction")
+        if self._confirmed(f"Delete {n}, of all scans? They cannot be brought back."):
+            for orphan in orphans:
+                self._autosaving.delete(orphan)
+
+    def _confirmed(self, question: str) -> bool:
+        answer = QMessageBox.question(self.native, "Delete corrections", plain(question))
+        return bool(answer == QMessageBox.StandardButton.Yes)
 
 
-def _description(orphan: OrphanedAutosave) -> Container[Any]:
+def _description(orphan: OrphanedAutosave, older: int = 0) -> Container[Any]:
     """Show the scan, the time and the extent in two lines, however long the name is."""
     when, edited = orphan.when, plural(orphan.edited, "slice")
     made: Container[Any] = Container(labels=False)
     made.margins = (0, 0, 0, 0)
     made.native.layout().setSpacing(0)
-    for text in (orphan.scan, f"{when.day} {when:%b %H:%M}, {edited} edited"):
+    more = f", {older} older" if older else ""
+    for text in (orphan.scan, f"{when.day} {when:%b %H:%M}, {edited} edited{more}"):
         label = QElidingLabel(plain(text))
         label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # none cut off below
         label.setToolTip(plain(f"{orphan.scan}\n{when:%x %X}"))

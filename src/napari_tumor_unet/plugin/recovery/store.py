@@ -79,12 +79,16 @@ class Autosave:
 
 @dataclass(frozen=True)
 class OrphanedAutosave:
-    """An autosave of a process that has ended: its file, and what a user knows it by."""
+    """An autosave that no layer holds any more: its file, and what a user knows it by.
+
+    Two of the same scan and run have the same ``of``; two scans may have one name.
+    """
 
     path: Path
     scan: str
     edited: int
     when: datetime
+    of: str = ""
 
 
 def autosave_folder() -> Path:
@@ -132,6 +136,11 @@ def orphaned_autosaves() -> list[OrphanedAutosave]:
             if re.fullmatch("[0-9a-f]{32}", folder.name) and folder.is_dir() and folder.name not in own:
                 orphans += _orphans_in(folder)
     return sorted(orphans, key=lambda orphan: orphan.when, reverse=True)
+
+
+def orphaned(path: Path | None) -> OrphanedAutosave | None:
+    """Return the autosave of a layer that is gone, if it has one."""
+    return None if path is None else _orphan(path)
 
 
 def load(path: Path) -> Autosave:
@@ -238,7 +247,8 @@ def _orphan(path: Path) -> OrphanedAutosave | None:
         with regular_file(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             header = _header_in(file)
         when = datetime.fromisoformat(header["when"]).astimezone()
-        return OrphanedAutosave(path, header["scan"], header["edited"], when)
+        of = header.get("volumes", {}).get("probability", path.name)
+        return OrphanedAutosave(path, header["scan"], header["edited"], when, f"{header['scan']} {of}")
     except Exception:  # as in load
         return None
 

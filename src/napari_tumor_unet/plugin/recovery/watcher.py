@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from napari.layers import Labels
+from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
 from qtpy.QtCore import QEvent, QObject, Signal
+from qtpy.QtWidgets import QMessageBox
 
 from napari_tumor_unet.plugin.layers.metadata import is_prediction
 from napari_tumor_unet.plugin.recovery import store
-from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, snapshot
+from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, has_other_scans, snapshot
 from napari_tumor_unet.plugin.recovery.store import Autosave, AutosaveError, OrphanedAutosave
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
-from napari_tumor_unet.plugin.ui.plain import show_error, show_info
+from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_info
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -43,14 +46,15 @@ class Autosaving(QObject):
     """Watches the layers that segmentations wrote into a viewer; one for each session.
 
     What the user changed in a layer is kept a second later, also within a stroke of the brush. The autosave
-    goes when the user takes the changes back, or saves the mask. When the layer is removed, or the viewer
-    closed, the autosave stays and is offered when napari is next started: neither can be undone, and napari
-    warns of neither.
+    goes when the user takes the changes back, or saves the mask. When the layer is removed, the autosave
+    stays and is offered at once; when the viewer is closed, as napari is next started: neither can be
+    undone, and napari warns of neither.
 
     Attributes
     ----------
     orphans : list of OrphanedAutosave
-        Corrections of sessions that ended, the newest first; empty until they were looked for.
+        Corrections of sessions that ended, and of layers that were removed, the newest first; the former are
+        missing until they were looked for.
     changed : Signal
         The orphans are others now.
     offered : bool
@@ -68,7 +72,7 @@ class Autosaving(QObject):
         self._layers: dict[Labels, _WatchedLayer] = {}
         self._unsaved: dict[Labels, None] = {}
         self._last: Future[Any] | None = None
-        self._warned = False
+        self._warned = self._closing = False
         # Not napari's workers: the window keeps them, and with them the copies that they wrote.
         self._thread = ThreadPoolExecutor(1, "autosave")
         self._timer = timer(self, 0, self._keep_next)
@@ -122,6 +126,7 @@ class Autosaving(QObject):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Keep all edits when the window closes; Python ends only after they are written."""
         if event.type() == QEvent.Type.Close:
+            self._closing = True
             self.keep_now()
         return bool(super().eventFilter(watched, event))
 
@@ -143,6 +148,7 @@ class Autosaving(QObject):
             if layer in self._unsaved:
                 del self._unsaved[layer]
                 self._keep(layer, watched)
+            self._do(lambda: store.orphaned(watched.path), self._offer_removed)
 
     def _on_edit(self, event: Any) -> None:
         self._unsaved[event.source] = None
@@ -178,10 +184,28 @@ class Autosaving(QObject):
 
     def offer(self, orphans: list[OrphanedAutosave]) -> None:
         """Offer the autosaves that no process holds, instead of those offered before."""
-        self.orphans = orphans
+        removed = [orphan for orphan in self.orphans if orphan not in orphans]
+        self.orphans = sorted([*removed, *orphans], key=lambda orphan: orphan.when, reverse=True)
         self.changed.emit()
         if orphans:
             timer(self, _PANEL, self._announce).start()
+
+    def _offer_removed(self, orphan: OrphanedAutosave | None) -> None:
+        """Offer the corrections of a layer that was removed, while there is a window to offer them in."""
+        if orphan is None or self._closing:
+            return
+        self.orphans.insert(0, orphan)
+        self.changed.emit()
+        there, offered = ref(self), [orphan]  # napari keeps notifications longer than windows
+
+        def bring_back() -> None:
+            here = there()
+            if here is not None and offered and orphan in here.orphans:
+                here.restore(offered.pop())
+
+        restore = (("Restore", bring_back),)
+        text = plain(f"The mask of {orphan.scan} was removed, with corrections that are not saved.")
+        notification_manager.dispatch(Notification(text, NotificationSeverity.INFO, restore))
 
     def _announce(self) -> None:
         global _announced
@@ -194,6 +218,9 @@ class Autosaving(QObject):
             self._on_deleted(orphan, restored)
             return
         try:
+            if has_other_scans(self._viewer, restored) and not self._lays_over_others(orphan):
+                self.changed.emit()
+                return
             layer = add_layer(self._viewer, restored)
         except Exception:  # keys missing in files of other versions
             why = "This autosave was written by another version; it can only be deleted."
@@ -201,6 +228,19 @@ class Autosaving(QObject):
             return
         self._keep(layer, self._layers[layer], replaces=orphan.path)
         self._drop(orphan)
+
+    def _lays_over_others(self, orphan: OrphanedAutosave) -> bool:
+        """Ask whether to add a mask without its scan, over other ones."""
+        question = (
+            f"The scan {orphan.scan} is not open, and the mask would lie over another scan. Cancel, open "
+            f"{orphan.scan} and restore then; or add the mask all the same?"
+        )
+        buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.Cancel
+        window = self.parent()
+        answer = QMessageBox.question(
+            window, "Restore corrections", plain(question), buttons, QMessageBox.StandardButton.Cancel
+        )
+        return bool(answer == QMessageBox.StandardButton.Yes)
 
     def _on_deleted(self, orphan: OrphanedAutosave, error: AutosaveError | None) -> None:
         if error:

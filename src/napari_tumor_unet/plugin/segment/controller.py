@@ -20,7 +20,7 @@ from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from napari_tumor_unet.plugin.segment.progress_bar import ProgressBar
-from napari_tumor_unet.plugin.ui.plain import plain
+from napari_tumor_unet.plugin.ui.plain import plain, show_warning
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
@@ -131,6 +131,8 @@ class SegmentationController(QObject):
         preferred = segmentation_settings()
         if not quiet:
             self.context.acquire(self)
+            if source.assignment.unclear:
+                show_warning(source.assignment.unclear)
         self.message, self.warnings, self.outcome = Message(), (), None
         self.image_id = str(source.image.unique_id)
         ready = self.context.worker.is_ready

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import Container
+from napari import current_viewer
 from napari.layers import Image
 
+from napari_tumor_unet.io.file_names import ending_of
+from napari_tumor_unet.io.find import t1_beside
+from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of
 from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment, candidate_channels
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
+from napari_tumor_unet.plugin.ui.threads import Latest
 from napari_tumor_unet.plugin.ui.widgets import button, choice, text_label
-from napari_tumor_unet.scan import SEQUENCES
+from napari_tumor_unet.scan import SEQUENCES, Sequence
 from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 
 _NONE = "none"
@@ -42,6 +50,7 @@ class SequenceSection(Container[Any]):
         self._channels: dict[str, Channel] = {}
         self._axes: list[tuple[str, int]] = [("first", 0)]
         self._filling = False
+        self._unclear = ""
         self.summary = text_label(
             label="sequences", tooltip="What the model gets; change it under Sequences and slices."
         )
@@ -61,9 +70,12 @@ class SequenceSection(Container[Any]):
         self.forget = button(
             "Forget corrections", "Take again what the layers and their names tell.", self._forget
         )
+        self.beside = button("Open T1 beside it", "Open the T1 that lie beside the FLAIR.", self._open_beside)
+        self._found = Latest()
+        self._t1: tuple[Path, ...] = ()
         self._boxes = [*self.boxes.values(), self.across, self.front]
-        super().__init__(widgets=[*self._boxes, self.note, self.forget])
-        self.note.visible = self.forget.visible = False
+        super().__init__(widgets=[self.beside, *self._boxes, self.note, self.forget])
+        self.beside.visible = self.note.visible = self.forget.visible = False
         for box in self._boxes:
             box.changed.connect(self._on_changed)
 
@@ -79,7 +91,7 @@ class SequenceSection(Container[Any]):
         """What is filled in now."""
         names = {sequence: self.boxes[sequence].value for sequence in SEQUENCES}
         channels = {s: self._channels[name] for s, name in names.items() if name in self._channels}
-        return SequenceAssignment(channels, self.across.value, _FRONTS[self.front.value])
+        return SequenceAssignment(channels, self.across.value, _FRONTS[self.front.value], self._unclear)
 
     def _fill(self, image: Image | None) -> None:
         assignment = SequenceAssignment() if image is None else self._viewer_sequences[image]
@@ -94,7 +106,29 @@ class SequenceSection(Container[Any]):
         self.front.value = next(front for front, turn in _FRONTS.items() if turn == assignment.turn)
         self.note.value, self.note.visible = assignment.unclear, bool(assignment.unclear)
         self.forget.visible = image is not None and self._viewer_sequences.is_corrected(image)
-        self.summary.value = assignment.describe()
+        self._unclear = assignment.unclear
+        self.summary.value = "\n".join(filter(None, (assignment.describe(), assignment.unclear)))
+
+        self._look_beside(image, assignment)
+
+    def _look_beside(self, image: Image | None, assignment: SequenceAssignment) -> None:
+        """Offer the T1 that lie beside a FLAIR's file, where none is open."""
+        self.beside.visible = False
+        path = None if image is None or len(assignment.channels) != 1 else image.source.path
+        if path and not assignment.unclear and not assignment.corrected and ending_of(Path(path)):
+            self._found(partial(t1_beside, Path(path)), self._offer_beside, lambda _: None)
+
+    def _offer_beside(self, found: Mapping[Sequence, Path]) -> None:
+        self._t1 = tuple(found.values())
+        titles = [SHORT_TITLES[sequence] for sequence in found]
+        self.beside.text = f"Open {' and '.join(titles)} beside it"
+        self.beside.visible = bool(found)
+        if found:
+            self.summary.value += f"; {' and '.join(titles)} can be opened below"
+
+    def _open_beside(self) -> None:
+        if self._image is not None and (viewer := current_viewer()) is not None:
+            open_paths(viewer, self._t1, beside=[self._image])
 
     def _offer_axes(self) -> None:
         """Offer the axes of the layer that is FLAIR, as the mask lies there."""
@@ -113,7 +147,7 @@ class SequenceSection(Container[Any]):
             return
         self._filling = True
         self._offer_axes()
-        self._filling = False
+        self._filling, self._unclear = False, ""
         assignment = self.assignment
         self.summary.value = assignment.describe()
         if "flair" not in assignment.channels:  # not yet

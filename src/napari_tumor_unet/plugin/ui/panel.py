@@ -7,7 +7,9 @@ from typing import Any
 from magicgui.widgets import Container
 from magicgui.widgets.bases import Widget
 from napari import Viewer
+from napari.layers import Layer
 from qtpy.QtCore import QEvent, QObject
+from qtpy.QtWidgets import QComboBox
 
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.docks import Tabs
@@ -58,6 +60,7 @@ class Panel(Section):
         Tabs(self.native)
         self.message = text_label()
         self.details = button("Details", "What exactly went wrong.", self._show_details)
+        self.connections.add(self._viewer.layers.events, self._on_layers)
 
     def lay_out(self, *widgets: Widget) -> Scrolled:
         """Put widgets under each other into the panel."""
@@ -72,6 +75,14 @@ class Panel(Section):
         """Show a message, with a button for its details if there are any."""
         self.message.value, self._details = message.text, message.details
         self.message.visible, self.details.visible = bool(message.text), bool(message.details)
+
+    def _on_layers(self, event: Any) -> None:
+        """Show the new name of a layer in all choices; napari has them made anew for other events alone."""
+        if event.type == "name":
+            for box in self.native.findChildren(QComboBox):
+                for i in range(box.count()):
+                    if isinstance(layer := box.itemData(i), Layer):
+                        box.setItemText(i, layer.name)
 
     def _show_details(self) -> None:
         show_details(self.message.value, self._details, self.native)
