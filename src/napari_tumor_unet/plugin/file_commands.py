@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import napari
 
 from napari_tumor_unet.plugin.io.readers import LayerData, get_reader
 from napari_tumor_unet.plugin.io.writers import write_labels
+from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.plain import show_info
-from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
+from napari_tumor_unet.plugin.ui.settings import DRAWN
 
 
 def read(path: str | list[str] | None = None) -> Callable[[str], list[LayerData]] | None:
     """Return the reader of a path, if it is ours to read; without a path ask for a scan and open it.
 
-    A scan that is read is likely to be segmented: the child process starts meanwhile.
+    A scan that is read is likely to be segmented: the child process starts as soon as it is on screen.
     """
     if path is None:
         if (viewer := napari.current_viewer()) is not None:
@@ -29,13 +32,23 @@ def read(path: str | list[str] | None = None) -> Callable[[str], list[LayerData]
     if reader is None:
         return None
 
-    def read_and_warm_up(path: str) -> list[LayerData]:
+    def read_and_expect(path: str) -> list[LayerData]:
+        layers = reader(path)
         viewer = napari.current_viewer()
         if viewer is not None and threading.current_thread() is threading.main_thread():
-            ViewerContext.of(viewer).warm_up()
-        return reader(path)
+            timer(viewer.window._qt_window, DRAWN, partial(_expect_a_click, weakref.ref(viewer))).start()
+        return layers
 
-    return read_and_warm_up
+    return read_and_expect
+
+
+def _expect_a_click(viewer: weakref.ref[napari.Viewer]) -> None:
+    """Start the child, and import what the click takes, once the scan is on screen."""
+    if (there := viewer()) is not None and there.layers:
+        from napari_tumor_unet.plugin import commands  # noqa: F401
+        from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
+
+        ViewerContext.of(there).warm_up()
 
 
 def write(path: str | None = None, data: Any = None, attributes: dict[str, Any] | None = None) -> list[str]:

@@ -27,6 +27,7 @@ from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, choose_model, press
@@ -359,6 +360,16 @@ def test_a_bundled_model_offers_neither_renaming_nor_deleting(panel: Any, qtbot:
         press(panel.models.manage, qtbot)
         assert [actions[name].isEnabled() for name in ("Rename...", "Delete...")] == [own, own]
         panel.models.menu.close()
+
+
+def test_a_model_of_ones_own_that_was_tried_is_not_the_one_clicks(panel: Any, qtbot: Any) -> None:
+    assert segmentation_settings().model == "default"  # the panel's is "tiny"
+    choose_model(panel, "seed", qtbot)
+    assert segmentation_settings().model == "seed"
+    choose_model(panel, "tiny", qtbot)
+    assert segmentation_settings().model == "seed"
+    next(a for a in panel.models.menu.actions() if a.text() == "Use for the one click").trigger()
+    assert segmentation_settings().model == "tiny"
 
 
 def test_a_name_that_is_taken_is_told_and_nothing_changes(

@@ -11,6 +11,7 @@ import pytest
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 
+from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
@@ -112,3 +113,9 @@ def test_the_child_starts_when_an_image_is_added_and_ends_after_a_while_unused(
     assert worker.pid is None
     viewer.add_image(np.zeros((4, 20, 30)))
     qtbot.waitUntil(lambda: worker.pid is not None, timeout=60_000)
+
+
+def test_what_our_reader_opens_is_expected_to_be_segmented(viewer: napari.Viewer, qtbot: Any) -> None:
+    viewer.open(sample_scan(), plugin="napari-tumor-unet")
+    window = viewer.window._qt_window
+    qtbot.waitUntil(lambda: window.findChild(ViewerContext) is not None, timeout=60_000)

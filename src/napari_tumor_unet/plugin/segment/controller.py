@@ -14,7 +14,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, Warned
-from napari_tumor_unet.model.card import ModelError
+from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC, ModelError
 from napari_tumor_unet.model.registry import DEFAULT_MODEL, ENDING, find_model
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
@@ -201,7 +201,8 @@ class SegmentationController(QObject):
         findings, provenance = result
         findings = run.writer.finish(None if run.only else findings, provenance, self.warnings)
         self.outcome = Outcome(run.source.scan.name, findings, provenance, warnings=self.warnings)
-        text = " ".join((str(findings), *run.notes()))
+        found = str(findings).removesuffix(f" {NOT_FOR_THE_CLINIC}")
+        text = " ".join((found, *run.notes(), NOT_FOR_THE_CLINIC))
         self.viewer.status = plain(text)
         self._end(run, Message(text))
         if not run.quiet:  # at first one line of the text is seen
