@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from magicgui.widgets import FloatSlider, FloatSpinBox
 from napari.layers import Labels
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
 from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
 from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_ending
@@ -89,8 +89,8 @@ class MaskSection(Section):
         region = row(self.fewest, self.unit, label="smallest")
         self.fields = fields(self.threshold, region)
         super().__init__(self.fields, self.reset, self.probability)
-        for narrow in (self.fewest, self.unit):
-            narrow.native.setMinimumWidth(_NARROW)
+        self.fewest.native.setMinimumWidth(_NARROW)
+        self.fewest.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.fewest.native.setSpecialValueText("auto")  # what 0 means
         self.threshold.changed.connect(self._change)
         self.fewest.changed.connect(self._change)
