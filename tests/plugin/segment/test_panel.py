@@ -389,6 +389,6 @@ def test_the_panel_stays_narrow_with_a_large_font(viewer: napari.Viewer, panel: 
     before = settings.font_size
     try:
         settings.font_size = 14
-        assert panel.native.minimumSizeHint().width() <= 330
+        assert panel.native.minimumSizeHint().width() <= 300
     finally:
         settings.font_size = before

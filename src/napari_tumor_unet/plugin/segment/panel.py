@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import napari
-from magicgui.widgets import Container, Label, ProgressBar
+from magicgui.widgets import Container, ProgressBar
 from napari.layers import Image, Labels
 from superqt import QCollapsible
 
@@ -73,7 +73,7 @@ class SegmentPanel(Panel):
         self._changes = folded("Threshold and size", self.mask)
         self._sequences = folded("Sequences and slices", self.sequences)
         self.sequences.margins = (0, 0, 0, 0)
-        model = row(Label(value="model"), self.model, self.device, self.models.manage)
+        model = row(self.model, self.device, self.models.manage)
         choices: Container[Any] = Container(widgets=[self.layer, self.sequences.summary])
         choices.margins = (0, 0, 0, 0)
         self.lay_out(
