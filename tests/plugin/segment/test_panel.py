@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import napari
+import napari.settings
+import nibabel as nib
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QFileDialog, QMessageBox
@@ -14,13 +16,16 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from superqt import QCollapsible
 
+from napari_tumor_unet.inference.result import Slices
 from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.metadata import KEY, sidecar_contents
 from napari_tumor_unet.plugin.segment import model_section
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from tests.conftest import make_phantom
-from tests.plugin.conftest import PATIENCE, press
+from tests.plugin.conftest import PATIENCE, made_by, press
 
 
 @pytest.fixture
@@ -332,3 +337,55 @@ def test_nothing_of_a_mask_is_told_once_it_or_its_scan_is_gone(
     assert not panel.review.visible
     assert panel.message.value == ""
     assert panel.mask.state is None
+
+
+def test_regions_that_a_run_leaves_out_are_told_and_taken_in(
+    viewer: napari.Viewer, panel: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    affine = np.diag([-1.0, -1.0, 5.0, 1.0])
+    volume = make_phantom((6, 64, 64))[0].sequences["flair"]
+    nib.save(nib.Nifti1Image(volume.transpose(2, 1, 0), affine), tmp_path / "head.nii.gz")
+    viewer.open(tmp_path / "head.nii.gz", plugin="napari-tumor-unet")
+    probability = np.zeros(volume.shape, np.uint8)
+    probability[1:3, 30:40, 40:50] = 255
+    probability[4, 10:14, 12:16] = 200
+    writer = MaskWriter(viewer, scan_of(viewer.layers[0], viewer.layers, viewer.dims.point))
+    writer.add_layer()
+    mask = (probability > 220).astype(np.uint8)
+    writer.write(Slices(tuple(range(6)), probability, mask, 6, 6))
+    writer.finish(None, made_by("tuned"), ())
+    panel.show_mask()
+    unfold(panel)
+    card, regions, layer = panel.mask.card, panel.mask.regions, viewer.layers[-1]
+
+    def rows() -> list[str]:
+        return [regions.list.item(i).text() for i in range(regions.list.count())]
+
+    assert card.headline.value == "1.0 ml · 2 slices · 1 region"
+    assert card.origin.value == "by tuned · threshold 0.50"
+    assert card.left_out.value == "1 weaker region left out (0.1 ml)"
+    qtbot.waitUntil(lambda: rows() == ["1 · 1.0 ml · slices 1-2 · left"], timeout=PATIENCE)
+    told = sidecar_contents(layer)["provenance"]["left_out"]
+    assert told == {"regions": 1, "voxels": 16, "volume_ml": pytest.approx(0.08)}
+    press(card.take_in, qtbot)
+    assert card.headline.value == "1.1 ml · 3 slices · 2 regions"
+    assert rows()[1] == "2 · 0.1 ml · slice 4 · right"
+    assert not card.left_out.native.isVisible()
+    assert card.origin.value == "by tuned · threshold 0.50 · edited"
+    assert sidecar_contents(layer)["provenance"]["left_out"]["regions"] == 0
+    layer.undo()
+    qtbot.waitUntil(card.left_out.native.isVisible, timeout=PATIENCE)
+    np.testing.assert_array_equal(layer.data, mask)
+
+
+def test_the_panel_stays_narrow_with_a_large_font(viewer: napari.Viewer, panel: Any, done: Any) -> None:
+    viewer.add_image(np.zeros((3, 8, 8)), name="sub-0123_ses-20240131T1200_acq-sag3DspaceIR_run-01_FLAIR")
+    viewer.layers.selection.active = done[1]
+    unfold(panel)
+    settings = napari.settings.get_settings().appearance
+    before = settings.font_size
+    try:
+        settings.font_size = 14
+        assert panel.native.minimumSizeHint().width() <= 300
+    finally:
+        settings.font_size = before

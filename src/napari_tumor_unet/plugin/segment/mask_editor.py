@@ -127,7 +127,7 @@ class MaskEditor:
             regions,
             count_left_out(self._left_out(), metadata.voxel_ml),
             edited,
-            edited and metadata.saved != (None if metadata.saved is None else self.checksum()),
+            edited and (metadata.saved is None or metadata.saved != self.checksum()),
         )
 
     def checksum(self) -> int:

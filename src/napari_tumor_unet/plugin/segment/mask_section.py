@@ -25,7 +25,7 @@ from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
 from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
-from napari_tumor_unet.plugin.ui.widgets import button, choice, fields, row
+from napari_tumor_unet.plugin.ui.widgets import button, choice, fields
 from napari_tumor_unet.scan import Scan, ScanError
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ _MM3, _VOXELS = "mm³", "voxels"
 _PAUSE = 150  # ms from an edit to the new size
 _SHARE = 5  # how many times as long as measuring takes nothing is measured: large masks take a while
 _BRAIN = (0.35, 0.75)  # of the way up, where both sides of the head are seen
-_NARROW = 60  # pixels
 _SEEN = 8  # slices in which the midline is looked for
 
 
@@ -74,11 +73,12 @@ class MaskSection(Section):
         )
         self.reset = button("Reset threshold", "Take the threshold of the run again.", self._reset)
         self.fewest = FloatSpinBox(
+            label="smallest",
             max=10_000_000,
             step=1,
             tooltip="Regions smaller than this are left out. 0: the model decides.",
         )
-        self.unit = choice("", lambda: self._units(), "What the smallest region is measured in.")
+        self.unit = choice("in", lambda: self._units(), "What the smallest region is measured in.")
         self._preferred = _MM3
         self.probability = button(
             "Add probability", "Add the probability, from 0 to 1, as an image layer.", self._add_probability
@@ -86,11 +86,8 @@ class MaskSection(Section):
         self.save = button(
             "Save mask...", "Saves the mask on the scan's grid, and a .json with how it was made.", self._save
         )
-        region = row(self.fewest, self.unit, label="smallest")
-        self.fields = fields(self.threshold, region)
+        self.fields = fields(self.threshold, self.fewest, self.unit)
         super().__init__(self.fields, self.reset, self.probability)
-        for narrow in (self.fewest, self.unit):
-            narrow.native.setMinimumWidth(_NARROW)
         self.fewest.native.setSpecialValueText("auto")  # what 0 means
         self.threshold.changed.connect(self._change)
         self.fewest.changed.connect(self._change)

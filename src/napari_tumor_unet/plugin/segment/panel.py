@@ -77,13 +77,14 @@ class SegmentPanel(Panel):
         self._changes = folded("Threshold and size", self.mask)
         self._sequences = folded("Sequences and slices", self.sequences)
         self.sequences.margins = (0, 0, 0, 0)
-        model = row(self.model, self.device, self.models.manage, label="model")
-        choices: Container[Any] = Container(widgets=[self.layer, self.sequences.summary, model])
+        model = row(self.model, self.device, self.models.manage)
+        choices: Container[Any] = Container(widgets=[self.layer, self.sequences.summary])
         choices.margins = (0, 0, 0, 0)
         self.lay_out(
             self.recovery,
             self.empty,
             choices,
+            model,
             self._run,
             self.progress,
             self.message,
