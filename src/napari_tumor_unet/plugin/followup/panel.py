@@ -90,6 +90,8 @@ class FollowUpPanel(Panel):
         )
         self.masks.native.setMaximumHeight(110)
         align(choices)
+        for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
+            self.connections.add(event, self._on_layers)
         self._show(None)
 
     def compare(self) -> None:
@@ -106,9 +108,14 @@ class FollowUpPanel(Panel):
         work = partial(_follow, visits, taken, self.baseline.value - 1)
         self._compare(work, self._show, self._on_failed)
 
+    def _on_layers(self) -> None:
+        self.masks.reset_choices()
+
     def _choices(self) -> list[tuple[str, Labels | Path]]:
         layers = [one for one in self._viewer.layers if isinstance(one, Labels) and not is_agreement(one)]
-        return [(str(one.name), one) for one in layers] + [(path.name, path) for path in self.files]
+        return [(str(one.name), one) for one in layers] + [
+            (f"{path.parent.name}/{path.name}", path) for path in self.files
+        ]
 
     def _add_files(self) -> None:
         patterns = " ".join(f"*{ending}" for ending in FORMATS)
@@ -183,7 +190,8 @@ def _follow(sources: list[Visit | Path], taken: list[date | None], baseline: int
             visits.append(Visit(scan_name(source), *labels_of(source), when))
         else:
             visits.append(Visit(source.name, source.mask, source.grid, when))
-    order = time_order([visit.name for visit in visits], taken)
+    names = [str(source) if isinstance(source, Path) else source.name for source in sources]
+    order = time_order(names, taken)
     return follow([visits[i] for i in order], baseline)
 
 
