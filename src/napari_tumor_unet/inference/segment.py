@@ -47,8 +47,8 @@ def segment(
 
     Notes
     -----
-    In a process of your own set OMP_WAIT_POLICY=PASSIVE before torch is imported: threads that spin while they
-    wait slow a busy machine down. Without it, one thread computes while other programs use all cores.
+    In a process of your own set OMP_WAIT_POLICY=PASSIVE before torch is imported: threads that spin while
+    they wait slow a busy machine down. Without it, one thread computes while other programs use all cores.
 
     Returns
     -------
