@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -406,3 +408,24 @@ def test_of_a_sheared_sform_the_qform_counts_and_it_is_told(tmp_path: Path) -> N
 def test_of_forms_that_agree_nothing_is_told(tmp_path: Path, codes: tuple[int, int]) -> None:
     path = with_forms(tmp_path / "a.nii", TURNED, TURNED, *codes)
     assert read_scan(path).notes == ()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the peak")
+@pytest.mark.parametrize("ending", [".nii", ".nrrd"])
+def test_reading_takes_no_more_than_twice_the_volume(
+    tmp_path: Path, in_fresh_python: Callable[..., str], ending: str
+) -> None:
+    noise = np.random.default_rng(0).random((64, 512, 512), np.float32)
+    stored = sitk.DICOMOrient(image_of(noise), "RAS")
+    code = """
+import re, sys
+from pathlib import Path
+from napari_tumor_unet.io.read import read_scan
+peak = lambda: 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+read_scan(sys.argv[1])
+before = peak()
+scan = read_scan(sys.argv[2])
+print((peak() - before) / scan.sequences["flair"].nbytes)
+"""
+    small, large = saved(image_of(), tmp_path / f"small{ending}"), saved(stored, tmp_path / f"large{ending}")
+    assert float(in_fresh_python(code, small, large)) < 2.3

@@ -10,6 +10,7 @@ from napari_tumor_unet._common import drain
 from napari_tumor_unet.inference.predict import run
 from napari_tumor_unet.inference.result import Segmentation
 from napari_tumor_unet.io.read import read_scan
+from napari_tumor_unet.model.device import considerate_threads
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence, scan_from_volume
 from napari_tumor_unet.scan.combine import combine
@@ -44,6 +45,11 @@ def segment(
     threshold : float, optional
         Probability from which a voxel is tumour; the model's own by default.
 
+    Notes
+    -----
+    In a process of your own set OMP_WAIT_POLICY=PASSIVE before torch is imported: threads that spin while
+    they wait slow a busy machine down. Without it, one thread computes while other programs use all cores.
+
     Returns
     -------
     Segmentation
@@ -65,7 +71,8 @@ def segment(
     if spacing is not None:
         scan = scan.with_spacing(spacing)
     loaded = model if isinstance(model, Model) else load_model(model)
-    return drain(run(scan, loaded, device=device, threshold=threshold))
+    with considerate_threads():
+        return drain(run(scan, loaded, device=device, threshold=threshold))
 
 
 def _scan(source: Any, spacing: tuple[float, float, float] | None, sequences: tuple[Sequence, ...]) -> Scan:

@@ -19,7 +19,7 @@ from napari_tumor_unet.io import nifti
 from napari_tumor_unet.io.file_names import ending_of
 from napari_tumor_unet.io.guard import unchanged
 from napari_tumor_unet.io.header_check import as_scan_error, check_spacing, read_header, sheared
-from napari_tumor_unet.io.orient import as_image, as_stored, to_axial
+from napari_tumor_unet.io.orient import as_stored, to_axial
 from napari_tumor_unet.io.truncation import StoredVoxels, check_whole
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
 
@@ -40,10 +40,8 @@ def read_volume(path: Path, name: str, kind: str) -> Scan:
         If the file is damaged, of another format than its ending says, or no single volume.
     """
     with unchanged(path), as_scan_error(path, kind):
-        image, stored, note = _read_nifti(path) if kind == "NIfTI" else _read(path, kind)
-    while image.GetDimension() > 3:
-        image = image[..., 0]
-    voxels, geometry = to_axial(sitk.JoinSeries(image) if image.GetDimension() == 2 else image)
+        voxels, geometry, stored, note = _read_nifti(path) if kind == "NIfTI" else _read(path, kind)
+    voxels, geometry = to_axial(voxels, geometry)
     geometry = replace(geometry, stored_axes=stored.axes, oriented=stored.oriented)
     return Scan(name, {"flair": voxels}, in_mm=stored.in_mm, geometry=geometry, notes=(note,) if note else ())
 
@@ -72,7 +70,7 @@ def write_volume_mask(path: Path, kind: str, mask: NDArray[np.unsignedinteger[An
         check_whole(stored, mask.nbytes)
 
 
-def _read_nifti(path: Path) -> tuple[sitk.Image, StoredVoxels, str]:
+def _read_nifti(path: Path) -> tuple[NDArray[Any], Geometry, StoredVoxels, str]:
     header, stored = nifti.read_header(path)
     reader = nifti.information_of(header)
     _check_header(reader, stored, path.name)
@@ -80,15 +78,15 @@ def _read_nifti(path: Path) -> tuple[sitk.Image, StoredVoxels, str]:
     voxels = nifti.read_voxels(header, stored, _TYPES[reader.GetPixelIDValue()])
     if len(size) > 2:
         geometry, note = nifti.geometry_of_header(header, reader, path.name)
-        return as_image(voxels.reshape(size[2::-1]), geometry), stored, note
+        return voxels.reshape(size[2::-1]), geometry, stored, note
     image = sitk.GetImageFromArray(voxels.reshape(size[::-1]))
     image.SetSpacing(reader.GetSpacing())
     image.SetOrigin(reader.GetOrigin())
     image.SetDirection(reader.GetDirection())
-    return image, stored, ""
+    return *_voxels_of(image), stored, ""
 
 
-def _read(path: Path, kind: str) -> tuple[sitk.Image, StoredVoxels, str]:
+def _read(path: Path, kind: str) -> tuple[NDArray[Any], Geometry, StoredVoxels, str]:
     stored = read_header(path, kind)
     reader = sitk.ImageFileReader()
     reader.SetImageIO(_READERS[kind])
@@ -97,7 +95,17 @@ def _read(path: Path, kind: str) -> tuple[sitk.Image, StoredVoxels, str]:
         reader.ReadImageInformation()
         _check_header(reader, stored, path.name)
         check_whole(stored, math.prod(reader.GetSize()) * _TYPES[reader.GetPixelIDValue()].itemsize)
-        return reader.Execute(), stored, ""
+        return *_voxels_of(reader.Execute()), stored, ""
+
+
+def _voxels_of(image: sitk.Image) -> tuple[NDArray[Any], Geometry]:
+    """Return the voxels (Z, Y, X) of an image of two axes or more, and where they lie."""
+    while image.GetDimension() > 3:
+        image = image[..., 0]
+    if image.GetDimension() == 2:
+        image = sitk.JoinSeries(image)
+    x, y, z = image.GetSpacing()
+    return sitk.GetArrayFromImage(image), Geometry((z, y, x), image.GetOrigin(), image.GetDirection())
 
 
 @contextmanager

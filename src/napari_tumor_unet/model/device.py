@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
@@ -61,6 +62,23 @@ def autocast(device: str) -> AbstractContextManager[Any]:
 
 
 @contextmanager
+def considerate_threads() -> Iterator[None]:
+    """Compute with one thread while others keep all cores of the machine busy, and set it back.
+
+    Threads that wait for each other spin unless the environment said OMP_WAIT_POLICY=PASSIVE before torch was
+    imported; on a busy machine they take several times as long together as one alone.
+    """
+    before = torch.get_num_threads()
+    spinning = os.environ.get("OMP_WAIT_POLICY", "").upper() != "PASSIVE"
+    if spinning and _load() > (os.cpu_count() or 1) + 0.5:  # our own threads are no more than the cores
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def enough_memory(device: str) -> Iterator[None]:
     """Say in a DeviceError that a device's memory was not enough."""
     try:
@@ -74,6 +92,11 @@ def enough_memory(device: str) -> Iterator[None]:
             f"The memory of {device} is not enough; close what else uses it, take another device, or train "
             "with smaller batches."
         ) from error
+
+
+def _load() -> float:
+    """Return how many processes and threads wanted a core in the last minute; 0 where nobody tells."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def _is_there(kind: str) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_tumor_unet.io.dicom.frame import Slice
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.guard import check_size, check_unchanged, errors_told
-from napari_tumor_unet.io.orient import as_image, to_axial
+from napari_tumor_unet.io.orient import to_axial
 from napari_tumor_unet.scan import Scan, ScanError
 
 
@@ -31,7 +31,7 @@ def read_series(series: Series) -> Scan:
     if series.geometry is None:
         scan = Scan(series.name, {"flair": decoded}, modality=series.modality)
         return scan.with_spacing(series.spacing) if series.spacing else scan
-    voxels, geometry = to_axial(as_image(decoded, series.geometry))
+    voxels, geometry = to_axial(decoded, series.geometry)
     return Scan(series.name, {"flair": voxels}, in_mm=True, geometry=geometry, modality=series.modality)
 
 
