@@ -60,7 +60,7 @@ class Panel(Section):
         Tabs(self.native)
         self.message = text_label()
         self.details = button("Details", "What exactly went wrong.", self._show_details)
-        self.connections.add(self._viewer.layers.events, self._on_layers)
+        self.connections.add(self._viewer.layers.events, self._show_new_name)
 
     def lay_out(self, *widgets: Widget) -> Scrolled:
         """Put widgets under each other into the panel."""
@@ -76,7 +76,7 @@ class Panel(Section):
         self.message.value, self._details = message.text, message.details
         self.message.visible, self.details.visible = bool(message.text), bool(message.details)
 
-    def _on_layers(self, event: Any) -> None:
+    def _show_new_name(self, event: Any) -> None:
         """Show the new name of a layer in all choices; napari has them made anew for other events alone."""
         if event.type == "name":
             for box in self.native.findChildren(QComboBox):
