@@ -156,7 +156,6 @@ def test_a_run_shows_before_and_after_and_its_model_is_kept_by_name(
     press(panel.report.pictures, qtbot)
     qtbot.waitUntil(lambda: "Before and after" in window_titles(), timeout=PATIENCE)
     shown = next(w for w in QApplication.topLevelWidgets() if w.windowTitle() == "Before and after")
-    shown.activateWindow()
     qtbot.keyClick(shown, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: "Before and after" not in window_titles(), timeout=PATIENCE)
     assert panel.report.called.value == "tiny tuned"

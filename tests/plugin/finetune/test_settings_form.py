@@ -23,5 +23,3 @@ def test_the_fields_show_the_defaults_and_give_what_the_user_sets() -> None:
     for name, value in changed.items():
         form.fields[name].value = value
     assert form.value == FineTuning(**changed)
-    form.enable(False)
-    assert not any(field.enabled for field in form.fields.values())

@@ -65,8 +65,9 @@ class CaseTable(LinesTable):
         self.show_lines(n, status.lines, icon)
         box = self.cellWidget(n, _OUT)
         box.setAccessibleName(plain(f"hold out {status.scan}"))
-        box.setChecked(status.held_out)
-        box.setVisible(check is None or check.usable)
+        used = check is None or check.usable
+        box.setChecked(status.held_out and used)
+        box.setEnabled(used)
 
     def _on_box(self, box: QCheckBox, held_out: bool) -> None:
         n = next(n for n in range(self.rowCount()) if self.cellWidget(n, _OUT) is box)

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from magicgui.widgets import LineEdit
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QKeySequence, QPixmap
+from qtpy.QtGui import QImage, QKeyEvent, QPixmap
 from qtpy.QtWidgets import (
     QLabel,
     QMessageBox,
     QScrollArea,
-    QShortcut,
     QVBoxLayout,
     QWidget,
 )
@@ -100,9 +99,8 @@ class FineTuningReport(Section):
             in_thread(partial(_read_pictures, self._controller.report.pictures), self._on_pictures)
 
     def _on_pictures(self, pictures: list[QImage]) -> None:
-        window = QScrollArea(self.native)
+        window = _Closable(self.native)
         window.setWindowFlag(Qt.WindowType.Window)
-        QShortcut(QKeySequence.StandardKey.Cancel, window, window.close)
         window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         window.setWindowTitle("Before and after")
         content = QWidget()
@@ -114,6 +112,16 @@ class FineTuningReport(Section):
         window.setWidget(content)
         window.resize(_PICTURES[0] + 60, min(_PICTURES[1], content.sizeHint().height() + 10))
         window.show()
+
+
+class _Closable(QScrollArea):
+    """Closes at Esc, as a dialog does."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        if event.key() == Qt.Key.Key_Escape:
+            self.close()
+        else:
+            super().keyPressEvent(event)
 
 
 def _read_pictures(paths: Sequence[Path]) -> list[QImage]:

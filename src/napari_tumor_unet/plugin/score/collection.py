@@ -15,7 +15,7 @@ from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_info
 from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.threads import save_text
-from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
+from napari_tumor_unet.plugin.ui.widgets import button, folded, row, wrap
 
 _COLUMNS = ("prediction", "reference", "label", "Dice", "IoU", "Hausdorff 95 %")
 _NUMBERS = ("dice", "iou", "hausdorff95")  # the last of them
@@ -32,7 +32,7 @@ class ScoreCollection(Section):
     Attributes
     ----------
     list : Container
-        The list and its buttons, to be shown elsewhere.
+        The list and its buttons in a fold, to be shown elsewhere; hidden as long as it is empty.
     """
 
     def __init__(self, current: Callable[[], list[ScoreRow]]) -> None:
@@ -47,7 +47,8 @@ class ScoreCollection(Section):
         )
         self.empty = button("Clear", "Empty the list.", self._empty)
         self.table = TextTable(_COLUMNS, 140)
-        self.list = Container(widgets=[row(self.save_all, self.empty), wrap(self.table)], labels=False)
+        content = Container(widgets=[row(self.save_all, self.empty), wrap(self.table)], labels=False)
+        self.list = folded("Several comparisons", content)
         self._show()
 
     def enable(self, ready: bool) -> None:
@@ -87,7 +88,7 @@ class ScoreCollection(Section):
 
     def _show(self) -> None:
         """Show the list, with mean and standard deviation under it."""
-        self.save_all.enabled = self.empty.enabled = bool(self.rows)
+        self.list.visible = bool(self.rows)
         self.table.setRowCount(0)
         for shown in self.rows:
             label = "all" if shown.score.label is None else str(shown.score.label)

@@ -1,24 +1,27 @@
-"""Section of the score panel with the numbers: Dice and IoU large, all others in a table."""
+"""Section of the score panel with the numbers: of one label Dice and IoU large, all others in a table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from magicgui.widgets import Label
+from napari.settings import get_settings
 from qtpy.QtWidgets import QHeaderView, QSizePolicy, QTableWidgetItem
 
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.evaluation.score import RULES, Score, rules_at_work
+from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.widgets import wrap
 
+_LARGE_ROWS = 2  # of a score, which are shown large
 _BAR = 16  # pixels, for more labels than are wide
 _LARGE = "<td style='padding-right: 24px'>{}<br><span style='font-size: xx-large'><b>{:.4f}</b></span></td>"
 
 
 class Numbers(Section):
-    """One column per label; the large Dice and IoU above the table are of the first label."""
+    """One column per label; of a single one Dice and IoU stand large above the table, and not in it."""
 
     def __init__(self) -> None:
         self.large = Label(tooltip=RULES)
@@ -29,6 +32,8 @@ class Numbers(Section):
         self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.table.setToolTip(RULES)
         self.clear()
+        fit = timer(self.native, 0, self._fit)
+        self.connections.add(get_settings().appearance.events.font_size, lambda _: fit.start())
 
     @property
     def scores(self) -> list[Score]:
@@ -47,22 +52,29 @@ class Numbers(Section):
         """Show Dice and IoU at once; the other numbers stay as they are until new ones come."""
         if not totals:
             self.large.value = "Both masks are empty."
+            self.large.visible = True
             return
-        label, first = next(iter(totals.items()))
-        self.large.value = (
-            f"<table><tr>{'' if label is None else f'<td>Label<br>{label}</td>'}"
-            f"{_LARGE.format('Dice', first.dice)}{_LARGE.format('IoU', first.iou)}"
-            f"</tr></table>{' '.join(rules_at_work(first))}"
-        )
         if list(totals) != self._columns:
             self._lay_out(list(totals))
+        self.large.visible = len(totals) == 1
+        if len(totals) == 1:
+            ((label, only),) = totals.items()
+            self.large.value = (
+                f"<table><tr>{'' if label is None else f'<td>Label<br>{label}</td>'}"
+                f"{_LARGE.format('Dice', only.dice)}{_LARGE.format('IoU', only.iou)}"
+                f"</tr></table>{' '.join(rules_at_work(only))}"
+            )
+            return
         for column, total in enumerate(totals.values()):
             self._show_column(column, [("Dice", f"{total.dice:.4f}"), ("IoU", f"{total.iou:.4f}")])
 
     def show_score(self, score: Score) -> None:
         """Show all numbers of one label."""
         self._scores[score.label] = score
-        self._show_column(self._columns.index(score.label), score.as_rows())
+        rows = score.as_rows()
+        self._show_column(
+            self._columns.index(score.label), rows if len(self._columns) > 1 else rows[_LARGE_ROWS:]
+        )
 
     def _lay_out(self, labels: list[int | None]) -> None:
         self._columns = labels

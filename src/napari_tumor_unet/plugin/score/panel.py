@@ -17,10 +17,10 @@ from napari_tumor_unet.plugin.score.numbers import Numbers
 from napari_tumor_unet.plugin.score.slices import SlicesSection
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.panel import Panel
+from napari_tumor_unet.plugin.ui.primary import show_primary
 from napari_tumor_unet.plugin.ui.viewer_context import Message
-from napari_tumor_unet.plugin.ui.widgets import align, button, choice, fields, folded, row
+from napari_tumor_unet.plugin.ui.widgets import align, button, choice, fields, row
 
-_NAME = 17  # letters that have room, in large fonts too
 _ALL, _EACH = "all as one", "each by itself"
 
 
@@ -57,6 +57,7 @@ class ScorePanel(Panel):
         )
         self.live = CheckBox(text="Live", value=True, tooltip="Compare again while a mask is painted.")
         self.start = button("Compare", "Compare the two masks.", self.compare)
+        show_primary(self.start, (self.start,))
         self.numbers = Numbers()
         self.slices = SlicesSection(self._viewer)
         self.collection = ScoreCollection(self.rows)
@@ -69,7 +70,7 @@ class ScorePanel(Panel):
             self.numbers,
             self.slices,
             self.collection,
-            folded("Several comparisons", self.collection.list),
+            self.collection.list,
         )
         align(choices)
         self._show_results(visible=False)
@@ -127,11 +128,7 @@ class ScorePanel(Panel):
 
     def _layers(self) -> list[tuple[str, Labels]]:
         layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
-        layers = [layer for layer in layers if not is_agreement(layer)]
-        names = [_short(layer.name) for layer in layers]
-        if len(set(names)) < len(names):
-            names = [layer.name for layer in layers]
-        return list(zip(names, layers, strict=True))
+        return [(layer.name, layer) for layer in layers if not is_agreement(layer)]
 
     def _guess(self) -> None:
         """Choose the two masks that are selected, or the last two."""
@@ -211,11 +208,13 @@ class ScorePanel(Panel):
         self._show_results(visible=True)
         self.numbers.show_counts(counts.totals)
         if self.scoring.request is not None:
-            self.slices.show_slices(self.scoring.request.reference, counts)
+            request = self.scoring.request
+            self.slices.show_slices(request.prediction, request.reference, counts)
         self.show_message(Message("Measuring the distances"))
 
     def _on_ended(self) -> None:
-        notes = dict.fromkeys(note for score in self.numbers.scores for note in score.notes)
+        told = self.numbers.large.value if self.numbers.large.visible else ""
+        notes = dict.fromkeys(n for score in self.numbers.scores for n in score.notes if n not in told)
         self.show_message(Message(" ".join(notes)))
         self.collection.enable(bool(self.numbers.scores))
 
@@ -227,10 +226,5 @@ class ScorePanel(Panel):
         if not visible:
             self.numbers.clear()
             self.slices.clear()
-        self.numbers.visible = self.slices.visible = visible
+        self.numbers.visible = self.slices.visible = self.collection.visible = visible
         self.collection.enable(False)
-
-
-def _short(name: str) -> str:
-    """Leave out the middle of a layer's name: masks of one scan differ at their ends."""
-    return name if len(name) <= _NAME else f"{name[: _NAME // 3]}…{name[-(2 * _NAME // 3) :]}"

@@ -9,7 +9,6 @@ import numpy as np
 from magicgui.widgets import Label
 from napari import Viewer
 from napari.layers import Labels
-from napari.qt.threading import create_worker
 from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 from numpy.typing import NDArray
@@ -20,7 +19,9 @@ from napari_tumor_unet.plugin.layers.layer_scan import COLOURS
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_agreement, mask_metadata
 from napari_tumor_unet.plugin.score.curve import SliceCurve
 from napari_tumor_unet.plugin.score.mask_pair import LayerMask, PairCounts
+from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.threads import Latest
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
 
 # In the order of agreement's codes; each alone in the colour of its mask.
@@ -30,6 +31,9 @@ _COLOURS = {
     "reference alone (false negative)": COLOURS["blue"],
 }
 _LEGEND = "<br>".join(f"<span style='color: {colour}'>■</span> {name}" for name, colour in _COLOURS.items())
+
+
+_PAUSE = 150  # ms without a stroke, before a layer of agreement follows
 
 
 class SlicesSection(Section):
@@ -42,6 +46,7 @@ class SlicesSection(Section):
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
+        self._prediction: LayerMask | None = None
         self._reference: LayerMask | None = None
         self._counts: PairCounts | None = None
         self._next = 0
@@ -49,7 +54,7 @@ class SlicesSection(Section):
         self.next = button("Next", "Go to the next worst slice.", self._go_to_next)
         self.agreement = button(
             "Show agreement",
-            "Add a layer that shows where the masks agree and where not.",
+            "Add a layer that shows where the masks agree, and follows them.",
             self._show_agreement,
         )
         self.legend = Label(value=_LEGEND, visible=False)
@@ -57,6 +62,8 @@ class SlicesSection(Section):
         self._plot = wrap(self.curve)
         super().__init__(self._plot, row(self.worst, self.next), self.agreement, self.legend)
         self.legend.visible = False
+        self._comparing = Latest()
+        self._follow_timer = timer(self.native, _PAUSE, self._follow)
         self.connections.add(viewer.dims.events.point, self._on_point)
         self.connections.at_close(self.clear)
 
@@ -65,20 +72,21 @@ class SlicesSection(Section):
         """Counts of the slices of the first label."""
         return [] if self._counts is None else next(iter(self._counts.slices.values()), [])
 
-    def show_slices(self, reference: LayerMask, counts: PairCounts) -> None:
-        """Show a comparison by its first label: of a plane there is no curve."""
-        self._reference, self._counts = reference, counts
+    def show_slices(self, prediction: LayerMask, reference: LayerMask, counts: PairCounts) -> None:
+        """Show a comparison by its first label: of a plane, or of empty masks, there is no curve."""
+        self._prediction, self._reference, self._counts = prediction, reference, counts
         slices = self._slices
-        many = len(slices) > 1
+        many = len(slices) > 1 and any(one.predicted or one.reference for one in slices)
         self._plot.visible = many
         self.curve.show_slices(slices)
         self.worst.enabled = self.next.enabled = many and bool(worst_first(slices))
         self.legend.visible = self._layer(reference) is not None
+        self._follow_timer.start()
         self._on_point()
 
     def clear(self) -> None:
         """Show nothing."""
-        self._reference = self._counts = None
+        self._prediction = self._reference = self._counts = None
 
     def _go_to(self, z: int) -> None:
         if self._reference is not None:
@@ -98,21 +106,28 @@ class SlicesSection(Section):
         if reference is not None and reference.layer in self._viewer.layers and len(self._slices) > 1:
             self.curve.show_here(reference.slice_at(self._viewer.dims.point))
 
-    def _show_agreement(self) -> None:
-        if self._reference is not None and self._counts is not None:
-            label = next(iter(self._counts.slices), None)
-            worker = create_worker(agreement, self._counts.pair, label, _start_thread=False)
-            worker.returned.connect(partial(self._add, self._reference))
-            worker.start()
+    def _follow(self) -> None:
+        """Let a layer of agreement that is there show the comparison as it is now."""
+        if self._reference is not None and self._layer(self._reference) is not None:
+            self._show_agreement()
 
-    def _add(self, reference: LayerMask, mask: NDArray[np.uint8]) -> None:
+    def _show_agreement(self) -> None:
+        counts, prediction, reference = self._counts, self._prediction, self._reference
+        if counts is not None and prediction is not None and reference is not None:
+            label = next(iter(counts.slices), None)
+            add = partial(self._add, prediction, reference)
+            self._comparing(partial(agreement, counts.pair, label), add)
+
+    def _add(self, prediction: LayerMask, reference: LayerMask, mask: NDArray[np.uint8]) -> None:
         if self._reference is not reference:  # another comparison, or the panel is closed
             return
         selected = set(self._viewer.layers.selection)
         data, geometry = reference.like(mask)
+        of = f"{prediction.layer.unique_id} {reference.layer.unique_id}"
         layer = self._layer(reference)
-        if layer is not None and layer.data.shape == data.shape:
+        if layer is not None and layer.ndim == data.ndim:
             layer.data = data
+            layer.metadata[KEY] = MaskMetadata(agreement=of)
             for name, value in geometry.items():
                 setattr(layer, name, value)
         else:
@@ -121,14 +136,14 @@ class SlicesSection(Section):
                 name="agreement",
                 opacity=0.6,
                 colormap=CyclicLabelColormap(colors=transform_color(["transparent", *_COLOURS.values()])),
-                metadata={KEY: MaskMetadata(agreement=str(reference.layer.unique_id))},
+                metadata={KEY: MaskMetadata(agreement=of)},
                 **geometry,
             )
             self._viewer.layers.selection = selected  # nobody paints on it by mistake
         self.legend.visible = True
 
     def _layer(self, reference: LayerMask) -> Labels | None:
-        """Find the layer that shows the agreement with a reference already."""
+        """Find the layer of agreement with a reference, or with a mask that was swapped for it."""
         wanted = str(reference.layer.unique_id)
         layers = (layer for layer in self._viewer.layers if is_agreement(layer))
-        return next((layer for layer in layers if mask_metadata(layer).agreement == wanted), None)
+        return next((layer for layer in layers if wanted in mask_metadata(layer).agreement.split()), None)

@@ -24,8 +24,9 @@ def open_panel(viewer: Any, title: str) -> Any:
     """
     window, manifest = viewer.window, PluginManager.instance().get_manifest(_PLUGIN)
     name, of_a_script = (f"{title} ({plugin})" for plugin in (manifest.display_name, manifest.name))
-    panel = window.dock_widgets.get(name) or window.dock_widgets.get(of_a_script)
-    if panel is None:
+    there = window.dock_widgets
+    panel = there.get(name, there.get(of_a_script))
+    if panel is None:  # a panel itself may count as empty, and so as false
         widgets = manifest.contributions.widgets or ()
         make = next(widget for widget in widgets if widget.display_name == title).get_callable()
         panel = make(viewer)
@@ -49,7 +50,6 @@ class Tabs(QObject):
 
     def __init__(self, panel: QWidget) -> None:
         super().__init__(panel)
-        self._panel = panel
         self._join = timer(self, 0, self._join_others)
         panel.installEventFilter(self)
 
@@ -61,7 +61,8 @@ class Tabs(QObject):
         return False
 
     def _join_others(self) -> None:
-        dock, window = _dock_of(self._panel), self._panel.window()
+        panel = self.parent()
+        dock, window = _dock_of(panel), panel.window()
         if dock is None or dock.isFloating() or not isinstance(window, QMainWindow):
             return
         if window.tabifiedDockWidgets(dock):  # opened together with another, which was quicker

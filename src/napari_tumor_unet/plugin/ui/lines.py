@@ -78,7 +78,7 @@ class LinesTable(TextTable):
     def show_lines(self, row: int, lines: Sequence[str], icon: QIcon | None = None) -> None:
         """Show lines in a row, of which the first is the name of it."""
         item = self.item(row, 0)
-        item.setText("\n".join(visible(line) for line in lines))
+        item.setText("\n".join(plain(visible(line)) for line in lines))
         item.setToolTip(plain("\n".join(lines)))
         item.setIcon(icon or QIcon())
         self.fit()
