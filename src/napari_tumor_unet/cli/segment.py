@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_tumor_unet._common import remove_partials
 from napari_tumor_unet._error_log import note_error
+from napari_tumor_unet.cli.cohort import GrowingTable, Part, TableOption, Tally, Workers, engine_of, stoppable
 from napari_tumor_unet.cli.console import Bar, command, err, fail, noted, out
 from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, ModelOption, as_path
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.inference.batch import Outcome
+    from napari_tumor_unet.inference.scan_job import Outcome, Progress
     from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.scan import Sequence
 
@@ -65,6 +67,17 @@ def segment(
         Format | None, typer.Option("--format", help="Of the masks.  [default: the scan's own]")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,
+    go_on: Annotated[
+        bool,
+        typer.Option(
+            "--continue",
+            help="Leave out scans that are done, by the same model and settings; what else is there of the "
+            "others is kept in a folder.",
+        ),
+    ] = False,
+    workers: Workers = None,
+    part: Part = None,
+    table: TableOption = None,
 ) -> None:
     """Segment scans; write DIR/<name>_mask in the scan's format, and .json saying what was found and how.
 
@@ -72,10 +85,13 @@ def segment(
     together with the T1 before and after contrast that are named like it and lie beside it; they are brought
     to its grid.
     """
-    from napari_tumor_unet.inference.batch import Outcome, segment_files
+    from napari_tumor_unet.inference import batch
+    from napari_tumor_unet.inference.scan_job import Outcome, Settings
     from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.model.device import choose_device
     from napari_tumor_unet.model.model_file import load_model
+    from napari_tumor_unet.model.registry import find_model
+    from napari_tumor_unet.worker.cohort import segment_on
 
     if bool(scans) == bool(flair):
         raise typer.BadParameter("Give either scans, or one with --flair.")
@@ -89,29 +105,53 @@ def segment(
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         fail(f"The folder {out_dir.name} cannot be made: {error.strerror}.")
+    growing = GrowingTable(table, replace=overwrite or go_on) if table else None
     if flair:
         given: dict[Sequence, Path | None] = {"pre": pre, "post": post}
         files = [ScanFiles(flair, {name: path for name, path in given.items() if path})]
     else:
         files = [scan for path in scans or () for scan in _find(path, pattern, flair_alone)]
-    outcomes: list[Outcome] = []
-    with Bar() as bar:
-        options: dict[str, Any] = {"device": chosen, "threshold": threshold, "overwrite": overwrite}
-        for event in segment_files(files, out_dir, loaded, mask_format=mask_format or "", **options):
+    settings = Settings(chosen, threshold, mask_format or "", overwrite, go_on)
+    planned = batch.plan_jobs(files, out_dir, settings)
+    jobs = batch.part_of(planned, part.number, part.parts) if part else planned
+    tally = Tally(len(jobs))
+    remove_partials(out_dir)
+    with stoppable("the same command with --continue goes on"), engine_of(workers) as engine, Bar() as bar:
+        events = segment_on(engine, jobs, find_model(model)) if engine else batch.segment_jobs(jobs, loaded)
+        for event in events:
             if not isinstance(event, Outcome):
-                bar.show_progress(event.name, event.done, event.total)
+                _show(bar, tally, event)
                 continue
-            outcomes.append(event)
+            tally.count(event)
+            bar.show_progress(str(tally), tally.done, tally.total)
+            if growing:
+                growing.add(event)
             if event.details:
                 note_error(event.error, event.details, [event.name])
-            where, style = (err, "red") if event.error else (out, None)
-            where.print(f"{event.name}: {_sentence(event)}", style=style)
-            for warning in event.warnings:
-                err.print(f"  {warning}", style="yellow")
-    failures = sum(bool(outcome.error) for outcome in outcomes)
-    if failures:
-        err.print(f"{failures} of {len(outcomes)} scans failed.", style="red")
+            if not event.done_before:
+                _print(event)
+    remove_partials(out_dir)
+    if tally.failed:
+        err.print(f"{tally.failed} of {tally.total} scans failed.", style="red")
+    if go_on or part:
+        out.print(tally.summary(part, len(planned)))
+    if tally.failed:
         raise typer.Exit(1)
+
+
+def _show(bar: Bar, tally: Tally, progress: Progress) -> None:
+    """Show the slices of one scan, or the scans of many."""
+    if tally.total == 1:
+        bar.show_progress(progress.name, progress.done, progress.total)
+    else:
+        bar.show_progress(str(tally), tally.done + progress.done / progress.total, tally.total)
+
+
+def _print(outcome: Outcome) -> None:
+    where, style = (err, "red") if outcome.error else (out, None)
+    where.print(f"{outcome.name}: {_sentence(outcome)}", style=style)
+    for warning in outcome.warnings:
+        err.print(f"  {warning}", style="yellow")
 
 
 def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.evaluation.overlap import Counts
+from napari_tumor_unet.inference.scan_job import Outcome, ScanJob, segment_scan
 from napari_tumor_unet.io.datasets.snapshot import snapshot_in, write_snapshot
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.training.events import Estimate
@@ -75,6 +77,15 @@ def segment_folder(folder: Path, out: Path, model: Path, device: str) -> Generat
     scans = find_scan_files(folder)
     out.mkdir(parents=True, exist_ok=True)
     yield from segment_files(scans, out, _model(model), device=device)
+
+
+def segment_one(job: ScanJob, model: Path) -> Generator[Any, None, Outcome]:
+    """Segment a scan of many: :func:`napari_tumor_unet.inference.scan_job.segment_scan`."""
+    try:
+        loaded = _model(model)
+    except TumourUnetError as error:
+        return Outcome(job.name, error=str(error))
+    return (yield from segment_scan(job, loaded))
 
 
 def score(
