@@ -61,7 +61,7 @@ def atomic_write(path: Path, ending: str = "") -> Iterator[Path]:
     knows lower case alone. Whatever happens, no temporary file is left, and what was at ``path`` is replaced
     whole or not at all; a link itself is replaced, not what it leads to.
     """
-    partial = path.with_name(f"{PARTIAL}{_machine()}-{os.getpid()}-{token_hex(8)}{ending or path.suffix}")
+    partial = path.with_name(partial_name(ending or path.suffix))
     try:
         yield partial
         with partial.open("rb+") as file:
@@ -69,6 +69,11 @@ def atomic_write(path: Path, ending: str = "") -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def partial_name(ending: str) -> str:
+    """Name a new file that is being written."""
+    return f"{PARTIAL}{_machine()}-{os.getpid()}-{token_hex(8)}{ending}"
 
 
 def remove_partials(folder: Path) -> None:

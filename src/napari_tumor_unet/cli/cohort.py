@@ -19,6 +19,7 @@ from napari_tumor_unet.cli.console import complain, fail
 if TYPE_CHECKING:
     from napari_tumor_unet.inference.batch import Outcome
     from napari_tumor_unet.worker.engine import Engine
+    from napari_tumor_unet.worker.needs import Needs
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,14 @@ Part = Annotated[
     PartOf | None,
     typer.Option("--part", parser=as_part, metavar="I/N", help="Do the I-th of N parts of the scans alone."),
 ]
+ClusterOption = Annotated[
+    str,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Compute on a cluster of dask: its scheduler's address, tcp://HOST:8786, or its scheduler file.",
+    ),
+]
 TableOption = Annotated[
     Path | None,
     typer.Option("--table", metavar="FILE.csv", help="Write a line for each scan as it ends."),
@@ -52,14 +61,32 @@ TableOption = Annotated[
 
 
 @contextmanager
-def engine_of(workers: int | None) -> Iterator[Engine | None]:
-    """Open the engine that was asked for, None for this process; end it with the block."""
-    if workers is None:
+def engine_of(workers: int | None, cluster: str, needs: Needs) -> Iterator[Engine | None]:
+    """Open the engine that was asked for, None for this process; end it with the block.
+
+    Parameters
+    ----------
+    workers : int, optional
+        For processes of this machine.
+    cluster : str
+        For a cluster: its address, or scheduler file.
+    needs : Needs
+        What a cluster's workers must have.
+    """
+    if workers and cluster:
+        raise typer.BadParameter("--workers goes without --cluster, whose workers are its own.")
+    if not workers and not cluster:
         yield None
         return
     from napari_tumor_unet.worker.engine import LocalPool
 
-    engine = LocalPool(workers)
+    engine: Engine
+    if cluster:
+        from napari_tumor_unet.worker.cluster import Cluster
+
+        engine = Cluster(cluster, needs)
+    else:
+        engine = LocalPool(workers or 1)
     try:
         yield engine
     finally:
@@ -69,11 +96,15 @@ def engine_of(workers: int | None) -> Iterator[Engine | None]:
 @contextmanager
 def stoppable(words: str) -> Iterator[None]:
     """Say at Ctrl-C how to go on."""
+    from napari_tumor_unet.worker.engine import LostEngineError
+
     try:
         yield
     except KeyboardInterrupt:
         complain(f"Stopped; {words}.")
         raise typer.Exit(130) from None
+    except LostEngineError as error:
+        fail(f"{error}; {words}.")
 
 
 class GrowingTable:

@@ -10,7 +10,16 @@ import typer
 
 from napari_tumor_unet._common import remove_partials
 from napari_tumor_unet._error_log import note_error
-from napari_tumor_unet.cli.cohort import GrowingTable, Part, TableOption, Tally, Workers, engine_of, stoppable
+from napari_tumor_unet.cli.cohort import (
+    ClusterOption,
+    GrowingTable,
+    Part,
+    TableOption,
+    Tally,
+    Workers,
+    engine_of,
+    stoppable,
+)
 from napari_tumor_unet.cli.console import Bar, command, err, fail, noted, out
 from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, ModelOption, as_path
 
@@ -76,6 +85,7 @@ def segment(
         ),
     ] = False,
     workers: Workers = None,
+    cluster: ClusterOption = "",
     part: Part = None,
     table: TableOption = None,
 ) -> None:
@@ -90,8 +100,8 @@ def segment(
     from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.model.device import choose_device
     from napari_tumor_unet.model.model_file import load_model
-    from napari_tumor_unet.model.registry import find_model
     from napari_tumor_unet.worker.cohort import segment_on
+    from napari_tumor_unet.worker.needs import Needs
 
     if bool(scans) == bool(flair):
         raise typer.BadParameter("Give either scans, or one with --flair.")
@@ -100,7 +110,8 @@ def segment(
     if flair and (pattern or flair_alone):
         raise typer.BadParameter("--pattern and --flair-alone go with scans, not with --flair.")
     loaded = load_model(model)
-    chosen = choose_device(device.value)
+    # Of a cluster's devices its workers alone know.
+    chosen = device.value if cluster else choose_device(device.value)
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -110,14 +121,24 @@ def segment(
         given: dict[Sequence, Path | None] = {"pre": pre, "post": post}
         files = [ScanFiles(flair, {name: path for name, path in given.items() if path})]
     else:
-        files = [scan for path in scans or () for scan in _find(path, pattern, flair_alone)]
+        scans = scans or []
+        if cluster:  # whose workers have working folders of their own
+            out_dir, scans = out_dir.absolute(), [path.absolute() for path in scans]
+        files = [scan for path in scans for scan in _find(path, pattern, flair_alone)]
     settings = Settings(chosen, threshold, mask_format or "", overwrite, go_on)
     planned = batch.plan_jobs(files, out_dir, settings)
     jobs = batch.part_of(planned, part.number, part.parts) if part else planned
     tally = Tally(len(jobs))
     remove_partials(out_dir)
-    with stoppable("the same command with --continue goes on"), engine_of(workers) as engine, Bar() as bar:
-        events = segment_on(engine, jobs, find_model(model)) if engine else batch.segment_jobs(jobs, loaded)
+    needs = Needs.of(
+        model, loaded.hash, out_dir, *(job.files.path for job in jobs[:1] if job.files.path.exists())
+    )
+    with (
+        stoppable("the same command with --continue goes on"),
+        engine_of(workers, cluster, needs) as engine,
+        Bar() as bar,
+    ):
+        events = segment_on(engine, jobs, needs) if engine else batch.segment_jobs(jobs, loaded)
         for event in events:
             if not isinstance(event, Outcome):
                 _show(bar, tally, event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -61,6 +61,8 @@ class Settings:
     ----------
     replaced : str
         Name of the folder for what is there and not of these settings, where ``go_on`` replaces it.
+    started : str
+        When the batch began, in ISO 8601, UTC.
     """
 
     device: str = "auto"
@@ -69,6 +71,7 @@ class Settings:
     overwrite: bool = False
     go_on: bool = False
     replaced: str = field(default_factory=_unique_folder)
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 @dataclass(frozen=True)
@@ -117,8 +120,12 @@ def _already(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
     """Return the outcome of a scan that is done, where the batch goes on; else see that no file is there."""
     from napari_tumor_unet.io.write import sidecar_of
 
+    done = _done_before(mask_file, job, model)
     if job.settings.go_on:
-        return _done_before(mask_file, job, model)
+        return done
+    # A process may have died of something else when it had written the files.
+    if done and done.provenance and done.provenance.date >= job.settings.started:
+        return replace(done, done_before=False)
     if job.settings.overwrite:
         return None
     there = [path.name for path in (mask_file, sidecar_of(mask_file)) if os.path.lexists(path)]

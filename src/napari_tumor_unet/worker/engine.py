@@ -19,19 +19,16 @@ _POLL = 0.5  # seconds; on Windows Ctrl-C does not end a wait
 
 
 class LostEngineError(TumourUnetError):
-    """An engine that is gone with all its jobs; the message is one sentence."""
+    """An engine that is gone with all its jobs; the message is one sentence without its end."""
 
 
 class Engine(Protocol):
-    """Does tasks, each a generator function that its processes can import, as ``concurrent.futures`` does.
+    """Does tasks, each a generator function that its processes can import, as ``concurrent.futures`` does."""
 
-    Attributes
-    ----------
-    in_flight : int
-        How many jobs keep it busy; more only take memory.
-    """
-
-    in_flight: int
+    @property
+    def in_flight(self) -> int:
+        """How many jobs keep it busy; more only take memory."""
+        ...
 
     def submit(self, task: Task, *args: Any) -> Future[Any]:
         """Start a task; the future fails with JobError, DiedError or LostEngineError."""
@@ -90,7 +87,7 @@ def result_or_error(future: Future[Any], name: str) -> tuple[Any, str, str]:
     if error is None:
         return future.result(), "", ""
     if isinstance(error, DiedError):
-        return None, f"{name} ended its process, and once more when tried alone: {error.cause}.", ""
+        return None, f"{name} ended its process more than once: {error.cause}.", ""
     if isinstance(error, JobError):
         return None, str(error), error.details
     if isinstance(error, Exception):
@@ -102,13 +99,18 @@ class LocalPool:
     """Processes of this machine, each with a warm model and its share of the threads."""
 
     def __init__(self, workers: int) -> None:
-        self.in_flight = workers
+        self._size = workers
         threads = str(max(1, cpu_count() // workers))
         names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
         self._workers = [Worker(dict.fromkeys(names, threads)) for _ in range(workers)]
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         for worker in self._workers:
             self._idle.put(worker)
+
+    @property
+    def in_flight(self) -> int:
+        """As many as there are processes."""
+        return self._size
 
     def submit(self, task: Task, *args: Any) -> Future[Any]:
         """Start a task in an idle process; waits for one."""

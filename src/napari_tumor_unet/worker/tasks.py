@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import threading
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.training.events import Estimate
 from napari_tumor_unet.training.finetuning.run_store import PARENT, TUNED, FineTuning, finish_plan, read_plan
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
+from napari_tumor_unet.worker.needs import Needs
 from napari_tumor_unet.worker.remote_scan import Planes, ScanHandle, remote_scan
 
 _models: dict[str, Any] = {}
+_loading = threading.Lock()  # a worker of a cluster has several threads
 _fits: dict[tuple[Any, ...], Any] = {}
 _MOST_FITTED = 16
 _AT_ONCE = 2**20  # voxels of an answer
@@ -79,10 +82,11 @@ def segment_folder(folder: Path, out: Path, model: Path, device: str) -> Generat
     yield from segment_files(scans, out, _model(model), device=device)
 
 
-def segment_one(job: ScanJob, model: Path) -> Generator[Any, None, Outcome]:
+def segment_one(job: ScanJob, needs: Needs) -> Generator[Any, None, Outcome]:
     """Segment a scan of many: :func:`napari_tumor_unet.inference.scan_job.segment_scan`."""
     try:
-        loaded = _model(model)
+        loaded = _model(needs.find_model())
+        needs.check_hash(loaded.hash)
     except TumourUnetError as error:
         return Outcome(job.name, error=str(error))
     return (yield from segment_scan(job, loaded))
@@ -186,10 +190,11 @@ def _model(path: str | Path) -> Any:
     from napari_tumor_unet.model.model_file import load_model
 
     key = file_hash(Path(path))
-    if key not in _models:
-        _models.clear()
-        _models[key] = load_model(path)
-    return _models[key]
+    with _loading:
+        if key not in _models:
+            _models.clear()
+            _models[key] = load_model(path)
+        return _models[key]
 
 
 def _fitted(scan: Scan, preprocessing: Any) -> Any:
