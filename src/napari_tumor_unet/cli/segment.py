@@ -130,9 +130,8 @@ def segment(
     jobs = batch.part_of(planned, part.number, part.parts) if part else planned
     tally = Tally(len(jobs))
     remove_partials(out_dir)
-    needs = Needs.of(
-        model, loaded.hash, out_dir, *(job.files.path for job in jobs[:1] if job.files.path.exists())
-    )
+    first = [job.files.path for job in jobs[:1] if job.files.path.exists()]
+    needs = Needs.of(model, loaded.hash, out_dir, *first)
     with (
         stoppable("the same command with --continue goes on"),
         engine_of(workers, cluster, needs) as engine,

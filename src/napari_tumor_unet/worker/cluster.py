@@ -50,9 +50,10 @@ class Cluster:
         try:
             self._client = Client(**where, timeout=_PATIENCE, set_as_default=False)
         except Exception as error:  # of the network, of a name, of a file that is none
+            name = Path(address).name if is_file else address
             raise TumourUnetError(
-                f"No scheduler answers at {Path(address).name if is_file else address}; is it running, and is "
-                "this tcp://HOST:8786, or its scheduler file?"
+                f"No scheduler answers at {name}; give the address of one that runs, as tcp://HOST:8786, or its "
+                "scheduler file."
             ) from error
         self._executor = self._client.get_executor(pure=False)  # keys are random, and hold no name
         self._threads, self._asked = 0, 0.0

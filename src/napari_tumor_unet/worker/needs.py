@@ -39,7 +39,7 @@ class Needs:
         """
         if (here := version("napari-tumor-unet")) != self.version:
             raise TumourUnetError(
-                f"A worker has version {here} of the plugin, not {self.version}; install the same one everywhere."
+                f"A worker has version {here} of the plugin, not {self.version}; install the same everywhere."
             )
         return find_model(self.model)
 
@@ -63,7 +63,7 @@ class Needs:
 
     @contextmanager
     def with_probe(self) -> Iterator[Needs]:
-        """Need a new file in the first folder too: one of another machine that is only called so has it not."""
+        """Need a new file in the first folder too, which one of the same name on another machine lacks."""
         probe = self.paths[0] / partial_name(".probe")
         probe.touch()
         try:
