@@ -208,3 +208,17 @@ def test_each_line_of_the_table_is_there_before_the_next_scan(
     monkeypatch.setattr(batch, "segment_scan", look)
     run(tmp_path / "out", "--table", table)
     assert seen == list(range(6))
+
+
+@pytest.mark.slow
+@pytest.mark.own_child
+def test_two_processes_score_as_one_does(data: Path, tiny_model_file: Path) -> None:
+    (data / "d.tif").write_text("damaged")
+    (data / "d_mask.tif").write_text("damaged")
+    command = ["evaluate", data, "--model", tiny_model_file, "--device", "cpu", "--json"]
+    one, two = (
+        json.loads(CliRunner().invoke(cli.app, [*map(str, [*command, *options])]).output)
+        for options in ((), ("--workers", 2))
+    )
+    assert one == two
+    assert "damaged" in two["left_out"]["d"]

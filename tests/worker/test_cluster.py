@@ -123,9 +123,8 @@ def test_a_job_that_kills_each_worker_is_an_error_of_its_own(machines: Machines,
     cluster = Cluster(str(machines.file), needs)
     try:
         ((_, future),) = run_jobs(cluster, deadly, [1])
-        assert result_or_error(future, "brain")[1] == (
-            "brain ended its process more than once: worker after worker died of it, perhaps for lack of memory."
-        )
+        _, error, _ = result_or_error(future, "brain")
+        assert error.startswith("brain ended its process more than once: worker after worker died of it")
     finally:
         cluster.close()
 
@@ -165,7 +164,7 @@ def test_workers_that_lack_something_are_told_of_before_anything_runs(
     for lacking, words in (
         (replace(needs, version="99"), "of the plugin, not 99"),
         (replace(needs, model_hash="0"), "another model of the name tiny"),
-        (replace(needs, paths=(*needs.paths, tmp_path / "elsewhere")), "does not see elsewhere"),
+        (replace(needs, paths=(tmp_path / "elsewhere",)), "does not see elsewhere"),
     ):
         with refused(TumourUnetError, words):
             Cluster(str(machines.file), lacking)

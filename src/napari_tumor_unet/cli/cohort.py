@@ -61,7 +61,9 @@ TableOption = Annotated[
 
 
 @contextmanager
-def engine_of(workers: int | None, cluster: str, needs: Needs) -> Iterator[Engine | None]:
+def engine_of(
+    workers: int | None, cluster: str, needs: Needs, out: Path | None = None
+) -> Iterator[Engine | None]:
     """Open the engine that was asked for, None for this process; end it with the block.
 
     Parameters
@@ -72,6 +74,8 @@ def engine_of(workers: int | None, cluster: str, needs: Needs) -> Iterator[Engin
         For a cluster: its address, or scheduler file.
     needs : Needs
         What a cluster's workers must have.
+    out : Path, optional
+        The folder that is written in.
     """
     if workers and cluster:
         raise typer.BadParameter("--workers goes without --cluster, whose workers are its own.")
@@ -84,7 +88,7 @@ def engine_of(workers: int | None, cluster: str, needs: Needs) -> Iterator[Engin
     if cluster:
         from napari_tumor_unet.worker.cluster import Cluster
 
-        engine = Cluster(cluster, needs)
+        engine = Cluster(cluster, needs, out)
     else:
         engine = LocalPool(workers or 1)
     try:

@@ -131,10 +131,10 @@ def segment(
     tally = Tally(len(jobs))
     remove_partials(out_dir)
     first = [job.files.path for job in jobs[:1] if job.files.path.exists()]
-    needs = Needs.of(model, loaded.hash, out_dir, *first)
+    needs = Needs.of(model, loaded.hash, *first)
     with (
         stoppable("the same command with --continue goes on"),
-        engine_of(workers, cluster, needs) as engine,
+        engine_of(workers, cluster, needs, out_dir) as engine,
         Bar() as bar,
     ):
         events = segment_on(engine, jobs, needs) if engine else batch.segment_jobs(jobs, loaded)

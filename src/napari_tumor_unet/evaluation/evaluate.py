@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,8 @@ def evaluate(
     device: str = "auto",
     pictures: str | Path | None = None,
     on_score: Callable[[ScanScore, int], None] | None = None,
+    scores_of: Callable[[Sequence[Case], Model, str, bool], Iterable[tuple[Case, ScanScore | str]]]
+    | None = None,
 ) -> Evaluation:
     """Segment scans whose masks are known, and score the results.
 
@@ -58,6 +60,9 @@ def evaluate(
         Folder for pictures of the best, the median, the worst and the missed scans.
     on_score : callable, optional
         Called with the score of each scan and the number of all.
+    scores_of : callable, optional
+        Yields each case with its score, or one sentence on why there is none, in any order, from the cases,
+        the model, the device and ``flair_alone``: several processes may do so. By default this one does.
 
     Returns
     -------
@@ -77,22 +82,35 @@ def evaluate(
     if split is not None:
         dataset = dataset.part(read_split(Path(split), fold), part or "val")
     loaded = model if isinstance(model, Model) else load_model(model)
-    chosen = choose_device(device)
+    chosen = choose_device(device) if scores_of is None else device
     folder = Path(pictures).expanduser() if pictures is not None else None
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    scores, left_out = [], dict(dataset.left_out)
-    for pair in dataset.pairs:
-        try:
-            with enough_memory(chosen):
-                scores.append(score_case(pair, *pair.read(), loaded, device=chosen, flair_alone=flair_alone))
-        except ScanError as error:  # one bad scan does not stop the others
-            left_out[pair.name] = str(error)
+    found: dict[str, ScanScore] = {}
+    left_out = dict(dataset.left_out)
+    for pair, score in (scores_of or _scores_of)(dataset.pairs, loaded, chosen, flair_alone):
+        if isinstance(score, str):  # one bad scan does not stop the others
+            left_out[pair.name] = score
             continue
+        found[pair.name] = score
         if on_score is not None:
-            on_score(scores[-1], len(dataset.pairs))
+            on_score(score, len(dataset.pairs))
+    scores = [found[pair.name] for pair in dataset.pairs if pair.name in found]
     if not scores:
         raise ScanError("No scan could be evaluated: none is in that part of the split, or can be read.")
     if folder is not None:
         draw_examples(scores, folder)
     return Evaluation(tuple(scores), summarise(scores), left_out)
+
+
+def _scores_of(
+    cases: Sequence[Case], model: Model, device: str, flair_alone: bool
+) -> Iterator[tuple[Case, ScanScore | str]]:
+    for case in cases:
+        try:
+            with enough_memory(device):
+                score = score_case(case, *case.read(), model, device=device, flair_alone=flair_alone)
+        except ScanError as error:
+            yield case, str(error)
+        else:
+            yield case, score

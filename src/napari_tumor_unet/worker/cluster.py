@@ -6,6 +6,7 @@ import logging
 import pickle
 import time
 from concurrent.futures import Future
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ class Cluster:
     address : str
         Of the scheduler, tcp://HOST:8786, or its scheduler file.
     needs : Needs
-        What each worker must have; the first path is a folder to write in. Workers that come later are
-        checked with each job.
+        What each worker must have; those that come later are checked with each job.
+    out : Path, optional
+        A folder that is written in, which all must share.
 
     Raises
     ------
@@ -36,7 +38,7 @@ class Cluster:
         If distributed is not installed, the scheduler does not answer, or a worker lacks something.
     """
 
-    def __init__(self, address: str, needs: Needs) -> None:
+    def __init__(self, address: str, needs: Needs, out: Path | None = None) -> None:
         try:
             from distributed import Client
         except ImportError as error:
@@ -52,13 +54,13 @@ class Cluster:
         except Exception as error:  # of the network, of a name, of a file that is none
             name = Path(address).name if is_file else address
             raise TumourUnetError(
-                f"No scheduler answers at {name}; give the address of one that runs, as tcp://HOST:8786, or its "
-                "scheduler file."
+                f"No scheduler answers at {name}; give the address of one that runs, as tcp://HOST:8786, or "
+                "its scheduler file."
             ) from error
         self._executor = self._client.get_executor(pure=False)  # keys are random, and hold no name
         self._threads, self._asked = 0, 0.0
         try:
-            self._check(needs)
+            self._check(needs, out)
         except BaseException:
             self.close()
             raise
@@ -85,8 +87,8 @@ class Cluster:
         """Leave the cluster; workers end the jobs that they are at."""
         self._client.close(timeout=1)
 
-    def _check(self, needs: Needs) -> None:
-        with needs.with_probe() as more:
+    def _check(self, needs: Needs, out: Path | None) -> None:
+        with needs.with_probe(out) if out else nullcontext(needs) as more:
             answers = self._client.run(_complaint, more, on_error="return")
         for answer in answers.values():
             if isinstance(answer, Exception):

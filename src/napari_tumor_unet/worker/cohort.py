@@ -1,13 +1,18 @@
-"""Segment many scans at once, by an engine."""
+"""Segment or score many scans at once, by an engine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from napari_tumor_unet.inference.scan_job import Outcome, ScanJob
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.engine import Engine, result_or_error, run_jobs
 from napari_tumor_unet.worker.needs import Needs
+
+if TYPE_CHECKING:
+    from napari_tumor_unet.evaluation.scan_score import ScanScore
+    from napari_tumor_unet.io.datasets.pairs import Case
 
 
 def segment_on(engine: Engine, jobs: Iterable[ScanJob], needs: Needs) -> Iterator[Outcome]:
@@ -28,3 +33,12 @@ def segment_on(engine: Engine, jobs: Iterable[ScanJob], needs: Needs) -> Iterato
     for job, future in run_jobs(engine, tasks.segment_one, jobs, needs):
         outcome, error, details = result_or_error(future, job.name)
         yield outcome or Outcome(job.name, error=error, details=details)
+
+
+def score_on(
+    engine: Engine, cases: Iterable[Case], needs: Needs, device: str, flair_alone: bool
+) -> Iterator[tuple[Case, ScanScore | str]]:
+    """Score cases, in the order in which they end; a sentence tells why there is no score."""
+    for case, future in run_jobs(engine, tasks.score_one, cases, needs, device, flair_alone):
+        score, error, _ = result_or_error(future, case.name)
+        yield case, score or error

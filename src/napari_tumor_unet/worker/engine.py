@@ -59,7 +59,7 @@ def run_jobs(
     running: dict[Future[Any], Job] = {}
     jobs = iter(jobs)
     while True:
-        for job in islice(jobs, engine.in_flight - len(running)):
+        for job in islice(jobs, max(0, engine.in_flight - len(running))):
             running[engine.submit(task, job, *args)] = job
         if not running:
             break

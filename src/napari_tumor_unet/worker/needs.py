@@ -62,11 +62,11 @@ class Needs:
         return f"A worker does not see {name}; all machines need scans and masks under the same paths."
 
     @contextmanager
-    def with_probe(self) -> Iterator[Needs]:
-        """Need a new file in the first folder too, which one of the same name on another machine lacks."""
-        probe = self.paths[0] / partial_name(".probe")
+    def with_probe(self, folder: Path) -> Iterator[Needs]:
+        """Need a new file in a folder too, which one of the same name on another machine lacks."""
+        probe = folder.absolute() / partial_name(".probe")
         probe.touch()
         try:
-            yield replace(self, paths=(probe, *self.paths[1:]))
+            yield replace(self, paths=(*self.paths, probe))
         finally:
             probe.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import math
 import threading
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,10 @@ from napari_tumor_unet.training.finetuning.run_store import PARENT, TUNED, FineT
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
 from napari_tumor_unet.worker.needs import Needs
 from napari_tumor_unet.worker.remote_scan import Planes, ScanHandle, remote_scan
+
+if TYPE_CHECKING:
+    from napari_tumor_unet.evaluation.scan_score import ScanScore
+    from napari_tumor_unet.io.datasets.pairs import Case
 
 _models: dict[str, Any] = {}
 _loading = threading.Lock()  # a worker of a cluster has several threads
@@ -85,11 +89,26 @@ def segment_folder(folder: Path, out: Path, model: Path, device: str) -> Generat
 def segment_one(job: ScanJob, needs: Needs) -> Generator[Any, None, Outcome]:
     """Segment a scan of many: :func:`napari_tumor_unet.inference.scan_job.segment_scan`."""
     try:
-        loaded = _model(needs.find_model())
-        needs.check_hash(loaded.hash)
+        loaded = _needed_model(needs)
     except TumourUnetError as error:
         return Outcome(job.name, error=str(error))
     return (yield from segment_scan(job, loaded))
+
+
+def score_one(
+    case: Case, needs: Needs, device: str, flair_alone: bool
+) -> Generator[Any, None, ScanScore | str]:
+    """Score a case of many: :func:`napari_tumor_unet.evaluation.scan_score.score_case`."""
+    from napari_tumor_unet.evaluation.scan_score import score_case
+    from napari_tumor_unet.model.device import choose_device, enough_memory
+
+    yield from ()
+    try:
+        loaded, chosen = _needed_model(needs), choose_device(device)
+        with enough_memory(chosen):
+            return score_case(case, *case.read(), loaded, device=chosen, flair_alone=flair_alone)
+    except TumourUnetError as error:
+        return str(error)
 
 
 def score(
@@ -195,6 +214,12 @@ def _model(path: str | Path) -> Any:
             _models.clear()
             _models[key] = load_model(path)
         return _models[key]
+
+
+def _needed_model(needs: Needs) -> Any:
+    loaded = _model(needs.find_model())
+    needs.check_hash(loaded.hash)
+    return loaded
 
 
 def _fitted(scan: Scan, preprocessing: Any) -> Any:
