@@ -14,6 +14,9 @@ from napari_tumor_unet.model.device import choose_device, enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.scan import ScanError
 
+ScoresOf = Callable[[Sequence[Case], Model, str, bool], Iterable[tuple[Case, ScanScore | str]]]
+"""Scores cases, in any order: each gets a score, or one sentence on why there is none."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -35,8 +38,7 @@ def evaluate(
     device: str = "auto",
     pictures: str | Path | None = None,
     on_score: Callable[[ScanScore, int], None] | None = None,
-    scores_of: Callable[[Sequence[Case], Model, str, bool], Iterable[tuple[Case, ScanScore | str]]]
-    | None = None,
+    scores_of: ScoresOf | None = None,
 ) -> Evaluation:
     """Segment scans whose masks are known, and score the results.
 

@@ -1,4 +1,4 @@
-"""Segment or score many scans at once, by an engine."""
+"""Segment or score many scans at once, or train the folds of a split, by an engine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from napari_tumor_unet.inference.scan_job import Outcome, ScanJob
+from napari_tumor_unet.training.fold import FoldJob, FoldScore, train_fold
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.engine import Engine, result_or_error, run_jobs
 from napari_tumor_unet.worker.needs import Needs
@@ -42,3 +43,10 @@ def score_on(
     for case, future in run_jobs(engine, tasks.score_one, cases, needs, device, flair_alone):
         score, error, _ = result_or_error(future, case.name)
         yield case, score or error
+
+
+def train_on(engine: Engine, folds: Iterable[FoldJob]) -> Iterator[tuple[FoldJob, FoldScore | str]]:
+    """Train folds, in the order in which they end; a sentence tells why one is not trained."""
+    for job, future in run_jobs(engine, train_fold, folds):
+        score, error, _ = result_or_error(future, job.name)
+        yield job, score or error
