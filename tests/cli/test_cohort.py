@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli
 from napari_tumor_unet.scan import SEQUENCES
-from tests.conftest import is_one_sentence, make_phantom
+from tests.conftest import ROOT, is_one_sentence, make_phantom
 
 COMMAND = [sys.executable, "-c", "from napari_tumor_unet.cli import main; main()"]
 NAMES = [f"p{i}" for i in range(6)]
@@ -222,3 +222,27 @@ def test_two_processes_score_as_one_does(data: Path, tiny_model_file: Path) -> N
     )
     assert one == two
     assert "damaged" in two["left_out"]["d"]
+
+
+@pytest.mark.slow
+@pytest.mark.own_child
+@pytest.mark.skipif(sys.platform == "win32", reason="Slurm runs on Linux")
+def test_the_script_for_slurm_does_all_parts(scans: Path, tmp_path: Path) -> None:
+    out, command = tmp_path / "out", tmp_path / "bin" / "napari-tumor-unet"
+    command.parent.mkdir()
+    command.write_text(f"#!{sys.executable}\nfrom napari_tumor_unet.cli import main\nmain()\n")
+    command.chmod(0o755)
+    parts = []
+    for i in (1, 2):
+        environment = os.environ | {
+            "PATH": f"{command.parent}:{os.environ['PATH']}",
+            "SLURM_ARRAY_TASK_ID": str(i),
+            "SLURM_ARRAY_TASK_COUNT": "2",
+        }
+        script = ["sh", str(ROOT / "examples" / "slurm_array.sh"), str(scans), str(out)]
+        done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == f"Part {i} of 2, 3 of 6 scans: 3 segmented, 0 failed."
+        parts += rows(out / f"table-{i}.csv")
+    assert sorted(parts) == NAMES
+    assert {path.name for path in out.glob("*_mask.tif")} == {f"{name}_mask.tif" for name in NAMES}

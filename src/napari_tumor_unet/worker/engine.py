@@ -96,13 +96,21 @@ def result_or_error(future: Future[Any], name: str) -> tuple[Any, str, str]:
 
 
 class LocalPool:
-    """Processes of this machine, each with a warm model and its share of the threads."""
+    """Processes of this machine, each with a warm model.
 
-    def __init__(self, workers: int) -> None:
+    Parameters
+    ----------
+    workers : int
+        How many.
+    threads : int, optional
+        Of each; by default they share the processor's cores out.
+    """
+
+    def __init__(self, workers: int, threads: int | None = None) -> None:
         self._size = workers
-        threads = str(max(1, cpu_count() // workers))
+        share = str(threads or max(1, cpu_count() // workers))
         names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
-        self._workers = [Worker(dict.fromkeys(names, threads)) for _ in range(workers)]
+        self._workers = [Worker(dict.fromkeys(names, share)) for _ in range(workers)]
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         for worker in self._workers:
             self._idle.put(worker)
