@@ -2,7 +2,7 @@
 
     python benchmarks/bench_cohort.py [--scans 16] [--jobs 2000] [--files 50000]
 
-Scans are copies of a phantom of 12 slices of 128 x 128. They are done here, by one process, by two, and, where
+Scans are copies of a phantom of 12 slices of 128 x 128. They are done here, by one process, by two, and where
 distributed is installed, by one and two workers of dask, each with one thread. The cost of an engine is how
 much longer one worker takes for all than this process does. Memory is that of this process while a pool does
 jobs that do nothing, after a hundred and after all. The walk finds and names the scans of a folder.
@@ -21,12 +21,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-for variable, value in (("OMP_NUM_THREADS", "1"), ("OMP_WAIT_POLICY", "PASSIVE")):  # before torch is imported
-    os.environ.setdefault(variable, value)
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 
 import numpy as np
-import psutil
+import psutil  # type: ignore[import-untyped]
 import tifffile
 from phantoms import make_phantom
 

@@ -246,3 +246,23 @@ def test_the_script_for_slurm_does_all_parts(scans: Path, tmp_path: Path) -> Non
         parts += rows(out / f"table-{i}.csv")
     assert sorted(parts) == NAMES
     assert {path.name for path in out.glob("*_mask.tif")} == {f"{name}_mask.tif" for name in NAMES}
+
+
+@pytest.mark.slow
+@pytest.mark.own_child
+def test_two_runs_over_one_folder_give_what_one_gives(run: Run, arguments: list[Any], tmp_path: Path) -> None:
+    through, both = tmp_path / "through", tmp_path / "both"
+    assert run(through).exit_code == 0
+    with started(arguments, both, "--continue") as one, started(arguments, both, "--continue") as two:
+        said = [process.communicate()[0] for process in (one, two)]
+    assert (one.returncode, two.returncode) == (0, 0), said
+    assert contents(both) == contents(through)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of folders mean nothing there")
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_in_is_told_for_each_scan(run: Run, tmp_path: Path) -> None:
+    (out := tmp_path / "out").mkdir(mode=0o500)
+    result = run(out)
+    assert result.exit_code == 1
+    assert "6 of 6 scans failed." in result.output
