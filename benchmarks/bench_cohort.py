@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -119,21 +119,16 @@ def print_walk(folder: Path, n: int) -> None:
 
 
 def print_memory(n: int) -> None:
-    """Print how this process grows while a pool does jobs."""
+    """Print how this process grows while a pool walks through a folder that is none."""
     pool = LocalPool(1, threads=1)
     try:
-        for i, _ in enumerate(run_jobs(pool, nothing, range(n)), start=1):
+        for i, _ in enumerate(run_jobs(pool, os.walk, ["nowhere"] * n), start=1):
             if i == min(100, n):
                 before = psutil.Process().memory_info().rss
         grown = psutil.Process().memory_info().rss - before
     finally:
         pool.close()
     print(f"{n:,} jobs: this process has grown by {grown / 2**20:.1f} MiB since the first hundred")
-
-
-def nothing(_: int) -> Generator[Any, None, None]:
-    """Do nothing."""
-    yield from ()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from napari_tumor_unet.cli.console import guard
 if TYPE_CHECKING:
     from napari_tumor_unet.cli.console import app as app
 
-_COMMANDS = ("evaluate", "fine_tune", "info", "score", "segment", "train")
+_COMMANDS = ("bids", "evaluate", "fine_tune", "info", "score", "segment", "train")
 
 __all__ = ["app", "main"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +25,7 @@ from napari_tumor_unet.cli.console import Bar, command, err, fail, noted, out
 from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, ModelOption, as_path
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.inference.scan_job import Outcome, Progress
+    from napari_tumor_unet.inference.scan_job import Outcome, Progress, ScanJob
     from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.scan import Sequence
 
@@ -96,12 +97,10 @@ def segment(
     to its grid.
     """
     from napari_tumor_unet.inference import batch
-    from napari_tumor_unet.inference.scan_job import Outcome, Settings
+    from napari_tumor_unet.inference.scan_job import Settings
     from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.model.device import choose_device
     from napari_tumor_unet.model.model_file import load_model
-    from napari_tumor_unet.worker.cohort import segment_on
-    from napari_tumor_unet.worker.needs import Needs
 
     if bool(scans) == bool(flair):
         raise typer.BadParameter("Give either scans, or one with --flair.")
@@ -109,7 +108,7 @@ def segment(
         raise typer.BadParameter("--pre and --post go with --flair.")
     if flair and (pattern or flair_alone):
         raise typer.BadParameter("--pattern and --flair-alone go with scans, not with --flair.")
-    loaded = load_model(model)
+    load_model(model)  # whose errors come first
     # Of a cluster's devices its workers alone know.
     chosen = device.value if cluster else choose_device(device.value)
     try:
@@ -128,8 +127,54 @@ def segment(
     settings = Settings(chosen, threshold, mask_format or "", overwrite, go_on)
     planned = batch.plan_jobs(files, out_dir, settings)
     jobs = batch.part_of(planned, part.number, part.parts) if part else planned
+    run_jobs(
+        jobs,
+        out_dir,
+        model,
+        workers=workers,
+        cluster=cluster,
+        growing=growing,
+        summary=lambda tally: tally.summary(part, len(planned)) if go_on or part else "",
+    )
+
+
+def run_jobs(
+    jobs: list[ScanJob],
+    out_dir: Path,
+    model: str,
+    *,
+    workers: int | None,
+    cluster: str,
+    growing: GrowingTable | None = None,
+    summary: Callable[[Tally], str] = lambda tally: tally.summary(None, tally.total),
+) -> None:
+    """Do the jobs of a command, here or by an engine; tell how each ends, and exit with 1 if one failed.
+
+    Parameters
+    ----------
+    jobs : list of ScanJob
+    out_dir : Path
+        The folder that holds all their outputs.
+    model : str
+        Name or file.
+    workers, cluster
+        As the options.
+    growing : GrowingTable, optional
+        Gets a line for each.
+    summary : callable
+        Gives the last line; empty for none.
+    """
+    from napari_tumor_unet.inference import batch
+    from napari_tumor_unet.inference.scan_job import Outcome
+    from napari_tumor_unet.model.model_file import load_model
+    from napari_tumor_unet.worker.cohort import segment_on
+    from napari_tumor_unet.worker.needs import Needs
+
+    loaded = load_model(model)
+    folders = {out_dir, *(job.out for job in jobs)}
     tally = Tally(len(jobs))
-    remove_partials(out_dir)
+    for folder in folders:
+        remove_partials(folder)
     first = [job.files.path for job in jobs[:1] if job.files.path.exists()]
     needs = Needs.of(model, loaded.hash, *first)
     with (
@@ -150,11 +195,12 @@ def segment(
                 note_error(event.error, event.details, [event.name])
             if not event.done_before:
                 _print(event)
-    remove_partials(out_dir)
+    for folder in folders:
+        remove_partials(folder)
     if tally.failed:
         err.print(f"{tally.failed} of {tally.total} scans failed.", style="red")
-    if go_on or part:
-        out.print(tally.summary(part, len(planned)))
+    if last := summary(tally):
+        out.print(last)
     if tally.failed:
         raise typer.Exit(1)
 

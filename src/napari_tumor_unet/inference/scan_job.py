@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -76,12 +76,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class ScanJob:
-    """A scan to segment, the name of its output, and the folder for it: small, and picklable."""
+    """A scan to segment, the name of its output, and the folder for it: small, and picklable.
+
+    ``entries`` are more of its sidecar's.
+    """
 
     files: ScanFiles
     name: str
     out: Path
     settings: Settings
+    entries: Mapping[str, Any] = field(default_factory=dict)
 
 
 def segment_scan(job: ScanJob, model: Model) -> Generator[Progress, None, Outcome]:
@@ -107,7 +111,7 @@ def segment_scan(job: ScanJob, model: Model) -> Generator[Progress, None, Outcom
         if done := _already(mask_file, job, model):  # by another run at work in the same folder
             return done
         keep_in = job.out / settings.replaced if settings.go_on and not settings.overwrite else None
-        sidecar = result.to_json() | {_ASKED: _asked(files)}
+        sidecar = {**job.entries, **result.to_json(), _ASKED: _asked(files)}
         moved = write_result(mask_file, result.mask, scan, sidecar, keep_in=keep_in)
     except Exception as error:  # one bad scan does not stop the others
         text, details = explain(error, job.name)
