@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -122,7 +122,7 @@ def print_memory(n: int) -> None:
     """Print how this process grows while a pool walks through a folder that is none."""
     pool = LocalPool(1, threads=1)
     try:
-        for i, _ in enumerate(run_jobs(pool, os.walk, ["nowhere"] * n), start=1):
+        for i, _ in enumerate(run_jobs(pool, cast(Any, os.walk), ["nowhere"] * n), start=1):
             if i == min(100, n):
                 before = psutil.Process().memory_info().rss
         grown = psutil.Process().memory_info().rss - before
