@@ -4,7 +4,8 @@
 
 Scans are copies of a phantom of 12 slices of 128 x 128. They are done here, by one process, by two, and where
 distributed is installed, by one and two workers of dask, each with one thread. The cost of an engine is how
-much longer one worker takes for all than this process does. Memory is that of this process while a pool does
+much more of the processors' time one worker takes for all than this process does, which other work on the machine
+disturbs less. Memory is that of this process while a pool does
 jobs that do nothing, after a hundred and after all. The walk finds and names the scans of a folder.
 """
 
@@ -65,15 +66,15 @@ def print_rates(folder: Path, n: int) -> None:
     def by(engine: Engine) -> Callable[[list[ScanJob]], Iterator[Any]]:
         return lambda jobs: segment_on(engine, jobs, needs)
 
-    def rate(do: Callable[[list[ScanJob]], Iterator[Any]]) -> float:
+    def rate(do: Callable[[list[ScanJob]], Iterator[Any]]) -> tuple[float, float]:
         for name, some in (("warm", files[:4]), ("all", files)):
             out = folder / name
             out.mkdir(exist_ok=True)
             jobs = plan_jobs(some, out, Settings("cpu", overwrite=True))
-            start = time.monotonic()
+            start, used = time.monotonic(), processor_seconds()
             outcomes = [event for event in do(jobs) if isinstance(event, Outcome)]
             assert not any(outcome.error for outcome in outcomes), outcomes
-        return 60 * n / (time.monotonic() - start)
+        return 60 * n / (time.monotonic() - start), processor_seconds() - used
 
     rates = {"here": rate(lambda jobs: segment_jobs(jobs, model))}
     for workers in (1, 2):
@@ -84,13 +85,19 @@ def print_rates(folder: Path, n: int) -> None:
         for workers in (1, 2):
             with cluster_of(workers, needs) as engine:
                 rates[f"{workers} of dask"] = rate(by(engine))
-    for name, value in rates.items():
-        print(f"{name:>14}: {value:6.1f} scans a minute, {value / rates['here']:.2f} times here")
+    for name, (value, _) in rates.items():
+        print(f"{name:>14}: {value:6.1f} scans a minute, {value / rates['here'][0]:.2f} times here")
     for kind in ("in the pool", "of dask"):
         if f"2 {kind}" in rates:
-            one, two = rates[f"1 {kind}"], rates[f"2 {kind}"]
-            cost = rates["here"] / one - 1
+            (one, used), (two, _) = rates[f"1 {kind}"], rates[f"2 {kind}"]
+            cost = used / rates["here"][1] - 1
             print(f"two {kind}: {two / one:.2f} times one; the engine costs {cost:.1%} of a scan's time")
+
+
+def processor_seconds() -> float:
+    """Return what this process and its children have used."""
+    this = psutil.Process()
+    return sum(sum(process.cpu_times()[:2]) for process in (this, *this.children(recursive=True)))
 
 
 @contextmanager
