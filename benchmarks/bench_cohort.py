@@ -4,9 +4,9 @@
 
 Scans are copies of a phantom of 12 slices of 128 x 128. They are done here, by one process, by two, and where
 distributed is installed, by one and two workers of dask, each with one thread. The cost of an engine is how
-much more of the processors' time one worker takes for all than this process does, which other work on the machine
-disturbs less. Memory is that of this process while a pool does
-jobs that do nothing, after a hundred and after all. The walk finds and names the scans of a folder.
+much more of the processors' time one worker takes for all than this process does: other work on the machine
+disturbs that less. Memory is that of this process while a pool does jobs that do nothing, after a hundred and
+after all. The walk finds and names the scans of a folder.
 """
 
 from __future__ import annotations
