@@ -1,7 +1,7 @@
 # Everything a fresh machine needs is set up by the target that needs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast coverage fuzz bench lint format clean
+.PHONY: help setup demo test test-fast coverage fuzz bench bench-cohort lint format clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -43,6 +43,9 @@ bench: $(STAMP) ## Measure the speed of segmentation and training against plain 
 	sh scripts/with_display.sh --virtual $(PYTHON) benchmarks/bench_scoring.py
 	$(PYTHON) benchmarks/bench_training.py --recipe seed
 	$(PYTHON) benchmarks/bench_training.py --recipe default
+
+bench-cohort: $(STAMP) ## Measure many scans: several processes against one, memory, a huge folder
+	$(PYTHON) benchmarks/bench_cohort.py
 
 lint: $(STAMP) ## Check style, types, the walls between modules, and the manifest
 	$(VENV)/bin/ruff check

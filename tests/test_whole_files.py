@@ -17,6 +17,7 @@ from napari_tumor_unet.io.datasets.snapshot import write_snapshot
 from napari_tumor_unet.io.datasets.split import write_split
 from napari_tumor_unet.io.write import sidecar_of, write_mask, write_result
 from napari_tumor_unet.model.model_file import Model, save_model
+from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.checkpoint import make_folder, write_metrics
 from napari_tumor_unet.training.curves import draw_curves
 from napari_tumor_unet.training.events import Epoch
@@ -83,7 +84,7 @@ def test_a_mask_whose_sidecar_cannot_be_written_is_not_there_either(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ScanError, match="No space"):
         write_result(tmp_path / "m.nii.gz", MASK.astype(np.uint8), SCAN, {})
     assert not list(tmp_path.iterdir())
     assert sidecar_of(tmp_path / "m.nii.gz").name == "m.json"

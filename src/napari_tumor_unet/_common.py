@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import platform
 import re
 import stat
+import sys
+import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
@@ -23,7 +28,9 @@ Threads that spin while they wait make a busy machine ten times slower; an idle 
 """
 
 PARTIAL = ".partial-"
-"""First letters of the name of a file that is being written."""
+"""First letters of the name of a file that is being written; machine and process follow."""
+
+_STALE = 3600  # seconds in which any file is written
 
 _FOLDERS = re.compile(r"""(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^\s'":;,/\\]+[/\\])+""")
 
@@ -54,7 +61,7 @@ def atomic_write(path: Path, ending: str = "") -> Iterator[Path]:
     knows lower case alone. Whatever happens, no temporary file is left, and what was at ``path`` is replaced
     whole or not at all; a link itself is replaced, not what it leads to.
     """
-    partial = path.with_name(f"{PARTIAL}{token_hex(8)}{ending or path.suffix}")
+    partial = path.with_name(partial_name(ending or path.suffix))
     try:
         yield partial
         with partial.open("rb+") as file:
@@ -62,6 +69,39 @@ def atomic_write(path: Path, ending: str = "") -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def partial_name(ending: str) -> str:
+    """Name a new file that is being written."""
+    return f"{PARTIAL}{_machine()}-{os.getpid()}-{token_hex(8)}{ending}"
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove what processes left half-written in a folder that were killed: here, or an hour ago."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(PARTIAL):
+                with suppress(OSError):
+                    if _owner_is_gone(entry.name) or time.time() - entry.stat().st_mtime > _STALE:
+                        Path(entry).unlink()
+
+
+def _owner_is_gone(partial: str) -> bool:
+    owner = re.match(rf"{PARTIAL}{_machine()}-(\d+)-", partial)
+    if owner is None or sys.platform == "win32":  # where signal 0 is Ctrl-C
+        return False
+    try:
+        os.kill(int(owner[1]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+@cache
+def _machine() -> str:
+    return hashlib.blake2b(platform.node().encode("utf-8", "replace"), digest_size=4).hexdigest()
 
 
 def write_whole(path: Path, content: bytes | memoryview | str) -> None:

@@ -47,7 +47,7 @@ def test_segment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model_fil
             yield Progress(text, 1, 2)
             yield Outcome(text, error=text)
 
-    monkeypatch.setattr(batch, "segment_files", outcomes)
+    monkeypatch.setattr(batch, "segment_jobs", outcomes)
     result = run("segment", "x.nii", "--out", str(tmp_path / "out"), "--model", str(tiny_model_file))
     assert result.exit_code == 1
     assert_shown(result.output, *HOSTILE)

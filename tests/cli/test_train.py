@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -153,3 +154,52 @@ def test_what_cannot_be_evaluated_is_one_sentence(run: Run, data: Path, tmp_path
     for name in "abc":
         (data / f"{name}.tif").write_bytes(b"")
     assert "No scan could be evaluated" in sentence(run("evaluate", data))
+
+
+@pytest.mark.slow
+@pytest.mark.own_child
+def test_folds_are_trained_each_resumable_by_itself(
+    run: Run, data: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "mine.safetensors"
+    options = ["--recipe", recipe_file, "--device", "cpu", "--out", out, "--folds", 3]
+    first = run("train", data, *options, "--epochs", 1, "--workers", 2)
+    assert first.exit_code == 0, first.output
+    assert (tmp_path / "mine_folds.csv").read_text().split() == [
+        "patient,split,fold",
+        *(f"{name},train,{fold}" for name, fold in sorted(zip("abc", folds_of(tmp_path), strict=True))),
+    ]
+    models = [tmp_path / f"mine_fold{i}.safetensors" for i in range(3)]
+    assert all(model.exists() for model in models)
+    held_out = [
+        evaluate(data, model=m, split=tmp_path / "mine_folds.csv", fold=i) for i, m in enumerate(models)
+    ]
+    mean = np.mean([score.volume.dice for each in held_out for score in each.scores])
+    assert f"{mean:.4f}" in first.output.splitlines()[-2]
+    assert "begun already" in run("train", data, *options, "--split", tmp_path / "mine_folds.csv").output
+    again = run("train", data, *options, "--epochs", 1, "--resume")
+    assert again.exit_code == 0, again.output
+    assert again.output.splitlines()[-2] == first.output.splitlines()[-2]
+
+
+def folds_of(folder: Path) -> list[str]:
+    with (folder / "mine_folds.csv").open() as file:
+        folds = {row["patient"]: row["fold"] for row in csv.DictReader(file)}
+    assert sorted(folds.values()) == ["0", "1", "2"]
+    return [folds[name] for name in "abc"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--folds", "4"], "need as many patients"),
+        (["--workers", "2"], "go with --folds"),
+        (["--folds", "2", "--fold", "1"], "one of them"),
+    ],
+)
+def test_folds_that_cannot_be_trained_are_told(
+    run: Run, data: Path, tmp_path: Path, options: list[str], words: str
+) -> None:
+    result = run("train", data, "--out", tmp_path / "mine.safetensors", *options)
+    assert result.exit_code
+    assert words in " ".join(result.output.split())

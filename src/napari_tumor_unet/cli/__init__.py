@@ -13,7 +13,9 @@ from napari_tumor_unet.cli.console import guard
 if TYPE_CHECKING:
     from napari_tumor_unet.cli.console import app as app
 
-_COMMANDS = ("evaluate", "export", "fine_tune", "follow_up", "info", "measure", "score", "segment", "train")
+_COMMANDS = (
+    *("bids", "evaluate", "export", "fine_tune", "follow_up", "info", "measure", "score", "segment", "train"),
+)
 
 __all__ = ["app", "main"]
 

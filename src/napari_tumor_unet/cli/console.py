@@ -55,7 +55,7 @@ class Bar(Progress):
         )
         self._task = self.add_task(description, total=total)
 
-    def show_progress(self, description: str, done: int, total: int) -> None:
+    def show_progress(self, description: str, done: float, total: int) -> None:
         """Show a state of the task."""
         self.update(self._task, description=visible(description), completed=done, total=total)
 

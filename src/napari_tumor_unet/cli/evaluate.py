@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_tumor_unet.cli.cohort import ClusterOption, Workers, engine_of, stoppable
 from napari_tumor_unet.cli.console import command, err, fail, out, table
 from napari_tumor_unet.cli.options import (
     AsJson,
@@ -24,6 +26,8 @@ from napari_tumor_unet.cli.options import (
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.overlap import Statistics
     from napari_tumor_unet.evaluation.scan_score import ScanScore, Summary
+    from napari_tumor_unet.io.datasets.pairs import Case
+    from napari_tumor_unet.model.model_file import Model
 
 _DEFINITIONS = """\
 per volume: Dice and IoU of each scan's whole volume, on its own grid.
@@ -49,6 +53,8 @@ def evaluate(
     flair_alone: FlairAlone = False,
     device: DeviceOption = Device.auto,
     spacing: Spacing = None,
+    workers: Workers = None,
+    cluster: ClusterOption = "",
     as_json: AsJson = False,
     pictures: Annotated[
         Path | None,
@@ -57,6 +63,9 @@ def evaluate(
 ) -> None:
     """Segment scans whose masks are known, and print Dice and IoU with their spread."""
     from napari_tumor_unet.evaluation import evaluate as evaluation
+    from napari_tumor_unet.model.model_file import load_model
+    from napari_tumor_unet.worker.cohort import score_on
+    from napari_tumor_unet.worker.needs import Needs
 
     done = count(1)
 
@@ -64,19 +73,28 @@ def evaluate(
         volume = score.volume
         err.print(f"{next(done)}/{n}  {score.name}  Dice {volume.dice:.3f}  IoU {volume.iou:.3f}")
 
+    loaded = load_model(model)
+    needs = Needs.of(model, loaded.hash, data)
     try:
-        result = evaluation.evaluate(
-            data,
-            model=model,
-            split=split,
-            part=part,
-            fold=fold,
-            flair_alone=flair_alone,
-            device=device.value,
-            spacing=spacing,
-            pictures=pictures,
-            on_score=None if as_json else show,
-        )
+        with stoppable("nothing is kept"), engine_of(workers, cluster, needs) as engine:
+
+            def scores_of(cases: Sequence[Case], _: Model, chosen: str, alone: bool) -> Iterator[Any]:
+                assert engine is not None
+                return score_on(engine, cases, needs, chosen, alone, spacing)
+
+            result = evaluation.evaluate(
+                data.absolute() if cluster else data,
+                model=loaded,
+                split=split,
+                part=part,
+                fold=fold,
+                flair_alone=flair_alone,
+                device=device.value,
+                spacing=spacing,
+                pictures=pictures,
+                on_score=None if as_json else show,
+                scores_of=scores_of if engine else None,
+            )
     except OSError as error:
         fail(f"The pictures cannot be written ({error.strerror}); choose another folder.")
     if as_json:

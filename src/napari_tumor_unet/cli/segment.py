@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_tumor_unet._common import remove_partials
 from napari_tumor_unet._error_log import note_error
+from napari_tumor_unet.cli.cohort import (
+    ClusterOption,
+    GrowingTable,
+    Part,
+    TableOption,
+    Tally,
+    Workers,
+    engine_of,
+    stoppable,
+)
 from napari_tumor_unet.cli.console import Bar, command, err, fail, noted, out
 from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, ModelOption, as_path
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.inference.batch import Outcome
-    from napari_tumor_unet.inference.result import Segmentation
+    from napari_tumor_unet.inference.scan_job import Outcome, Progress, ScanJob
     from napari_tumor_unet.io.find import ScanFiles
-    from napari_tumor_unet.scan import Scan, Sequence
+    from napari_tumor_unet.scan import Sequence
 
 
 class Format(StrEnum):
@@ -69,6 +80,18 @@ def segment(
     report: Annotated[
         bool, typer.Option("--report", help="Write a page with pictures too, as <name>_mask.html and .pdf.")
     ] = False,
+    go_on: Annotated[
+        bool,
+        typer.Option(
+            "--continue",
+            help="Leave out scans that are done, by the same model and settings; what else is there of the "
+            "others is kept in a folder.",
+        ),
+    ] = False,
+    workers: Workers = None,
+    cluster: ClusterOption = "",
+    part: Part = None,
+    table: TableOption = None,
 ) -> None:
     """Segment scans; write DIR/<name>_mask in the scan's format, and .json saying what was found and how.
 
@@ -76,9 +99,9 @@ def segment(
     together with the T1 before and after contrast that are named like it and lie beside it; they are brought
     to its grid.
     """
-    from napari_tumor_unet.inference.batch import Outcome, segment_files
+    from napari_tumor_unet.inference import batch
+    from napari_tumor_unet.inference.scan_job import Settings
     from napari_tumor_unet.io.find import ScanFiles
-    from napari_tumor_unet.io.write import sidecar_of
     from napari_tumor_unet.model.device import choose_device
     from napari_tumor_unet.model.model_file import load_model
 
@@ -88,44 +111,117 @@ def segment(
         raise typer.BadParameter("--pre and --post go with --flair.")
     if flair and (pattern or flair_alone):
         raise typer.BadParameter("--pattern and --flair-alone go with scans, not with --flair.")
-    loaded = load_model(model)
-    chosen = choose_device(device.value)
+    load_model(model)  # whose errors come first
+    # Of a cluster's devices its workers alone know.
+    chosen = device.value if cluster else choose_device(device.value)
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         fail(f"The folder {out_dir.name} cannot be made: {error.strerror}.")
+    growing = GrowingTable(table, replace=overwrite or go_on) if table else None
     if flair:
         given: dict[Sequence, Path | None] = {"pre": pre, "post": post}
         files = [ScanFiles(flair, {name: path for name, path in given.items() if path})]
     else:
-        files = [scan for path in scans or () for scan in _find(path, pattern, flair_alone)]
+        scans = scans or []
+        if cluster:  # whose workers have working folders of their own
+            out_dir, scans = out_dir.absolute(), [path.absolute() for path in scans]
+        files = [scan for path in scans for scan in _find(path, pattern, flair_alone)]
+    settings = Settings(chosen, threshold, mask_format or "", overwrite, go_on, report)
+    planned = batch.plan_jobs(files, out_dir, settings)
+    jobs = batch.part_of(planned, part.number, part.parts) if part else planned
+    run_jobs(
+        jobs,
+        out_dir,
+        model,
+        workers=workers,
+        cluster=cluster,
+        growing=growing,
+        summary=lambda tally: tally.summary(part, len(planned)) if go_on or part else "",
+    )
 
-    def write_report(mask_file: Path, scan: Scan, result: Segmentation) -> None:
-        from napari_tumor_unet.evaluation.report import scan_page
 
-        page = scan_page(scan, result)
-        for ending in (".html", ".pdf"):
-            page.write(sidecar_of(mask_file).with_suffix(ending))
+def run_jobs(
+    jobs: list[ScanJob],
+    out_dir: Path,
+    model: str,
+    *,
+    workers: int | None,
+    cluster: str,
+    growing: GrowingTable | None = None,
+    summary: Callable[[Tally], str] = lambda tally: tally.summary(None, tally.total),
+) -> None:
+    """Do the jobs of a command, here or by an engine; tell how each ends, and exit with 1 if one failed.
 
-    outcomes: list[Outcome] = []
-    with Bar() as bar:
-        options: dict[str, Any] = {"device": chosen, "threshold": threshold, "overwrite": overwrite}
-        options["on_result"] = write_report if report else None
-        for event in segment_files(files, out_dir, loaded, mask_format=mask_format or "", **options):
+    Parameters
+    ----------
+    jobs : list of ScanJob
+    out_dir : Path
+        The folder that holds all their outputs.
+    model : str
+        Name or file.
+    workers, cluster
+        As the options.
+    growing : GrowingTable, optional
+        Gets a line for each.
+    summary : callable
+        Gives the last line; empty for none.
+    """
+    from napari_tumor_unet.evaluation.report import write_report
+    from napari_tumor_unet.inference import batch
+    from napari_tumor_unet.inference.scan_job import Outcome
+    from napari_tumor_unet.model.model_file import load_model
+    from napari_tumor_unet.worker.cohort import segment_on
+    from napari_tumor_unet.worker.needs import Needs
+
+    loaded = load_model(model)
+    folders = {out_dir, *(job.out for job in jobs)}
+    tally = Tally(len(jobs))
+    for folder in folders:
+        remove_partials(folder)
+    first = [job.files.path for job in jobs[:1] if job.files.path.exists()]
+    needs = Needs.of(model, loaded.hash, *first)
+    with (
+        stoppable("the same command with --continue goes on"),
+        engine_of(workers, cluster, needs, out_dir) as engine,
+        Bar() as bar,
+    ):
+        events = segment_on(engine, jobs, needs) if engine else batch.segment_jobs(jobs, loaded, write_report)
+        for event in events:
             if not isinstance(event, Outcome):
-                bar.show_progress(event.name, event.done, event.total)
+                _show(bar, tally, event)
                 continue
-            outcomes.append(event)
+            tally.count(event)
+            bar.show_progress(str(tally), tally.done, tally.total)
+            if growing:
+                growing.add(event)
             if event.details:
                 note_error(event.error, event.details, [event.name])
-            where, style = (err, "red") if event.error else (out, None)
-            where.print(f"{event.name}: {_sentence(event)}", style=style)
-            for warning in event.warnings:
-                err.print(f"  {warning}", style="yellow")
-    failures = sum(bool(outcome.error) for outcome in outcomes)
-    if failures:
-        err.print(f"{failures} of {len(outcomes)} scans failed.", style="red")
+            if not event.done_before:
+                _print(event)
+    for folder in folders:
+        remove_partials(folder)
+    if tally.failed:
+        err.print(f"{tally.failed} of {tally.total} scans failed.", style="red")
+    if last := summary(tally):
+        out.print(last)
+    if tally.failed:
         raise typer.Exit(1)
+
+
+def _show(bar: Bar, tally: Tally, progress: Progress) -> None:
+    """Show the slices of one scan, or the scans of many."""
+    if tally.total == 1:
+        bar.show_progress(progress.name, progress.done, progress.total)
+    else:
+        bar.show_progress(str(tally), tally.done + progress.done / progress.total, tally.total)
+
+
+def _print(outcome: Outcome) -> None:
+    where, style = (err, "red") if outcome.error else (out, None)
+    where.print(f"{outcome.name}: {_sentence(outcome)}", style=style)
+    for warning in outcome.warnings:
+        err.print(f"  {warning}", style="yellow")
 
 
 def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:
@@ -144,5 +240,4 @@ def _sentence(outcome: Outcome) -> str:
     if outcome.provenance is None:
         return outcome.error.removesuffix(".") + ", or --overwrite." if outcome.exists else outcome.error
     sentence = f"{outcome.findings} Used: {', '.join(outcome.provenance.sequences)}."
-    diameters = outcome.measures.diameters if outcome.measures else ""
-    return f"{sentence} {diameters}." if diameters else sentence
+    return f"{sentence} {outcome.diameters}." if outcome.diameters else sentence

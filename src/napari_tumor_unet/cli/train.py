@@ -11,10 +11,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from napari_tumor_unet.cli.cohort import ClusterOption, Workers
 from napari_tumor_unet.cli.console import Bar, command, complain, out, table
+from napari_tumor_unet.cli.folds import cross_validate
 from napari_tumor_unet.cli.options import Device, DeviceOption, Fold, Resume, Split, as_name, as_path
 from napari_tumor_unet.io.datasets.split import Plan, plan_training
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
+from napari_tumor_unet.training.fold import FoldJob
 
 
 @command
@@ -40,12 +43,30 @@ def train(
     ),
     split: Split = None,
     fold: Fold = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Cross-validate: train as many models, each of which holds out a fold of the split.",
+        ),
+    ] = None,
+    workers: Workers = None,
+    cluster: ClusterOption = "",
     resume: Resume = False,
     device: DeviceOption = Device.auto,
 ) -> None:
     """Train a model; beside it, a folder keeps the checkpoint, the metrics and their curves."""
     from napari_tumor_unet.training import train
 
+    if folds is None and (workers or cluster):
+        raise typer.BadParameter("--workers and --cluster go with --folds; one training has one process.")
+    if folds is not None:
+        if fold is not None:
+            raise typer.BadParameter("--fold is one of those that --folds trains; give one of them.")
+        how = (str(recipe), start, epochs, resume, device.value)
+        first = FoldJob(data.absolute(), Path(), 0, path.absolute(), *how)
+        cross_validate(first, split, folds, workers, cluster)
+        return
     plan = plan_training(data, split, fold)
     print_plan(plan, out)
     with TrainingBar(out) as bar:

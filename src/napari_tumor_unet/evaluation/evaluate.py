@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from napari_tumor_unet.evaluation.plots import draw_examples
@@ -14,6 +15,9 @@ from napari_tumor_unet.model.device import choose_device, enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.grid import is_possible_spacing
+
+ScoresOf = Callable[[Sequence[Case], Model, str, bool], Iterable[tuple[Case, ScanScore | str]]]
+"""Scores cases, in any order: each gets a score, or one sentence on why there is none."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ def evaluate(
     spacing: tuple[float, float, float] | None = None,
     pictures: str | Path | None = None,
     on_score: Callable[[ScanScore, int], None] | None = None,
+    scores_of: ScoresOf | None = None,
 ) -> Evaluation:
     """Segment scans whose masks are known, and score the results.
 
@@ -62,6 +67,9 @@ def evaluate(
         Folder for pictures of the best, the median, the worst and the missed scans.
     on_score : callable, optional
         Called with the score of each scan and the number of all.
+    scores_of : callable, optional
+        Yields each case with its score, or one sentence on why there is none, in any order, from the cases,
+        the model, the device and ``flair_alone``: several processes may do so. By default this one does.
 
     Returns
     -------
@@ -83,26 +91,43 @@ def evaluate(
     if split is not None:
         dataset = dataset.part(read_split(Path(split), fold), part or "val")
     loaded = model if isinstance(model, Model) else load_model(model)
-    chosen = choose_device(device)
+    chosen = choose_device(device) if scores_of is None else device
     folder = Path(pictures).expanduser() if pictures is not None else None
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    scores, left_out = [], dict(dataset.left_out)
-    for pair in dataset.pairs:
-        try:
-            with enough_memory(chosen):
-                scan, reference = pair.read()
-                score = score_case(
-                    pair, scan, reference, loaded, device=chosen, flair_alone=flair_alone, spacing=spacing
-                )
-                scores.append(score)
-        except ScanError as error:  # one bad scan does not stop the others
-            left_out[pair.name] = str(error)
+    score_cases = scores_of or partial(_scores_of, spacing=spacing)
+    found: dict[str, ScanScore] = {}
+    left_out = dict(dataset.left_out)
+    for pair, score in score_cases(dataset.pairs, loaded, chosen, flair_alone):
+        if isinstance(score, str):  # one bad scan does not stop the others
+            left_out[pair.name] = score
             continue
+        found[pair.name] = score
         if on_score is not None:
-            on_score(scores[-1], len(dataset.pairs))
+            on_score(score, len(dataset.pairs))
+    scores = [found[pair.name] for pair in dataset.pairs if pair.name in found]
     if not scores:
         raise ScanError("No scan could be evaluated: none is in that part of the split, or can be read.")
     if folder is not None:
         draw_examples(scores, folder)
     return Evaluation(tuple(scores), summarise(scores), left_out)
+
+
+def _scores_of(
+    cases: Sequence[Case],
+    model: Model,
+    device: str,
+    flair_alone: bool,
+    spacing: tuple[float, float, float] | None,
+) -> Iterator[tuple[Case, ScanScore | str]]:
+    for case in cases:
+        try:
+            with enough_memory(device):
+                scan, reference = case.read()
+                score = score_case(
+                    case, scan, reference, model, device=device, flair_alone=flair_alone, spacing=spacing
+                )
+        except ScanError as error:
+            yield case, str(error)
+        else:
+            yield case, score

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from napari_tumor_unet.evaluation.page import Page, Picture
 from napari_tumor_unet.inference.measures import DEFINITION, Line, RegionMeasures
 from napari_tumor_unet.inference.result import Segmentation
 from napari_tumor_unet.inference.uncertainty import expected_errors, most_doubtful
+from napari_tumor_unet.io.write import report_files
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.scan import SEQUENCES, Scan, Sequence
 
@@ -31,6 +33,13 @@ _MOST_ROWS = 8
 _MOST_SCANS = 6
 _KEY_SLICES, _DOUBTFUL = 2, 3
 _BAR_MM = 50
+
+
+def write_report(mask_file: Path, scan: Scan, result: Segmentation) -> None:
+    """Write the page of a segmented scan beside its mask, as HTML and as PDF."""
+    page = scan_page(scan, result)
+    for path in report_files(mask_file):
+        page.write(path)
 
 
 def scan_page(scan: Scan, result: Segmentation) -> Page:

@@ -8,48 +8,19 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_tumor_unet import _text
-from napari_tumor_unet._common import TumourUnetError, explain
-from napari_tumor_unet.inference.result import Findings, Provenance, Segmentation, Slices, Warned
+from napari_tumor_unet.inference.scan_job import Outcome as Outcome
+from napari_tumor_unet.inference.scan_job import Progress as Progress
+from napari_tumor_unet.inference.scan_job import ScanJob, Settings, WriteReport, segment_scan
 
 if TYPE_CHECKING:
-    from napari_tumor_unet.inference.measures import Measures
     from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.model.model_file import Model
-    from napari_tumor_unet.scan import Scan
-
-
-class _ExistsError(TumourUnetError):
-    """A mask, or its sidecar, is there already."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Slices of one scan of several that are done."""
-
-    name: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Findings of one scan, with provenance and warnings; or the error."""
-
-    name: str
-    findings: Findings | None = None
-    provenance: Provenance | None = None
-    error: str = ""
-    warnings: tuple[str, ...] = ()
-    exists: bool = False  # the error is that the mask is there already
-    details: str = ""  # the traceback of an error that the user cannot mend
-    measures: Measures | None = None
-    left_out: bool = False  # the error says why it was not taken for a scan
 
 
 @dataclass(frozen=True)
@@ -69,7 +40,7 @@ def segment_files(
     threshold: float | None = None,
     overwrite: bool = False,
     mask_format: str = "",
-    on_result: Callable[[Path, Scan, Segmentation], None] | None = None,
+    go_on: bool = False,
 ) -> Generator[Progress | Outcome, None, None]:
     """Segment scans one after the other; for each write a mask, and findings and provenance as JSON.
 
@@ -86,8 +57,8 @@ def segment_files(
         Replace files that are there; else a scan whose mask is there is an error.
     mask_format : str
         The ending of the masks' files, without its dot; by default as the scan.
-    on_result : callable, optional
-        Called with the file of each mask, its scan, and the result; its error is one of that scan.
+    go_on : bool
+        Leave out the scans that are done, by :func:`napari_tumor_unet.inference.scan_job.segment_scan`.
 
     Yields
     ------
@@ -96,44 +67,29 @@ def segment_files(
     Outcome
         At the end of each scan.
     """
-    from napari_tumor_unet.inference.predict import run
-    from napari_tumor_unet.io.file_names import MASK_ENDING_OF
-    from napari_tumor_unet.io.write import sidecar_of, write_result
+    settings = Settings(device, threshold, mask_format, overwrite, go_on)
+    yield from segment_jobs(plan_jobs(scans, out, settings), model)
 
+
+def segment_jobs(
+    jobs: Iterable[ScanJob], model: Model, write_report: WriteReport | None = None
+) -> Generator[Progress | Outcome, None, None]:
+    """Do jobs one after the other, in this process; yields as :func:`segment_files`."""
+    for job in jobs:
+        yield (yield from segment_scan(job, model, write_report))
+
+
+def plan_jobs(scans: Iterable[ScanFiles], out: Path, settings: Settings) -> list[ScanJob]:
+    """Name the outputs of scans in a folder; a scan given twice counts once."""
     scans = list({files.path.absolute(): files for files in scans}.values())
-    for files, name in zip(scans, output_names(scans), strict=True):
-        try:
-            ending = f".{mask_format}" if mask_format else MASK_ENDING_OF[files.format]
-            mask_file = out / f"{name}_mask{ending}"
-            there = [path.name for path in (mask_file, sidecar_of(mask_file)) if os.path.lexists(path)]
-            if there and not overwrite:
-                verb = "exists" if len(there) == 1 else "exist"
-                raise _ExistsError(f"{' and '.join(there)} {verb} already; choose another folder.")
-            scan = files.read()
-            result = yield from _progress(name, run(scan, model, threshold=threshold, device=device))
-            write_result(mask_file, result.mask, scan, result.to_json())
-            if on_result is not None:
-                on_result(mask_file, scan, result)
-            yield Outcome(
-                name, result.findings, result.provenance, warnings=result.warnings, measures=result.measures
-            )
-        except Exception as error:  # one bad scan does not stop the others
-            text, details = explain(error, name)
-            yield Outcome(name, error=text, exists=isinstance(error, _ExistsError), details=details)
+    return [
+        ScanJob(files, name, out, settings) for files, name in zip(scans, output_names(scans), strict=True)
+    ]
 
 
-def _progress(
-    name: str, steps: Generator[Slices | Warned, None, Segmentation]
-) -> Generator[Progress, None, Segmentation]:
-    """Pass on the progress of a run, under the name of the scan."""
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as end:
-            result: Segmentation = end.value
-            return result
-        if isinstance(event, Slices):
-            yield Progress(name, event.done, event.total)
+def part_of(jobs: list[ScanJob], number: int, parts: int) -> list[ScanJob]:
+    """Take a part, from 1 on, of all jobs: what is in it depends on their outputs' names alone."""
+    return sorted(jobs, key=lambda job: job.name)[number - 1 :: parts]
 
 
 def output_names(scans: list[ScanFiles]) -> list[str]:
@@ -192,29 +148,27 @@ def _distinct(names: list[str]) -> list[str]:
     return distinct
 
 
+COLUMNS = (
+    *("scan", "volume_ml", "voxels", "slices", "regions"),
+    *("longest_diameter_mm", "perpendicular_diameter_mm", "product_mm2", "sum_of_products_mm2"),
+    *("sequences", "model", "model_hash", "threshold", "seconds", "warnings", "error"),
+)
+"""Of a table of outcomes."""
+
+
 def as_csv(outcomes: Iterable[Outcome]) -> str:
     """Write a table of outcomes, a line each; numbers are not rounded, and empty where there are none."""
-    columns = [
-        *(
-            "scan",
-            "volume_ml",
-            "voxels",
-            "slices",
-            "regions",
-            "longest_diameter_mm",
-            "perpendicular_diameter_mm",
-        ),
-        *("product_mm2", "sum_of_products_mm2"),
-        *("sequences", "model", "model_hash", "threshold", "seconds", "warnings", "error"),
-    ]
-    return _text.as_csv(columns, map(_as_row, outcomes))
+    return _text.as_csv(COLUMNS, map(_as_row, outcomes))
 
 
 def _as_row(outcome: Outcome) -> dict[str, Any]:
     parts = [part for part in (outcome.findings, outcome.provenance) if part is not None]
     row = {key: value for part in parts for key, value in dataclasses.asdict(part).items()}
     if outcome.measures is not None:
-        measured = outcome.measures.to_json()
-        row = (measured["regions"] or [{}])[0] | measured | row  # of the largest region, unless of the whole
+        row = {
+            **(outcome.measures["regions"] or [{}])[0],
+            **outcome.measures,
+            **row,
+        }  # of the largest region, unless of the whole
     row |= {"scan": outcome.name, "error": outcome.error, "warnings": " ".join(outcome.warnings)}
     return row | {"sequences": " ".join(row.get("sequences", ()))}

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from filecmp import cmp
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import from_json
 
 from napari_tumor_unet._common import atomic_write, regular_file
 from napari_tumor_unet.io import itk, tiff
 from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of, scan_name
 from napari_tumor_unet.io.labels import as_small_labels
 from napari_tumor_unet.scan import Scan, ScanError
+
+_CHECKSUM = "mask_sha256"
+"""Entry of a sidecar."""
 
 
 def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
@@ -28,7 +37,13 @@ def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
         If masks have no such format, or none for such labels; if the mask has another shape than the scan;
         or if the file cannot be written.
     """
-    path = Path(path).expanduser()
+    with _written(Path(path).expanduser(), mask, scan):
+        pass
+
+
+@contextmanager
+def _written(path: Path, mask: NDArray[Any], scan: Scan) -> Iterator[Path]:
+    """Write a mask and yield its temporary path; it gets its own name once the block has ended well."""
     ending = ending_of(path)
     if ending not in MASK_ENDINGS:
         endings = f"{', '.join(MASK_ENDINGS[:-1])} or {MASK_ENDINGS[-1]}"
@@ -44,6 +59,7 @@ def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
                 tiff.write_tiff_mask(partial, labels, scan)
             else:
                 itk.write_volume_mask(partial, kind, labels, scan)
+            yield partial
     except OSError as error:
         raise ScanError(f"{path.name} cannot be written: {error.strerror or error}.") from error
     except (RuntimeError, ScanError) as error:  # the first is SimpleITK's, for all that can go wrong
@@ -57,17 +73,84 @@ def sidecar_of(mask_file: Path) -> Path:
     return mask_file.with_name(f"{scan_name(mask_file)}.json")
 
 
-def write_result(mask_file: Path, mask: NDArray[np.uint8], scan: Scan, sidecar: dict[str, Any]) -> None:
-    """Write a mask (Z, Y, X) on the grid of its scan's file, and its sidecar as JSON beside it."""
-    with atomic_write(sidecar_of(mask_file)) as partial:
-        partial.write_bytes(_as_text(sidecar).encode())  # first, so that on a full disk there is neither
-        write_mask(mask_file, mask, scan)
+def report_files(mask_file: Path) -> tuple[Path, Path]:
+    """Return the paths of the report beside a mask, as HTML and as PDF."""
+    sidecar = sidecar_of(mask_file)
+    return sidecar.with_suffix(".html"), sidecar.with_suffix(".pdf")
+
+
+def write_result(
+    mask_file: Path,
+    mask: NDArray[np.uint8],
+    scan: Scan,
+    sidecar: dict[str, Any],
+    *,
+    keep_in: Path | None = None,
+) -> bool:
+    """Write a mask (Z, Y, X) on the grid of its scan's file, and its sidecar as JSON beside it.
+
+    The sidecar appears last and holds the checksum of the mask's file: it proves that the mask is whole.
+
+    Parameters
+    ----------
+    mask_file : Path
+    mask : array of uint8
+    scan : Scan
+    sidecar : dict
+    keep_in : Path, optional
+        Folder, made if need be, for what is there under the two names, unless that is the same mask.
+
+    Returns
+    -------
+    bool
+        Whether something was moved there.
+    """
+    told = sidecar_of(mask_file)
+    moved = False
+    with atomic_write(told) as partial, _written(mask_file, mask, scan) as written:
+        # Before either gets its name, so that on a full disk there is neither.
+        partial.write_bytes(_as_text(sidecar | {_CHECKSUM: file_checksum(written)}))
+        if keep_in is not None and not (mask_file.is_file() and cmp(mask_file, written, shallow=False)):
+            moved = _keep(mask_file, keep_in) | _keep(told, keep_in)
+    return moved
+
+
+def made_with(mask_file: Path) -> dict[str, Any] | None:
+    """Return what the sidecar of a mask tells, if both are whole and as :func:`write_result` wrote them."""
+    try:
+        sidecar: dict[str, Any] = from_json(regular_file(sidecar_of(mask_file)).read_bytes())
+        return sidecar if sidecar[_CHECKSUM] == file_checksum(regular_file(mask_file)) else None
+    except (OSError, ValueError, TypeError, LookupError):  # foreign, half-written or not there
+        return None
 
 
 def tells_nothing_else(path: Path, sidecar: dict[str, Any]) -> bool:
     """Tell whether a sidecar is missing, or of the same mask, which may be there in another format."""
-    return not path.exists() or regular_file(path).read_bytes() == _as_text(sidecar).encode()
+    if not path.exists():
+        return True
+    try:
+        told = from_json(regular_file(path).read_bytes())
+    except ValueError:
+        return False
+    return isinstance(told, dict) and _as_text({**told, _CHECKSUM: ""}) == _as_text(
+        {**sidecar, _CHECKSUM: ""}
+    )
 
 
-def _as_text(sidecar: dict[str, Any]) -> str:
-    return json.dumps(sidecar, indent=2) + "\n"
+def file_checksum(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _keep(path: Path, folder: Path) -> bool:
+    """Move what is at a path into a folder, unless it is nothing, or empty."""
+    if not os.path.lexists(path) or (path.is_file() and not path.stat().st_size):
+        return False
+    folder.mkdir(exist_ok=True)
+    path.rename(folder / path.name)
+    return True
+
+
+def _as_text(sidecar: dict[str, Any]) -> bytes:
+    return (json.dumps(sidecar, indent=2) + "\n").encode()

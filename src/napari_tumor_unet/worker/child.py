@@ -24,6 +24,18 @@ class JobError(TumourUnetError, RuntimeError):
         self.details = details
 
 
+class DiedError(JobError):
+    """A job whose process ended in the midst; ``cause`` says why, ``again`` whether to try once more."""
+
+    def __init__(self, cause: str, *, again: bool = True) -> None:
+        super().__init__(
+            "The computing process was stopped, perhaps for lack of memory; nothing else is lost, and "
+            "the next run starts a new one."
+        )
+        self.cause = cause
+        self.again = again
+
+
 class CancelledError(Exception):
     """A job was cancelled."""
 

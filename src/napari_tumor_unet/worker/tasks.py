@@ -5,21 +5,30 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import threading
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.evaluation.overlap import Counts
+from napari_tumor_unet.inference.scan_job import Outcome, ScanJob, segment_scan
 from napari_tumor_unet.io.datasets.snapshot import snapshot_in, write_snapshot
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.training.events import Estimate
 from napari_tumor_unet.training.finetuning.run_store import PARENT, TUNED, FineTuning, finish_plan, read_plan
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
+from napari_tumor_unet.worker.needs import Needs
 from napari_tumor_unet.worker.remote_scan import Planes, ScanHandle, remote_scan
 
+if TYPE_CHECKING:
+    from napari_tumor_unet.evaluation.scan_score import ScanScore
+    from napari_tumor_unet.io.datasets.pairs import Case
+
 _models: dict[str, Any] = {}
+_loading = threading.Lock()  # a worker of a cluster has several threads
 _fits: dict[tuple[Any, ...], Any] = {}
 _MOST_FITTED = 16
 _AT_ONCE = 2**20  # voxels of an answer
@@ -78,6 +87,40 @@ def segment_folder(folder: Path, out: Path, model: Path, device: str) -> Generat
     yield Found(len(scans), tuple(left_out))
     out.mkdir(parents=True, exist_ok=True)
     yield from segment_files(scans, out, _model(model), device=device)
+
+
+def segment_one(job: ScanJob, needs: Needs) -> Generator[Any, None, Outcome]:
+    """Segment a scan of many: :func:`napari_tumor_unet.inference.scan_job.segment_scan`."""
+    from napari_tumor_unet.evaluation.report import write_report
+
+    try:
+        loaded = _needed_model(needs)
+    except TumourUnetError as error:
+        return Outcome(job.name, error=str(error))
+    return (yield from segment_scan(job, loaded, write_report))
+
+
+def score_one(
+    case: Case,
+    needs: Needs,
+    device: str,
+    flair_alone: bool,
+    spacing: tuple[float, float, float] | None = None,
+) -> Generator[Any, None, ScanScore | str]:
+    """Score a case of many: :func:`napari_tumor_unet.evaluation.scan_score.score_case`."""
+    from napari_tumor_unet.evaluation.scan_score import score_case
+    from napari_tumor_unet.model.device import choose_device, enough_memory
+
+    yield from ()
+    try:
+        loaded, chosen = _needed_model(needs), choose_device(device)
+        with enough_memory(chosen):
+            scan, mask = case.read()
+            return score_case(
+                case, scan, mask, loaded, device=chosen, flair_alone=flair_alone, spacing=spacing
+            )
+    except TumourUnetError as error:
+        return str(error)
 
 
 def score(
@@ -178,10 +221,17 @@ def _model(path: str | Path) -> Any:
     from napari_tumor_unet.model.model_file import load_model
 
     key = file_hash(Path(path))
-    if key not in _models:
-        _models.clear()
-        _models[key] = load_model(path)
-    return _models[key]
+    with _loading:
+        if key not in _models:
+            _models.clear()
+            _models[key] = load_model(path)
+        return _models[key]
+
+
+def _needed_model(needs: Needs) -> Any:
+    loaded = _model(needs.find_model())
+    needs.check_hash(loaded.hash)
+    return loaded
 
 
 def _fitted(scan: Scan, preprocessing: Any) -> Any:

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from typing import Any
 from loky.backend import get_context
 
 from napari_tumor_unet._common import PASSIVE_THREADS
-from napari_tumor_unet.worker.child import CancelledError, JobError, Task, serve_jobs
+from napari_tumor_unet.worker.child import CancelledError, DiedError, JobError, Task, serve_jobs
 
 # loky's processes start like multiprocessing's "spawn", but never run the user's main script again.
 _CONTEXT = get_context("loky")
@@ -65,9 +65,15 @@ class Worker:
 
     Nothing is started before the first job, or :meth:`warm_up`. A child that was killed, or died, is
     replaced with the next job. The child ends with its parent.
+
+    Parameters
+    ----------
+    environment : mapping, optional
+        Variables that the child gets beside its parent's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = {**PASSIVE_THREADS, **(environment or {})}
         self._lock = threading.Lock()  # held while a job runs
         self._start_lock = threading.Lock()
         self._process: Any = None
@@ -183,15 +189,13 @@ class Worker:
                 elif kind == "failed":
                     raise JobError(*content)
         except (EOFError, OSError) as error:
+            process = self._process
             self._kill()
             if self._closed or job._cancelled.is_set():
                 raise CancelledError from error
             if may_be_dead:
                 return self._converse(job, task, args, callbacks, answer)
-            raise JobError(
-                "The computing process was stopped, perhaps for lack of memory; nothing else is lost, and "
-                "the next run starts a new one."
-            ) from error
+            raise DiedError(_cause(process.exitcode if process is not None else None)) from error
         except (JobError, CancelledError):
             raise
         except Exception:  # of a callback, or of pickling: the child still works for this job
@@ -224,7 +228,7 @@ class Worker:
             if self.pid is None:
                 ours, theirs = _CONTEXT.Pipe(duplex=True)
                 self._process = _CONTEXT.Process(
-                    target=serve_jobs, args=(theirs,), daemon=True, env=dict(PASSIVE_THREADS)
+                    target=serve_jobs, args=(theirs,), daemon=True, env=dict(self._environment)
                 )
                 self._process.start()
                 theirs.close()  # so that the child's end of the pipe ends with the child
@@ -240,6 +244,16 @@ class Worker:
                 self._process.join(1)
                 self._connection.close()
                 self._process = self._connection = None
+
+
+def _cause(exit_code: int | None) -> str:
+    """Say how a process ended, of which nobody expected it."""
+    if exit_code is None or exit_code >= 0:
+        return f"it ended with code {exit_code}"
+    number = -exit_code
+    if number == getattr(signal, "SIGKILL", None):
+        return "it needed more memory than there is, or somebody killed it"
+    return f"it crashed ({signal.strsignal(number)})"
 
 
 def _ignore(*_: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,40 @@ def read_split(path: Path, fold: int | None = None) -> dict[str, str]:
     return parts
 
 
+def folds_in(path: Path) -> tuple[int, ...]:
+    """Return the numbers of the folds of a split, sorted.
+
+    Raises
+    ------
+    ScanError
+        If it cannot be read, or has none.
+    """
+    read_split(path)  # says what is wrong with it
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        told = {row.get("fold") or "" for row in csv.DictReader(file, restval="")}
+    folds = sorted({int(float(fold)) for fold in told if re.fullmatch(r"\d{1,6}(\.0)?", fold, re.ASCII)})
+    if not folds:
+        raise ScanError(f"The split {path.name} has no column fold with numbers.")
+    return tuple(folds)
+
+
+def write_folds(path: Path, pairs: Iterable[Case], folds: int) -> None:
+    """Write a split of all patients into folds of about one size, which depends on their names alone.
+
+    Raises
+    ------
+    ScanError
+        If there are fewer patients than folds.
+    """
+    order = _shuffled(pair.patient for pair in pairs)
+    if len(order) < folds:
+        raise ScanError(f"{folds} folds need as many patients, and there are {len(order)}.")
+    table = io.StringIO(newline="")
+    rows = sorted((patient, "train", i % folds) for i, patient in enumerate(order))
+    csv.writer(table).writerows([("patient", "split", "fold"), *rows])
+    write_whole(path, table.getvalue())
+
+
 def write_split(path: Path, parts: Mapping[str, Iterable[Case]]) -> None:
     """Write who is in which part, for :func:`read_split`."""
     patients = {(pair.patient, part) for part, pairs in parts.items() for pair in pairs}
@@ -114,5 +149,9 @@ def patients_held_out(patients: Iterable[str], share: float = 0.2) -> set[str]:
 
     The choice depends on the names alone.
     """
-    order = sorted(set(patients), key=lambda patient: hashlib.sha256(patient.encode()).hexdigest())
+    order = _shuffled(patients)
     return set(order[: max(1, round(share * len(order)))]) if len(order) > 1 else set()
+
+
+def _shuffled(patients: Iterable[str]) -> list[str]:
+    return sorted(set(patients), key=lambda patient: hashlib.sha256(patient.encode()).hexdigest())

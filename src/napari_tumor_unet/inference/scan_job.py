@@ -1,0 +1,210 @@
+"""Segment one scan of many, into files; or find that this was done before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from napari_tumor_unet._common import TumourUnetError, explain
+from napari_tumor_unet.inference.result import Findings, Provenance, Segmentation, Slices, Warned
+
+if TYPE_CHECKING:
+    from napari_tumor_unet.io.find import ScanFiles
+    from napari_tumor_unet.model.model_file import Model
+    from napari_tumor_unet.scan import Scan
+
+    WriteReport = Callable[[Path, Scan, Segmentation], object]
+
+_ASKED = "asked"
+"""Entry of a sidecar: what was asked for, beside what its provenance holds."""
+
+
+class _ExistsError(TumourUnetError):
+    """A mask, or its sidecar, is there already."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Slices of one scan of several that are done."""
+
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Findings of one scan, with provenance and warnings; or the error."""
+
+    name: str
+    findings: Findings | None = None
+    provenance: Provenance | None = None
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    exists: bool = False  # the error is that the mask is there already
+    details: str = ""  # the traceback of an error that the user cannot mend
+    done_before: bool = False  # it is told by the files of an earlier run
+    measures: Mapping[str, Any] | None = None  # as in the sidecar
+    diameters: str = ""  # in words
+    left_out: bool = False  # the error says why it was not taken for a scan
+
+
+def _unique_folder() -> str:
+    return f"replaced-{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(2)}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to segment the scans of a batch, and what to do where files are there; as of ``segment_files``.
+
+    Attributes
+    ----------
+    replaced : str
+        Name of the folder for what is there and not of these settings, where ``go_on`` replaces it.
+    started : str
+        When the batch began, in ISO 8601, UTC.
+    """
+
+    device: str = "auto"
+    threshold: float | None = None
+    mask_format: str = ""
+    overwrite: bool = False
+    go_on: bool = False
+    report: bool = False
+    replaced: str = field(default_factory=_unique_folder)
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+@dataclass(frozen=True)
+class ScanJob:
+    """A scan to segment, the name of its output, and the folder for it: small, and picklable.
+
+    ``entries`` are more of its sidecar's.
+    """
+
+    files: ScanFiles
+    name: str
+    out: Path
+    settings: Settings
+    entries: Mapping[str, Any] = field(default_factory=dict)
+
+
+def segment_scan(
+    job: ScanJob, model: Model, write_report: WriteReport | None = None
+) -> Generator[Progress, None, Outcome]:
+    """Segment a scan and write its mask and sidecar; whatever is wrong with it is told in the outcome.
+
+    A report is written where the settings ask for it, by the function that is given.
+
+    Where the batch goes on with an earlier one, a scan is left out whose mask and sidecar are whole and were
+    made by this version, this model and these settings. What else is there under their names is moved to a
+    folder of its own, never lost.
+    """
+    from napari_tumor_unet.inference.predict import run
+    from napari_tumor_unet.io.file_names import MASK_ENDING_OF
+    from napari_tumor_unet.io.write import write_result
+
+    settings, files = job.settings, job.files
+    try:
+        ending = f".{settings.mask_format}" if settings.mask_format else MASK_ENDING_OF[files.format]
+        mask_file = job.out / f"{job.name}_mask{ending}"
+        if done := _already(mask_file, job, model):
+            return done
+        scan = files.read()
+        steps = run(scan, model, threshold=settings.threshold, device=settings.device)
+        result = yield from _progress(job.name, steps)
+        if done := _already(mask_file, job, model):  # by another run at work in the same folder
+            return done
+        keep_in = job.out / settings.replaced if settings.go_on and not settings.overwrite else None
+        sidecar = {**job.entries, **result.to_json(), _ASKED: _asked(files)}
+        moved = write_result(mask_file, result.mask, scan, sidecar, keep_in=keep_in)
+        if settings.report and write_report is not None:
+            write_report(mask_file, scan, result)
+    except Exception as error:  # one bad scan does not stop the others
+        text, details = explain(error, job.name)
+        return Outcome(job.name, error=text, exists=isinstance(error, _ExistsError), details=details)
+    kept = (f"What was there before is kept in {settings.replaced}.",) if moved else ()
+    measures = result.measures
+    return Outcome(
+        job.name,
+        result.findings,
+        result.provenance,
+        warnings=result.warnings + kept,
+        measures=measures.to_json(),
+        diameters=measures.diameters,
+    )
+
+
+def _already(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
+    """Return the outcome of a scan that is done, where the batch goes on; else see that no file is there."""
+    from napari_tumor_unet.io.write import sidecar_of
+
+    done = _done_before(mask_file, job, model)
+    if job.settings.go_on:
+        return done
+    # A process may have died of something else when it had written the files.
+    if done and done.provenance and done.provenance.date >= job.settings.started:
+        return replace(done, done_before=False)
+    if job.settings.overwrite:
+        return None
+    there = [path.name for path in (mask_file, sidecar_of(mask_file)) if os.path.lexists(path)]
+    if there:
+        verb = "exists" if len(there) == 1 else "exist"
+        raise _ExistsError(f"{' and '.join(there)} {verb} already; choose another folder.")
+    return None
+
+
+def _done_before(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
+    from napari_tumor_unet.io.write import made_with, report_files
+
+    sidecar = made_with(mask_file)
+    if sidecar is None or not model.hash:
+        return None
+    if job.settings.report and not all(path.exists() for path in report_files(mask_file)):
+        return None
+    threshold = model.card.threshold if job.settings.threshold is None else job.settings.threshold
+    now = {
+        "model_hash": model.hash,
+        "version": version("napari-tumor-unet"),
+        "threshold": threshold,
+        "smallest_region": model.card.min_region_weight,
+    }
+    try:
+        provenance = sidecar["provenance"]
+        if sidecar[_ASKED] != _asked(job.files) or any(provenance[name] != now[name] for name in now):
+            return None
+        return Outcome(
+            job.name,
+            Findings(**sidecar["findings"]),
+            Provenance.from_json(provenance | {"sequences": tuple(provenance["sequences"])}),
+            warnings=tuple(sidecar["warnings"]),
+            done_before=True,
+            measures=sidecar["measures"],
+        )
+    except (TypeError, LookupError):  # of another program, or an older version
+        return None
+
+
+def _asked(files: ScanFiles) -> dict[str, Any]:
+    """Return which sequences were asked for, so that this is known without reading the scan."""
+    return {"flair_alone": files.alone, "sequences_beside": sorted(files.others)}
+
+
+def _progress(
+    name: str, steps: Generator[Slices | Warned, None, Segmentation]
+) -> Generator[Progress, None, Segmentation]:
+    """Pass on the progress of a run, under the name of the scan."""
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            result: Segmentation = end.value
+            return result
+        if isinstance(event, Slices):
+            yield Progress(name, event.done, event.total)

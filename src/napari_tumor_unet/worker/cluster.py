@@ -1,0 +1,127 @@
+"""Run jobs on a cluster of dask.distributed, the extra ``cluster``: what crosses are paths and outcomes."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import time
+from concurrent.futures import Future
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from napari_tumor_unet._common import TumourUnetError, drain
+from napari_tumor_unet.worker.child import DiedError, Task
+from napari_tumor_unet.worker.engine import LostEngineError
+from napari_tumor_unet.worker.needs import Needs
+
+_PATIENCE = 10  # seconds until a scheduler counts as unreachable, or lost
+_AHEAD = 2  # jobs for each thread of a worker, so that it never waits for the next one
+
+
+class Cluster:
+    """Workers on other machines, or this one, that share a folder.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, tcp://HOST:8786, or its scheduler file.
+    needs : Needs
+        What each worker must have; those that come later are checked with each job.
+    out : Path, optional
+        A folder that is written in, which all must share.
+
+    Raises
+    ------
+    TumourUnetError
+        If distributed is not installed, the scheduler does not answer, or a worker lacks something.
+    """
+
+    def __init__(self, address: str, needs: Needs, out: Path | None = None) -> None:
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise TumourUnetError(
+                'A cluster needs the extra cluster: pip install "napari-tumor-unet[cluster]".'
+            ) from error
+        is_file = "://" not in address and Path(address).is_file()
+        for name in ("distributed", "distributed.client", "distributed.core", "distributed.batched"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what goes wrong is told in a sentence
+        where = {"scheduler_file": address} if is_file else {"address": address}
+        try:
+            self._client = Client(**where, timeout=_PATIENCE, set_as_default=False)
+        except Exception as error:  # of the network, of a name, of a file that is none
+            name = Path(address).name if is_file else address
+            raise TumourUnetError(
+                f"No scheduler answers at {name}; give the address of one that runs, as tcp://HOST:8786, or "
+                "its scheduler file."
+            ) from error
+        self._executor = self._client.get_executor(pure=False)  # keys are random, and hold no name
+        self._threads, self._asked = 0, 0.0
+        try:
+            self._check(needs, out)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def in_flight(self) -> int:
+        """Two for each thread of the workers that there are now."""
+        if time.monotonic() - self._asked > 1:
+            try:
+                self._threads = sum(self._client.nthreads().values())
+            except (OSError, TimeoutError, ValueError) as error:
+                raise LostEngineError("The scheduler of the cluster was lost") from error
+            self._asked = time.monotonic()
+        return max(1, _AHEAD * self._threads)
+
+    def submit(self, task: Task, *args: Any) -> Future[Any]:
+        """Start a task; it crosses as bytes, as dask replaces arguments that are equal to one of its keys."""
+        future: Future[Any] = Future()
+        inner = self._executor.submit(_do, pickle.dumps((task, args)))
+        inner.add_done_callback(partial(_pass_on, future))
+        return future
+
+    def close(self) -> None:
+        """Leave the cluster; workers end the jobs that they are at."""
+        self._client.close(timeout=1)
+
+    def _check(self, needs: Needs, out: Path | None) -> None:
+        with needs.with_probe(out) if out else nullcontext(needs) as more:
+            answers = self._client.run(_complaint, more, on_error="return")
+        for answer in answers.values():
+            if isinstance(answer, Exception):
+                raise TumourUnetError(
+                    f"A worker cannot import the plugin as it is here ({type(answer).__name__}); install the "
+                    "same version everywhere."
+                )
+            if answer:
+                raise TumourUnetError(answer)
+
+
+def _complaint(needs: Needs) -> str:
+    """Say, on a worker, what it lacks. This runs between its messages: no torch."""
+    return needs.complaint()
+
+
+def _do(job: bytes) -> Any:
+    """Do a task, on a thread of a worker."""
+    task, args = pickle.loads(job)
+    return drain(task(*args))
+
+
+def _pass_on(future: Future[Any], inner: Future[Any]) -> None:
+    from distributed.scheduler import KilledWorker
+
+    if inner.cancelled():
+        future.set_exception(LostEngineError("The scheduler of the cluster was lost"))
+        return
+    error = inner.exception()
+    if error is None:
+        future.set_result(inner.result())
+    elif isinstance(error, KilledWorker):
+        cause = "worker after worker died of it, perhaps for lack of memory"
+        future.set_exception(DiedError(cause, again=False))
+    else:
+        future.set_exception(error)

@@ -1,0 +1,218 @@
+"""A real cluster of processes does the jobs; what is wrong with it is one sentence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from napari_tumor_unet import cli
+from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet.model.card import file_hash
+from napari_tumor_unet.worker.cluster import Cluster
+from napari_tumor_unet.worker.engine import LostEngineError, result_or_error, run_jobs
+from napari_tumor_unet.worker.needs import Needs
+from tests.cli.test_cohort import NAMES, contents, rows, scans
+from tests.conftest import ROOT, Refused, is_one_sentence
+
+pytest.importorskip("distributed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.own_child,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL"),
+]
+__all__ = ["scans"]
+
+
+class Machines:
+    """A scheduler and workers, started by their own commands."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.file = folder / "scheduler.json"
+        self.scheduler = self._start("scheduler", "--port", "0", "--dashboard-address", ":0")
+        self._processes = [self.scheduler]
+
+    def add_worker(self) -> subprocess.Popen[bytes]:
+        """Start a worker without a nanny, so that it stays dead."""
+        options = ("--no-nanny", "--nthreads", "1", "--dashboard-address", ":0")
+        self._processes.append(self._start("worker", *options, "--local-directory", str(self._folder)))
+        return self._processes[-1]
+
+    def close(self) -> None:
+        for process in reversed(self._processes):
+            process.kill()
+            process.wait()
+
+    def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "distributed.cli.dask_" + what]
+        script = f"from distributed.cli.dask_{what} import main; main()"
+        command = [sys.executable, "-c", script, "--scheduler-file", str(self.file), *options]
+        if what == "worker":
+            while not self.file.exists():
+                assert self.scheduler.poll() is None
+                time.sleep(0.05)
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])}
+        with (self._folder / f"{what}.log").open("ab") as log:
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+@pytest.fixture
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    machines = Machines(tmp_path_factory.mktemp("cluster"))
+    yield machines
+    machines.close()
+
+
+@pytest.fixture
+def needs(tiny_model_file: Path, tmp_path: Path) -> Needs:
+    return Needs.of(str(tiny_model_file), file_hash(tiny_model_file), tmp_path)
+
+
+def tried(job: int, folder: Path) -> Generator[Any, None, int]:
+    """Say who does a job; number 3 kills it the first time."""
+    yield from ()
+    mark = folder / str(job)
+    if job == 3 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    mark.touch()
+    time.sleep(0.1)
+    return os.getpid()
+
+
+def deadly(_: int) -> Generator[Any, None, None]:
+    yield from ()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def waiting(_: int, mark: Path) -> Generator[Any, None, None]:
+    yield from ()
+    mark.touch()
+    time.sleep(60)
+
+
+def test_a_worker_that_dies_is_made_up_for_by_the_others_and_one_that_joins(
+    machines: Machines, needs: Needs, tmp_path: Path
+) -> None:
+    machines.add_worker()
+    cluster = Cluster(str(machines.file), needs)
+    try:
+        jobs = run_jobs(cluster, tried, range(30), tmp_path)
+        who = [next(jobs)[1].result()]
+        late = machines.add_worker()
+        who += [future.result() for _, future in jobs]
+    finally:
+        cluster.close()
+    assert len(who) == 30
+    assert late.pid in who
+
+
+def test_a_job_that_kills_each_worker_is_an_error_of_its_own(machines: Machines, needs: Needs) -> None:
+    for _ in range(4):
+        machines.add_worker()
+    cluster = Cluster(str(machines.file), needs)
+    try:
+        ((_, future),) = run_jobs(cluster, deadly, [1])
+        _, error, _ = result_or_error(future, "brain")
+        assert error.startswith("brain ended its process more than once: worker after worker died of it")
+    finally:
+        cluster.close()
+
+
+def test_a_lost_scheduler_is_told(machines: Machines, needs: Needs, tmp_path: Path) -> None:
+    machines.add_worker()
+    cluster = Cluster(str(machines.file), needs)
+    try:
+        jobs = run_jobs(_kills(cluster, machines, tmp_path / "mark"), waiting, [1, 2, 3], tmp_path / "mark")
+        with pytest.raises(LostEngineError, match="scheduler of the cluster was lost"):
+            next(jobs)
+    finally:
+        cluster.close()
+
+
+def _kills(cluster: Cluster, machines: Machines, mark: Path) -> Any:
+    """The cluster, whose scheduler is killed once a job has begun."""
+
+    class Killing:
+        in_flight = 2
+
+        def submit(self, *args: Any) -> Any:
+            future = cluster.submit(*args)
+            while not mark.exists():
+                time.sleep(0.05)
+            machines.scheduler.kill()
+            return future
+
+    return Killing()
+
+
+def test_workers_that_lack_something_are_told_of_before_anything_runs(
+    machines: Machines, needs: Needs, tmp_path: Path, refused: Refused
+) -> None:
+    machines.add_worker()
+    machines_ready(machines, needs)
+    for lacking, words in (
+        (replace(needs, version="99"), "of the plugin, not 99"),
+        (replace(needs, model_hash="0"), "another model of the name tiny"),
+        (replace(needs, paths=(tmp_path / "elsewhere",)), "does not see elsewhere"),
+    ):
+        with refused(TumourUnetError, words):
+            Cluster(str(machines.file), lacking)
+
+
+def machines_ready(machines: Machines, needs: Needs) -> None:
+    """Wait for the first worker."""
+    cluster = Cluster(str(machines.file), needs)
+    cluster._client.wait_for_workers(1, timeout=60)
+    cluster.close()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere.json", "gibberish://x"])
+def test_a_scheduler_that_does_not_answer_is_told(
+    needs: Needs, refused: Refused, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_tumor_unet.worker.cluster._PATIENCE", 0.5)
+    with refused(TumourUnetError, "No scheduler answers at"):
+        Cluster(address, needs)
+
+
+def test_segment_gives_on_a_cluster_what_it_gives_here(
+    machines: Machines, scans: Path, tmp_path: Path, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(out: str, *options: Any) -> Result:
+        command = [
+            "segment",
+            scans.name,
+            "--model",
+            tiny_model_file,
+            "--device",
+            "cpu",
+            "--out",
+            out,
+            *options,
+        ]
+        return CliRunner().invoke(cli.app, [*map(str, command)])
+
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        machines.add_worker()
+    assert run("here").exit_code == 0
+    (scans / "bad.tif").write_text("damaged")
+    result = run("there", "--cluster", machines.file, "--table", "table.csv")
+    assert result.exit_code == 1, result.output
+    assert "1 of 7 scans failed." in result.output
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
+    assert sorted(rows(tmp_path / "table.csv")) == ["bad", *NAMES]
+    again = run("there", "--cluster", machines.file, "--continue")
+    assert again.output.splitlines()[-1] == "0 segmented, 6 done before, 1 failed."
+    assert is_one_sentence(again.output.splitlines()[-1])

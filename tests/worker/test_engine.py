@@ -1,0 +1,87 @@
+"""Many jobs at once: bounded, and one that kills its process stops nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_tumor_unet.worker.child import DiedError, JobError
+from napari_tumor_unet.worker.engine import LocalPool, result_or_error, run_jobs
+
+pytestmark = pytest.mark.own_child
+
+
+def doubled(job: int, folder: Path) -> Generator[Any, None, int]:
+    """Double a number; 3 kills its process each time, 4 once, 5 is an error."""
+    yield from ()
+    mark = folder / f"{job}-{os.getpid()}"
+    mark.touch()
+    if job == 3 or (job == 4 and len(list(folder.glob("4-*"))) == 1):
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+    if job == 5:
+        raise ValueError("Five is odd.")
+    return 2 * job
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[LocalPool]:
+    pool = LocalPool(2)
+    yield pool
+    pool.close()
+
+
+@pytest.mark.slow
+def test_a_job_that_kills_its_process_is_tried_once_more_and_the_others_are_done(
+    pool: LocalPool, tmp_path: Path
+) -> None:
+    asked: list[int] = []
+
+    def jobs() -> Iterator[int]:
+        for n in range(9):
+            asked.append(n)
+            yield n
+
+    results: dict[int, Any] = {}
+    for n, future in run_jobs(pool, doubled, jobs(), tmp_path):
+        results[n] = result_or_error(future, f"scan {n}")
+        assert len(asked) <= len(results) + 2 + 2  # in flight, and those to be tried again
+    assert {n: result for n, (result, _, _) in results.items() if result is not None} == {
+        n: 2 * n for n in (0, 1, 2, 4, 6, 7, 8)
+    }
+    assert results[5][1] == "Five is odd."
+    assert results[3][1].startswith("scan 3 ended its process more than once: it needed more")
+    assert len(list(tmp_path.glob("3-*"))) == 2
+
+
+@pytest.mark.slow
+def test_a_process_has_its_share_of_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_tumor_unet.worker.engine.cpu_count", lambda: 6)
+    pool = LocalPool(2)
+    try:
+        assert pool.submit(threads).result(60) == "3"
+    finally:
+        pool.close()
+
+
+def threads() -> Generator[Any, None, str]:
+    yield from ()
+    return os.environ["OMP_NUM_THREADS"]  # which torch obeys
+
+
+@pytest.mark.slow
+def test_closing_ends_what_is_at_work() -> None:
+    pool = LocalPool(1)
+    future = pool.submit(waiting)
+    pool.close()
+    assert isinstance(future.exception(5), JobError)
+    assert not isinstance(future.exception(5), DiedError)
+
+
+def waiting() -> Generator[Any, None, None]:
+    yield from ()
+    signal.pause()
