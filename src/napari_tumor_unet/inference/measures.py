@@ -33,6 +33,7 @@ MOST_REGIONS = 5
 """Measurable regions that the sum of products has, at most (RANO)."""
 SURE, UNSURE = 0.75, 0.25
 """Probabilities of the voxels that the range of the volume is from."""
+_MOST_WORK = 8_000_000  # pairs of corners; a region like a sponge has more, and not all slices are tried
 _MANY_POINTS = 1000  # whose distances take longer than their hull
 
 DEFINITION = (
@@ -419,13 +420,14 @@ def _planes_of(runs: _Runs, pixel: tuple[float, float]) -> dict[int, Plane]:
 
 def _largest_product(planes: dict[int, Plane]) -> tuple[Chords, int]:
     """Find the slice of a region whose two diameters have the largest product; of equal ones the lowest."""
-    best, where, product = None, 0, 0.0
+    best, where, product, work = None, 0, 0.0, 0
     for z in sorted(planes, key=lambda z: -planes[z].hull_area):
-        if 2 * planes[z].hull_area < product * (1 - 1e-9):
+        if 2 * planes[z].hull_area < product * (1 - 1e-9) or work > _MOST_WORK:
             break
         if planes[z].bound < product * (1 - 1e-9):
             continue
         chords = planes[z].chords()
+        work += planes[z].work
         new = chords.longest * chords.perpendicular
         if best is None or new > product * (1 + 1e-9) or (new > product * (1 - 1e-9) and z < where):
             best, where, product = chords, z, new
