@@ -22,7 +22,6 @@ from napari_tumor_unet import _text
 from napari_tumor_unet._common import TumourUnetError, plural
 from napari_tumor_unet.inference.chords import Chords, Plane
 from napari_tumor_unet.inference.regions import threshold_mask
-from napari_tumor_unet.io.read import read_labels
 from napari_tumor_unet.scan.grid import Grid, grid_of_spacing, is_possible_spacing
 
 SMALLEST_MM = 10.0
@@ -242,6 +241,8 @@ def labels_of(
 ) -> tuple[NDArray[Any], Grid]:
     """Return labels (Z, Y, X) and their grid; parameters and errors as of :func:`measure`."""
     if isinstance(mask, str | Path):
+        from napari_tumor_unet.io.read import read_labels  # takes longer than a panel may take to open
+
         scan = read_labels(mask)
         labels, grid = np.asarray(scan.sequences["flair"]), scan.grid
     else:
