@@ -101,3 +101,17 @@ def test_follow_up_refuses_a_mask_without_spacing_in_one_sentence(masks: list[Pa
     assert result.exit_code == 1
     assert "no_spacing_mask has no spacing in mm" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_segment_writes_measures_and_a_report(tiny_model_file: Path, tmp_path: Path) -> None:
+    flair = np.random.default_rng(0).random((4, 32, 32)).astype(np.float32)
+    nib.Nifti1Image(flair.T, np.diag([-1.0, -1, 5, 1])).to_filename(tmp_path / "Doe_flair.nii.gz")
+    options = ("--out", tmp_path / "out", "--model", tiny_model_file, "--threshold", 0, "--report")
+    printed = run("segment", tmp_path / "Doe_flair.nii.gz", *options)
+    assert "Diameters" in printed
+    written = {path.name: path for path in (tmp_path / "out").iterdir()}
+    assert written.keys() == {f"Doe_flair_mask.{e}" for e in ("nii.gz", "json", "html", "pdf")}
+    sidecar = json.loads(written["Doe_flair_mask.json"].read_text())
+    assert sidecar["measures"]["regions"][0]["voxels"] == sidecar["findings"]["voxels"]
+    assert len(sidecar["measures"]["volume_range_ml"]) == 2
+    assert "Doe_" not in written["Doe_flair_mask.html"].read_text()

@@ -19,6 +19,7 @@ from napari_tumor_unet._text import visible
 
 _A4 = (8.27, 11.69)  # inches
 _MARGIN = 0.55
+_HIGHEST = 2.6  # of a picture
 _POINT = 1 / 72  # inch
 _CHARACTER, _WIDE_CHARACTER = 0.53, 0.66  # of the size of a font: on average, and of short bold words
 
@@ -145,7 +146,7 @@ class _Sheet:
         self._y = _A4[1] - _MARGIN
 
     def text(self, text: str, size: float, **style: Any) -> None:
-        for line in _wrapped(text, size):
+        for line in _wrapped(text, size * 1.1 if style.get("weight") else size):
             self._y -= size * 1.4 * _POINT
             self.figure.text(_MARGIN / _A4[0], self._y / _A4[1], line, size=size, parse_math=False, **style)
 
@@ -191,7 +192,7 @@ class _Sheet:
 
 
 def _row_height(row: Sequence[Picture], width: float) -> float:
-    return width / sum(1 / picture.height for picture in row)
+    return min(_HIGHEST, width / sum(1 / picture.height for picture in row))
 
 
 def _wrapped(text: str, size: float) -> list[str]:

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.evaluation.follow_up import BY_SIZE, FollowUp, TimePoint
 from napari_tumor_unet.evaluation.page import Page, Picture
 from napari_tumor_unet.inference.measures import DEFINITION, Line, RegionMeasures
@@ -55,7 +56,7 @@ def scan_page(scan: Scan, result: Segmentation) -> Page:
         f"{', '.join(made.sequences)}; napari-tumor-unet {made.version}. Nobody has checked the mask.",
     ]
     if left_out > 0:
-        facts.insert(0, f"{left_out} smaller regions are not listed.")
+        facts.insert(0, f"Not listed: {plural(left_out, 'smaller region')}.")
     return Page(
         title="Tumour in FLAIR, segmented by a model",
         note=NOT_FOR_THE_CLINIC,
@@ -129,6 +130,8 @@ def _scan_pictures(
                 for sequence in dict.fromkeys(sequences)
             )
         )
+    if len(set(sequences)) == 1:
+        rows = [tuple(picture for row in rows for picture in row)] if rows else []
     last = [
         Picture(
             partial(_draw_slice, scan, "flair", index, result.mask[index], []),

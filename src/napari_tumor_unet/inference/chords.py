@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 
 _SAME = 1e-9  # of a mask's size: as far as lengths may differ and still be equal
+_CORNERS = 1500  # between which lines are drawn; outlines with more are those of noise
 _LINES = 1 << 14  # that are looked at together
 _WORK = 1 << 21  # lines times runs that are looked at together; noise has more, and then not all are tried
 _TIES = 64
@@ -89,6 +90,11 @@ class Plane:
         across = directions[:, ::-1] * (1, -1)
         return float(lengths.max() * np.ptp(self.hull @ across.T, axis=0).max())
 
+    @property
+    def work(self) -> int:
+        """How many pairs of corners :meth:`chords` looks at, about."""
+        return 0 if len(self._across_hull[0]) else min(len(self._corners), _CORNERS) ** 2
+
     def chords(self) -> Chords:
         """Find both chords; of several longest ones that with the longest perpendicular."""
         best: Chords | None = None
@@ -156,7 +162,8 @@ class Plane:
 
     def _through_corners(self, best: float) -> list[tuple[NDArray[np.float64], Points]]:
         """Look at the lines through two corners on which a chord may be as long as the best so far."""
-        corners, bends = self._corners, self._bends
+        every = -(-len(self._corners) // _CORNERS)
+        corners, bends = self._corners[::every], self._bends[::every]
         first, second = np.triu_indices(len(corners), 1)
         kept = []
         for start in range(0, len(first), _LINES):

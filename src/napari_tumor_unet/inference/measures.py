@@ -22,7 +22,6 @@ from napari_tumor_unet import _text
 from napari_tumor_unet._common import TumourUnetError, plural
 from napari_tumor_unet.inference.chords import Chords, Plane
 from napari_tumor_unet.inference.regions import threshold_mask
-from napari_tumor_unet.io.read import read_labels
 from napari_tumor_unet.scan.grid import Grid, grid_of_spacing, is_possible_spacing
 
 SMALLEST_MM = 10.0
@@ -33,6 +32,7 @@ MOST_REGIONS = 5
 """Measurable regions that the sum of products has, at most (RANO)."""
 SURE, UNSURE = 0.75, 0.25
 """Probabilities of the voxels that the range of the volume is from."""
+_MOST_WORK = 8_000_000  # pairs of corners; a region like a sponge has more, and not all slices are tried
 _MANY_POINTS = 1000  # whose distances take longer than their hull
 
 DEFINITION = (
@@ -241,6 +241,8 @@ def labels_of(
 ) -> tuple[NDArray[Any], Grid]:
     """Return labels (Z, Y, X) and their grid; parameters and errors as of :func:`measure`."""
     if isinstance(mask, str | Path):
+        from napari_tumor_unet.io.read import read_labels  # takes longer than a panel may take to open
+
         scan = read_labels(mask)
         labels, grid = np.asarray(scan.sequences["flair"]), scan.grid
     else:
@@ -419,13 +421,14 @@ def _planes_of(runs: _Runs, pixel: tuple[float, float]) -> dict[int, Plane]:
 
 def _largest_product(planes: dict[int, Plane]) -> tuple[Chords, int]:
     """Find the slice of a region whose two diameters have the largest product; of equal ones the lowest."""
-    best, where, product = None, 0, 0.0
+    best, where, product, work = None, 0, 0.0, 0
     for z in sorted(planes, key=lambda z: -planes[z].hull_area):
-        if 2 * planes[z].hull_area < product * (1 - 1e-9):
+        if 2 * planes[z].hull_area < product * (1 - 1e-9) or work > _MOST_WORK:
             break
         if planes[z].bound < product * (1 - 1e-9):
             continue
         chords = planes[z].chords()
+        work += planes[z].work
         new = chords.longest * chords.perpendicular
         if best is None or new > product * (1 + 1e-9) or (new > product * (1 - 1e-9) and z < where):
             best, where, product = chords, z, new

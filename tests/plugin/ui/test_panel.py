@@ -29,7 +29,7 @@ from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from tests.plugin.conftest import PATIENCE
 
-TITLES = ("Segment tumour", "Score", "Fine-tune")
+TITLES = ("Segment tumour", "Score", "Fine-tune", "Follow-up")
 
 
 @pytest.fixture
