@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from napari_tumor_unet import _text
 from napari_tumor_unet.inference.scan_job import Outcome as Outcome
 from napari_tumor_unet.inference.scan_job import Progress as Progress
-from napari_tumor_unet.inference.scan_job import ScanJob, Settings, WriteReport, segment_scan
+from napari_tumor_unet.inference.scan_job import ScanJob, Settings, segment_scan
 
 if TYPE_CHECKING:
+    from napari_tumor_unet.inference.scan_job import WriteReport
     from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.model.model_file import Model
 
