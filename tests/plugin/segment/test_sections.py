@@ -534,6 +534,7 @@ def test_settings_are_remembered(
         dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
         qtbot.waitUntil(lambda e=expected, p=panel: (p.model.value, p.extent.value) == e, timeout=PATIENCE)
         choose_model(panel, "tiny", qtbot)
+        next(a for a in panel.models.menu.actions() if a.text() == "Use for the one click").trigger()
         panel.extent.value = True
         viewer.window.remove_dock_widget(dock)
     assert list(tmp_path.glob("napari-tumor-unet.yaml"))
