@@ -60,7 +60,7 @@ def _appearance(features: ImageFeatures, *, oriented: bool) -> tuple[str, ...]:
             "This looks like a CT: the brain is all but uniform and bone far brighter; choose a FLAIR image.",
         )
     if not _HEAD[0] < features.filled < _HEAD[1]:
-        return ("No head found against a dark background. Is this a whole-head MRI?",)
+        return ("No head found against a dark background: is this a whole-head MRI?",)
     if features.contrast < _LEAST_CONTRAST:
         return ("The head shows almost no contrast; is this an MRI?",)
     reasons = []
