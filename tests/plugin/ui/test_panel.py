@@ -165,7 +165,7 @@ def test_a_panel_is_narrow_with_a_large_font_whatever_it_shows(
     elif title == "Score":
         panel.set_masks(list(viewer.layers[1:]))
         panel.compare()
-        qtbot.waitUntil(lambda: panel.numbers.scores, timeout=PATIENCE)
+        qtbot.waitUntil(lambda: bool(panel.numbers.scores), timeout=PATIENCE)
     elif title == "Fine-tune":
         panel.cases.cases.add([(viewer.layers[0], viewer.layers[1])])
     for kind in (QLabel, QAbstractButton, QAbstractSpinBox, QComboBox, QTableWidget, QListWidget):

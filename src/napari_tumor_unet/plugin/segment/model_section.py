@@ -31,7 +31,6 @@ class _Models(NamedTuple):
     names: tuple[str, ...] = (registry.DEFAULT_MODEL,)
     own: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
-    discouraged: frozenset[str] = frozenset()
 
 
 class ModelSection:
@@ -188,8 +187,7 @@ class ModelSection:
 
 def _list_models(files: Iterable[Path]) -> _Models:
     there = tuple(path for path in files if path.is_file())
-    own, discouraged = tuple(registry.user_models()), registry.discouraged_models()
-    return _Models(tuple(registry.all_models()), own, there, discouraged)
+    return _Models(tuple(registry.all_models()), tuple(registry.user_models()), there)
 
 
 def find_card(model: str) -> Card:
