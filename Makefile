@@ -1,7 +1,7 @@
 # Everything a fresh machine needs is set up by the target that needs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast coverage fuzz bench bench-cohort lint format clean
+.PHONY: help setup demo test test-fast coverage fuzz soak bench bench-cohort lint format clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -36,6 +36,11 @@ SEED := 0
 
 fuzz: $(STAMP) ## Read CASES damaged files of all kinds, others for each SEED
 	$(PYTHON) -m tests.fuzz --cases $(CASES) --seed $(SEED)
+
+ROUNDS := 300
+
+soak: $(STAMP) ## Use windows for ROUNDS rounds with and without the plugin, from SEED on, and count crashes
+	sh scripts/with_display.sh --virtual $(PYTHON) -m tests.soak --rounds $(ROUNDS) --seed $(SEED)
 
 bench: $(STAMP) ## Measure the speed of segmentation and training against plain ones
 	$(PYTHON) benchmarks/bench_segmentation.py

@@ -140,6 +140,16 @@ def test_a_scan_not_to_be_trusted_is_told_under_its_line_and_in_the_json(run: Ru
     assert json.loads((tmp_path / "out" / "a_mask.json").read_text())["warnings"] == warnings
 
 
+def test_what_a_folder_leaves_out_is_told(run: Run, tiff: Callable[..., Path], tmp_path: Path) -> None:
+    tiff("d/001_flair.tif")
+    tiff("d/002_head.tif")
+    result = run(tmp_path / "d")
+    assert result.exit_code == 0, result.output
+    assert made(tmp_path) == ["001_flair_mask.json", "001_flair_mask.tif"]
+    words = " ".join(result.stderr.split())
+    assert "002_head.tif: Left out, as 001_flair.tif beside it is named after its sequence" in words
+
+
 def test_scans_of_one_name_get_their_parents_name_in_front(
     run: Run, tiff: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -226,12 +226,15 @@ def _print(outcome: Outcome) -> None:
 
 def _find(path: Path, pattern: str, flair_alone: bool) -> list[ScanFiles]:
     """Find the scans of a path; a folder without any becomes one that cannot be read."""
-    from napari_tumor_unet.io.find import ScanFiles, find_scan_files
+    from napari_tumor_unet.io.find import ScanFiles, find_all_files, find_scan_files
 
     try:
         if not path.is_dir():
             return [ScanFiles(path, alone=flair_alone)]
-        return find_scan_files(path, pattern, flair_alone=flair_alone)
+        scans, left_out = find_all_files(path, pattern, flair_alone=flair_alone)
+        for other in left_out:
+            err.print(f"{other.path.name}: {other.problem}", style="dim")
+        return scans or find_scan_files(path, pattern)  # which says why there is none
     except Exception as error:  # one bad path does not stop the rest
         return [ScanFiles(path, problem=noted(error, path.name, [path.name]))]
 

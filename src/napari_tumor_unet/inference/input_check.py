@@ -28,6 +28,8 @@ _PIXEL = (0.2, 3.0)  # mm
 _LENGTH = (100.0, 320.0)  # mm, of a head from front to back
 _FEW = 3  # slices
 
+NO_HEAD = "No head found against a dark background: is this a whole-head MRI?"
+
 
 def warnings_of(scan: Scan) -> tuple[str, ...]:
     """List why the segmentation of a scan may not be worth much; empty where nothing speaks against it.
@@ -60,7 +62,7 @@ def _appearance(features: ImageFeatures, *, oriented: bool) -> tuple[str, ...]:
             "This looks like a CT: the brain is all but uniform and bone far brighter; choose a FLAIR image.",
         )
     if not _HEAD[0] < features.filled < _HEAD[1]:
-        return ("No head found against a dark background: is this a whole-head MRI?",)
+        return (NO_HEAD,)
     if features.contrast < _LEAST_CONTRAST:
         return ("The head shows almost no contrast; is this an MRI?",)
     reasons = []

@@ -53,16 +53,6 @@ def user_models() -> dict[str, Path]:
     return {name: path for name, path in _models_in(model_folder()).items() if name not in bundled}
 
 
-def discouraged_models() -> frozenset[str]:
-    """Name the user's models that were kept although a fine-tuning advised against it."""
-    names = set()
-    for name, path in user_models().items():
-        with suppress(ModelError):
-            if read_card(path).advised_against:
-                names.add(name)
-    return frozenset(names)
-
-
 def model_folder() -> Path:
     """Return the folder of the user's models; it may not exist yet."""
     return user_folder("models", FOLDER_VARIABLE)

@@ -30,15 +30,13 @@ def worse(tiny_model: Model) -> Model:
 
 
 @pytest.mark.usefixtures("worse")
-def test_a_model_that_was_advised_against_is_tried_but_not_preferred(
-    viewer: napari.Viewer, qtbot: Any
-) -> None:
-    assert registry.discouraged_models() == {"worse"}
+def test_own_models_are_preferred_on_the_users_word_alone(viewer: napari.Viewer, qtbot: Any) -> None:
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
     choose_model(panel, "worse", qtbot)
     assert segmentation_settings().model == "default"
     choose_model(panel, "tiny", qtbot)
-    assert segmentation_settings().model == "tiny"
+    assert segmentation_settings().model == "default"
+    next(each for each in panel.models.menu.actions() if each.text() == "Use for the one click").trigger()
     choose_model(panel, "worse", qtbot)
     assert segmentation_settings().model == "tiny"
 

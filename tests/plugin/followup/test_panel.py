@@ -55,8 +55,15 @@ def test_files_and_dates_are_taken_and_a_report_is_saved(
     assert [point.name for point in panel.result.time_points] == ["p_ses-1", "p_ses-2", "third_mask"]
     assert "not matched" in panel.remarks.value
     report = tmp_path / "report"
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(report), "PDF (*.pdf)"))
+    starts: list[str] = []
+
+    def choose(_: object, __: str, start: str, *___: str) -> tuple[str, str]:
+        starts.append(start)
+        return str(report), "PDF (*.pdf)"
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
     press(panel.save, qtbot)
+    assert starts == [str(tmp_path / "follow_up.html")]  # beside the file that was chosen last
     qtbot.waitUntil(lambda: report.with_name("report.pdf").exists(), timeout=PATIENCE)
 
 

@@ -23,6 +23,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QPushButton
 
 from napari_tumor_unet.evaluation.overlap import dice
+from napari_tumor_unet.inference.input_check import NO_HEAD
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.layer_scan import data_to_world
 from napari_tumor_unet.plugin.layers.metadata import KEY
@@ -214,6 +215,26 @@ def test_without_a_scan_the_user_is_told_what_to_do(viewer: napari.Viewer, notif
     start_segmentation()
     assert notified[0] == "There is no image to segment; open an MRI scan first."
     assert "has 2 channels" in notified[1]
+
+
+@pytest.mark.parametrize("painted", [False, True])
+def test_over_what_is_no_scan_no_empty_mask_stays_but_what_the_user_painted(
+    viewer: napari.Viewer, qtbot: Any, notified: list[str], painted: bool
+) -> None:
+    image = viewer.add_image(np.ones((5, 32, 32), np.float32))
+    start_segmentation()
+    mask = result(viewer)
+    if painted:
+        mask.data[2, 3:6, 3:6] = 2
+    with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE):
+        pass
+    if painted:
+        assert viewer.layers[-1] is mask
+        assert (mask.data == 2).sum() == 9
+    else:
+        assert list(viewer.layers) == [image]
+        assert viewer.layers.selection.active is image
+        assert notified == [f"{NO_HEAD} Nothing was found in it, so there is no mask."]
 
 
 @pytest.mark.usefixtures("quick_model")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import napari
@@ -12,9 +14,11 @@ from napari.settings import get_settings
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtGui import QHelpEvent
 from qtpy.QtWidgets import (
+    QAbstractButton,
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QLabel,
     QListWidget,
     QScrollArea,
     QTableWidget,
@@ -23,6 +27,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
+from napari_tumor_unet.plugin.recovery.store import OrphanedAutosave
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
@@ -143,6 +148,38 @@ def test_long_names_of_layers_do_not_widen_a_panel(title: str, viewer: napari.Vi
         at = box.mapToGlobal(box.rect().center())
         QApplication.sendEvent(box, QHelpEvent(QEvent.Type.ToolTip, box.rect().center(), at))
         assert LONG in QToolTip.text()
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_panel_is_narrow_with_a_large_font_whatever_it_shows(
+    title: str, viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(get_settings().appearance, "font_size", 14)
+    viewer.window._qt_window.resize(1280, 800)
+    for layer in viewer.layers[1:]:
+        layer.data[2, 4:8, 4:8] = 1
+    _, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", title)
+    if title == "Segment tumour":
+        orphan = OrphanedAutosave(Path("x"), LONG, 12, datetime(2026, 9, 30, 12, 59))
+        Autosaving.of(viewer).offer([orphan])
+    elif title == "Score":
+        panel.set_masks(list(viewer.layers[1:]))
+        panel.compare()
+        qtbot.waitUntil(lambda: bool(panel.numbers.scores), timeout=PATIENCE)
+    elif title == "Fine-tune":
+        panel.cases.cases.add([(viewer.layers[0], viewer.layers[1])])
+    for kind in (QLabel, QAbstractButton, QAbstractSpinBox, QComboBox, QTableWidget, QListWidget):
+        for shown in panel.native.findChildren(kind):
+            while shown is not panel.native and shown is not None and not shown.isWindow():
+                shown.setVisible(True)
+                shown = shown.parentWidget()
+    scrolled = panel.native.findChild(QScrollArea)
+
+    def widest() -> int:
+        QApplication.sendPostedEvents()
+        return scrolled.minimumSizeHint().width()
+
+    qtbot.waitUntil(lambda: widest() <= 320, timeout=5000)
 
 
 @pytest.mark.parametrize("title", TITLES)

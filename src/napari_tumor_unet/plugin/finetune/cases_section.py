@@ -7,7 +7,6 @@ from pathlib import Path
 from magicgui.widgets import CheckBox
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.io.datasets.pairs import Case, Dataset
 from napari_tumor_unet.plugin.finetune.case_inspection import LayerCase
@@ -16,6 +15,7 @@ from napari_tumor_unet.plugin.finetune.case_table import CaseTable
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, matches
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
 from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info
 from napari_tumor_unet.plugin.ui.widgets import align, button, choice, fields, row, text_label, wrap
@@ -52,8 +52,8 @@ class CasesSection(Section):
             "Remove", "Take the selected rows away; layers and files stay.", self._remove
         )
         self.only_checked = CheckBox(
-            text="Only slices that I edited or marked as checked",
-            tooltip="The other slices of a layer teach nothing, and count in no score.",
+            text="Only slices I worked on",
+            tooltip="Those that I edited or marked as checked; others teach nothing, and count in no score.",
         )
         self.summary = text_label()
         self.table = CaseTable()
@@ -169,7 +169,7 @@ class CasesSection(Section):
             show_info(f"{added} added{why}.")
 
     def _add_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self.native, "Folder with scans and masks")
+        folder = FileDialog.getExistingDirectory(self.native, "Folder with scans and masks")
         if folder:
             self.cases.add_folder(Path(folder))
 

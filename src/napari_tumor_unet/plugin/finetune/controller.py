@@ -25,6 +25,7 @@ from napari_tumor_unet.worker.remote_scan import handle_of
 from napari_tumor_unet.worker.worker import Worker
 
 _Compute = Callable[[QtJob, Path], None]
+_HOW_TO_PREFER = "Choose it in Segment tumour; there '...' > Use for the one click has the one click use it."
 
 
 class FineTuningController(QObject):
@@ -218,7 +219,8 @@ class FineTuningController(QObject):
 
     def _on_kept(self, name: str) -> None:
         self._context.models_changed.emit()
-        self._decide(self._context.notify(Message(f"The new model is {name!r}.")))
+        text = f"The new model is {name!r}. {_HOW_TO_PREFER}"
+        self._decide(self._context.notify(Message(text)))
 
     def _end(self, message: Message, *, ok: bool) -> None:
         self.message, self.running, self._compute = message, False, None

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import napari
-from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.io.datasets.pairs import Case
@@ -23,6 +22,7 @@ from napari_tumor_unet.plugin.finetune.settings_form import SettingsForm
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.device_field import DeviceField
+from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Panel, Section
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info
 from napari_tumor_unet.plugin.ui.primary import show_primary
@@ -175,11 +175,11 @@ class FineTunePanel(Panel):
         except TumourUnetError as error:
             show_error(str(error))
             return
-        name, _ = QFileDialog.getSaveFileName(
+        name, _ = FileDialog.getSaveFileName(
             self.native,
             "A new folder for the dataset, Dataset and three digits first",
             "Dataset501_Tumour",
-            options=QFileDialog.Option.DontConfirmOverwrite,
+            folder=True,
         )
         if name:
             self.export.enabled = False

@@ -38,7 +38,7 @@ _FIELDS: dict[str, tuple[type[ValueWidget[Any]], dict[str, Any], str]] = {
 
 
 def _label(name: str) -> str:
-    return {"layers": "trained layers", "slices": "slices per epoch"}.get(name, name.replace("_", " "))
+    return {"layers": "trained layers", "slices": "slices/epoch"}.get(name, name.replace("_", " "))
 
 
 class SettingsForm:
@@ -64,6 +64,7 @@ class SettingsForm:
         self.fields["learning_rate"].native.setDecimals(6)
         self.epochs, *others = self.fields.values()
         self.advanced = Container[ValueWidget[Any]](widgets=others)
+        self.advanced.margins = (0, 0, 0, 0)
 
     @property
     def value(self) -> FineTuning:

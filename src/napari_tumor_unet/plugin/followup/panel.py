@@ -10,7 +10,6 @@ import napari
 import numpy as np
 from magicgui.widgets import LineEdit, Select, SpinBox
 from napari.layers import Labels
-from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet._common import TumourUnetError, write_whole
 from napari_tumor_unet.evaluation.compare import ComparisonError
@@ -20,6 +19,7 @@ from napari_tumor_unet.io.file_names import FORMATS, scan_name
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
+from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Panel
 from napari_tumor_unet.plugin.ui.plain import show_info
 from napari_tumor_unet.plugin.ui.plot import Plot
@@ -119,9 +119,7 @@ class FollowUpPanel(Panel):
 
     def _add_files(self) -> None:
         patterns = " ".join(f"*{ending}" for ending in FORMATS)
-        names, _ = QFileDialog.getOpenFileNames(
-            self.native, "Masks of one patient", "", f"Masks ({patterns})"
-        )
+        names, _ = FileDialog.getOpenFileNames(self.native, "Masks of one patient", "", f"Masks ({patterns})")
         chosen = [*self.masks.value, *map(Path, names)]
         self.files += [path for path in map(Path, names) if path not in self.files]
         self.masks.reset_choices()
@@ -169,7 +167,7 @@ class FollowUpPanel(Panel):
         if self.result is None:
             return
         kinds = "Page (*.html);;PDF (*.pdf);;Table (*.csv)"
-        name, kind = QFileDialog.getSaveFileName(self.native, "Save the report", "follow_up.html", kinds)
+        name, kind = FileDialog.getSaveFileName(self.native, "Save the report", "follow_up.html", kinds)
         if name:
             path = Path(name)
             ending = next(e for e in (".html", ".pdf", ".csv") if e in kind)

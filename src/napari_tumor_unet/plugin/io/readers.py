@@ -208,8 +208,11 @@ def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
     shared = ("scan", "scan_id", "geometry", "shape", "ending")
     metadata = MaskMetadata(**{name: getattr(image, name) for name in shared})
     arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: metadata}, **transform}
-    if mask.max(initial=0) <= 1:
-        arguments["colormap"] = label_colours("blue")
+    label = max(1, int(mask.max(initial=0)))
+    if (
+        label in (1, 255) and not ((mask > 0) & (mask < label)).any()
+    ):  # 255 is white, of a mask kept as an image
+        arguments["colormap"] = label_colours("blue", label)
     return mask, arguments, "labels"
 
 

@@ -42,11 +42,13 @@ COLOURS = {
 }
 
 
-def label_colours(first: str) -> CyclicLabelColormap:
-    """Colours of labels that stand out from grey: ``first`` for label 1, others for what a user may add."""
-    others = [colour for name, colour in COLOURS.items() if name != first]
+def label_colours(name: str, label: int = 1) -> CyclicLabelColormap:
+    """Colours of labels that stand out from grey: ``name`` for one label, others for what a user may add."""
+    others = [colour for other, colour in COLOURS.items() if other != name]
+    place = (label - 1) % len(COLOURS)
     # Not a direct colormap: napari compiles for a second before it shows the first one.
-    return CyclicLabelColormap(colors=transform_color(["transparent", COLOURS[first], *others]))
+    colours = ["transparent", *others[:place], COLOURS[name], *others[place:]]
+    return CyclicLabelColormap(colors=transform_color(colours))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_tumor_unet.inference.result import Findings
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation, axes_of, voxels_of
+from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.layers.metadata import (
     KEY,
     MaskMetadata,
@@ -90,16 +91,17 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     if "provenance" in result:
         metadata.provenance, metadata.min_region_voxels = provenance_of(result["provenance"])
     layer = autosave.layer
-    return viewer.add_labels(
+    restored = viewer.add_labels(
         autosave.mask,
         name=layer["name"],
-        opacity=0.5,
         colormap=label_colours("orange"),
         metadata={KEY: metadata},
         units=layer["units"],
         axis_labels=layer["axis_labels"],
         **{name: np.asarray(layer[name]) for name in (*_TRANSFORM, "affine")},
     )
+    show_outline(restored)
+    return restored
 
 
 def has_other_scans(viewer: Viewer, autosave: Autosave) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from magicgui.widgets import Container
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QApplication
 
 from napari_tumor_unet.evaluation.score import RULES, format_number
 from napari_tumor_unet.evaluation.tables import ScoreRow, as_csv, summarise_scores
+from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_info
 from napari_tumor_unet.plugin.ui.table import TextTable
@@ -75,7 +76,7 @@ class ScoreCollection(Section):
         self._show()
 
     def _save(self, rows: list[ScoreRow]) -> None:
-        name, kind = QFileDialog.getSaveFileName(
+        name, kind = FileDialog.getSaveFileName(
             self.native, "Save the numbers", "scores.csv", "Table (*.csv);;JSON (*.json)"
         )
         if not name:

@@ -17,7 +17,7 @@ from napari_tumor_unet.plugin.ui.widgets import wrap
 
 _LARGE_ROWS = 2  # of a score, which are shown large
 _BAR = 16  # pixels, for more labels than are wide
-_LARGE = "<td style='padding-right: 24px'>{}<br><span style='font-size: xx-large'><b>{:.4f}</b></span></td>"
+_LARGE = "<td style='padding-right: 12px'>{}<br><span style='font-size: x-large'><b>{:.4f}</b></span></td>"
 
 
 class Numbers(Section):
@@ -25,6 +25,7 @@ class Numbers(Section):
 
     def __init__(self) -> None:
         self.large = Label(tooltip=RULES)
+        self.large.native.setWordWrap(True)
         self.table = TextTable((), 0)
         super().__init__(self.large, wrap(self.table))
         self.table.verticalHeader().show()

@@ -58,6 +58,7 @@ class SlicesSection(Section):
             self._show_agreement,
         )
         self.legend = Label(value=_LEGEND, visible=False)
+        self.legend.native.setWordWrap(True)
         self.curve = SliceCurve(viewer, self._go_to)
         self._plot = wrap(self.curve)
         super().__init__(self._plot, row(self.worst, self.next), self.agreement, self.legend)

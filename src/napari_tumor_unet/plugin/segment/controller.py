@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.inference.batch import Outcome
+from napari_tumor_unet.inference.input_check import NO_HEAD
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, Warned
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC, ModelError
 from napari_tumor_unet.model.registry import DEFAULT_MODEL, ENDING, find_model
@@ -198,6 +199,9 @@ class SegmentationController(QObject):
             run.bar.move_to(slices.done)
 
     def _on_finished(self, run: _Run, result: tuple[Findings, Provenance]) -> None:
+        if NO_HEAD in self.warnings and run.writer.is_blank:
+            self._on_no_head(run)
+            return
         findings, provenance = result
         findings = run.writer.finish(None if run.only else findings, provenance, self.warnings)
         self.outcome = Outcome(run.source.scan.name, findings, provenance, warnings=self.warnings)
@@ -208,6 +212,15 @@ class SegmentationController(QObject):
         if not run.quiet:  # at first one line of the text is seen
             text = " ".join((*self.warnings, text))
             self.context.notify(Message(text, "warning" if self.warnings else "info"))
+
+    def _on_no_head(self, run: _Run) -> None:
+        """Leave no empty mask over what is no scan of a head."""
+        text = f"{NO_HEAD} Nothing was found in it, so there is no mask."
+        self.outcome = Outcome(run.source.scan.name, error=text)
+        self._end(run, Message(text, "warning"))
+        run.writer.revert()
+        if not run.quiet:
+            self.context.notify(self.message)
 
     def _on_failed(self, run: _Run, error: JobError) -> None:
         name = run.source.scan.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,14 +207,16 @@ class MaskEditor:
         )
 
     def file_name(self) -> Path:
-        """Propose a file: beside the scan, where that is known, and in its format."""
+        """Propose a file: beside the scan, where that is known, in its format, and one that is not there."""
         sources = (layer for layer in self._viewer.layers if str(layer.unique_id) == self._metadata.source)
         image = next(sources, None)
         path = None if image is None else image.source.path
         usual = ".nii.gz" if self._metadata.geometry else ".tif"
         ending = usual if image is None else image_metadata(image).ending or usual
         folder = Path(path).parent if isinstance(path, str | Path) else Path()
-        return folder / f"{self._metadata.scan}_mask{ending}"
+        name = f"{self._metadata.scan}_mask"
+        names = (name, *(f"{name}_{n}" for n in range(2, 1000)))
+        return next((file for one in names if not os.path.lexists(file := folder / f"{one}{ending}")), file)
 
     def remove(self, regions: list[Region]) -> bool:
         """Erase regions, as one edit of the user's that undo takes back; return whether they were there."""

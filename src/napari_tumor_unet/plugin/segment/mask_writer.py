@@ -68,6 +68,13 @@ class MaskWriter:
         if self._source.slice_on_screen(self._viewer.dims.point) in slices.indices or layer.ndim == 2:
             layer.refresh()
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether the layer is new, and neither the run nor the user put anything into it."""
+        if self._before is not None or self._present_layer() is None:
+            return False
+        return not (self._mask().any() or self._metadata.written.any())
+
     def finish(
         self, findings: Findings | None, provenance: Provenance, warnings: tuple[str, ...] = ()
     ) -> Findings:

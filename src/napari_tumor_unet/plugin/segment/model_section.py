@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMenu, QMessageBox, QSizePolicy
+from qtpy.QtWidgets import QInputDialog, QLineEdit, QMenu, QMessageBox, QSizePolicy
 
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import NO_DIGEST, Card, read_card, weights_digest
+from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.plain import plain, show_info
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
@@ -30,7 +31,6 @@ class _Models(NamedTuple):
     names: tuple[str, ...] = (registry.DEFAULT_MODEL,)
     own: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
-    discouraged: frozenset[str] = frozenset()
 
 
 class ModelSection:
@@ -114,7 +114,7 @@ class ModelSection:
         self.choose(path)
 
     def _ask_for_file(self) -> Path | None:
-        name, _ = QFileDialog.getOpenFileName(self.model.native, "Choose a model", "", _FILTER)
+        name, _ = FileDialog.getOpenFileName(self.model.native, "Choose a model", "", _FILTER)
         return Path(name) if name else None
 
     def _show_menu(self) -> None:
@@ -131,7 +131,7 @@ class ModelSection:
     def _export(self) -> None:
         model = str(self.model.value)
         name = Path(model).name.removesuffix(registry.ENDING) + registry.ENDING
-        path, _ = QFileDialog.getSaveFileName(self.model.native, "Export the model", name, _FILTER)
+        path, _ = FileDialog.getSaveFileName(self.model.native, "Export the model", name, _FILTER)
         if path:
             target = Path(path if path.endswith(registry.ENDING) else path + registry.ENDING)
             export = partial(registry.export_model, model, target)
@@ -187,8 +187,7 @@ class ModelSection:
 
 def _list_models(files: Iterable[Path]) -> _Models:
     there = tuple(path for path in files if path.is_file())
-    own, discouraged = tuple(registry.user_models()), registry.discouraged_models()
-    return _Models(tuple(registry.all_models()), own, there, discouraged)
+    return _Models(tuple(registry.all_models()), tuple(registry.user_models()), there)
 
 
 def find_card(model: str) -> Card:

@@ -77,8 +77,8 @@ class SegmentPanel(Panel):
         self._changes = folded("Threshold and size", self.mask)
         self._sequences = folded("Sequences and slices", self.sequences)
         self.sequences.margins = (0, 0, 0, 0)
-        model = row(self.model, self.device, self.models.manage)
-        choices: Container[Any] = Container(widgets=[self.layer, self.sequences.summary])
+        model = row(self.model, self.models.manage)
+        choices: Container[Any] = Container(widgets=[self.layer, self.sequences.summary, self.device])
         choices.margins = (0, 0, 0, 0)
         self.lay_out(
             self.recovery,

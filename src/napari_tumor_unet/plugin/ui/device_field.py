@@ -14,9 +14,11 @@ from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.worker import tasks
 
+_NO_CHOICE = 2  # auto is the CPU
+
 
 class DeviceField(ComboBox):
-    """A field with the devices of this machine, once they are known.
+    """A field with the devices of this machine, once they are known; hidden where there is no choice.
 
     Parameters
     ----------
@@ -25,7 +27,7 @@ class DeviceField(ComboBox):
 
     def __init__(self, context: ViewerContext) -> None:
         self._names: tuple[str, ...] = ("auto",)
-        super().__init__(label="device", choices=self._devices, tooltip="Where to compute.")
+        super().__init__(label="device", choices=self._devices, tooltip="Where to compute.", visible=False)
         job = QtJob(context)
         self._connections = Connections(self.native)  # the answer may come after the panel is closed
         self._connections.add(job.finished, self._on_devices)
@@ -42,4 +44,5 @@ class DeviceField(ComboBox):
         self.reset_choices()
         with self.changed.blocked():  # a device that is not here today stays preferred
             self.value = preferred if preferred in self._names else "auto"
+        self.visible = len(self._names) > _NO_CHOICE
         self.tooltip = plain(f"Where to compute; {why}")

@@ -29,9 +29,12 @@ class FileDialog:
         return answer
 
     @staticmethod
-    def getSaveFileName(parent: QWidget, title: str, start: str, kinds: str = "") -> tuple[str, str]:  # noqa: N802
-        """Ask where to save; return the path, and the kind chosen."""
-        answer: tuple[str, str] = QFileDialog.getSaveFileName(parent, title, _placed(start), kinds)
+    def getSaveFileName(  # noqa: N802
+        parent: QWidget, title: str, start: str, kinds: str = "", *, folder: bool = False
+    ) -> tuple[str, str]:
+        """Ask where to save a file, or a new folder; return the path, and the kind chosen."""
+        more = {"options": QFileDialog.Option.DontConfirmOverwrite} if folder else {}
+        answer: tuple[str, str] = QFileDialog.getSaveFileName(parent, title, _placed(start), kinds, **more)
         _remember(answer[0])
         return answer
 
