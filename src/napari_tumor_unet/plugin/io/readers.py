@@ -211,7 +211,7 @@ def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
     label = max(1, int(mask.max(initial=0)))
     if (
         label in (1, 255) and not ((mask > 0) & (mask < label)).any()
-    ):  # 255 is white, of a mask kept as an image
+    ):  # or white
         arguments["colormap"] = label_colours("blue", label)
     return mask, arguments, "labels"
 
