@@ -16,12 +16,13 @@ import SimpleITK as sitk
 import tifffile
 from napari._app_model import get_app_model
 from napari.components import ViewerModel
+from napari.utils.colormaps.standardize_color import transform_color
 from napari.utils.notifications import ErrorNotification, notification_manager
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.plugin.io.readers import get_reader
-from napari_tumor_unet.plugin.layers.layer_scan import data_to_world
+from napari_tumor_unet.plugin.layers.layer_scan import COLOURS, data_to_world
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import is_one_sentence
@@ -81,6 +82,18 @@ def test_a_file_named_mask_opens_as_labels(viewer_model: ViewerModel, tmp_path: 
 
 
 @pytest.mark.parametrize("ending", ["", ".txt", ".nii"])
+@pytest.mark.parametrize("white", [1, 255])
+def test_a_mask_of_one_label_is_blue_and_keeps_its_label(
+    viewer_model: ViewerModel, tmp_path: Path, white: int
+) -> None:
+    mask = np.zeros((3, 20, 20), np.uint8)
+    mask[1, 5:9, 5:9] = white
+    tifffile.imwrite(tmp_path / "brain_mask.tif", mask, photometric="minisblack")
+    (layer,) = viewer_model.open(tmp_path / "brain_mask.tif", plugin="napari-tumor-unet")
+    assert layer.data.max() == white
+    np.testing.assert_allclose(layer.get_color(white), transform_color(COLOURS["blue"])[0], atol=1e-2)
+
+
 def test_other_folders_are_declined_after_a_look_at_few_entries(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +257,19 @@ def test_of_files_opened_together_flair_is_on_top_and_active_and_t1_hidden(
         lambda: tuple((layer.name, layer.visible) for layer in viewer.layers) == expected, timeout=PATIENCE
     )
     assert viewer.layers.selection.active.name == "p1_FLAIR"
+
+
+@pytest.mark.parametrize("door", ["drop", "dialog"])
+def test_another_scan_comes_on_screen_where_the_slice_misses_it(
+    viewer: napari.Viewer, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    viewer.add_image(np.zeros((90, 8, 8)))
+    viewer.dims.set_point(0, 80)
+    paths = [saved_volume(tmp_path / "p1_FLAIR.nii")]
+    drop(viewer, paths) if door == "drop" else open_mri_scan(paths, monkeypatch)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2 and viewer.dims.point[0] != 80, timeout=PATIENCE)
+    low, high = viewer.layers["p1_FLAIR"].extent.world
+    assert low[0] <= viewer.dims.point[0] <= high[0]
 
 
 def test_a_dropped_folder_leaves_its_flair_active_and_not_its_mask(

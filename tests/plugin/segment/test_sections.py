@@ -220,6 +220,7 @@ def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(
     assert saved.shape == stored.shape
     assert set(np.unique(saved.dataobj)) == set(np.unique(mask.data))
     assert np.count_nonzero(saved.dataobj) == np.count_nonzero(mask.data)
+    assert panel.mask.editor.file_name() == tmp_path / "Jane Doe_mask_2.nii.gz"  # nothing of the user's
     sidecar = json.loads((tmp_path / "Jane Doe_mask.json").read_text())
     assert sidecar["edited"] is True
     assert sidecar["provenance"]["model"] == "tiny"

@@ -77,7 +77,7 @@ def add(viewer: napari.Viewer, opened: Opened, beside: Iterable[Layer] = ()) -> 
                 text, details = explain(error, data[1]["name"])
                 opened.add(text)
                 note_error(text, details, [data[1]["name"]])
-    show_flair(viewer.layers, [*beside, *added])
+    show_flair(viewer, [*beside, *added])
     if opened.notes:
         (show_warning if added else show_error)(opened.summary)
     return added

@@ -1,4 +1,4 @@
-"""Show what is opened together as one scan: FLAIR on top and active, T1 hidden under it."""
+"""Show what is opened together as one scan, on screen: FLAIR active, T1 hidden under it, masks above."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from functools import partial
 from weakref import ref
 
 import napari
-from napari.components import LayerList
-from napari.layers import Image, Layer
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QTimer
 
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.metadata import KEY, LayerMetadata
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 
@@ -21,8 +22,12 @@ _opening: list[LayerMetadata] = []  # of the files that napari hands to the read
 _read_at = 0.0
 
 
-def show_flair(layers: LayerList, opened: Iterable[Layer]) -> None:
-    """Hide the T1 of a FLAIR that was opened together with them, and activate the FLAIR instead of a mask."""
+def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
+    """Hide the T1 of a FLAIR that was opened together with them, and activate the FLAIR instead of a mask.
+
+    Images go under masks of theirs that were there before, and the viewer to where the last image is.
+    """
+    layers = viewer.layers
     opened = [layer for layer in opened if layer in layers]
     images = [layer for layer in opened if isinstance(layer, Image)]
     sequences = ViewerSequences.of(layers)
@@ -32,8 +37,24 @@ def show_flair(layers: LayerList, opened: Iterable[Layer]) -> None:
             image.visible = False
             if layers.index(image) > layers.index(flair):
                 layers.move(layers.index(image), layers.index(flair))
+    for mask in [layer for layer in layers if isinstance(layer, Labels) and layer not in opened]:
+        for image in images:
+            if image_for(mask, layers) is image and layers.index(image) > layers.index(mask):
+                layers.move(layers.index(image), layers.index(mask))
     if images and layers.selection.active in opened:
         layers.selection.active = flair_of.get(images[-1], images[-1])
+    if images:
+        _bring_on_screen(viewer, images[-1])
+
+
+def _bring_on_screen(viewer: ViewerModel, image: Image) -> None:
+    """Go to the middle of an image along the axes in which the slice on screen misses it."""
+    low, high = image.extent.world
+    point, offset = [*viewer.dims.point], viewer.dims.ndim - image.ndim
+    for axis in viewer.dims.not_displayed:
+        at = axis - offset
+        if at >= 0 and not low[at] <= point[axis] <= high[at]:
+            viewer.dims.set_point(axis, (low[at] + high[at]) / 2)
 
 
 def show_together(read: Collection[LayerMetadata], began: float) -> None:
@@ -54,9 +75,9 @@ def show_together(read: Collection[LayerMetadata], began: float) -> None:
         _opening.clear()
     _opening.extend(read)
     _read_at = time.monotonic()
-    QTimer.singleShot(0, partial(_show, ref(viewer.layers), [*_opening]))
+    QTimer.singleShot(0, partial(_show, ref(viewer), [*_opening]))
 
 
-def _show(layers: ref[LayerList], opened: list[LayerMetadata]) -> None:
-    if (there := layers()) is not None:
-        show_flair(there, [layer for layer in there if layer.metadata.get(KEY) in opened])
+def _show(viewer: ref[ViewerModel], opened: list[LayerMetadata]) -> None:
+    if (there := viewer()) is not None:
+        show_flair(there, [layer for layer in there.layers if layer.metadata.get(KEY) in opened])

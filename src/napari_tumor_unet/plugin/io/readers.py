@@ -209,9 +209,7 @@ def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
     metadata = MaskMetadata(**{name: getattr(image, name) for name in shared})
     arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: metadata}, **transform}
     label = max(1, int(mask.max(initial=0)))
-    if (
-        label in (1, 255) and not ((mask > 0) & (mask < label)).any()
-    ):  # or white
+    if label in (1, 255) and not ((mask > 0) & (mask < label)).any():  # or white
         arguments["colormap"] = label_colours("blue", label)
     return mask, arguments, "labels"
 
