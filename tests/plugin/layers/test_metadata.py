@@ -109,6 +109,7 @@ def test_a_threshold_chosen_after_the_run_stands_beside_its_provenance() -> None
     contents = sidecar_contents(layer)
     assert contents is not None
     told = contents["provenance"]
+    assert contents["checked_slices"] == sorted(metadata.checked)
     assert (told["threshold"], told["fewest_voxels"]) == (0.9, 5)
 
 

@@ -88,7 +88,9 @@ def test_the_card_of_a_model_to_discard_says_so_and_why(
     advice = Recommendation("discard", "Dice of the held-out scan fell by 0.100.")
     monkeypatch.setattr("napari_tumor_unet.training.finetuning.finetune.recommend", lambda *_, **__: advice)
     tuned, _ = finish(pairs[:2], pairs[2:], tiny_model, replace(SETTINGS, epochs=1), tmp_path / "run")
-    assert read_card(tuned.path).advised_against == advice.why
+    card = read_card(tuned.path)
+    assert card.advised_against == advice.why
+    assert card.training.startswith("Fine-tuned: 1 of 1 epochs, 1 minute, epochs 1, learning rate ")
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ from magicgui.widgets.bases import ValueWidget
 
 from napari_tumor_unet.training.finetuning.run_store import FineTuning
 
+_NARROW = 110  # pixels: with a large font the labels take the other half of a panel
+
 # A widget, its options and its tooltip for each setting; the settings themselves hold the defaults.
 _FIELDS: dict[str, tuple[type[ValueWidget[Any]], dict[str, Any], str]] = {
     "epochs": (SpinBox, {"min": 1, "max": 1000}, "How often all is gone through."),
@@ -65,6 +67,8 @@ class SettingsForm:
         self.epochs, *others = self.fields.values()
         self.advanced = Container[ValueWidget[Any]](widgets=others)
         self.advanced.margins = (0, 0, 0, 0)
+        for field in others:
+            field.native.setMinimumWidth(_NARROW)
 
     @property
     def value(self) -> FineTuning:

@@ -225,6 +225,7 @@ def sidecar_contents(layer: Labels) -> dict[str, Any] | None:
         "warnings": list(metadata.warnings),
         "provenance": metadata.sidecar_provenance() | {"left_out": dataclasses.asdict(lacking)},
         "edited": not all(map(np.array_equal, mask, metadata.written)),
+        "checked_slices": sorted(metadata.checked),
         "note": NOT_FOR_THE_CLINIC,
     }
 

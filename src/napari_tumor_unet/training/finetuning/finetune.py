@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -261,8 +262,10 @@ def _card(
     }
     learned = plural(len(hashes), "scan")
     split = "a block of its slices" if block and held_out else f"{plural(len(held_out), 'scan')}"
-    minutes = sum(epoch.seconds for epoch in history) / 60
-    chosen = ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(settings).items())
+    minutes = plural(math.ceil(sum(epoch.seconds for epoch in history) / 60), "minute")
+    chosen = ", ".join(
+        f"{name.replace('_', ' ')} {value}" for name, value in dataclasses.asdict(settings).items()
+    )
     return replace(
         parent.card,
         summary=f"{parent.card.name}, fine-tuned on {learned} of its user.",
