@@ -43,8 +43,8 @@ def write_report(mask_file: Path, scan: Scan, result: Segmentation) -> None:
         page.write(path)
 
 
-def scan_page(scan: Scan, result: Segmentation) -> Page:
-    """Make the page of a segmented scan."""
+def scan_page(scan: Scan, result: Segmentation, review: str = "") -> Page:
+    """Make the page of a segmented scan, with a sentence on who looked at the mask, if anybody did."""
     measures, made = result.measures, result.provenance
     doubtful = most_doubtful(expected_errors(result.probability, made.threshold))
     rows = [(str(i + 1), *region.as_cells()) for i, region in enumerate(measures.regions[:_MOST_ROWS])]
@@ -53,14 +53,15 @@ def scan_page(scan: Scan, result: Segmentation) -> Page:
         DEFINITION,
         f"Most doubtful slices, by the model's probability: {', '.join(map(str, doubtful[:8])) or 'none'}.",
         f"Model {made.model} ({made.model_hash[:12]}), threshold {made.threshold:g}, from "
-        f"{', '.join(made.sequences)}; napari-tumor-unet {made.version}. Nobody has checked the mask.",
+        f"{', '.join(made.sequences)}; napari-tumor-unet {made.version}."
+        f"{'' if review else ' Nobody has checked the mask.'}",
     ]
     if left_out > 0:
         facts.insert(0, f"Not listed: {plural(left_out, 'smaller region')}.")
     return Page(
         title="Tumour in FLAIR, segmented by a model",
         note=NOT_FOR_THE_CLINIC,
-        lead=(str(measures),),
+        lead=tuple(filter(None, (str(measures), review))),
         warnings=_nameless(scan, result.warnings),
         pictures=_scan_pictures(scan, result, doubtful),
         columns=("region", "volume", "slices", "longest", "perpendicular", "product", "slice", "measurable")
