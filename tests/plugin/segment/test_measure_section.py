@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,10 @@ def panel(viewer: napari.Viewer, run: Callable[[], None], qtbot: Any) -> Any:
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
     for fold in panel.native.findChildren(QCollapsible):
         fold.expand(animate=False)
-    qtbot.waitUntil(lambda: len(rows(panel)) == 2 and all("left" in r or "right" in r for r in rows(panel)))
+    qtbot.waitUntil(
+        lambda: len(rows(panel)) == 2 and all("left" in r or "right" in r for r in rows(panel)),
+        timeout=PATIENCE,
+    )
     return panel
 
 
@@ -69,7 +73,7 @@ def shown(viewer: napari.Viewer, panel: Any, qtbot: Any) -> Shapes:
     return lines_in(viewer)[-1]
 
 
-def drag(viewer: napari.Viewer, layer: Shapes, start: np.ndarray, end: np.ndarray) -> list[str]:
+def drag(viewer: napari.Viewer, layer: Shapes, start: np.ndarray, end: np.ndarray, qtbot: Any) -> list[str]:
     """Drag from one place in the data to another by the mouse; return the first line's labels meanwhile."""
     canvas = viewer.window._qt_viewer.canvas
     labels = []
@@ -82,7 +86,8 @@ def drag(viewer: napari.Viewer, layer: Shapes, start: np.ndarray, end: np.ndarra
             kind, where, canvas.native.mapToGlobal(where), button, held, Qt.KeyboardModifier.NoModifier
         )
         QApplication.sendEvent(canvas.native, event)
-        QApplication.processEvents()
+        there = partial(np.allclose, world, atol=0.5)  # napari passes moves on after a while
+        qtbot.waitUntil(lambda: there(viewer.cursor.position[-2:]), timeout=PATIENCE)
         labels.append(layer.features["label"][0])
 
     left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
@@ -118,7 +123,7 @@ def test_a_line_dragged_by_the_mouse_has_numbers_that_follow_and_undo_takes_it_b
     QApplication.processEvents()
     before = [np.array(line) for line in layer.data]
     end = before[0][1]
-    labels = drag(viewer, layer, end, end + BY)
+    labels = drag(viewer, layer, end, end + BY, qtbot)
     assert len(set(labels)) >= 3, labels  # while the button is held, too
     assert layer.features["label"][0].endswith("mm, by hand")
     assert list(layer.features["moved"]) == [True, False, False, False]

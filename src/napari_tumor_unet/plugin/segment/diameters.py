@@ -74,15 +74,16 @@ class Diameters:
             ndim=layer.ndim,
             name=f"{layer.name} diameters",
             edge_width=0.8,
+            opacity=1,
             edge_color=_MEASURED,
             features=self._features(),
             feature_defaults={"label": "", "diameter": _BY_HAND, "length": 0.0, "moved": True},
-            text={"string": "{label}", "size": 10, "color": "white", "anchor": "upper_left"},
+            text={"string": "{label}", "size": 12, "color": _MEASURED, "anchor": "upper_left"},
             metadata={_KEY: self},  # which keeps it as long as the layer
             **{name: getattr(layer, name) for name in (*TRANSFORM, "axis_labels")},
         )
         self.shapes.events.data.connect(self._on_data)
-        self.shapes.mouse_drag_callbacks.append(self._on_drag)
+        self.shapes.mouse_drag_callbacks.insert(0, self._on_drag)  # before napari's own
         self.shapes.bind_key("Control-Z", lambda _: self.undo(), overwrite=True)
 
     @property
@@ -116,8 +117,11 @@ class Diameters:
             self._lines = now
             self._show()
 
-    def _on_drag(self, _: Shapes, event: Any) -> Iterator[None]:
-        """Let the numbers follow a line that is being dragged; it has moved once it is let go."""
+    def _on_drag(self, layer: Shapes, event: Any) -> Iterator[None]:
+        """Take an end at the first press, and let the numbers follow until it is let go."""
+        shape, _ = layer.get_value(event.position, world=True) or (None, None)
+        if shape is not None:
+            layer.selected_data = {shape}  # of no other line napari drags an end
         yield
         while event.type == "mouse_move":
             before, self._lines = self._lines, self._now()
