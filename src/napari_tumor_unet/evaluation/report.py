@@ -56,6 +56,8 @@ def scan_page(scan: Scan, result: Segmentation, review: str = "") -> Page:
         f"{', '.join(made.sequences)}; napari-tumor-unet {made.version}."
         f"{'' if review else ' Nobody has checked the mask.'}",
     ]
+    if not scan.grid.placed:
+        facts.insert(1, "The scan's file does not say which side is left.")
     if left_out > 0:
         facts.insert(0, f"Not listed: {plural(left_out, 'smaller region')}.")
     return Page(
@@ -167,8 +169,9 @@ def _draw_slice(
         outline.set_path_effects([withStroke(linewidth=1.8, foreground="black")])
     _draw_lines(axes, lines, "white", "black")
     style: dict[str, Any] = {"ha": "center", "color": "white", "fontsize": 7, "path_effects": rim}
-    axes.text(0.04, 0.5, "R", transform=axes.transAxes, **style)
-    axes.text(0.96, 0.5, "L", transform=axes.transAxes, **style)
+    if scan.grid.placed:
+        axes.text(0.04, 0.5, "R", transform=axes.transAxes, **style)
+        axes.text(0.96, 0.5, "L", transform=axes.transAxes, **style)
     if scan.in_mm and _BAR_MM / x < pixels.shape[1] / 2:
         start, bottom = pixels.shape[1] * 0.05, pixels.shape[0] * 0.95
         axes.plot(

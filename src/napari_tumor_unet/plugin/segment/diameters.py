@@ -21,6 +21,7 @@ from napari_tumor_unet.plugin.ui.threads import in_thread
 _KEY = "napari-tumor-unet diameters"
 _MEASURED, _MOVED = "#ffe14d", "#ff7f2a"
 _KINDS = ("longest", "perpendicular")
+_GRASP = 8  # pixels of the canvas that an end may be away from the mouse
 _DONE = (ActionType.CHANGED, ActionType.ADDED, ActionType.REMOVED)
 
 _BY_HAND = "by hand"
@@ -119,15 +120,21 @@ class Diameters:
 
     def _on_drag(self, layer: Shapes, event: Any) -> Iterator[None]:
         """Take an end at the first press, and let the numbers follow until it is let go."""
-        shape, _ = layer.get_value(event.position, world=True) or (None, None)
-        if shape is not None:
-            layer.selected_data = {shape}  # of no other line napari drags an end
+        if (near := self._end_at(layer, event)) is not None:
+            layer.selected_data = {near}  # of no other line napari drags an end
         yield
         while event.type == "mouse_move":
             before, self._lines = self._lines, self._now()
             self._show()
             self._lines = before
             yield
+
+    def _end_at(self, layer: Shapes, event: Any) -> int | None:
+        """Return the line of which the mouse is on an end, the nearest one, if there is any."""
+        point = np.array(layer.world_to_data(event.position))
+        away = [float(np.linalg.norm(line.ends - point, axis=1).min()) for line in self._lines]
+        here = [i for i, one in enumerate(away) if one <= _GRASP * layer.scale_factor]
+        return min(here, key=lambda i: away[i], default=None)
 
     def _show(self) -> None:
         self.shapes.features = self._features()
