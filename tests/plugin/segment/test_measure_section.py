@@ -51,10 +51,7 @@ def panel(viewer: napari.Viewer, run: Callable[[], None], qtbot: Any) -> Any:
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
     for fold in panel.native.findChildren(QCollapsible):
         fold.expand(animate=False)
-    qtbot.waitUntil(
-        lambda: len(rows(panel)) == 2 and all("left" in r or "right" in r for r in rows(panel)),
-        timeout=PATIENCE,
-    )
+    qtbot.waitUntil(lambda: len([row for row in rows(panel) if " mm " in row]) == 2, timeout=PATIENCE)
     return panel
 
 
@@ -100,19 +97,19 @@ def drag(viewer: napari.Viewer, layer: Shapes, start: np.ndarray, end: np.ndarra
 
 
 def test_the_list_of_regions_tells_their_diameters(panel: Any, qtbot: Any) -> None:
-    wanted = ["1 · 3.0 ml · 16 x 15 mm · slices 1-5 · left", "2 · 2.8 ml · 24 x 20 mm · slices 2-3 · right"]
+    wanted = ["1 · 3.0 ml · 16 x 13 mm · slices 1-5 · left", "2 · 2.8 ml · 24 x 17 mm · slices 2-3 · right"]
     qtbot.waitUntil(lambda: rows(panel) == wanted, timeout=PATIENCE)
     panel.mask.regions.list.setCurrentRow(1)
     panel.mask.regions.order.value = "by product"
     assert rows(panel) == wanted[::-1]
     assert [region.voxels for region in panel.mask.regions.chosen] == [560]
-    assert "Diameters 15.6 x 15.4 mm in slice 1; sum of products" in panel.mask.measures.sizes.value
+    assert "Diameters 15.6 x 13.0 mm in slice 1; sum of products" in panel.mask.measures.sizes.value
 
 
 def test_diameters_follow_what_is_painted(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
-    qtbot.waitUntil(lambda: "16 x 15 mm" in rows(panel)[0], timeout=PATIENCE)
+    qtbot.waitUntil(lambda: "16 x 13 mm" in rows(panel)[0], timeout=PATIENCE)
     viewer.layers[-1].data_setitem(tuple(np.mgrid[1:6, 42:52, 40:50].reshape(3, -1)), 1)
-    qtbot.waitUntil(lambda: "24 x 1" in rows(panel)[0], timeout=PATIENCE)
+    qtbot.waitUntil(lambda: "· 24 x" in rows(panel)[0], timeout=PATIENCE)
 
 
 def test_a_line_dragged_by_the_mouse_has_numbers_that_follow_and_undo_takes_it_back(
@@ -181,7 +178,7 @@ def test_a_report_of_a_mask_whose_scan_is_gone_is_declined(
     panel: Any, viewer: napari.Viewer, qtbot: Any, notified: list[str]
 ) -> None:
     section = panel.mask.measures
-    qtbot.waitUntil(lambda: "16 x 15 mm" in rows(panel)[0], timeout=PATIENCE)
+    qtbot.waitUntil(lambda: "16 x 13 mm" in rows(panel)[0], timeout=PATIENCE)
     viewer.layers.remove(viewer.layers[0])
     section._report()
     assert "is not open; open it for a report." in notified[-1]

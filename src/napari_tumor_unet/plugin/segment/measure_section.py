@@ -47,12 +47,13 @@ class MeasureSection(Section):
         self.lines = button("Show diameters", "As lines that can be dragged, in a layer.", self._show_lines)
         self.report = button("Report...", "One page with pictures and numbers, to print.", self._report)
         super().__init__(self.sizes, row(self.lines, self.report))
+        self.lines.enabled = self.report.enabled = False  # until there is something
 
     def show_measures(self, editor: MaskEditor, measures: Measures) -> None:
         """Show what a mask measures."""
         self._editor = editor
         self.sizes.value = f"{measures.diameters}." if measures.regions else "The mask is empty."
-        self.lines.enabled = bool(measures.regions)
+        self.lines.enabled, self.report.enabled = bool(measures.regions), True
 
     def _show_lines(self) -> None:
         if self._editor is not None:
