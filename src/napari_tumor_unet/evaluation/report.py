@@ -56,7 +56,7 @@ def scan_page(scan: Scan, result: Segmentation, review: str = "") -> Page:
         f"{', '.join(made.sequences)}; napari-tumor-unet {made.version}."
         f"{'' if review else ' Nobody has checked the mask.'}",
     ]
-    if not scan.grid.placed:
+    if not _tells_sides(scan):
         facts.insert(1, "The scan's file does not say which side is left.")
     if left_out > 0:
         facts.insert(0, f"Not listed: {plural(left_out, 'smaller region')}.")
@@ -155,6 +155,10 @@ def _scan_pictures(
     return (*rows, (curve, *last))
 
 
+def _tells_sides(scan: Scan) -> bool:
+    return scan.geometry is not None and scan.geometry.oriented
+
+
 def _draw_slice(
     scan: Scan, sequence: Sequence, index: int, mask: NDArray[np.uint8], lines: list[Line], axes: Axes
 ) -> None:
@@ -169,7 +173,7 @@ def _draw_slice(
         outline.set_path_effects([withStroke(linewidth=1.8, foreground="black")])
     _draw_lines(axes, lines, "white", "black")
     style: dict[str, Any] = {"ha": "center", "color": "white", "fontsize": 7, "path_effects": rim}
-    if scan.grid.placed:
+    if _tells_sides(scan):
         axes.text(0.04, 0.5, "R", transform=axes.transAxes, **style)
         axes.text(0.96, 0.5, "L", transform=axes.transAxes, **style)
     if scan.in_mm and _BAR_MM / x < pixels.shape[1] / 2:

@@ -171,6 +171,7 @@ def test_a_report_is_written_where_the_user_says(
     if written.suffix == ".html":
         text = written.read_text()
         assert "The mask was edited by hand; no slice marked as checked." in text
+        assert "does not say which side" not in text
         assert "<td>24.4 mm</td>" in text
 
 

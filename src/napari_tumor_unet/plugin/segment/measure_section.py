@@ -64,7 +64,7 @@ class MeasureSection(Section):
             return
         layer, proposed = self._editor.layer, report_files(self._editor.file_name())[0]
         try:
-            scan = _scan_of(layer, self._viewer)
+            scan = _scan_of(self._editor, self._viewer)
         except ScanError as error:
             show_error(str(error))
             return
@@ -79,11 +79,14 @@ class MeasureSection(Section):
             in_thread(partial(_write, path, scan, layer, moved=moved), show_info)
 
 
-def _scan_of(layer: Labels, viewer: Viewer) -> Scan:
+def _scan_of(editor: MaskEditor, viewer: Viewer) -> Scan:
+    """Return the scan of a mask, with the place of its file where that tells the sides."""
+    layer = editor.layer
     image = image_for(layer, viewer.layers)
     if image is None:
         raise ScanError(f"The scan of {layer.name} is not open; open it for a report.")
-    return LayerPair(image, layer, tuple(viewer.dims.point)).source(viewer.layers).scan
+    scan = LayerPair(image, layer, tuple(viewer.dims.point)).source(viewer.layers).scan
+    return replace(scan, geometry=mask_metadata(layer).geometry if editor.knows_sides else None)
 
 
 def _write(path: Path, scan: Scan, layer: Labels, *, moved: bool) -> str:
