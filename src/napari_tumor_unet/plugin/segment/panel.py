@@ -102,7 +102,7 @@ class SegmentPanel(Panel):
             folded("Several scans", self.batch),
         )
         sequences = (*self.sequences.boxes.values(), self.sequences.across, self.sequences.front)
-        for narrow in (self.layer, self.model, self.device, self.extent, *sequences):
+        for narrow in (self.layer, self.model, self.device, self.extent, self.mask.regions.order, *sequences):
             narrow.native.setMinimumWidth(_NARROW)
         for container in (choices, self.mask.fields, self.sequences):
             align(container)
