@@ -23,7 +23,7 @@ from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info
 from napari_tumor_unet.plugin.ui.threads import in_thread
-from napari_tumor_unet.plugin.ui.widgets import button, row, text_label
+from napari_tumor_unet.plugin.ui.widgets import button, text_label
 from napari_tumor_unet.scan import Scan, ScanError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class MeasureSection(Section):
         self.sizes = text_label()
         self.lines = button("Show diameters", "As lines that can be dragged, in a layer.", self._show_lines)
         self.report = button("Report...", "One page with pictures and numbers, to print.", self._report)
-        super().__init__(self.sizes, row(self.lines, self.report))
+        super().__init__(self.sizes, self.lines, self.report)
         self.lines.enabled = self.report.enabled = False  # until there is something
 
     def show_measures(self, editor: MaskEditor, measures: Measures) -> None:
