@@ -86,7 +86,7 @@ def test_what_is_undefined_is_null(run: Run, nifti: Callable[..., Path]) -> None
     told = json.loads(run(nifti("p.nii", 0 * LABELS), nifti("r.nii"), "--json").stdout)
     undefined = {name for name, value in told.items() if value is None}
     distances = {"hausdorff95", "average_surface_distance", "surface_dice"}
-    assert undefined == {"label", "precision"} | distances
+    assert undefined == {"label", "precision", "sum_of_products_difference_percent"} | distances
     assert told["notes"] == ["The prediction is empty; by rule Dice and IoU count as 0."]
 
 
@@ -124,7 +124,7 @@ def test_folders_are_matched_by_name_and_summed_up(run: Run, folders: tuple[Path
 def test_folders_give_a_table_and_what_did_not_match(run: Run, folders: tuple[Path, Path]) -> None:
     result = run(*folders)
     assert result.exit_code == 0, result.output
-    for told in ("a_mask.nii.gz", "0.7500", "mean", "0.8750", "SD", "median", RULES):
+    for told in ("a_mask.nii.gz", "0.7500", "mean", "0.8750", "SD", "median", "products, % more", RULES):
         assert told in result.stdout
     assert "Only among the predictions: x." in result.stderr
     assert "Only among the references: y." in result.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from napari_tumor_unet import Scan, Segmentation, follow_up
 from napari_tumor_unet.evaluation.page import Page
 from napari_tumor_unet.evaluation.report import follow_up_page, scan_page
 from napari_tumor_unet.inference.result import Provenance, measure
+from napari_tumor_unet.scan import Geometry
 
 NAME = "<b>Jane Doe</b>"
 
@@ -74,3 +76,13 @@ def test_a_follow_up_s_page_says_the_class_with_what_it_leaves_out() -> None:
     html = follow_up_of_boxes().as_html()
     assert "partial by size alone; steroids, clinical state, enhancement and confirmation decide" in html
     assert "<td>2</td><td>365</td>" in html
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_sides_are_marked_where_the_scan_s_file_tells_them(placed: bool) -> None:
+    scan, result = segmented()
+    geometry = Geometry((5.0, 1.0, 1.0), oriented=placed)
+    page = scan_page(dataclasses.replace(scan, geometry=geometry), result)
+    texts = {text.get_text() for axes in page.as_figure().axes for text in axes.texts}
+    assert ({"R", "L"} <= texts) == placed
+    assert ("does not say which side is left" in page.as_html()) != placed

@@ -83,6 +83,8 @@ def test_a_score_does_not_depend_on_how_the_axes_run(pair: Pair, data: st.DataOb
     turned = (mask.transpose(order)[flips] for mask in pair)
     found, was = score(*turned, spacing=[spacing[axis] for axis in order]), score(*pair, spacing=spacing)
     same = {"hausdorff95": None, "average_surface_distance": None, "volume_difference_ml": None}
+    same |= {field.name: None for field in dataclasses.fields(Score) if "products" in field.name}
+    same["volume_difference_percent"] = None
     assert dataclasses.replace(found, **same) == dataclasses.replace(was, **same)
     assert distances(found) == pytest.approx(distances(was), rel=1e-6)
 
@@ -96,12 +98,37 @@ def test_volumes_are_voxels_times_their_spacing(ball: np.ndarray) -> None:
     assert found.volume_difference_ml == pytest.approx(-5 * 1.5 * 0.7 / 1000)
 
 
+def test_sizes_differ_as_a_trial_would_see_it() -> None:
+    prediction, reference = np.zeros((2, 5, 40, 40), np.uint8)
+    reference[1:3, 5:25, 5:25] = 1  # 20 x 20 mm on two slices
+    prediction[1:4, 5:25, 5:25], prediction[1, 30:33, 30:33] = 1, 1  # a slice more, and 3 x 3 mm beside it
+    found = score(prediction, reference, spacing=(5, 1, 1))
+    assert found.volume_difference_ml == pytest.approx((400 + 9) * 5 / 1000)
+    assert found.volume_difference_percent == pytest.approx(100 * 409 / 800)
+    assert found.sum_of_products_reference_mm2 == pytest.approx(800)  # both diagonals
+    assert found.sum_of_products_difference_mm2 == found.sum_of_products_difference_percent == 0
+    half = score(reference * (np.arange(40) < 15), reference, spacing=(5, 1, 1))
+    assert half.sum_of_products_difference_mm2 == pytest.approx(250 - 800)
+    assert half.sum_of_products_difference_percent == pytest.approx(-68.75)
+    told = dict(found.as_rows())
+    assert told["difference of volume"] == "+2.04 ml (+51.1 %)"
+    assert told["difference of products"] == "+0 mm² (+0.0 %)"
+
+
+def test_sizes_of_an_empty_reference_differ_by_no_percentage() -> None:
+    found = score(np.ones((3, 20, 20)), np.zeros((3, 20, 20)), spacing=(5, 1, 1))
+    assert found.volume_difference_percent is found.sum_of_products_difference_percent is None
+    assert found.sum_of_products_difference_mm2 == pytest.approx(800)
+    assert dict(found.as_rows())["difference of volume"] == "+6.00 ml"
+
+
 @pytest.mark.parametrize(("masks", "spacing"), [((3, 4, 4), None), ((4, 4), None), ((4, 4), (1, 2))])
 def test_voxels_of_unknown_volume_have_none(masks: tuple[int, ...], spacing: tuple[int, ...] | None) -> None:
     found = score(np.ones(masks), np.ones(masks), spacing=spacing)
     assert found.volume_predicted_ml is found.volume_reference_ml is found.volume_difference_ml is None
     assert found.unit == ("mm" if spacing else "voxel")
-    assert not any(value.endswith("ml") for _, value in found.as_rows())
+    assert found.sum_of_products_predicted_mm2 is found.sum_of_products_difference_percent is None
+    assert not any("ml" in value or "mm²" in value for _, value in found.as_rows())
 
 
 def test_a_score_is_json(ball: np.ndarray) -> None:

@@ -163,7 +163,8 @@ def test_a_table_holds_all_of_a_score_and_nothing_where_it_is_undefined() -> Non
     fields = [f.name for f in dataclasses.fields(Score)]
     assert list(line) == ["prediction", "reference", "model", *fields]
     empty = {name for name, value in line.items() if value == ""}
-    assert empty == {"model", "recall", "hausdorff95", "average_surface_distance", "surface_dice"}
+    percents = {"volume_difference_percent", "sum_of_products_difference_percent"}
+    assert empty == {"model", "recall", "hausdorff95", "average_surface_distance", "surface_dice"} | percents
     assert line["notes"] == "The reference is empty; by rule Dice and IoU count as 0."
     assert (line["label"], line["unit"], line["voxels_predicted"]) == ("1", "mm", "24")
     assert float(line["volume_predicted_ml"]) == pytest.approx(0.12)

@@ -90,10 +90,14 @@ def _print_score(result: Score, rules: str) -> None:
 def _print_table(rows: list[ScoreRow], summary: dict[str, Any], rules: str) -> None:
     from napari_tumor_unet.evaluation.score import format_number
 
-    titles = ("Dice", "IoU", "Hausdorff 95 %", "mean surface distance", "surface Dice", "lesion-wise Dice")
+    titles = (
+        *("Dice", "IoU", "Hausdorff 95 %", "mean surface distance", "surface Dice", "lesion-wise Dice"),
+        *("volume, % more", "products, % more"),
+    )
     columns = (
         *("dice", "iou", "hausdorff95", "average_surface_distance"),
         *("surface_dice", "lesion_wise_dice"),
+        *("volume_difference_percent", "sum_of_products_difference_percent"),
     )
     scores = table("mask", *titles)
     for row in rows:

@@ -43,8 +43,8 @@ def write_report(mask_file: Path, scan: Scan, result: Segmentation) -> None:
         page.write(path)
 
 
-def scan_page(scan: Scan, result: Segmentation) -> Page:
-    """Make the page of a segmented scan."""
+def scan_page(scan: Scan, result: Segmentation, review: str = "") -> Page:
+    """Make the page of a segmented scan, with a sentence on who looked at the mask, if anybody did."""
     measures, made = result.measures, result.provenance
     doubtful = most_doubtful(expected_errors(result.probability, made.threshold))
     rows = [(str(i + 1), *region.as_cells()) for i, region in enumerate(measures.regions[:_MOST_ROWS])]
@@ -53,14 +53,17 @@ def scan_page(scan: Scan, result: Segmentation) -> Page:
         DEFINITION,
         f"Most doubtful slices, by the model's probability: {', '.join(map(str, doubtful[:8])) or 'none'}.",
         f"Model {made.model} ({made.model_hash[:12]}), threshold {made.threshold:g}, from "
-        f"{', '.join(made.sequences)}; napari-tumor-unet {made.version}. Nobody has checked the mask.",
+        f"{', '.join(made.sequences)}; napari-tumor-unet {made.version}."
+        f"{'' if review else ' Nobody has checked the mask.'}",
     ]
+    if not _tells_sides(scan):
+        facts.insert(1, "The scan's file does not say which side is left.")
     if left_out > 0:
         facts.insert(0, f"Not listed: {plural(left_out, 'smaller region')}.")
     return Page(
         title="Tumour in FLAIR, segmented by a model",
         note=NOT_FOR_THE_CLINIC,
-        lead=(str(measures),),
+        lead=tuple(filter(None, (str(measures), review))),
         warnings=_nameless(scan, result.warnings),
         pictures=_scan_pictures(scan, result, doubtful),
         columns=("region", "volume", "slices", "longest", "perpendicular", "product", "slice", "measurable")
@@ -152,6 +155,10 @@ def _scan_pictures(
     return (*rows, (curve, *last))
 
 
+def _tells_sides(scan: Scan) -> bool:
+    return scan.geometry is not None and scan.geometry.oriented
+
+
 def _draw_slice(
     scan: Scan, sequence: Sequence, index: int, mask: NDArray[np.uint8], lines: list[Line], axes: Axes
 ) -> None:
@@ -166,8 +173,9 @@ def _draw_slice(
         outline.set_path_effects([withStroke(linewidth=1.8, foreground="black")])
     _draw_lines(axes, lines, "white", "black")
     style: dict[str, Any] = {"ha": "center", "color": "white", "fontsize": 7, "path_effects": rim}
-    axes.text(0.04, 0.5, "R", transform=axes.transAxes, **style)
-    axes.text(0.96, 0.5, "L", transform=axes.transAxes, **style)
+    if _tells_sides(scan):
+        axes.text(0.04, 0.5, "R", transform=axes.transAxes, **style)
+        axes.text(0.96, 0.5, "L", transform=axes.transAxes, **style)
     if scan.in_mm and _BAR_MM / x < pixels.shape[1] / 2:
         start, bottom = pixels.shape[1] * 0.05, pixels.shape[0] * 0.95
         axes.plot(

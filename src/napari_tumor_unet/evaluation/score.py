@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, align, binarise, match_regions
 from napari_tumor_unet.evaluation.lesions import lesion_wise_dice
 from napari_tumor_unet.evaluation.overlap import Counts, overlap
+from napari_tumor_unet.inference.measures import measure_on_grid
 from napari_tumor_unet.io.read import read_labels
 from napari_tumor_unet.scan.grid import Grid, grid_of_spacing
 
@@ -27,7 +28,8 @@ RULES = (
     "reference. Regions are connected by faces, edges or corners; one is found, or not false, if a single "
     "voxel of it is in the other mask. Lesion-wise Dice follows BraTS 2023: the mean over lesions and false "
     "regions, these with 0; what is within 3 voxels of a lesion belongs to it, and lesions up to "
-    "50 mm³ do not count."
+    "50 mm³ do not count. Products are of the two diameters of each region, in the slices of the first axis; "
+    "their sum is over the measurable regions, at most five, each mask's own. Percents are of the reference."
 )
 
 
@@ -55,6 +57,13 @@ class Score:
         See :mod:`napari_tumor_unet.evaluation.lesions`.
     notes : tuple of str
         What else must be known to read the numbers.
+    sum_of_products_predicted_mm2, sum_of_products_reference_mm2 : float or None
+        See :class:`napari_tumor_unet.inference.measures.Measures`; None unless the masks have slices, with a
+        known spacing.
+    sum_of_products_difference_mm2 : float or None
+        Prediction less reference.
+    volume_difference_percent, sum_of_products_difference_percent : float or None
+        The differences, of the reference; None where that has nothing.
     """
 
     label: int | None
@@ -79,6 +88,11 @@ class Score:
     regions_false: int
     lesion_wise_dice: float
     notes: tuple[str, ...] = ()
+    sum_of_products_predicted_mm2: float | None = None
+    sum_of_products_reference_mm2: float | None = None
+    sum_of_products_difference_mm2: float | None = None
+    volume_difference_percent: float | None = None
+    sum_of_products_difference_percent: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the score as JSON holds it."""
@@ -88,17 +102,21 @@ class Score:
         """Return names and values as people read them."""
         unit = "mm" if self.unit == "mm" else "voxels"
         tolerance = f"{self.tolerance:g} {self.unit if self.tolerance == 1 else unit}"
-        volumes = [
-            ("volume predicted", self.volume_predicted_ml),
-            ("volume of reference", self.volume_reference_ml),
-            ("difference", self.volume_difference_ml),
+        volumes = (self.volume_predicted_ml, self.volume_reference_ml, self.volume_difference_ml)
+        products = (
+            *(self.sum_of_products_predicted_mm2, self.sum_of_products_reference_mm2),
+            self.sum_of_products_difference_mm2,
+        )
+        sizes = [
+            *_sizes("volume", volumes, self.volume_difference_percent, "ml"),
+            *_sizes("products", products, self.sum_of_products_difference_percent, "mm²"),
         ]
         return [
             ("Dice", format_number(self.dice)),
             ("IoU", format_number(self.iou)),
             ("precision", format_number(self.precision)),
             ("recall", format_number(self.recall)),
-            *((name, format_number(volume, "ml")) for name, volume in volumes if volume is not None),
+            *sizes,
             ("Hausdorff 95 %", format_number(self.hausdorff95, unit)),
             ("mean surface distance", format_number(self.average_surface_distance, unit)),
             (f"surface Dice, {tolerance}", format_number(self.surface_dice)),
@@ -175,6 +193,13 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Cou
         surfaces = surface_distances(p, r, grid.spacing, tolerance)
     regions = match_regions(p, r)
     ml = grid.voxel_ml
+    volumes: _Compared = (None, None, None, None)
+    products = volumes
+    if ml is not None:
+        volumes = _compared(counts.predicted * ml, counts.reference * ml)
+        if p.ndim == 3:
+            sums = (measure_on_grid(mask, grid).sum_of_products_mm2 or 0.0 for mask in (p, r))
+            products = _compared(*sums)
     return Score(
         label=label,
         dice=counts.dice,
@@ -184,9 +209,9 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Cou
         voxels_both=counts.true_positive,
         voxels_predicted=counts.predicted,
         voxels_reference=counts.reference,
-        volume_predicted_ml=None if ml is None else counts.predicted * ml,
-        volume_reference_ml=None if ml is None else counts.reference * ml,
-        volume_difference_ml=None if ml is None else (counts.predicted - counts.reference) * ml,
+        volume_predicted_ml=volumes[0],
+        volume_reference_ml=volumes[1],
+        volume_difference_ml=volumes[2],
         unit="mm" if grid.in_mm else "voxel",
         hausdorff95=surfaces.hausdorff95 if surfaces else None,
         average_surface_distance=surfaces.average if surfaces else None,
@@ -198,6 +223,11 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Cou
         regions_false=regions.false,
         lesion_wise_dice=lesion_wise_dice(p, r, 1.0 if ml is None else 1000 * ml),
         notes=(*pair.notes, *rules_at_work(counts)),
+        sum_of_products_predicted_mm2=products[0],
+        sum_of_products_reference_mm2=products[1],
+        sum_of_products_difference_mm2=products[2],
+        volume_difference_percent=volumes[3],
+        sum_of_products_difference_percent=products[3],
     )
 
 
@@ -209,6 +239,29 @@ def rules_at_work(counts: Counts) -> list[str]:
         return ["Both masks are empty; by rule Dice and IoU count as 1."]
     which = "reference" if counts.predicted else "prediction"
     return [f"The {which} is empty; by rule Dice and IoU count as 0."]
+
+
+_Compared = tuple[float | None, float | None, float | None, float | None]
+
+
+def _compared(predicted: float, reference: float) -> _Compared:
+    """Return two sizes, their difference, and that in percent of the reference."""
+    difference = predicted - reference
+    return predicted, reference, difference, 100 * difference / reference if reference else None
+
+
+def _sizes(
+    what: str, sizes: tuple[float | None, ...], percent: float | None, unit: str
+) -> Iterator[tuple[str, str]]:
+    """Name two sizes and their difference, where they are known."""
+    predicted, reference, difference = sizes
+    if predicted is None or reference is None or difference is None:
+        return
+    digits = 2 if unit == "ml" else 0
+    yield f"{what} predicted", f"{predicted:.{digits}f} {unit}"
+    yield f"{what} of reference", f"{reference:.{digits}f} {unit}"
+    share = "" if percent is None else f" ({percent:+.1f} %)"
+    yield f"difference of {what}", f"{difference:+.{digits}f} {unit}{share}"
 
 
 def _labels(source: ArrayLike | str | Path) -> tuple[NDArray[Any], Grid]:

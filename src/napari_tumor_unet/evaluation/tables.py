@@ -20,6 +20,8 @@ from napari_tumor_unet.io.find import find_masks
 SUMMARISED = (
     *("dice", "iou", "precision", "recall"),
     *("hausdorff95", "average_surface_distance", "surface_dice", "lesion_wise_dice"),
+    *("volume_difference_ml", "volume_difference_percent"),
+    *("sum_of_products_difference_mm2", "sum_of_products_difference_percent"),
 )
 _SUFFIX = re.compile(r"_(pred|prediction|reference|gt)$", re.IGNORECASE)
 

@@ -113,6 +113,12 @@ class RegionMeasures:
             "perpendicular_line": self.perpendicular_line,
         }
 
+    @property
+    def diameters(self) -> str:
+        """Both diameters in words, in whole mm or voxels."""
+        unit = "mm" if self.unit == "mm" else "voxels"
+        return f"{self.longest_diameter:.0f} x {self.perpendicular_diameter:.0f} {unit}"
+
     def as_cells(self) -> tuple[str, ...]:
         """Return volume, slices, diameters, product, slice, and whether measurable, as people read them."""
         in_mm = self.unit == "mm"

@@ -14,12 +14,12 @@ from napari_tumor_unet.io.file_names import FORMATS
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import is_agreement
+from napari_tumor_unet.plugin.segment import diameters
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
-from napari_tumor_unet.plugin.segment.diameters import diameters_of
 from napari_tumor_unet.plugin.ui.docks import open_panel
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
-from napari_tumor_unet.plugin.ui.plain import show_error, show_info
+from napari_tumor_unet.plugin.ui.plain import show_error
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 
@@ -78,15 +78,7 @@ def show_diameters(viewer: napari.viewer.Viewer) -> None:
     if not isinstance(layer, Labels):
         show_error("Select the labels layer whose diameters are to be shown.")
         return
-    try:
-        diameters = diameters_of(viewer, layer)
-    except TumourUnetError as error:
-        show_error(str(error))
-        return
-    point = list(viewer.dims.point)
-    ends = diameters.shapes.data_to_world(diameters.shapes.data[0][0])
-    viewer.dims.point = (*point[: len(point) - len(ends)], *ends)
-    show_info(diameters.summary())
+    diameters.show_diameters(viewer, layer)
 
 
 def open_scan(viewer: napari.viewer.Viewer) -> None:

@@ -296,6 +296,7 @@ def test_numbers_are_copied_saved_and_collected(
     table = panel.collection.table
     mean = (first.dice + second.dice) / 2
     assert [table.item(2, column).text() for column in (0, 3)] == ["mean", f"{mean:.4f}"]
+    assert table.item(1, 6).text() == f"{second.volume_difference_percent:.4f}"
     panel.native.findChild(QCollapsible).expand(animate=False)
     qtbot.waitUntil(lambda: panel.collection.empty.native.height() > 0, timeout=PATIENCE)
     for name in ("scores.csv", "scores.json"):

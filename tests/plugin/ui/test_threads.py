@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from functools import partial
 from typing import Any
 
 import pytest
 
-from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
+from napari_tumor_unet.plugin.ui.threads import Latest, OneAtATime, in_thread
 from tests.plugin.conftest import PATIENCE
 
 
@@ -42,3 +43,21 @@ def test_what_takes_a_result_is_not_held_afterwards(qtbot: Any) -> None:
     qtbot.waitUntil(lambda: bool(taken), timeout=PATIENCE)
     gc.collect()
     assert taken[0]() is None
+
+
+def test_of_work_that_never_runs_twice_at_once_the_last_asked_for_counts(qtbot: Any) -> None:
+    one, may_end, began, results = OneAtATime(), threading.Event(), list[int](), list[int]()
+
+    def work(n: int) -> int:
+        began.append(n)
+        may_end.wait(60)
+        return n
+
+    for n in range(4):
+        one(partial(work, n), results.append)
+    qtbot.waitUntil(lambda: began == [0], timeout=PATIENCE)
+    may_end.set()
+    qtbot.waitUntil(lambda: results == [3], timeout=PATIENCE)
+    assert began == [0, 3]
+    one(partial(work, 5), results.append)
+    qtbot.waitUntil(lambda: results == [3, 5], timeout=PATIENCE)

@@ -170,7 +170,7 @@ class FollowUpPanel(Panel):
         name, kind = FileDialog.getSaveFileName(self.native, "Save the report", "follow_up.html", kinds)
         if name:
             path = Path(name)
-            ending = next(e for e in (".html", ".pdf", ".csv") if e in kind)
+            ending = next((e for e in (".html", ".pdf", ".csv") if e in kind), ".html")
             path = (
                 path
                 if path.suffix.lower() in (".html", ".pdf", ".csv")

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import ArrayLike, NDArray
 
-from napari_tumor_unet.inference.measures import MeasureError
+from napari_tumor_unet.inference.measures import MeasureError, Measures, measure_on_grid
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation, voxels_of
 from napari_tumor_unet.plugin.layers.metadata import is_prediction, mask_metadata, still_fits
 from napari_tumor_unet.plugin.layers.transforms import layer_grid, stored_geometry
@@ -53,6 +53,18 @@ def mask_volume(layer: Labels) -> MaskVolume:
     place = mask_metadata(layer).place if segmented else SliceOrientation(at=(0,) * len(leading))
     mask = place.volume(np.asarray(data))
     return MaskVolume(mask, _grid(layer, place, mask.shape), place, data.ndim)
+
+
+def measures_of(layer: Labels) -> tuple[MaskVolume, Measures]:
+    """Measure the mask of a layer; a large one takes so long that a thread should do it.
+
+    Raises
+    ------
+    MeasureError
+        As :func:`mask_volume`.
+    """
+    volume = mask_volume(layer)
+    return volume, measure_on_grid(volume.mask, volume.grid)
 
 
 def _grid(layer: Labels, place: SliceOrientation, shape: tuple[int, ...]) -> Grid:

@@ -18,8 +18,14 @@ from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.threads import save_text
 from napari_tumor_unet.plugin.ui.widgets import button, folded, row, wrap
 
-_COLUMNS = ("prediction", "reference", "label", "Dice", "IoU", "Hausdorff 95 %")
-_NUMBERS = ("dice", "iou", "hausdorff95")  # the last of them
+_COLUMNS = (
+    *("prediction", "reference", "label", "Dice", "IoU", "Hausdorff 95 %"),
+    *("volume, % more", "products, % more"),
+)
+_NUMBERS = (  # the last of them
+    *("dice", "iou", "hausdorff95"),
+    *("volume_difference_percent", "sum_of_products_difference_percent"),
+)
 
 
 class ScoreCollection(Section):

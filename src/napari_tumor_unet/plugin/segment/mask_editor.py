@@ -12,6 +12,7 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
+from napari_tumor_unet.inference.measures import RegionMeasures
 from napari_tumor_unet.inference.regions import (
     Region,
     drop_faint_regions,
@@ -167,12 +168,13 @@ class MaskEditor:
         self._never_in = None
         self.layer.refresh()
 
-    def describe(self, number: int, region: Region) -> str:
-        """Write what is to be known of a region, for a list."""
+    def describe(self, number: int, region: Region, measured: RegionMeasures | None = None) -> str:
+        """Write what is to be known of a region, for a list; with diameters, once it is measured."""
         ml, (first, last) = self._metadata.voxel_ml, region.ends
         size = size_in_words(region.voxels, None if ml is None else region.voxels * ml)
         where = f"slice {first}" if first == last else f"slices {first}-{last}"
-        return " · ".join(filter(None, (str(number), size, where, self._side(region))))
+        diameters = "" if measured is None else measured.diameters
+        return " · ".join(filter(None, (str(number), size, diameters, where, self._side(region))))
 
     def go_to(self, region: Region) -> None:
         """Show the slice with most of a region, the region in the middle."""

@@ -13,18 +13,21 @@ import numpy as np
 from magicgui.widgets import FloatSlider, FloatSpinBox
 from napari.layers import Labels
 
+from napari_tumor_unet.inference.measures import Measures
 from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
 from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_ending
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
+from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, measures_of
 from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor, MaskState
+from napari_tumor_unet.plugin.segment.measure_section import MeasureSection
 from napari_tumor_unet.plugin.segment.region_section import RegionSection
 from napari_tumor_unet.plugin.segment.result_card import ResultCard
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
-from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
+from napari_tumor_unet.plugin.ui.threads import Latest, OneAtATime, in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, choice, fields
 from napari_tumor_unet.scan import Scan, ScanError
 
@@ -41,7 +44,7 @@ _SEEN = 8  # slices in which the midline is looked for
 class MaskSection(Section):
     """Follows a labels layer that a segmentation made, and changes it; hidden without one.
 
-    The card and the list of regions, which it fills, have places of their own in the panel.
+    The card, the list of regions and the measures, which it fills, have places of their own in the panel.
 
     Parameters
     ----------
@@ -62,8 +65,10 @@ class MaskSection(Section):
         self.state: MaskState | None = None
         self._named = False
         self._midline = Latest()
+        self._measuring = OneAtATime()
         self.card = ResultCard(self._take_in)
         self.regions = RegionSection(self.measure)
+        self.measures = MeasureSection(viewer)
         self.threshold = FloatSlider(
             label="threshold",
             min=0.05,
@@ -126,8 +131,14 @@ class MaskSection(Section):
             name = editor.layer.name if self._named else ""
             self.card.show_state(self.state, mask_metadata(editor.layer), name)
             self.regions.show_regions(editor, self.state.regions)
+            self._measuring(partial(measures_of, editor.layer), partial(self._show_measures, self.state))
             self.reset.enabled = editor.threshold != editor.models_threshold
         self._on_measured()
+
+    def _show_measures(self, state: MaskState, measured: tuple[MaskVolume, Measures]) -> None:
+        if state is self.state and self.editor is not None:
+            self.regions.show_measures(measured[1])
+            self.measures.show_measures(self.editor, measured[1])
 
     def _on_edit(self, *_: object) -> None:
         if not self._timer.isActive():

@@ -74,6 +74,7 @@ class SegmentPanel(Panel):
         self.batch = BatchSection(self._batch, self._chosen)
         self._run = row(self.start, self.extent, self.cancel)
         self._regions = folded("Regions", self.mask.regions)
+        self._measures = folded("Diameters and report", self.mask.measures)
         self._changes = folded("Threshold and size", self.mask)
         self._sequences = folded("Sequences and slices", self.sequences)
         self.sequences.margins = (0, 0, 0, 0)
@@ -94,13 +95,14 @@ class SegmentPanel(Panel):
             self.review,
             self.mask.save,
             self._regions,
+            self._measures,
             self._changes,
             self.planes,
             self._sequences,
             folded("Several scans", self.batch),
         )
         sequences = (*self.sequences.boxes.values(), self.sequences.across, self.sequences.front)
-        for narrow in (self.layer, self.model, self.device, self.extent, *sequences):
+        for narrow in (self.layer, self.model, self.device, self.extent, self.mask.regions.order, *sequences):
             narrow.native.setMinimumWidth(_NARROW)
         for container in (choices, self.mask.fields, self.sequences):
             align(container)
@@ -168,7 +170,7 @@ class SegmentPanel(Panel):
     def _on_measured(self) -> None:
         """Show what there is of a mask, and let the button stand out that comes next."""
         state = self.mask.state
-        for part in (self.mask.card, self.mask.save, self._regions, self._changes):
+        for part in (self.mask.card, self.mask.save, self._regions, self._measures, self._changes):
             part.visible = state is not None
         if state is not None and state.findings.regions > 1:
             self._regions.native.findChild(QCollapsible).expand(animate=False)

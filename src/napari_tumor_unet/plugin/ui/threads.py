@@ -57,6 +57,32 @@ class Latest:
             take(outcome)
 
 
+class OneAtATime:
+    """Runs work in threads, never two at once: of what was asked for meanwhile the last alone."""
+
+    def __init__(self) -> None:
+        self._waiting: tuple[Callable[[], Any], Callable[[Any], object]] | None = None
+        self._running = False
+
+    def __call__(self, work: Callable[[], Result], on_result: Callable[[Result], object]) -> None:
+        """Run work as :func:`in_thread` does, as soon as none is under way."""
+        self._waiting = work, on_result
+        if not self._running:
+            self._next()
+
+    def _next(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        self._running = waiting is not None
+        if waiting is not None:
+            work, on_result = waiting
+            in_thread(work, partial(self._end, on_result), partial(self._end, show_error))
+
+    def _end(self, take: Callable[[Any], object], outcome: Any) -> None:
+        if self._waiting is None:
+            take(outcome)
+        self._next()
+
+
 def save_text(path: Path, text: str, what: str) -> None:
     """Write a text file, and tell the user where ``what`` is."""
 
