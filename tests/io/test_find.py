@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +46,26 @@ def test_a_folder_for_each_patient_is_a_scan_for_each(tree: Tree, pattern: str) 
     assert told(found) == {
         f"P{i}_flair.nii.gz": {"pre": f"P{i}_t1.nii.gz", "post": f"P{i}_t1ce.nii.gz"} for i in (1, 2)
     }
+
+
+def test_each_folder_is_listed_once_and_no_file_is_looked_at(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked = tree(*BRATS), list[str]()
+
+    def counted(name: str) -> Callable[..., Any]:
+        ask = getattr(os, name)
+
+        def count(path: Any = ".", *args: Any, **options: Any) -> Any:
+            asked.append(f"{name} {Path(path).name}")
+            return ask(path, *args, **options)
+
+        return count
+
+    for name in ("scandir", "listdir", "stat"):
+        monkeypatch.setattr(os, name, counted(name))
+    assert len(find_scan_files(folder)) == 2
+    assert sorted(asked) == ["scandir P1", "scandir P2", "scandir tree"]
 
 
 def test_patients_in_one_folder_are_kept_apart(tree: Tree) -> None:

@@ -65,8 +65,10 @@ class Settings:
 
     Attributes
     ----------
+    leave_others : bool
+        Whether ``go_on`` leaves what is there and not of these settings where it is; the scan is an error.
     replaced : str
-        Name of the folder for what is there and not of these settings, where ``go_on`` replaces it.
+        Name of the folder for that, where ``go_on`` replaces it.
     started : str
         When the batch began, in ISO 8601, UTC.
     """
@@ -76,6 +78,7 @@ class Settings:
     mask_format: str = ""
     overwrite: bool = False
     go_on: bool = False
+    leave_others: bool = False
     report: bool = False
     replaced: str = field(default_factory=_unique_folder)
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -146,7 +149,7 @@ def _already(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
     from napari_tumor_unet.io.write import sidecar_of
 
     done = _done_before(mask_file, job, model)
-    if job.settings.go_on:
+    if job.settings.go_on and (done or not job.settings.leave_others):
         return done
     # A process may have died of something else when it had written the files.
     if done and done.provenance and done.provenance.date >= job.settings.started:

@@ -50,7 +50,8 @@ def format_of(path: Path) -> Format:
 
 def ending_of(path: Path) -> str:
     """Return the known ending of a file's name, in lower case; empty if it has none."""
-    return next((ending for ending in FORMATS if path.name.lower().endswith(ending)), "")
+    name = path.name.lower()
+    return next((ending for ending in FORMATS if name.endswith(ending)), "")
 
 
 def scan_name(path: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from napari_tumor_unet.io import slice_folder
 from napari_tumor_unet.io.dicom.deidentify import study_of
-from napari_tumor_unet.io.dicom.detect import first_image
+from napari_tumor_unet.io.dicom.detect import image_among
 from napari_tumor_unet.io.file_names import KNOWN, Format, ending_of, format_of, is_mask_name, scan_name
 from napari_tumor_unet.io.labels import is_labels
 from napari_tumor_unet.io.read import read_as, read_scan
@@ -111,10 +111,9 @@ def find_all_files(
     beside: dict[Path, list[Path]] = defaultdict(list)
     scans: list[ScanFiles] = []
     left_out: list[ScanFiles] = []
-    for path in find_scans(folder):
+    for path, is_file in _scans_in(folder).items():
         files = ScanFiles(path, alone=flair_alone)
-        slices = files.format == "slices" and sequence_named(scan_name(path)) is None
-        if files.format != "DICOM" and not slices:
+        if is_file or (files.format == "slices" and sequence_named(scan_name(path))):
             beside[path.parent].append(path)
         elif _matches(path.relative_to(folder), pattern):
             scans.append(files)  # it tells itself what it holds
@@ -173,25 +172,30 @@ def find_scans(folder: Path) -> list[Path]:
     ScanError
         If there is none.
     """
-    scans: list[Path] = []
+    return [*_scans_in(folder)]
+
+
+def _scans_in(folder: Path) -> dict[Path, bool]:
+    """Find scans, and tell of each whether it is a file; folders are listed once, no file is looked at."""
+    scans: list[tuple[Path, bool]] = []
     studies: dict[str, int] = {}
     for name, folders, files in os.walk(folder):
         path = Path(name)
-        if slice_folder.holds_slices(path):
-            scans.append(path)
+        if slice_folder.holds_slices(path, [*folders, *files]):
+            scans.append((path, False))
             folders.clear()
             continue
         folders.sort()
-        if (image := first_image(path)) and image.parent == path:
+        if image := image_among(path, files):
             i = studies.setdefault(study_of(image) or name, len(scans))
             if i < len(scans):
-                scans[i] = Path(os.path.commonpath([scans[i], path]))
+                scans[i] = Path(os.path.commonpath([scans[i][0], path])), False
             else:
-                scans.append(path)
-        scans += [path / n for n in sorted(files) if _is_scan_name(path / n)]
+                scans.append((path, False))
+        scans += [(path / n, True) for n in sorted(files) if _is_scan_name(path / n)]
     if not scans:
         raise ScanError(f"{folder.name} holds no scan: no file of {KNOWN}, no folder of slices and no DICOM.")
-    return list(dict.fromkeys(scans))
+    return dict(scans)
 
 
 def find_masks(folder: Path) -> list[Path]:

@@ -29,9 +29,13 @@ def looks_like_slices(folder: Path) -> bool:
         return False
 
 
-def holds_slices(folder: Path) -> bool:
-    """Tell whether files of a folder are slices of scans, and not stacks that are named alike."""
-    slices = [match for name in sorted(os.listdir(folder)) if (match := _SLICE.fullmatch(name))]
+def holds_slices(folder: Path, names: Iterable[str] | None = None) -> bool:
+    """Tell whether files of a folder are slices of scans, and not stacks that are named alike.
+
+    The names in the folder are listed, unless they are given.
+    """
+    names = os.listdir(folder) if names is None else names
+    slices = [match for name in sorted(names) if (match := _SLICE.fullmatch(name))]
     patients = Counter(match["patient"] for match in slices)
     several = next((match.string for match in slices if patients[match["patient"]] > 1), None)
     if several is None:

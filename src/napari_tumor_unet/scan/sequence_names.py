@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from napari_tumor_unet.scan.scan import SEQUENCES, Sequence
 
@@ -46,6 +47,7 @@ _PLANE = {
 # In a name of BIDS the last word is the image; T1w in space-T1w is where the image lies.
 _BIDS = re.compile(r"(?P<entities>sub-[^\W_]+_(?:[a-z0-9]+-[^_]*_)*)(?P<image>flair|t1w|t2w)")
 _SPOKEN_OF = re.compile(rf"{_FLAIR}|(?:{_T1})\w?(?![a-z])|{_T1}|{_T2}\w?|{_NATIVE}|{_AGENT}")
+_NAMES = 1024  # of the files of a folder, each of which is asked about several times
 _DESCRIBES = re.compile("|".join([_SPOKEN_OF.pattern, *_PLANE.values(), r"(?<![a-z0-9])[23]d"]))
 
 
@@ -65,6 +67,7 @@ class NamedSequences:
     unclear: str = ""
 
 
+@lru_cache(_NAMES)
 def sequence_named(text: str) -> Sequence | None:
     """Tell which sequence a name or description speaks of; None if none of the three.
 
@@ -139,10 +142,13 @@ def words_of(name: str) -> list[str]:
 
 def plain(text: str) -> str:
     """Convert a text to lower case without accents."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.lower())
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
+@lru_cache(_NAMES)
 def patient_in(name: str) -> str:
     """Return the words before those for the sequence: a patient's code, a number, or nothing."""
     words = plain(name)

@@ -447,6 +447,35 @@ def test_what_a_folder_holds_beside_its_scans_is_a_grey_row_with_the_reason(
     assert said[0].startswith("Scan 1 of 2: p1_flair")
 
 
+def test_a_folder_goes_on_where_a_run_was_stopped_and_leaves_what_others_wrote(
+    viewer: napari.Viewer, panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        tifffile.imwrite(tmp_path / "in" / f"{name}.tif", flair())
+
+    def run() -> str:
+        answer(monkeypatch, tmp_path / "in", tmp_path / "out")
+        with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE) as ended:
+            press(panel.batch.folder, qtbot)
+        return str(ended.args[0])
+
+    run()
+    tifffile.imwrite(tmp_path / "in" / "c.tif", flair())
+    masks = [tmp_path / "out" / f"{name}_mask.tif" for name in "abc"]
+    masks[1].write_bytes(b"corrected")
+    before = masks[0].stat().st_mtime_ns
+    assert run() == "1 scan segmented, 1 done before, 1 failed."
+    table = panel.batch.table
+    rows = [[table.item(row, column).text() for column in range(3)] for row in range(3)]
+    assert rows[0][1] == rows[2][1]
+    assert rows[0][2].startswith("Done before.")
+    assert "exist already; choose another folder" in rows[1][2]
+    assert masks[0].stat().st_mtime_ns == before
+    assert masks[1].read_bytes() == b"corrected"
+    assert masks[2].exists()
+
+
 def test_a_folder_without_scans_is_one_sentence(
     viewer: napari.Viewer, panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

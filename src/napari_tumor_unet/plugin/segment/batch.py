@@ -154,8 +154,10 @@ class Batch(QObject):
         self._job = None
         left_out = sum(outcome.left_out for outcome in self.outcomes)
         failed = sum(bool(outcome.error) for outcome in self.outcomes) - left_out
-        scans = plural(len(self.outcomes) - failed - left_out, "scan")
-        others = f"{failed} failed, {left_out} left out" if left_out else f"{failed} failed"
+        before = sum(outcome.done_before for outcome in self.outcomes)
+        scans = plural(len(self.outcomes) - failed - left_out - before, "scan")
+        others = f"{before} done before, " * bool(before) + f"{failed} failed"
+        others += f", {left_out} left out" * bool(left_out)
         with suppress(RuntimeError):  # the window may be gone
             self._controller.context.release()
             self.ended.emit(f"{reason}{scans} segmented, {others}.")

@@ -41,7 +41,8 @@ class BatchSection(Container[Any]):
         )
         self.folder = button(
             "Segment a folder...",
-            "Segment all scans of a folder, and of those in it, into masks in another folder.",
+            "Segment all scans of a folder, and of those in it, into masks in another folder. Scans that are "
+            "done there, by the same model, are left out: a run that was stopped goes on.",
             self._start_folder,
         )
         self.save = button("Save table...", "As CSV.", self._save)
@@ -96,7 +97,8 @@ class BatchSection(Container[Any]):
 
     def _on_outcome(self, outcome: Outcome) -> None:
         size = "" if outcome.findings is None else outcome.findings.size
-        self.table.add_row((outcome.name, size, outcome.error or " ".join(outcome.warnings)))
+        notes = ("Done before.",) * outcome.done_before + outcome.warnings
+        self.table.add_row((outcome.name, size, outcome.error or " ".join(notes)))
         if outcome.left_out:
             row = self.table.rowCount() - 1
             for column in range(self.table.columnCount()):
