@@ -11,7 +11,7 @@ from napari_tumor_unet.model.unet import UNet
 
 
 def predict_cells(network: UNet, scout: CellScout, inputs: Tensor) -> Tensor:
-    """Predict (N, 1, H, W) as the network does, in cells that may be tumour and half a cell around; 0 elsewhere.
+    """Predict (N, 1, H, W) as the network does, in cells that may be tumour and half one around; else 0.
 
     The encoder sees the whole slice; the decoder, two thirds of the network, a box around these cells.
     """
