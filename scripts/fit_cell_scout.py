@@ -97,7 +97,7 @@ def fit(maps: Tensor, tumour: Tensor) -> CellScout:
     limit = float(best[tumour].sort().values[int(MISSED * tumour.sum())])
     stays = given >= limit
     shares = (part.float().mean() for part in (tumour, stays, stays.any(2).any(1)))
-    print("of cells {:.1%} hold tumour, {:.1%} stay, in {:.0%} of the slices".format(*shares), limit)
+    print("of cells {:.1%} hold tumour, {:.1%} stay, in {:.0%} of the slices".format(*shares))
     return CellScout(tuple(rounded.tolist()), float(f"{limit:.4g}"))
 
 
