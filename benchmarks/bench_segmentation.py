@@ -7,7 +7,8 @@ slice by slice, channels first, of a 2D U-Net of 32 to 512 filters with batch no
 network for this kind of data; it neither prepares nor restores. Ours is all of it with the default model,
 warm: head and intensities measured, slices prepared, computed, mirrored, brought back to the scan's grid,
 mask and findings made; once here, and once as a window does it, in a child process that asks for the slices.
-So is a FLAIR of 155 slices of 1 mm. They take turns, and the median of the ratios is printed, as other work
+So is a FLAIR of 155 slices of 1 mm. Where the CPU multiplies bfloat16, both are computed in float32 too, as
+on one that does not. They take turns, and the median of the ratios is printed, as other work
 on the machine disturbs all. On Linux, the memory that the shell takes for 512 x 512 x 800 is told too.
 """
 
@@ -26,6 +27,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
@@ -36,6 +38,7 @@ import torch
 from phantoms import make_phantom
 
 from napari_tumor_unet.inference.segment import segment
+from napari_tumor_unet.model import device
 from napari_tumor_unet.model.device import precision
 from napari_tumor_unet.model.model_file import load_model
 from napari_tumor_unet.model.registry import find_model
@@ -72,6 +75,10 @@ def main() -> None:
         "child": lambda: in_child(worker, scan),
         "155 slices of 1 mm": lambda: segment(thin, model=model, device="cpu"),
     }
+    if precision("cpu") is torch.bfloat16:
+        ways |= {
+            f"{name}, float32": partial(in_float32, ways[name]) for name in ("here", "155 slices of 1 mm")
+        }
     for way in ways.values():  # warm
         way()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
@@ -107,6 +114,12 @@ def plain_pass(network: torch.nn.Module, slices: int) -> None:
     with torch.no_grad():
         for _ in range(slices):
             network(torch.zeros(1, 3, 256, 256))
+
+
+def in_float32(way: Callable[[], Any]) -> Any:
+    """Compute as a CPU does that does not multiply bfloat16."""
+    with patch.object(device, "_cpu_multiplies_bf16", lambda: False):
+        return way()
 
 
 def in_child(worker: Worker, scan: Scan) -> float:

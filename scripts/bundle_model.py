@@ -4,7 +4,8 @@
     napari-tumor-unet evaluate DATA --split docs/lgg_split.csv --model seed.safetensors --json > val.json
     python scripts/bundle_model.py seed.safetensors --name seed --score "held-out LGG patients" val.json
 
-Of several files the weights are averaged.
+Of several files the weights are averaged. The card of ``default`` gets its ``cell_scout`` afterwards, by
+``fit_cell_scout.py``.
 """
 
 from __future__ import annotations

@@ -113,8 +113,9 @@ def test_what_is_not_computed_leaves_the_mask_as_it_was(
     scan = read_scan(next(shared_lgg.parent.glob(pattern)))
     found = segment(scan, model=model).mask
     monkeypatch.setattr(predict, "_LIKELY", 0.0)
-    whole = replace(model, card=replace(model.card, scout_stride=1))
+    whole = replace(model, card=replace(model.card, scout_stride=1, cell_scout=None))
     assert model.card.scout_stride > 1
+    assert model.card.cell_scout is not None
     assert dice(found, segment(scan, model=whole).mask) >= 0.995
 
 

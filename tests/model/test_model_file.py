@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from napari_tumor_unet.model.card import (
     FORMAT,
     Card,
+    CellScout,
     MaskLimits,
     ModelError,
     file_hash,
@@ -107,6 +108,7 @@ def test_entries_that_came_later_are_kept_in_files_where_they_say_something(
     tiny_model: Model, tmp_path: Path
 ) -> None:
     card = dataclasses.replace(tiny_model.card, doubtful_under=MaskLimits(0.8, 0.75, 6.0))
+    card = dataclasses.replace(card, cell_scout=CellScout((0.5,) * 16, -1.5))
     preprocessing = dataclasses.replace(tiny_model.preprocessing, intensities="brain")
     path = tmp_path / "tiny.safetensors"
     save_model(dataclasses.replace(tiny_model, card=card, preprocessing=preprocessing), path)
@@ -117,6 +119,7 @@ def test_entries_that_came_later_are_kept_in_files_where_they_say_something(
         texts = file.metadata()
     assert "intensities" not in texts["preparation"]
     assert "doubtful_under" not in texts["card"]
+    assert "cell_scout" not in texts["card"]
 
 
 def test_a_failed_save_leaves_the_old_file_and_no_other(
@@ -217,6 +220,8 @@ def test_other_safetensors_are_refused(tmp_path: Path, refused: Refused) -> None
         {"card": '{"name": "a", "mirrored": 1}'},
         {"card": '{"name": "a", "limits": [3]}'},
         {"card": '{"name": "a", "smallest_region": -1}'},
+        {"card": '{"name": "a", "cell_scout": {"weights": [1.0, 2.0], "limit": 0.5}}'},
+        {"card": '{"name": "a", "cell_scout": {"weights": [0], "limit": NaN}}'},
         {"network": "{"},
         {"network": "[]"},
         {"network": json.dumps(NETWORK | {"attention": True})},

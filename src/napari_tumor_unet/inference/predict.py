@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
+from napari_tumor_unet.inference.cells import predict_cells
 from napari_tumor_unet.inference.input_check import warnings_of
 from napari_tumor_unet.inference.regions import drop_faint_regions, threshold_mask
 from napari_tumor_unet.inference.result import (
@@ -34,6 +36,9 @@ from napari_tumor_unet.model.preprocessing import FittedPreprocessing, fit_prepr
 from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.scan import SEQUENCES, Scan
 
+Compute = Callable[[torch.Tensor], torch.Tensor]
+"""A network, or what stands for one: probability (N, 1, size, size) of inputs (N, C, size, size)."""
+
 _SEEN = 0.01  # probability under which nothing in a slice and those beside it may be tumour
 _LIKELY = 0.05  # probability under which the mirrored head's makes no tumour of a slice
 _LEAST = 5  # of 255; what is less likely is kept as 0, which takes no memory
@@ -54,7 +59,8 @@ def run(
 
     Of slices closer than the card's ``slice_distance_mm`` only some are computed, and of these every
     ``scout_stride``-th and those beside one in which something is seen, ``first`` always; the probability of
-    the others is interpolated.
+    the others is interpolated. Where the card's ``cell_scout`` excludes tumour it is 0, but for ``first`` and
+    in scans unlike those that models learned from.
 
     Parameters
     ----------
@@ -88,7 +94,7 @@ def run(
     threshold = model.card.threshold if threshold is None else threshold
     device = choose_device(device)
     warnings: tuple[str, ...] = ()
-    network = for_inference(model.network).to(device)
+    compute: Compute = (network := for_inference(model.network).to(device))
     fitted = fitted or fit_preprocessing(scan, model.preprocessing)
     depth, height, width = scan.shape
     probability, mask = blank(scan.shape), blank(scan.shape)
@@ -102,7 +108,7 @@ def run(
         head = flair.amax(1) > flair.amin(1)
         if head.any():  # air needs no network
             with enough_memory(device):
-                outputs[head] = predict(network, inputs[head], device, tta_flip=model.card.tta_flip)
+                outputs[head] = predict(compute, inputs[head], device, tta_flip=model.card.tta_flip)
             if not outputs.isfinite().all():
                 raise ModelError(
                     f"The model {model.card.name} gives no numbers; take another model or device."
@@ -124,8 +130,11 @@ def run(
             update(mask[z], plane)
         done += len(indices)
         yield Slices(tuple(indices), part, thresholded, done, total)
-        if done == 1 and (warnings := warnings_of(scan)):  # nobody waits for the first slice longer
-            yield Warned(warnings)
+        if done == 1:  # nobody waits for the first slice longer
+            if warnings := warnings_of(scan):
+                yield Warned(warnings)
+            elif model.card.cell_scout and device == "cpu":  # on a GPU many small steps take longer than all
+                compute = partial(predict_cells, network, model.card.cell_scout)
     dropped = drop_faint_regions(mask, probability, threshold, model.card.min_region_weight)
     if changed := dropped.slices:
         yield Slices(tuple(changed), probability[changed], mask[changed], done, total)
@@ -161,7 +170,7 @@ def run(
     )
 
 
-def predict(network: nn.Module, inputs: torch.Tensor, device: str, *, tta_flip: bool = True) -> torch.Tensor:
+def predict(compute: Compute, inputs: torch.Tensor, device: str, *, tta_flip: bool = True) -> torch.Tensor:
     """Predict a probability (N, size, size) for inputs (N, C, size, size), averaged with the mirrored head's.
 
     Mirrored are only slices in which something was seen: in the others the mean stays far from a tumour's.
@@ -170,17 +179,17 @@ def predict(network: nn.Module, inputs: torch.Tensor, device: str, *, tta_flip: 
     inputs = inputs.to(device, memory_format=torch.channels_last)
     try:
         with torch.inference_mode(), autocast(device):
-            probability: torch.Tensor = network(inputs)[:, 0].float()
+            probability: torch.Tensor = compute(inputs)[:, 0].float()
             seen = probability.amax((1, 2)) >= _LIKELY
             if tta_flip and seen.any():
-                other = network(inputs[seen].flip(-1)).flip(-1)[:, 0]
+                other = compute(inputs[seen].flip(-1)).flip(-1)[:, 0]
                 probability[seen] = (probability[seen] + other) / 2
             return probability.cpu()
     except torch.OutOfMemoryError:
         if len(inputs) == 1:
             raise
     halves = inputs.tensor_split(2)
-    return torch.cat([predict(network, half, device, tta_flip=tta_flip) for half in halves])
+    return torch.cat([predict(compute, half, device, tta_flip=tta_flip) for half in halves])
 
 
 def for_inference(network: UNet) -> UNet:

@@ -30,6 +30,7 @@ NOT_FOR_THE_CLINIC = "For research, not for clinical use."
 NO_DIGEST = "The file carries no digest of its weights: damage to them would not be noticed."
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,22 @@ class MaskLimits:
     mean_probability: float
     contrast: float
     volume_ml: float
+
+
+@dataclass(frozen=True)
+class CellScout:
+    """A linear layer that tells from the network's bottleneck in which cells there is no tumour.
+
+    Attributes
+    ----------
+    weights : tuple of float
+        Of each filter of the bottleneck.
+    limit : float
+        What gives less has no tumour.
+    """
+
+    weights: tuple[Number, ...]
+    limit: Number
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,9 @@ class Card:
     scout_stride : int
         Of the slices to compute every so manyth comes first, and those between only beside one in which
         something was seen; 1 is all.
+    cell_scout : CellScout or None
+        What says where no tumour may be, so that the network is left out there; None is nowhere, as in
+        fine-tuned models.
     advised_against : str
         Why it was recommended to discard a fine-tuned model, if it was; nobody prefers such a model unasked.
     """
@@ -113,6 +133,7 @@ class Card:
     doubtful_under: MaskLimits | None = field(default=None, metadata=LATER)
     slice_distance_mm: Annotated[float, Field(ge=0)] = field(default=0.0, metadata=LATER)
     scout_stride: Annotated[int, Field(ge=1, lt=2**31)] = field(default=1, metadata=LATER)
+    cell_scout: CellScout | None = field(default=None, metadata=LATER)
     advised_against: str = field(default="", metadata=LATER)
 
 
@@ -172,7 +193,10 @@ def read_header(path: Path) -> ModelHeader:
     try:
         network = _NETWORK.validate_json(texts["network"])
         preprocessing = _PREPROCESSING.validate_json(texts["preparation"])
-        if network.in_channels != preprocessing.channels:
+        scout = card.cell_scout
+        if network.in_channels != preprocessing.channels or (
+            scout is not None and len(scout.weights) != network.widths[-1]
+        ):
             raise ValueError
     except ValueError as error:
         raise ModelError(f"{path.name} describes no network that this version can build.") from error

@@ -50,17 +50,28 @@ class UNet(nn.Module):
     def logits(self, x: Tensor) -> Tensor:
         """Compute what :meth:`forward` does, before the sigmoid, as losses want it."""
         height, width = x.shape[-2:]
+        return self.decode(self.encode(x))[..., :height, :width]
+
+    def encode(self, x: Tensor) -> list[Tensor]:
+        """Compute the maps of all resolutions (N, widths[i], H / 2^i, W / 2^i), the bottleneck's last.
+
+        Height and width are padded to a multiple of what the bottleneck divides them by.
+        """
         x = _pad_to_multiple(x, 2 ** len(self.encoder))
-        skips = []
+        maps = []
         for convolutions in self.encoder:
             x = convolutions(x)
-            skips.append(x)  # (N, widths[i], H / 2^i, W / 2^i)
+            maps.append(x)
             x = self.dropout(F.max_pool2d(x, 2))
-        x = self.bottleneck(x)
+        return [*maps, self.bottleneck(x)]
+
+    def decode(self, maps: list[Tensor]) -> Tensor:
+        """Compute logits (N, 1, H, W) from what :meth:`encode` gives, or from the same part of each."""
+        *skips, x = maps
         for upsample, convolutions in zip(self.upsample, self.decoder, strict=True):
             x = torch.cat([skips.pop(), upsample(x)], dim=1)
             x = convolutions(self.dropout(x))
-        logits: Tensor = self.head(x)[..., :height, :width]
+        logits: Tensor = self.head(x)
         return logits
 
 

@@ -1,4 +1,7 @@
-"""Tasks of the child process. napari's own process imports only their names, so torch stays out of it."""
+"""Tasks of the child process. napari's own process imports only their names, so torch stays out of it.
+
+Whatever takes time to import, a function imports: the child of a first click waits for no more than it needs.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,17 @@ import numpy as np
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.evaluation.overlap import Counts
-from napari_tumor_unet.inference.scan_job import Outcome, ScanJob, segment_scan
-from napari_tumor_unet.io.datasets.snapshot import snapshot_in, write_snapshot
 from napari_tumor_unet.scan import Scan
-from napari_tumor_unet.training.events import Estimate
-from napari_tumor_unet.training.finetuning.run_store import PARENT, TUNED, FineTuning, finish_plan, read_plan
-from napari_tumor_unet.training.finetuning.verdict import FineTuned
 from napari_tumor_unet.worker.needs import Needs
 from napari_tumor_unet.worker.remote_scan import Planes, ScanHandle, remote_scan
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.scan_score import ScanScore
+    from napari_tumor_unet.inference.scan_job import Outcome, ScanJob
     from napari_tumor_unet.io.datasets.pairs import Case
+    from napari_tumor_unet.training.events import Estimate
+    from napari_tumor_unet.training.finetuning.run_store import FineTuning
+    from napari_tumor_unet.training.finetuning.verdict import FineTuned
 
 _models: dict[str, Any] = {}
 _loading = threading.Lock()  # a worker of a cluster has several threads
@@ -96,6 +98,7 @@ def segment_folder(folder: Path, out: Path, model: Path, device: str) -> Generat
 def segment_one(job: ScanJob, needs: Needs) -> Generator[Any, None, Outcome]:
     """Segment a scan of many: :func:`napari_tumor_unet.inference.scan_job.segment_scan`."""
     from napari_tumor_unet.evaluation.report import write_report
+    from napari_tumor_unet.inference.scan_job import Outcome, segment_scan
 
     try:
         loaded = _needed_model(needs)
@@ -180,6 +183,9 @@ def fine_tune(
 
     The parent is asked for planes of a scan, by its number, or for its mask, without a range.
     """
+    from napari_tumor_unet.io.datasets.snapshot import snapshot_in, write_snapshot
+    from napari_tumor_unet.training.finetuning.run_store import finish_plan
+
     for i, handle in enumerate(handles):
         write_snapshot(snapshot_in(folder, i), remote_scan(handle, _asking_for(ask, i)), ask((i, None)))
     finish_plan(folder)
@@ -202,6 +208,7 @@ def resume_fine_tuning(folder: Path, device: str) -> Generator[Any, Any, FineTun
     from napari_tumor_unet.model.device import choose_device, enough_memory
     from napari_tumor_unet.model.model_file import load_model
     from napari_tumor_unet.training.finetuning.finetune import fine_tune
+    from napari_tumor_unet.training.finetuning.run_store import PARENT, TUNED, read_plan
 
     chosen = choose_device(device)
     with enough_memory(chosen):

@@ -15,7 +15,7 @@ import torch
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
 from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
-from napari_tumor_unet.model.card import MaskLimits, read_card
+from napari_tumor_unet.model.card import CellScout, MaskLimits, read_card
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.training.events import Epoch, Scored, Step, TrainingError, Waiting
 from napari_tumor_unet.training.finetuning.finetune import (
@@ -98,7 +98,8 @@ def test_the_new_model_learned_from_the_scans_and_says_so(
     pairs: list[Case], tiny_model: Model, tmp_path: Path
 ) -> None:
     limits = MaskLimits(0.8, 0.75, 6.0)
-    card = replace(tiny_model.card, doubtful_under=limits, scout_stride=3)
+    scout = CellScout((1.0,) * tiny_model.network.config.widths[-1], 0.0)
+    card = replace(tiny_model.card, doubtful_under=limits, scout_stride=3, cell_scout=scout)
     parent = replace(tiny_model, hash="f" * 64, card=card)
     settings = replace(SETTINGS, epochs=12, slices=32, learning_rate=5e-3)
     tuned, events = finish(pairs[:2], pairs[2:], parent, settings, tmp_path / "run")
@@ -112,6 +113,7 @@ def test_the_new_model_learned_from_the_scans_and_says_so(
     assert card.parent == parent.hash
     assert len(card.data) == 2
     assert (card.doubtful_under, card.scout_stride) == (None, 1)  # measured on the parent's masks
+    assert card.cell_scout is None
     assert card.scores["held-out scan 1"]["after"] == round(tuned.changes[0].after.dice, 4)
     assert card.advised_against == ""
     assert not any(f" {name} " in f" {card.summary} {card.training_data} {card.scores}" for name in "abc")

@@ -278,5 +278,6 @@ def _card(
         data=tuple(hashes),
         doubtful_under=None,  # its probabilities are others
         scout_stride=1,
+        cell_scout=None,
         advised_against=advice.why if advice.verdict == "discard" else "",
     )
