@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image
 
-_KEYS = "In the canvas: U outline or filled, H hides the mask, N next sequence."
+_KEYS = "Keys on the image: U outline or filled, H hide the mask, N next sequence."
 
 
 class PlaneSection(Section):
@@ -46,13 +46,13 @@ class PlaneSection(Section):
         self._before: tuple[Any, Any] | None = None
         self._in_mm = self._made_bar = False
         self.planes = {
-            plane: button(
-                plane, f"Show {plane.lower()} slices, the head up. {_KEYS}", partial(self._show, plane)
-            )
+            plane: button(plane, f"Show {plane.lower()} slices, the head up.", partial(self._show, plane))
             for plane in PLANES
         }
         self.message = text_label()
-        super().__init__(row(*self.planes.values()), self.message)
+        keys = text_label()
+        keys.value = _KEYS
+        super().__init__(row(*self.planes.values()), self.message, keys)
         for one in self.planes.values():
             one.native.setCheckable(True)
         layers, dims, camera = viewer.layers, viewer.dims.events, camera_of(viewer).events
