@@ -89,9 +89,10 @@ def print_rates(folder: Path, n: int) -> None:
         print(f"{name:>14}: {value:6.1f} scans a minute, {value / rates['here'][0]:.2f} times here")
     for kind in ("in the pool", "of dask"):
         if f"2 {kind}" in rates:
-            (one, used), (two, _) = rates[f"1 {kind}"], rates[f"2 {kind}"]
-            cost = used / rates["here"][1] - 1
-            print(f"two {kind}: {two / one:.2f} times one; the engine costs {cost:.1%} of a scan's time")
+            (one, used), (two, of_two) = rates[f"1 {kind}"], rates[f"2 {kind}"]
+            cost, share = used / rates["here"][1] - 1, of_two / used
+            print(f"two {kind}: {two / one:.2f} times one, with {share:.2f} times the processors' time")
+            print(f"one {kind}: the engine costs {cost:.1%} of a scan's time")
 
 
 def processor_seconds() -> float:

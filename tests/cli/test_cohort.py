@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +257,36 @@ def test_two_runs_over_one_folder_give_what_one_gives(run: Run, arguments: list[
         said = [process.communicate()[0] for process in (one, two)]
     assert (one.returncode, two.returncode) == (0, 0), said
     assert contents(both) == contents(through)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB, where one can be mounted."""
+    (disk := tmp_path / "disk").mkdir()
+    if shutil.which("mount") is None or sys.platform != "linux":
+        pytest.skip("no disk can be mounted")
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("root alone mounts a disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.own_child
+def test_a_full_disk_is_told_for_each_scan_and_the_same_command_goes_on_with_room(
+    run: Run, tmp_path: Path, small_disk: Path
+) -> None:
+    assert run(tmp_path / "through").exit_code == 0
+    (filler := small_disk / "filler").write_bytes(bytes(2**16 - 4096))
+    result = run(small_disk, "--continue", "--workers", 2)
+    assert result.exit_code == 1
+    assert "6 of 6 scans failed." in result.output
+    assert result.output.count("No space left on device") == 6
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
+    filler.unlink()
+    assert run(small_disk, "--continue").exit_code == 0
+    assert contents(small_disk) == contents(tmp_path / "through")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of folders mean nothing there")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import platform
+import re
 import signal
 import subprocess
 import sys
@@ -154,6 +157,46 @@ def _kills(cluster: Cluster, machines: Machines, mark: Path) -> Any:
             return future
 
     return Killing()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="memory is kept by glibc's own setting")
+def test_a_worker_keeps_the_memory_that_it_freed() -> None:
+    """dask has it given back at once, and each tensor costs page faults again."""
+    script = (
+        "import pickle; from napari_tumor_unet.worker.cluster import _do\n"
+        "from tests.worker.test_cluster import page_faults\n"
+        "print(_do(pickle.dumps((page_faults, ()))))"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)]), "MALLOC_TRIM_THRESHOLD_": "65536"}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, check=True, cwd=ROOT)
+    assert int(done.stdout) < 2000  # 50 times 256 otherwise
+
+
+def page_faults() -> Generator[Any, None, int]:
+    """Count them while 50 arrays of a MiB come and go."""
+    import resource
+
+    import numpy as np
+
+    yield from ()
+    np.ones(2**20, np.uint8)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(50):
+        np.ones(2**20, np.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def test_the_cluster_of_the_docs_is_made_by_options_that_dask_jobqueue_has() -> None:
+    text = (ROOT / "docs" / "many-scans.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    called = {
+        node.func.id: node
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    options = {keyword.arg for keyword in called["SLURMCluster"].keywords}
+    assert options <= {"cores", "processes", "memory", "scheduler_options"}
 
 
 def test_workers_that_lack_something_are_told_of_before_anything_runs(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import pickle
+import sys
 import time
 from concurrent.futures import Future
-from contextlib import nullcontext
-from functools import partial
+from contextlib import nullcontext, suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from napari_tumor_unet.worker.engine import LostEngineError
 from napari_tumor_unet.worker.needs import Needs
 
 _PATIENCE = 10  # seconds until a scheduler counts as unreachable, or lost
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _AHEAD = 2  # jobs for each thread of a worker, so that it never waits for the next one
 
 
@@ -107,8 +110,19 @@ def _complaint(needs: Needs) -> str:
 
 def _do(job: bytes) -> Any:
     """Do a task, on a thread of a worker."""
+    _keep_freed_memory()
     task, args = pickle.loads(job)
     return drain(task(*args))
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Undo dask's MALLOC_TRIM_THRESHOLD_: memory that each tensor gets anew costs half as much time again."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # of another libc than glibc, whose own upper limits these are
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(_M_MMAP_THRESHOLD, 2**25)
+            mallopt(_M_TRIM_THRESHOLD, 2**26)
 
 
 def _pass_on(future: Future[Any], inner: Future[Any]) -> None:
