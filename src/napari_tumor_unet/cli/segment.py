@@ -127,7 +127,7 @@ def segment(
         if cluster:  # whose workers have working folders of their own
             out_dir, scans = out_dir.absolute(), [path.absolute() for path in scans]
         files = [scan for path in scans for scan in _find(path, pattern, flair_alone)]
-    settings = Settings(chosen, threshold, mask_format or "", overwrite, go_on, report)
+    settings = Settings(chosen, threshold, mask_format or "", overwrite, go_on, report=report)
     planned = batch.plan_jobs(files, out_dir, settings)
     jobs = batch.part_of(planned, part.number, part.parts) if part else planned
     run_jobs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _ASKED = "asked"
 """Entry of a sidecar: what was asked for, beside what its provenance holds."""
+_DIAMETERS = "diameters"
+"""Entry of a sidecar: the largest region's diameters in words."""
 
 
 class _ExistsError(TumourUnetError):
@@ -125,7 +128,8 @@ def segment_scan(
         if done := _already(mask_file, job, model):  # by another run at work in the same folder
             return done
         keep_in = job.out / settings.replaced if settings.go_on and not settings.overwrite else None
-        sidecar = {**job.entries, **result.to_json(), _ASKED: _asked(files)}
+        made = {**result.to_json(), _DIAMETERS: result.measures.diameters}
+        sidecar = {**job.entries, **made, _ASKED: _asked(files)}
         moved = write_result(mask_file, result.mask, scan, sidecar, keep_in=keep_in)
         if settings.report and write_report is not None:
             write_report(mask_file, scan, result)
@@ -133,14 +137,13 @@ def segment_scan(
         text, details = explain(error, job.name)
         return Outcome(job.name, error=text, exists=isinstance(error, _ExistsError), details=details)
     kept = (f"What was there before is kept in {settings.replaced}.",) if moved else ()
-    measures = result.measures
     return Outcome(
         job.name,
         result.findings,
         result.provenance,
         warnings=result.warnings + kept,
-        measures=measures.to_json(),
-        diameters=measures.diameters,
+        measures=json.loads(json.dumps(sidecar["measures"])),
+        diameters=sidecar[_DIAMETERS],
     )
 
 
@@ -189,6 +192,7 @@ def _done_before(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
             warnings=tuple(sidecar["warnings"]),
             done_before=True,
             measures=sidecar["measures"],
+            diameters=sidecar[_DIAMETERS],
         )
     except (TypeError, LookupError):  # of another program, or an older version
         return None

@@ -81,7 +81,6 @@ def test_a_file_named_mask_opens_as_labels(viewer_model: ViewerModel, tmp_path: 
     assert isinstance(layer, napari.layers.Labels)
 
 
-@pytest.mark.parametrize("ending", ["", ".txt", ".nii"])
 @pytest.mark.parametrize("white", [1, 255])
 def test_a_mask_of_one_label_is_blue_and_keeps_its_label(
     viewer_model: ViewerModel, tmp_path: Path, white: int
@@ -94,6 +93,7 @@ def test_a_mask_of_one_label_is_blue_and_keeps_its_label(
     np.testing.assert_allclose(layer.get_color(white), transform_color(COLOURS["blue"])[0], atol=1e-2)
 
 
+@pytest.mark.parametrize("ending", ["", ".txt", ".nii"])
 def test_other_folders_are_declined_after_a_look_at_few_entries(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -382,7 +382,9 @@ def test_cancel_is_in_sight_as_long_as_the_run_lasts(
     sample.window.resize(1280, 800)
     start_segmentation()
     session, seen, counts = SegmentationController.of(sample), [], []
-    qtbot.waitUntil(lambda: (bar := bar_of(sample)) is not None and bar.eta_label.text(), timeout=PATIENCE)
+    qtbot.waitUntil(
+        lambda: (bar := bar_of(sample)) is not None and bar.eta_label.text() != "", timeout=PATIENCE
+    )
     bar = bar_of(sample)
 
     def look(*_: Any) -> None:

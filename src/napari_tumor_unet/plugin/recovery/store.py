@@ -35,7 +35,7 @@ _ENDING, _VOLUME_ENDING = ".npz", ".volume"
 _FORMAT = "napari-tumor-unet corrections 2"
 _OLD_FORMAT = "napari-tumor-unet corrections 1"  # all in one file, without the empty planes
 _VOLUMES = ("written", "probability")
-_REMAINS = re.compile(rf"(\w+-[0-9a-f]{{32}}|\.partial-[\w-]+)\{_VOLUME_ENDING}|\.partial-\w+\{_ENDING}")
+_REMAINS = re.compile(rf"(\w+-[0-9a-f]{{32}}|\.partial-[\w-]+)\{_VOLUME_ENDING}|\.partial-[\w-]+\{_ENDING}")
 
 
 class AutosaveError(TumourUnetError, RuntimeError):

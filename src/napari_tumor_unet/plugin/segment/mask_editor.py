@@ -216,9 +216,11 @@ class MaskEditor:
         usual = ".nii.gz" if self._metadata.geometry else ".tif"
         ending = usual if image is None else image_metadata(image).ending or usual
         folder = Path(path).parent if isinstance(path, str | Path) else Path()
-        name = f"{self._metadata.scan}_mask"
-        names = (name, *(f"{name}_{n}" for n in range(2, 1000)))
-        return next((file for one in names if not os.path.lexists(file := folder / f"{one}{ending}")), file)
+        file, n = folder / f"{self._metadata.scan}_mask{ending}", 1
+        while os.path.lexists(file):
+            n += 1
+            file = folder / f"{self._metadata.scan}_mask_{n}{ending}"
+        return file
 
     def remove(self, regions: list[Region]) -> bool:
         """Erase regions, as one edit of the user's that undo takes back; return whether they were there."""
