@@ -143,7 +143,7 @@ class FineTunePanel(Panel):
         self._estimating = job = QtJob(self._context)
         job.finished.connect(self._on_estimate)
         for ended in (job.finished, job.failed, job.cancelled):
-            ended.connect(self._forget_estimate)
+            ended.connect(partial(self._forget_estimate, job))
         arguments = (str(self.model.value), self.settings.value, self.cases.slices, self.device.value)
         job.start(self._context.worker, tasks.estimate, *arguments)
 
@@ -151,9 +151,9 @@ class FineTunePanel(Panel):
         if self._estimating is not None:
             self._estimating.cancel()
 
-    def _forget_estimate(self, *_: object) -> None:
-        if self._estimating is not None:
-            self._estimating.deleteLater()
+    def _forget_estimate(self, job: QtJob, *_: object) -> None:
+        job.deleteLater()
+        if self._estimating is job:  # and not a later one
             self._estimating = None
 
     def _on_estimate(self, estimate: Estimate) -> None:
