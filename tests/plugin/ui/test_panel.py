@@ -125,7 +125,7 @@ def test_a_timer_ends_with_its_owner(qtbot: Any) -> None:
 LONG = "sub-0123_ses-20240131T1200_acq-sag3DspaceIRdarkfluid_rec-normNDdis3D_run-01_FLAIR"
 
 
-@pytest.mark.parametrize("title", TITLES)
+@pytest.mark.parametrize("title", TITLES[:3])  # the last has a list instead of boxes
 def test_long_names_of_layers_do_not_widen_a_panel(title: str, viewer: napari.Viewer, qtbot: Any) -> None:
     window, appearance = viewer.window._qt_window, get_settings().appearance
     size, appearance.font_size = appearance.font_size, 14
@@ -200,7 +200,7 @@ def test_fields_have_names_and_tab_passes_over_closed_folds(
         assert [widget for widget in inside if widget.isVisible() and widget.focusPolicy()]
 
 
-@pytest.mark.parametrize("title", TITLES)
+@pytest.mark.parametrize("title", TITLES[:3])  # the last has a list instead of boxes
 def test_a_new_name_of_a_layer_reaches_the_choices(title: str, viewer: napari.Viewer, qtbot: Any) -> None:
     _, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", title)
     qtbot.wait(1)
