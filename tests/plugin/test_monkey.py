@@ -16,7 +16,6 @@ SEED = 1
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="two closed panels of some stay in memory; what holds them is not found yet")
 def test_three_hundred_random_actions_leave_nothing_behind(
     tmp_path: Path, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

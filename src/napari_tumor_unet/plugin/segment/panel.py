@@ -132,7 +132,7 @@ class SegmentPanel(Panel):
             connect(event, self._on_scan)
         connect(self._context.models_changed, self.models.refresh)
         connect(controller.started, self._on_started)
-        connect(controller.told, lambda stage: self.show_message(Message(stage)))
+        connect(controller.told, self._on_told)
         connect(controller.warned, self._show_warnings)
         connect(controller.progressed, self._on_progressed)
         connect(controller.ended, self._on_ended)
@@ -258,6 +258,9 @@ class SegmentPanel(Panel):
             warnings = self._controller.warnings
         self.warned.value = "\n".join(warnings)
         self.warned.visible = bool(warnings)
+
+    def _on_told(self, stage: str) -> None:
+        self.show_message(Message(stage))
 
     def _on_progressed(self, done: int, total: int) -> None:
         self.progress.max, self.progress.value = total, done
