@@ -90,7 +90,8 @@ class FollowUpPanel(Panel):
         )
         self.masks.native.setMaximumHeight(110)
         align(choices)
-        for event in (self._viewer.layers.events.inserted, self._viewer.layers.events.removed):
+        layers = self._viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.renamed):
             self.connections.add(event, self._on_layers)
         self._show(None)
 
