@@ -26,4 +26,4 @@ sh "$(dirname "$0")/system_packages.sh" $venv_package
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --upgrade --constraint constraints.txt pip
-"$venv/bin/python" -m pip install --quiet --constraint constraints.txt --editable ".[all,cluster]" --group dev
+"$venv/bin/python" -m pip install --quiet --constraint constraints.txt --editable ".[all,bioimageio,cluster,dicom]" --group dev
