@@ -1,12 +1,16 @@
-"""The network: a U-Net."""
+"""The network: a U-Net. This file needs torch alone, as packages for other tools hold it as it is."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_tumor_unet.model.settings import UNetConfig
+if TYPE_CHECKING:
+    from napari_tumor_unet.model.settings import UNetConfig
 
 
 class UNet(nn.Module):
@@ -25,7 +29,11 @@ class UNet(nn.Module):
 
     def __init__(self, config: UNetConfig | None = None) -> None:
         super().__init__()
-        self.config = config = config or UNetConfig()
+        if config is None:
+            from napari_tumor_unet.model.settings import UNetConfig
+
+            config = UNetConfig()
+        self.config = config
         narrow = config.widths[:-1]
         inputs = (config.in_channels, *narrow)
         self.encoder = nn.ModuleList(
@@ -73,6 +81,20 @@ class UNet(nn.Module):
             x = convolutions(self.dropout(x))
         logits: Tensor = self.head(x)
         return logits
+
+
+class MirroredUNet(UNet):
+    """U-Net whose probability is the mean of the input's and the mirrored input's."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Compute the mean probability, as :meth:`UNet.forward` one of them."""
+        return (super().forward(x) + super().forward(x.flip(-1)).flip(-1)) / 2
+
+
+def build_unet(*, mirrored: bool, **config: Any) -> UNet:
+    """Build a network by what :class:`UNetConfig` holds, where this file stands alone."""
+    network = MirroredUNet if mirrored else UNet
+    return network(cast("UNetConfig", SimpleNamespace(**config)))
 
 
 def _two_convolutions(n_in: int, n_out: int, normalisation: str) -> nn.Sequential:
