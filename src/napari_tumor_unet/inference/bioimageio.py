@@ -95,7 +95,9 @@ def _package(model: Model, out: Path, authors: Sequence[str]) -> Iterator[tuple[
     if out.exists() or out.is_symlink():
         raise ModelError(f"{out.name} is there already; choose another name.")
     try:
-        with TemporaryDirectory() as temporary:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # The library leaves files open, and Windows keeps those.
+        with TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
             folder = Path(temporary)
             _write_files(model, folder)
             # Whether the project's page answers is not asked: that would need a network.

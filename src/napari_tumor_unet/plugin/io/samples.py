@@ -10,9 +10,10 @@ from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
 from napari_tumor_unet.io.read import read_mask
 from napari_tumor_unet.plugin.io.readers import LayerData, mask_layer, read_layers
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
+from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
 
 _TRUTH = "true mask"
+_NEXT = "Next, choose Layers > Segment > Segment tumour now."
 
 
 def open_sample() -> list[LayerData]:
@@ -26,16 +27,18 @@ def open_sample() -> list[LayerData]:
     Autosaving.of(viewer)
     ViewerContext.of(viewer).warm_up()
     # napari makes active what it adds last: the scan, not its mask, whose place is on top all the same.
-    _put_on_top_after(viewer, last=layers[-1][1]["name"])
+    _finish_after(viewer, last=layers[-1][1]["name"])
     return [truth, *layers]
 
 
-def _put_on_top_after(viewer: napari.Viewer, last: str) -> None:
+def _finish_after(viewer: napari.Viewer, last: str) -> None:
+    """Put the mask on top once all is there, and say what comes next."""
     n = len(viewer.layers)  # where the mask will be
 
-    def move(event: Any) -> None:
+    def finish(event: Any) -> None:
         if event.value.name.startswith(last):
-            viewer.layers.events.inserted.disconnect(move)
+            viewer.layers.events.inserted.disconnect(finish)
             viewer.layers.move(n, len(viewer.layers))
+            ViewerContext.of(viewer).notify(Message(_NEXT))
 
-    viewer.layers.events.inserted.connect(move, position="last")
+    viewer.layers.events.inserted.connect(finish, position="last")
