@@ -164,6 +164,14 @@ def score(
         yield score_masks(pair, label, tolerance, counted)
 
 
+def export_package(model: Path, out: Path) -> Generator[Any, None, None]:
+    """:func:`napari_tumor_unet.inference.bioimageio.export_bioimageio`."""
+    from napari_tumor_unet.inference.bioimageio import export_bioimageio
+
+    yield from ()
+    export_bioimageio(_model(model), out)
+
+
 def estimate(model: str, settings: FineTuning, slices: int, device: str) -> Generator[Any, None, Estimate]:
     """:func:`napari_tumor_unet.training.finetuning.finetune.estimate`."""
     from napari_tumor_unet.model.device import choose_device, enough_memory

@@ -16,13 +16,16 @@ from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import NO_DIGEST, Card, read_card, weights_digest
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.plain import plain, show_info
+from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
-from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
+from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import button, choice
+from napari_tumor_unet.worker import tasks
 
 _FILE = "a file..."
 _FILTER = "Models (*.safetensors)"
+_PACKAGE = ".zip"
 
 
 class _Models(NamedTuple):
@@ -58,6 +61,7 @@ class ModelSection:
         self.menu.addSection("Manage models")
         self.menu.addAction("Import...", self._import)
         self.menu.addAction("Export...", self._export)
+        self.menu.addAction("Export for bioimage.io...", self._export_package)
         own = (
             ("Rename...", self._rename),
             ("Delete...", self._delete),
@@ -136,6 +140,22 @@ class ModelSection:
             target = Path(path if path.endswith(registry.ENDING) else path + registry.ENDING)
             export = partial(registry.export_model, model, target)
             in_thread(export, lambda _: show_info(f"The model is in {target.name}."))
+
+    def _export_package(self) -> None:
+        """Write a package in the child process, which has torch."""
+        model = str(self.model.value)
+        name = Path(model).name.removesuffix(registry.ENDING) + _PACKAGE
+        title, kinds = "Export the model for bioimage.io", f"Packages (*{_PACKAGE})"
+        path, _ = FileDialog.getSaveFileName(self.model.native, title, name, kinds, folder=True)
+        if not path:
+            return
+        target = Path(path if path.endswith(_PACKAGE) else path + _PACKAGE)
+        job, notify = QtJob(self._context), self._context.notify
+        job.finished.connect(lambda _: notify(Message(f"The package is in {target.name}.")))
+        job.failed.connect(lambda error: notify(Message(str(error), "error", error.details), [str(target)]))
+        for ended in (job.finished, job.failed):
+            ended.connect(job.deleteLater)
+        job.start(self._context.worker, tasks.export_package, partial(registry.find_model, model), target)
 
     def _rename(self) -> None:
         old = str(self.model.value)
