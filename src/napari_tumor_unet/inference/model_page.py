@@ -77,9 +77,8 @@ def hub_card(model: Model, licence: str | None) -> str:
         "pipeline_tag": "image-segmentation",
         "tags": TAGS,
     }
-    lines = [
-        f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in entries.items()
-    ]  # JSON is YAML
+    # JSON is YAML too.
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in entries.items()]
     return "\n".join(["---", *lines, "---", "", model_page(model)])
 
 
