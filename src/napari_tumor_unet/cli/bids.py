@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,6 +50,9 @@ def bids(
     ] = None,
     model: ModelOption = "default",
     device: DeviceOption = Device.auto,
+    probseg: Annotated[
+        bool, typer.Option("--probseg", help="Write the probability of tumour too, as _probseg.nii.gz.")
+    ] = False,
     workers: Workers = None,
     cluster: ClusterOption = "",
 ) -> None:
@@ -71,8 +75,16 @@ def bids(
     for scan in scans:
         where = folder / scan.folder
         where.mkdir(parents=True, exist_ok=True)
-        entries = {"Type": "Lesion", "Sources": list(scan.sources), "SpatialReference": scan.sources[0]}
-        jobs.append(ScanJob(scan.files, f"{scan.stem}_space-orig_label-tumor", where, settings, entries))
+        entries = {
+            "Description": "Tumour, as a U-Net segmented it",
+            "Type": "Lesion",
+            "Sources": list(scan.sources),
+            "SpatialReference": scan.sources[0],
+        }
+        name = f"{scan.stem}_space-orig_label-tumor"
+        # One that is there, of an earlier run, must not stay beside a mask of another model.
+        both = probseg or (where / f"{name}_probseg.nii.gz").exists()
+        jobs.append(ScanJob(scan.files, name, where, replace(settings, probability=both), entries))
     run_jobs(jobs, folder, model, workers=workers, cluster=cluster)
 
 
