@@ -29,6 +29,11 @@ class Needs:
         known = model if model in all_models() else str(find_model(model).absolute())
         return cls(version("napari-tumor-unet"), known, model_hash, tuple(path.absolute() for path in paths))
 
+    @classmethod
+    def of_plugin(cls) -> Needs:
+        """Return what this process has of the plugin itself."""
+        return cls.of("default", file_hash(find_model("default")))
+
     def find_model(self) -> Path:
         """Find the model here.
 
