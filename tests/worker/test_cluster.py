@@ -19,13 +19,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli
-from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet._common import TumourUnetError, drain
 from napari_tumor_unet.model.card import file_hash
+from napari_tumor_unet.training.fold import train_fold
 from napari_tumor_unet.worker.cluster import Cluster
 from napari_tumor_unet.worker.engine import LostEngineError, result_or_error, run_jobs
 from napari_tumor_unet.worker.needs import Needs
 from tests.cli.test_cohort import NAMES, contents, rows, scans
 from tests.conftest import ROOT, Refused, is_one_sentence
+from tests.worker.test_engine import assert_same_weights, train_and_die, two_folds
 
 pytest.importorskip("distributed")
 pytestmark = [
@@ -45,10 +47,12 @@ class Machines:
         self.scheduler = self._start("scheduler", "--port", "0", "--dashboard-address", ":0")
         self._processes = [self.scheduler]
 
-    def add_worker(self) -> subprocess.Popen[bytes]:
-        """Start a worker without a nanny, so that it stays dead."""
+    def add_worker(self, mount: str = "") -> subprocess.Popen[bytes]:
+        """Start a worker without a nanny, so that it stays dead; a command may mount what it alone sees."""
         options = ("--no-nanny", "--nthreads", "1", "--dashboard-address", ":0")
-        self._processes.append(self._start("worker", *options, "--local-directory", str(self._folder)))
+        command = ("worker", *options, "--local-directory", str(self._folder))
+        within = ("unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh") if mount else ()
+        self._processes.append(self._start(*command, within=within))
         return self._processes[-1]
 
     def close(self) -> None:
@@ -56,10 +60,9 @@ class Machines:
             process.kill()
             process.wait()
 
-    def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "distributed.cli.dask_" + what]
+    def _start(self, what: str, *options: str, within: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
         script = f"from distributed.cli.dask_{what} import main; main()"
-        command = [sys.executable, "-c", script, "--scheduler-file", str(self.file), *options]
+        command = [*within, sys.executable, "-c", script, "--scheduler-file", str(self.file), *options]
         if what == "worker":
             while not self.file.exists():
                 assert self.scheduler.poll() is None
@@ -118,6 +121,34 @@ def test_a_worker_that_dies_is_made_up_for_by_the_others_and_one_that_joins(
         cluster.close()
     assert len(who) == 30
     assert late.pid in who
+
+
+def test_a_local_cluster_starts_another_process_for_one_that_dies(needs: Needs, tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as local:
+        cluster = Cluster(local.scheduler_address, needs)
+        try:
+            who = [future.result() for _, future in run_jobs(cluster, tried, range(12), tmp_path)]
+        finally:
+            cluster.close()
+    assert len(who) == 12
+
+
+def test_a_fold_whose_worker_dies_goes_on_elsewhere(
+    machines: Machines, needs: Needs, data: Path, recipe_file: Path
+) -> None:
+    for _ in range(2):
+        machines.add_worker()
+    killed, through = two_folds(data, recipe_file)
+    cluster = Cluster(str(machines.file), needs)
+    try:
+        ((_, future),) = run_jobs(cluster, train_and_die, [killed])
+        assert future.result().dice == drain(train_fold(through)).dice
+    finally:
+        cluster.close()
+    assert killed.out.with_suffix(".killed").exists()
+    assert_same_weights(killed, through)
 
 
 def test_a_job_that_kills_each_worker_is_an_error_of_its_own(machines: Machines, needs: Needs) -> None:
