@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,9 @@ class Machines:
         self.file = folder / "scheduler.json"
         self.scheduler = self._start("scheduler", "--port", "0", "--dashboard-address", ":0")
         self._processes = [self.scheduler]
+        while not self.file.exists():
+            assert self.scheduler.poll() is None
+            time.sleep(0.05)
 
     def add_worker(self, mount: str = "") -> subprocess.Popen[bytes]:
         """Start a worker without a nanny, so that it stays dead; a command may mount what it alone sees."""
@@ -63,10 +66,6 @@ class Machines:
     def _start(self, what: str, *options: str, within: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
         script = f"from distributed.cli.dask_{what} import main; main()"
         command = [*within, sys.executable, "-c", script, "--scheduler-file", str(self.file), *options]
-        if what == "worker":
-            while not self.file.exists():
-                assert self.scheduler.poll() is None
-                time.sleep(0.05)
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])}
         with (self._folder / f"{what}.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -161,6 +160,30 @@ def test_a_job_that_kills_each_worker_is_an_error_of_its_own(machines: Machines,
         assert error.startswith("brain ended its process more than once: worker after worker died of it")
     finally:
         cluster.close()
+
+
+def test_no_key_holds_a_name(machines: Machines, needs: Needs, tmp_path: Path) -> None:
+    cluster = Cluster(str(machines.file), needs)
+    try:
+        cluster.submit(tried, "patient", tmp_path)
+        keys: list[str] = []
+        while not keys:  # it is on its way
+            keys = cluster._client.run_on_scheduler(lambda dask_scheduler: [*map(str, dask_scheduler.tasks)])
+    finally:
+        cluster.close()
+    assert "patient" not in keys[0]
+
+
+def test_what_runs_between_the_messages_of_a_worker_imports_no_torch(
+    in_fresh_python: Callable[..., str],
+) -> None:
+    code = """if True:
+        import sys
+        from napari_tumor_unet.worker.cluster import _complaint
+        from napari_tumor_unet.worker.needs import Needs
+        print(_complaint(Needs.of_plugin()), "torch" in sys.modules)
+    """
+    assert in_fresh_python(code).split() == ["False"]
 
 
 def test_a_lost_scheduler_is_told(machines: Machines, needs: Needs, tmp_path: Path) -> None:
