@@ -111,11 +111,21 @@ def test_the_probability_is_written_on_demand_and_stays_that_of_its_mask(run: Ru
 
 
 @pytest.mark.parametrize(
-    ("options", "n"), [(["--participant-label", "01"], 2), (["--session-label", "ses-2"], 1)]
+    ("options", "n"),
+    [
+        (["--participant-label", "01"], 2),
+        (["--participant_label", "01", "sub-02"], 3),
+        (["--session-label", "ses-2", "1", "--participant-label", "01"], 2),
+        (["--session-label", "ses-2"], 1),
+    ],
 )
 def test_labels_choose(run: Run, tmp_path: Path, options: list[str], n: int) -> None:
     assert run("participant", *options).exit_code == 0
     assert len([*(tmp_path / "out").rglob("*_mask.nii.gz")]) == n
+
+
+def test_an_option_without_a_label_is_told(run: Run) -> None:
+    assert run("participant", "--participant-label", "--session-label", "1").exit_code == 2
 
 
 @pytest.mark.parametrize("options", [["--participant-label", "07"], ["--session-label", "9"]])
