@@ -274,10 +274,12 @@ def machines_ready(machines: Machines, needs: Needs) -> None:
     cluster.close()
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere.json", "gibberish://x"])
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere.json", "other.json", "gibberish://x"])
 def test_a_scheduler_that_does_not_answer_is_told(
-    needs: Needs, refused: Refused, address: str, monkeypatch: pytest.MonkeyPatch
+    needs: Needs, refused: Refused, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("napari_tumor_unet.worker.cluster._PATIENCE", 0.5)
     with refused(TumourUnetError, "No scheduler answers at"):
         Cluster(address, needs)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from filecmp import cmp
 from pathlib import Path
 from typing import Any
@@ -189,8 +189,10 @@ def _keep(path: Path, folder: Path) -> bool:
     if not os.path.lexists(path) or (path.is_file() and not path.stat().st_size):
         return False
     folder.mkdir(exist_ok=True)
-    with suppress(FileNotFoundError):  # another run may have moved it meanwhile
+    try:
         path.rename(folder / path.name)
+    except FileNotFoundError:  # another run has moved it meanwhile
+        return False
     return True
 
 
