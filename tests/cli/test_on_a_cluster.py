@@ -40,7 +40,7 @@ def test_evaluation_and_cross_validation_give_what_they_give_here(
         machines.add_worker()
     there = ("--cluster", machines.file)
     command = ["evaluate", data, "--model", tiny_model_file, "--device", "cpu", "--json"]
-    assert json.loads(invoke(*command, *there).output) == json.loads(invoke(*command).output)
+    assert json.loads(invoke(*command, *there).stdout) == json.loads(invoke(*command).stdout)
     said = []
     for name, options in (("here", ()), ("there", there)):
         command = ["train", data, "--recipe", recipe_file, "--epochs", 1, "--device", "cpu", "--folds", 3]
