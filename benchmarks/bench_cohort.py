@@ -1,6 +1,6 @@
 """How many scans a minute several processes do, against one; what the engine costs; memory; a huge folder.
 
-    python benchmarks/bench_cohort.py [--scans 16] [--jobs 2000] [--files 50000]
+    python benchmarks/bench_cohort.py [--scans 48] [--jobs 2000] [--files 50000]
 
 Scans are copies of a phantom of 12 slices of 128 x 128. They are done here, by one process, by two, and where
 distributed is installed, by one and two workers of dask, each with one thread. The cost of an engine is how
@@ -43,7 +43,7 @@ from napari_tumor_unet.worker.needs import Needs
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scans", type=int, default=16)
+    parser.add_argument("--scans", type=int, default=48)
     parser.add_argument("--jobs", type=int, default=2000)
     parser.add_argument("--files", type=int, default=50_000)
     given = parser.parse_args()

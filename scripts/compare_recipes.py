@@ -1,10 +1,11 @@
 """Try the student project's own list of improvements one at a time, and print what each gave.
 
-    python scripts/compare_recipes.py DATA --split docs/lgg_split.csv --folder runs
+    python scripts/compare_recipes.py DATA --split docs/lgg_split.csv --folder runs [--workers 2]
 
 Every variant is the recipe `seed` with a quarter of its filters, so that all of them train in an hour or two,
 and one change. All learn from the part "train" and are scored on the part "val" as by `napari-tumor-unet
-evaluate`; differences to the first are paired by patient. Stopped, the same command goes on.
+evaluate`; differences to the first are paired by patient. Several are trained at once by more workers, or
+by a cluster, as for `napari-tumor-unet train --folds`. Stopped, the same command goes on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +21,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 
 import numpy as np
 
-from napari_tumor_unet import evaluate, train
-from napari_tumor_unet.io.datasets.split import plan_training
+from napari_tumor_unet.cli.cohort import engine_of, stoppable
 from napari_tumor_unet.training.augmentation import Augmentation
+from napari_tumor_unet.training.fold import FoldJob, FoldScore
 from napari_tumor_unet.training.recipe import Recipe, read_recipe
+from napari_tumor_unet.worker.cohort import train_on
+from napari_tumor_unet.worker.needs import Needs
 
 
 def variants(epochs: int) -> dict[str, Recipe]:
@@ -51,25 +55,41 @@ def main() -> None:
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="for models, checkpoints and scores")
     parser.add_argument("--epochs", type=int, default=20)
-    arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    plan = plan_training(arguments.data, arguments.split)
-    first = None
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, default=1, help="processes that train at once")
+    where.add_argument("--cluster", default="", help="of dask: its scheduler's address, or scheduler file")
+    given = parser.parse_args()
+    folder = given.folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    recipes = variants(given.epochs)
+    data, split = given.data.absolute(), given.split.absolute()
+    jobs = {
+        FoldJob(data, split, None, folder / f"variant_{i}.safetensors", recipe, watch=False): change
+        for i, (change, recipe) in enumerate(recipes.items())
+    }
+    scores: dict[str, FoldScore] = {}
+    workers = None if given.cluster else given.workers
+    with (
+        stoppable("the same command goes on"),
+        engine_of(workers, given.cluster, Needs.of_plugin(), folder) as engine,
+    ):
+        assert engine is not None
+        for job, score in train_on(engine, jobs):
+            if isinstance(score, str):
+                sys.exit(f"{jobs[job]}: {score}")
+            job.out.with_suffix(".json").write_text(json.dumps(score.summary.to_json(), indent=2))
+            scores[jobs[job]] = score
+            print(f"{jobs[job]}: Dice {score.summary.dice.mean:.3f}", file=sys.stderr)
+    first = scores[next(iter(recipes))]
     print("| change | mean Dice per volume | paired difference (standard error) | pooled Dice at 128 |")
     print("| --- | --- | --- | --- |")
-    for i, (change, recipe) in enumerate(variants(arguments.epochs).items()):
-        path = arguments.folder / f"variant_{i}.safetensors"
-        if not path.exists():
-            train(replace(plan, held_out=()), out=path, recipe=recipe, resume=True)
-        result = evaluate(plan.held_out, model=path)
-        dice = np.array([score.volume.dice for score in result.scores])
-        path.with_suffix(".json").write_text(json.dumps(result.summary.to_json(), indent=2))
-        first = dice if first is None else first
-        difference = dice - first
+    for change in recipes:
+        score = scores[change]
+        difference = np.array([score.dice[name] - dice for name, dice in first.dice.items()])
         error = difference.std(ddof=1) / len(difference) ** 0.5
-        pooled = result.summary.pooled_at_128.dice
-        gain = "" if i == 0 else f"{difference.mean():+.3f} ({error:.3f})"
-        print(f"| {change} | {dice.mean():.3f} | {gain} | {pooled:.3f} |", flush=True)
+        gain = "" if score is first else f"{difference.mean():+.3f} ({error:.3f})"
+        summary = score.summary
+        print(f"| {change} | {summary.dice.mean:.3f} | {gain} | {summary.pooled_at_128.dice:.3f} |")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from napari_tumor_unet._common import PARTIAL, atomic_write, write_whole
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.snapshot import write_snapshot
 from napari_tumor_unet.io.datasets.split import write_split
-from napari_tumor_unet.io.write import sidecar_of, write_mask, write_result
+from napari_tumor_unet.io.write import sidecar_of, write_mask, write_probability, write_result
 from napari_tumor_unet.model.model_file import Model, save_model
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.checkpoint import make_folder, write_metrics
@@ -29,6 +29,7 @@ WRITERS: dict[str, Callable[[Path], None]] = {
     "m.nii.gz": lambda path: write_mask(path, MASK, SCAN),
     "m.tif": lambda path: write_mask(path, MASK, SCAN),
     "m.json": lambda path: write_result(path.with_suffix(".nii"), MASK.astype(np.uint8), SCAN, {}),
+    "m_probseg.nii.gz": lambda path: write_probability(path, MASK.astype(np.uint8), SCAN, {}, None),
     "split.csv": lambda path: write_split(path, {"val": [Case("a", "a", path, path)]}),
     "0.npz": lambda path: write_snapshot(path, SCAN, MASK),
     "metrics.csv": lambda path: write_metrics(path.parent, EPOCHS),

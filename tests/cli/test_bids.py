@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,45 @@ def test_the_group_is_a_table_with_its_dictionary(run: Run, tmp_path: Path) -> N
     assert json.loads((tmp_path / "out" / "measurements.json").read_text()).keys() == rows[0].keys()
 
 
+def test_the_probability_is_written_on_demand_and_stays_that_of_its_mask(run: Run, tmp_path: Path) -> None:
+    anat = tmp_path / "out" / "sub-02" / "anat"
+    mask, probability = (
+        anat / f"sub-02_space-orig_label-tumor_{name}.nii.gz" for name in ("mask", "probseg")
+    )
+    run("participant")
+    assert not probability.exists()
+    assert run("participant", "--probseg").output.splitlines()[-1] == "3 segmented, 0 failed."
+    image, values = nib.load(mask), nib.load(probability).get_fdata()
+    assert np.array_equal(image.affine, nib.load(probability).affine)
+    assert 0 <= values.min() <= values.max() <= 1
+    threshold = json.loads(mask.with_suffix("").with_suffix(".json").read_text())["provenance"]["threshold"]
+    assert np.array_equal(values >= threshold, image.get_fdata() == 1)
+    told = json.loads(probability.with_suffix("").with_suffix(".json").read_text())
+    assert told["Sources"] == ["bids:raw:sub-02/anat/sub-02_FLAIR.nii.gz"]
+    assert run("participant", "--probseg").output.splitlines()[-1] == "0 segmented, 3 done before, 0 failed."
+    old = probability.read_bytes()
+    probability.write_text("mine")
+    assert run("participant").output.splitlines()[-1] == "1 segmented, 2 done before, 0 failed."
+    assert probability.read_bytes() == old
+    assert [path.read_text() for path in anat.glob("replaced-*/*_probseg.nii.gz")] == ["mine"]
+
+
 @pytest.mark.parametrize(
-    ("options", "n"), [(["--participant-label", "01"], 2), (["--session-label", "ses-2"], 1)]
+    ("options", "n"),
+    [
+        (["--participant-label", "01"], 2),
+        (["--participant_label", "01", "sub-02"], 3),
+        (["--session-label", "ses-2", "1", "--participant-label", "01"], 2),
+        (["--session-label", "ses-2"], 1),
+    ],
 )
 def test_labels_choose(run: Run, tmp_path: Path, options: list[str], n: int) -> None:
     assert run("participant", *options).exit_code == 0
     assert len([*(tmp_path / "out").rglob("*_mask.nii.gz")]) == n
+
+
+def test_an_option_without_a_label_is_told(run: Run) -> None:
+    assert run("participant", "--participant-label", "--session-label", "1").exit_code == 2
 
 
 @pytest.mark.parametrize("options", [["--participant-label", "07"], ["--session-label", "9"]])
@@ -119,13 +153,14 @@ def test_of_several_t1_the_one_of_the_same_run_belongs_to_a_flair(raw: Path) -> 
 
 @pytest.mark.slow
 def test_the_validator_of_bids_finds_no_error(run: Run, tmp_path: Path) -> None:
-    validator = shutil.which("bids-validator-deno") or shutil.which("bids-validator")
+    beside = Path(sys.executable).with_name("bids-validator-deno")
+    validator = shutil.which(beside) or shutil.which(beside.name)
     if validator is None:
         pytest.skip("no bids-validator")
-    run("participant")
+    assert run("participant", "--probseg").exit_code == 0
     run("group")
     done = subprocess.run(
         [validator, str(tmp_path / "out"), "--json"], capture_output=True, text=True, check=False
     )
     issues = json.loads(done.stdout)["issues"]["issues"]
-    assert not [issue for issue in issues if issue["severity"] == "error"], issues
+    assert {issue["code"] for issue in issues} <= {"TOO_FEW_AUTHORS"}, issues  # who runs it may add them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ import tifffile
 from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli
+from napari_tumor_unet.cli.cohort import GrowingTable
 from napari_tumor_unet.scan import SEQUENCES
 from tests.conftest import ROOT, is_one_sentence, make_phantom
 
@@ -72,6 +74,38 @@ def contents(out: Path) -> dict[str, Any]:
 def rows(table: Path) -> dict[str, dict[str, str]]:
     with table.open(newline="") as file:
         return {row["scan"]: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_run_killed_at_any_touch_of_its_folder_is_continued_to_what_one_run_gives(
+    run: Run, arguments: list[Any], tmp_path: Path
+) -> None:
+    through, killed = tmp_path / "through", tmp_path / "killed"
+    assert run(through).exit_code == 0
+    for touches in (2, 7, 10, 13):  # the folder is made, a file opened, renamed, or removed
+        script = KILLED.format(touches=touches, folder=str(killed))
+        command = [sys.executable, "-c", script, *map(str, [*arguments, killed, "--continue"])]
+        assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+    assert run(killed, "--continue").exit_code == 0
+    assert contents(killed) == contents(through)
+
+
+KILLED = """
+import os, signal, sys
+from napari_tumor_unet.cli import main
+left = {touches}
+
+def watch(event, arguments):
+    global left
+    if event in ("open", "os.mkdir", "os.rename", "os.remove") and {folder!r} in str(arguments[0]):
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(watch)
+main()
+"""
 
 
 @pytest.mark.slow
@@ -287,6 +321,59 @@ def test_a_full_disk_is_told_for_each_scan_and_the_same_command_goes_on_with_roo
     filler.unlink()
     assert run(small_disk, "--continue").exit_code == 0
     assert contents(small_disk) == contents(tmp_path / "through")
+
+
+@pytest.mark.slow
+@pytest.mark.own_child
+def test_a_disk_that_becomes_read_only_is_told_for_each_scan(run: Run, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    result = run(small_disk, "--workers", 2)
+    assert result.exit_code == 1
+    assert "6 of 6 scans failed." in result.output
+    assert result.output.count("Read-only file system") == 6
+
+
+def test_a_table_on_a_full_disk_ends_the_run_with_a_sentence_and_the_masks_stay(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: GrowingTable, text: str, *__: str) -> None:
+        if "p2" in text:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GrowingTable, "_write", full)
+        result = run(tmp_path / "out", "--table", tmp_path / "table.csv")
+    assert result.exit_code == 1
+    *_, last = result.output.splitlines()
+    assert last.startswith("The table table.csv cannot be written: No space left on device; what is done")
+    *_, last = run(tmp_path / "out", "--continue").output.splitlines()
+    assert last == "3 segmented, 3 done before, 0 failed."
+
+
+def test_more_workers_than_memory_are_refused_before_anything_runs(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Free:
+        available = 1_600_000_000
+
+    monkeypatch.setattr(psutil, "virtual_memory", Free)
+    result = run(tmp_path / "out", "--workers", 64)
+    assert result.exit_code == 1
+    assert result.output.strip() == (
+        "64 workers need 32.0 GB of memory, and 1.6 GB are free; take 3 at most."
+    )
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_going_on_with_another_model_keeps_what_was_there_and_says_where(run: Run, tmp_path: Path) -> None:
+    run(out := tmp_path / "out")
+    before = contents(out)
+    result = run(out, "--continue", "--model", "default")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == "6 segmented, 0 failed."
+    (kept,) = out.glob("replaced-*")
+    assert result.output.count(f"What was there before is kept in {kept.name}.") == 6
+    assert contents(kept) == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes of folders mean nothing there")

@@ -121,6 +121,22 @@ def test_a_foreign_sidecar_beside_no_mask_is_kept(do: Do, tmp_path: Path, mask: 
     assert (tmp_path / "out" / "replaced" / "a_mask.json").read_text() == "mine"
 
 
+def test_what_another_run_moves_meanwhile_is_no_error(
+    do: Do, tmp_path: Path, mask: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask.write_text("mine")
+    make, elsewhere = Path.mkdir, tmp_path / "elsewhere"
+
+    def moved_first(folder: Path, **options: Any) -> None:
+        mask.rename(elsewhere)
+        make(folder, **options)
+
+    monkeypatch.setattr(Path, "mkdir", moved_first)
+    outcome = do()  # which has no error
+    assert not [warning for warning in outcome.warnings if "is kept in" in warning]
+    assert elsewhere.read_text() == "mine"
+
+
 @pytest.mark.usefixtures("do")
 def test_a_mask_that_is_there_stays_in_place_where_the_scan_fails(
     tmp_path: Path, mask: Path, model: Model

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli
-from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet._common import TumourUnetError, drain
 from napari_tumor_unet.model.card import file_hash
+from napari_tumor_unet.training.fold import train_fold
 from napari_tumor_unet.worker.cluster import Cluster
 from napari_tumor_unet.worker.engine import LostEngineError, result_or_error, run_jobs
 from napari_tumor_unet.worker.needs import Needs
 from tests.cli.test_cohort import NAMES, contents, rows, scans
 from tests.conftest import ROOT, Refused, is_one_sentence
+from tests.worker.test_engine import assert_same_weights, train_and_die, two_folds
 
 pytest.importorskip("distributed")
 pytestmark = [
@@ -44,11 +46,16 @@ class Machines:
         self.file = folder / "scheduler.json"
         self.scheduler = self._start("scheduler", "--port", "0", "--dashboard-address", ":0")
         self._processes = [self.scheduler]
+        while not self.file.exists():
+            assert self.scheduler.poll() is None
+            time.sleep(0.05)
 
-    def add_worker(self) -> subprocess.Popen[bytes]:
-        """Start a worker without a nanny, so that it stays dead."""
+    def add_worker(self, mount: str = "") -> subprocess.Popen[bytes]:
+        """Start a worker without a nanny, so that it stays dead; a command may mount what it alone sees."""
         options = ("--no-nanny", "--nthreads", "1", "--dashboard-address", ":0")
-        self._processes.append(self._start("worker", *options, "--local-directory", str(self._folder)))
+        command = ("worker", *options, "--local-directory", str(self._folder))
+        within = ("unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh") if mount else ()
+        self._processes.append(self._start(*command, within=within))
         return self._processes[-1]
 
     def close(self) -> None:
@@ -56,14 +63,9 @@ class Machines:
             process.kill()
             process.wait()
 
-    def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "distributed.cli.dask_" + what]
+    def _start(self, what: str, *options: str, within: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
         script = f"from distributed.cli.dask_{what} import main; main()"
-        command = [sys.executable, "-c", script, "--scheduler-file", str(self.file), *options]
-        if what == "worker":
-            while not self.file.exists():
-                assert self.scheduler.poll() is None
-                time.sleep(0.05)
+        command = [*within, sys.executable, "-c", script, "--scheduler-file", str(self.file), *options]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])}
         with (self._folder / f"{what}.log").open("ab") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
@@ -120,6 +122,34 @@ def test_a_worker_that_dies_is_made_up_for_by_the_others_and_one_that_joins(
     assert late.pid in who
 
 
+def test_a_local_cluster_starts_another_process_for_one_that_dies(needs: Needs, tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as local:
+        cluster = Cluster(local.scheduler_address, needs)
+        try:
+            who = [future.result() for _, future in run_jobs(cluster, tried, range(12), tmp_path)]
+        finally:
+            cluster.close()
+    assert len(who) == 12
+
+
+def test_a_fold_whose_worker_dies_goes_on_elsewhere(
+    machines: Machines, needs: Needs, data: Path, recipe_file: Path
+) -> None:
+    for _ in range(2):
+        machines.add_worker()
+    killed, through = two_folds(data, recipe_file)
+    cluster = Cluster(str(machines.file), needs)
+    try:
+        ((_, future),) = run_jobs(cluster, train_and_die, [killed])
+        assert future.result().dice == drain(train_fold(through)).dice
+    finally:
+        cluster.close()
+    assert killed.out.with_suffix(".killed").exists()
+    assert_same_weights(killed, through)
+
+
 def test_a_job_that_kills_each_worker_is_an_error_of_its_own(machines: Machines, needs: Needs) -> None:
     for _ in range(4):
         machines.add_worker()
@@ -130,6 +160,30 @@ def test_a_job_that_kills_each_worker_is_an_error_of_its_own(machines: Machines,
         assert error.startswith("brain ended its process more than once: worker after worker died of it")
     finally:
         cluster.close()
+
+
+def test_no_key_holds_a_name(machines: Machines, needs: Needs, tmp_path: Path) -> None:
+    cluster = Cluster(str(machines.file), needs)
+    try:
+        cluster.submit(tried, "patient", tmp_path)
+        keys: list[str] = []
+        while not keys:  # it is on its way
+            keys = cluster._client.run_on_scheduler(lambda dask_scheduler: [*map(str, dask_scheduler.tasks)])
+    finally:
+        cluster.close()
+    assert "patient" not in keys[0]
+
+
+def test_what_runs_between_the_messages_of_a_worker_imports_no_torch(
+    in_fresh_python: Callable[..., str],
+) -> None:
+    code = """if True:
+        import sys
+        from napari_tumor_unet.worker.cluster import _complaint
+        from napari_tumor_unet.worker.needs import Needs
+        print(_complaint(Needs.of_plugin()), "torch" in sys.modules)
+    """
+    assert in_fresh_python(code).split() == ["False"]
 
 
 def test_a_lost_scheduler_is_told(machines: Machines, needs: Needs, tmp_path: Path) -> None:
@@ -220,10 +274,12 @@ def machines_ready(machines: Machines, needs: Needs) -> None:
     cluster.close()
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere.json", "gibberish://x"])
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere.json", "other.json", "gibberish://x"])
 def test_a_scheduler_that_does_not_answer_is_told(
-    needs: Needs, refused: Refused, address: str, monkeypatch: pytest.MonkeyPatch
+    needs: Needs, refused: Refused, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "other.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("napari_tumor_unet.worker.cluster._PATIENCE", 0.5)
     with refused(TumourUnetError, "No scheduler answers at"):
         Cluster(address, needs)

@@ -8,8 +8,13 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
+from napari_tumor_unet._common import drain
+from napari_tumor_unet.training.events import Epoch
+from napari_tumor_unet.training.fold import FoldJob, FoldScore, train_fold
 from napari_tumor_unet.worker.child import DiedError, JobError
 from napari_tumor_unet.worker.engine import LocalPool, result_or_error, run_jobs
 
@@ -71,6 +76,47 @@ def test_a_process_has_its_share_of_the_threads(monkeypatch: pytest.MonkeyPatch)
 def threads() -> Generator[Any, None, str]:
     yield from ()
     return os.environ["OMP_NUM_THREADS"]  # which torch obeys
+
+
+def train_and_die(job: FoldJob) -> Generator[Any, None, FoldScore]:
+    """Train a fold; the process is killed after the second of three epochs, the first time."""
+    mark = job.out.with_suffix(".killed")
+    steps = train_fold(job)
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            score: FoldScore = end.value
+            return score
+        if isinstance(event, Epoch) and not mark.exists():
+            assert event.epoch < 3
+            if event.epoch == 2:
+                mark.touch()
+                os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+        yield
+
+
+def two_folds(data: Path, recipe: Path) -> list[FoldJob]:
+    """One fold of the folder data, to be trained twice, into models a and b."""
+    (split := data / "split.csv").write_text("patient,split,fold\na,train,0\nb,train,1\nc,train,1\n")
+    outs = (data.parent / f"{name}.safetensors" for name in "ab")
+    return [FoldJob(data, split, 0, out, str(recipe), device="cpu") for out in outs]
+
+
+def assert_same_weights(one: FoldJob, other: FoldJob) -> None:
+    weights = load_file(other.out)
+    assert all(np.array_equal(weight, weights[name]) for name, weight in load_file(one.out).items())
+
+
+@pytest.mark.slow
+def test_a_fold_whose_process_dies_goes_on_from_its_last_epoch(
+    pool: LocalPool, data: Path, recipe_file: Path
+) -> None:
+    killed, through = two_folds(data, recipe_file)
+    ((_, future),) = run_jobs(pool, train_and_die, [killed])
+    assert future.result().dice == drain(train_fold(through)).dice
+    assert_same_weights(killed, through)
+    assert killed.out.with_suffix(".killed").exists()
 
 
 @pytest.mark.slow

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from napari_tumor_unet._common import write_whole
 from napari_tumor_unet._text import visible
@@ -36,19 +40,45 @@ _COLUMNS: dict[str, tuple[tuple[str, str], dict[str, Any]]] = {
 }
 
 
-@command
+_PARTICIPANT = ("--participant-label", "--participant_label")
+_SESSION = ("--session-label", "--session_label")
+
+
+class _BidsCommand(TyperCommand):
+    """Takes several labels after one option, as BIDS Apps do: --participant-label 01 02."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [*_with_options(args)])
+
+
+def _with_options(arguments: list[str]) -> Iterator[str]:
+    """Put the option before each of its labels."""
+    option = before = ""
+    for argument in arguments:
+        if argument.startswith("-"):
+            option = argument if argument in (*_PARTICIPANT, *_SESSION) else ""
+        elif option and before != option:
+            yield option
+        yield argument
+        before = argument
+
+
+@partial(command, cls=_BidsCommand)
 def bids(
     bids_dir: Annotated[Path, typer.Argument(parser=as_path, help="Folder of the data set.")],
     output_dir: Annotated[Path, typer.Argument(parser=as_path, help="Folder for the derivatives.")],
     level: Annotated[Level, typer.Argument(help="participant segments, group gathers measurements.tsv.")],
     participant_label: Annotated[
-        list[str] | None, typer.Option(help="A subject, with or without sub-; may be given again.")
+        list[str] | None, typer.Option(*_PARTICIPANT, help="Subjects, with or without sub-.")
     ] = None,
     session_label: Annotated[
-        list[str] | None, typer.Option(help="A session, with or without ses-; may be given again.")
+        list[str] | None, typer.Option(*_SESSION, help="Sessions, with or without ses-.")
     ] = None,
     model: ModelOption = "default",
     device: DeviceOption = Device.auto,
+    probseg: Annotated[
+        bool, typer.Option("--probseg", help="Write the probability of tumour too, as _probseg.nii.gz.")
+    ] = False,
     workers: Workers = None,
     cluster: ClusterOption = "",
 ) -> None:
@@ -71,8 +101,16 @@ def bids(
     for scan in scans:
         where = folder / scan.folder
         where.mkdir(parents=True, exist_ok=True)
-        entries = {"Type": "Lesion", "Sources": list(scan.sources), "SpatialReference": scan.sources[0]}
-        jobs.append(ScanJob(scan.files, f"{scan.stem}_space-orig_label-tumor", where, settings, entries))
+        entries = {
+            "Description": "Tumour, as a U-Net segmented it",
+            "Type": "Lesion",
+            "Sources": list(scan.sources),
+            "SpatialReference": scan.sources[0],
+        }
+        name = f"{scan.stem}_space-orig_label-tumor"
+        # One that is there, of an earlier run, must not stay beside a mask of another model.
+        both = probseg or (where / f"{name}_probseg.nii.gz").exists()
+        jobs.append(ScanJob(scan.files, name, where, replace(settings, probability=both), entries))
     run_jobs(jobs, folder, model, workers=workers, cluster=cluster)
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_tumor_unet._common import plural
-from napari_tumor_unet.cli.console import complain, fail
+from napari_tumor_unet._common import TumourUnetError, plural
+from napari_tumor_unet.cli.console import complain, err, fail
 
 if TYPE_CHECKING:
     from napari_tumor_unet.inference.batch import Outcome
@@ -89,6 +89,8 @@ def engine_of(
         from napari_tumor_unet.worker.cluster import Cluster
 
         engine = Cluster(cluster, needs, out)
+        if not engine.threads:
+            err.print("The cluster has no worker yet; the first one that comes begins.", style="yellow")
     else:
         engine = LocalPool(workers or 1)
     try:
@@ -137,7 +139,12 @@ class GrowingTable:
         """Write a line."""
         from napari_tumor_unet.inference.batch import as_csv
 
-        self._write(as_csv([outcome]).split("\n", 1)[1], "a")
+        try:
+            self._write(as_csv([outcome]).split("\n", 1)[1], "a")
+        except OSError as error:
+            why = f"The table {self._path.name} cannot be written: {error.strerror}"
+            end = "what is done stays, and the same command with --continue goes on"
+            raise TumourUnetError(f"{why}; {end}.") from error
 
     def _write(self, text: str, mode: str) -> None:
         with self._path.open(mode, encoding="utf-8", errors="backslashreplace", newline="") as file:

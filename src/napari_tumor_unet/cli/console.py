@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from rich.text import Text
+from typer.core import TyperCommand
 
 from napari_tumor_unet._common import explain
 from napari_tumor_unet._error_log import note_error
@@ -77,10 +78,10 @@ def fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
-def command(function: Command) -> Command:
-    """Make a function a command that ends with 1 and one sentence at an error."""
+def command(function: Command, cls: type[TyperCommand] = TyperCommand) -> Command:
+    """Make a function a command, of a class of typer's, that ends with 1 and one sentence at an error."""
 
-    @app.command()
+    @app.command(cls=cls)
     @wraps(function)
     def run(*arguments: object, **options: object) -> None:
         with guard(function.__name__.replace("_", "-"), _paths_in(options.values())):

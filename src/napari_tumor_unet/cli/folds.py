@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
@@ -14,11 +13,10 @@ from napari_tumor_unet.cli.console import complain, out, table
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.fold import FoldJob, FoldScore
 
-if TYPE_CHECKING:
-    from napari_tumor_unet.worker.needs import Needs
 
-
-def cross_validate(first: FoldJob, split: Path | None, folds: int, workers: int | None, cluster: str) -> None:
+def cross_validate(
+    first: FoldJob, split: Path | None, folds: int, *, resume: bool, workers: int | None, cluster: str
+) -> None:
     """Train the folds of a split, each into a model of its own, and print the Dice of all scans held out.
 
     Parameters
@@ -29,20 +27,28 @@ def cross_validate(first: FoldJob, split: Path | None, folds: int, workers: int 
         With a column fold; by default one is written beside the models.
     folds : int
         How many there are.
-    workers : int, optional
-    cluster : str
+    resume : bool
+        Whether each may go on with a training begun before.
+    workers, cluster
+        As the options.
     """
     from napari_tumor_unet.evaluation.overlap import statistics
+    from napari_tumor_unet.training.train import check_name
     from napari_tumor_unet.worker.cohort import train_on
+    from napari_tumor_unet.worker.needs import Needs
 
-    split = split or _written_split(first, folds)
+    split = split or _written_split(first, folds, resume)
     jobs = [_job_of(first, split, fold) for fold in _numbers(split, folds)]
+    for job in jobs:  # a job itself goes on, where its process died
+        check_name(job.out, resume)
     dice: dict[str, float] = {}
     failed = 0
     rows = table("held out", "scans", "mean Dice", "SD")
     with (
         stoppable("the same command with --resume goes on from the last whole epochs"),
-        engine_of(workers or (None if cluster else 1), cluster, _needs(), first.out.parent) as engine,
+        engine_of(
+            workers or (None if cluster else 1), cluster, Needs.of_plugin(), first.out.parent
+        ) as engine,
     ):
         assert engine is not None
         for job, score in train_on(engine, jobs):
@@ -70,18 +76,9 @@ def _cells(dice: list[float]) -> list[str]:
     return [str(len(dice)), f"{spread.mean:.4f}", f"{spread.standard_deviation:.4f}"]
 
 
-def _needs() -> Needs:
-    from napari_tumor_unet.model.card import file_hash
-    from napari_tumor_unet.model.registry import find_model
-    from napari_tumor_unet.worker.needs import Needs
-
-    return Needs.of("default", file_hash(find_model("default")))
-
-
 def _job_of(first: FoldJob, split: Path, fold: int) -> FoldJob:
     path = first.out.with_name(f"{first.out.stem}_fold{fold}{first.out.suffix}")
-    begun = os.path.lexists(path.with_name(f"{path.stem}_training"))
-    return replace(first, split=split.absolute(), fold=fold, out=path, resume=first.resume and begun)
+    return replace(first, split=split.absolute(), fold=fold, out=path)
 
 
 def _numbers(split: Path, folds: int) -> tuple[int, ...]:
@@ -93,13 +90,13 @@ def _numbers(split: Path, folds: int) -> tuple[int, ...]:
     return numbers
 
 
-def _written_split(first: FoldJob, folds: int) -> Path:
+def _written_split(first: FoldJob, folds: int, resume: bool) -> Path:
     from napari_tumor_unet.io.datasets.pairs import find_pairs
     from napari_tumor_unet.io.datasets.split import write_folds
 
     path = first.out.with_name(f"{first.out.stem}_folds.csv")
     if not os.path.lexists(path):
         write_folds(path, find_pairs(first.data).pairs, folds)
-    elif not first.resume:
+    elif not resume:
         raise ScanError(f"{path.name} exists already; resume its training, or choose another name.")
     return path

@@ -63,9 +63,11 @@ def train(
     if folds is not None:
         if fold is not None:
             raise typer.BadParameter("--fold is one of those that --folds trains; give one of them.")
-        how = (str(recipe), start, epochs, resume, device.value)
-        first = FoldJob(data.absolute(), Path(), 0, path.absolute(), *how)
-        cross_validate(first, split, folds, workers, cluster)
+        start = start and _anywhere(start)
+        first = FoldJob(
+            data.absolute(), Path(), 0, path.absolute(), _anywhere(recipe), start, epochs, device.value
+        )
+        cross_validate(first, split, folds, resume=resume, workers=workers, cluster=cluster)
         return
     plan = plan_training(data, split, fold)
     print_plan(plan, out)
@@ -81,6 +83,12 @@ def train(
             on_event=bar.show,
         )
     out.print(f"{trained.path.name} is trained; metrics and curves are in {trained.folder.name}.")
+
+
+def _anywhere(name: str) -> str:
+    """Make the path of a file one that processes in other folders find; leave a name as it is."""
+    path = Path(name).expanduser()
+    return str(path.absolute()) if path.suffix and path.exists() else name
 
 
 class TrainingBar(Bar):

@@ -70,6 +70,8 @@ class Settings:
     ----------
     leave_others : bool
         Whether ``go_on`` leaves what is there and not of these settings where it is; the scan is an error.
+    probability : bool
+        Whether to write the probability too, named as in BIDS.
     replaced : str
         Name of the folder for that, where ``go_on`` replaces it.
     started : str
@@ -83,6 +85,7 @@ class Settings:
     go_on: bool = False
     leave_others: bool = False
     report: bool = False
+    probability: bool = False
     replaced: str = field(default_factory=_unique_folder)
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -114,7 +117,7 @@ def segment_scan(
     """
     from napari_tumor_unet.inference.predict import run
     from napari_tumor_unet.io.file_names import MASK_ENDING_OF
-    from napari_tumor_unet.io.write import write_result
+    from napari_tumor_unet.io.write import probability_of, write_probability, write_result
 
     settings, files = job.settings, job.files
     try:
@@ -130,13 +133,20 @@ def segment_scan(
         keep_in = job.out / settings.replaced if settings.go_on and not settings.overwrite else None
         made = {**result.to_json(), _DIAMETERS: result.measures.diameters}
         sidecar = {**job.entries, **made, _ASKED: _asked(files)}
+        others_moved = False
+        if settings.probability:
+            beside = {**job.entries, "Description": "Probability of tumour, from 0 to 1"}
+            checksum, others_moved = write_probability(
+                probability_of(mask_file), result.probability, scan, beside, keep_in
+            )
+            sidecar |= checksum
         moved = write_result(mask_file, result.mask, scan, sidecar, keep_in=keep_in)
         if settings.report and write_report is not None:
             write_report(mask_file, scan, result)
     except Exception as error:  # one bad scan does not stop the others
         text, details = explain(error, job.name)
         return Outcome(job.name, error=text, exists=isinstance(error, _ExistsError), details=details)
-    kept = (f"What was there before is kept in {settings.replaced}.",) if moved else ()
+    kept = (f"What was there before is kept in {settings.replaced}.",) if moved or others_moved else ()
     return Outcome(
         job.name,
         result.findings,
@@ -167,12 +177,14 @@ def _already(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
 
 
 def _done_before(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
-    from napari_tumor_unet.io.write import made_with, report_files
+    from napari_tumor_unet.io.write import has_probability, made_with, report_files
 
     sidecar = made_with(mask_file)
     if sidecar is None or not model.hash:
         return None
     if job.settings.report and not all(path.exists() for path in report_files(mask_file)):
+        return None
+    if job.settings.probability and not has_probability(mask_file, sidecar):
         return None
     threshold = model.card.threshold if job.settings.threshold is None else job.settings.threshold
     now = {

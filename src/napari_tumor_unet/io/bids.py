@@ -22,6 +22,13 @@ _DESCRIPTION = "dataset_description.json"
 _ENDINGS = (".nii.gz", ".nii")
 IGNORED = "measurements.*\n**/replaced-*\n**/replaced-*/**\n"
 """For .bidsignore: what BIDS has no name for."""
+_README = f"""\
+# Brain tumour masks
+
+{_NAME} segmented each FLAIR of the data set raw, with the T1 of its session. In a `_mask` tumour is 1, a
+`_probseg` is its probability; the JSON beside a mask tells the findings, the model and its version.
+For research, not for clinical use.
+"""
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,9 @@ def describe(out: Path, dataset: Path) -> None:
         "DatasetLinks": {"raw": Path(os.path.relpath(dataset, out)).as_posix()},
     }
     write_whole(path, json.dumps(content, indent=2) + "\n")
-    write_whole(out / ".bidsignore", IGNORED)
+    for name, text in ((".bidsignore", IGNORED), ("README.md", _README)):
+        if not os.path.lexists(out / name):
+            write_whole(out / name, text)
 
 
 def sidecars_in(out: Path) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:

@@ -46,7 +46,7 @@ def read_volume(path: Path, name: str, kind: str) -> Scan:
     return Scan(name, {"flair": voxels}, in_mm=stored.in_mm, geometry=geometry, notes=(note,) if note else ())
 
 
-def write_volume_mask(path: Path, kind: str, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:
+def write_volume_mask(path: Path, kind: str, mask: NDArray[Any], scan: Scan) -> None:
     """Write a mask as a kind of file on the grid of the file that the scan was read from.
 
     Raises

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import from_json
 
-from napari_tumor_unet._common import atomic_write, regular_file
+from napari_tumor_unet._common import atomic_write, regular_file, write_whole
 from napari_tumor_unet.io import itk, tiff
 from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of, scan_name
 from napari_tumor_unet.io.labels import as_small_labels
@@ -23,6 +23,8 @@ from napari_tumor_unet.scan import Scan, ScanError
 
 _CHECKSUM = "mask_sha256"
 """Entry of a sidecar."""
+_PROBABILITY_CHECKSUM = "probability_sha256"
+"""Another, where the probability was written too."""
 
 
 def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
@@ -115,6 +117,45 @@ def write_result(
     return moved
 
 
+def probability_of(mask_file: Path) -> Path:
+    """Return the path of the probability beside a mask, by the rules of BIDS."""
+    return mask_file.with_name(f"{scan_name(mask_file).removesuffix('_mask')}_probseg.nii.gz")
+
+
+def write_probability(
+    path: Path, probability: NDArray[np.uint8], scan: Scan, sidecar: dict[str, Any], keep_in: Path | None
+) -> tuple[dict[str, str], bool]:
+    """Write a probability (Z, Y, X), from 0 to 255, as one from 0 to 1, and its sidecar, before its mask is.
+
+    Returns
+    -------
+    dict
+        For the sidecar of the mask, which proves that the probability is whole.
+    bool
+        Whether something that was there was moved to the folder ``keep_in``.
+    """
+    told, moved = sidecar_of(path), False
+    try:
+        with atomic_write(path, ".nii.gz") as partial:
+            itk.write_volume_mask(partial, "NIfTI", (probability / 255).astype(np.float32), scan)
+            if keep_in is not None and not (path.is_file() and cmp(path, partial, shallow=False)):
+                moved = _keep(path, keep_in) | _keep(told, keep_in)
+            write_whole(told, _as_text(sidecar))
+    except (RuntimeError, ScanError) as error:
+        raise ScanError(f"{path.name} cannot be written whole: is the disk full?") from error
+    return {_PROBABILITY_CHECKSUM: file_checksum(path)}, moved
+
+
+def has_probability(mask_file: Path, sidecar: dict[str, Any]) -> bool:
+    """Tell whether the probability beside a mask is whole and of the same run, by the mask's sidecar."""
+    path = probability_of(mask_file)
+    try:
+        regular_file(sidecar_of(path))
+        return sidecar.get(_PROBABILITY_CHECKSUM) == file_checksum(regular_file(path))
+    except OSError:
+        return False
+
+
 def made_with(mask_file: Path) -> dict[str, Any] | None:
     """Return what the sidecar of a mask tells, if both are whole and as :func:`write_result` wrote them."""
     try:
@@ -148,7 +189,10 @@ def _keep(path: Path, folder: Path) -> bool:
     if not os.path.lexists(path) or (path.is_file() and not path.stat().st_size):
         return False
     folder.mkdir(exist_ok=True)
-    path.rename(folder / path.name)
+    try:
+        path.rename(folder / path.name)
+    except FileNotFoundError:  # another run has moved it meanwhile
+        return False
     return True
 
 

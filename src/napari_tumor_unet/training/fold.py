@@ -1,11 +1,15 @@
-"""Train one fold of a cross-validation, and score it on the scans that it holds out."""
+"""Train one fold of a cross-validation, or one of several models, and score it on the scans held out."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_tumor_unet.evaluation.scan_score import Summary
+    from napari_tumor_unet.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -15,39 +19,42 @@ class FoldJob:
     Attributes
     ----------
     data, split : Path
-    fold : int
+    fold : int or None
+        Which one is held out; None for the part "val".
     out : Path
         The model's file; its folder beside it keeps the checkpoint.
-    recipe, start, epochs, resume, device
+    recipe, start, epochs, device
         As for :func:`napari_tumor_unet.train`.
+    watch : bool
+        Whether to score what is held out after each epoch too.
     """
 
     data: Path
     split: Path
-    fold: int
+    fold: int | None
     out: Path
-    recipe: str
-    start: str | None
-    epochs: int | None
-    resume: bool
-    device: str
+    recipe: str | Recipe
+    start: str | None = None
+    epochs: int | None = None
+    device: str = "auto"
+    watch: bool = True
 
     @property
     def name(self) -> str:
-        """Of the fold."""
-        return f"fold {self.fold}"
+        """Of the fold, or the model."""
+        return self.out.stem if self.fold is None else f"fold {self.fold}"
 
 
 @dataclass(frozen=True)
 class FoldScore:
-    """Dice of each scan that a fold held out, on its own grid."""
+    """Dice of each scan that a fold held out, on its own grid, and the summary of all its scores."""
 
-    fold: int
     dice: dict[str, float]
+    summary: Summary
 
 
 def train_fold(job: FoldJob) -> Generator[Any, None, FoldScore]:
-    """Train a fold, or go on with it, and score its model on the scans held out.
+    """Train a fold, or go on with it where a process left it, and score its model on the scans held out.
 
     Yields
     ------
@@ -65,13 +72,13 @@ def train_fold(job: FoldJob) -> Generator[Any, None, FoldScore]:
 
     plan = plan_training(job.data, job.split, job.fold)
     trained = yield from steps_of(
-        plan,
+        plan if job.watch else replace(plan, held_out=()),
         out=job.out,
         recipe=job.recipe,
         start=job.start,
         epochs=job.epochs,
-        resume=job.resume,
+        resume=True,
         device=job.device,
     )
-    scores = evaluate(plan.held_out, model=trained.in_memory, device=job.device).scores
-    return FoldScore(job.fold, {score.name: score.volume.dice for score in scores})
+    result = evaluate(plan.held_out, model=trained.in_memory, device=job.device)
+    return FoldScore({score.name: score.volume.dice for score in result.scores}, result.summary)

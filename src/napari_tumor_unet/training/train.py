@@ -180,6 +180,19 @@ def begin(
         As :func:`napari_tumor_unet.io.datasets.split.plan_training`, and if there is no such device.
     """
     path = Path(out).expanduser()
+    folder = check_name(path, resume)
+    plan = data if isinstance(data, Plan) else plan_training(data, split, fold)
+    return PreparedTraining(path, folder, plan, choose_device(device))
+
+
+def check_name(path: Path, resume: bool) -> Path:
+    """Return the folder of the training of a model file, if it overwrites nothing.
+
+    Raises
+    ------
+    TrainingError
+        If the model file or its folder exists already, and is not to be resumed.
+    """
     folder = path.with_name(f"{path.stem}_training")
     if len(os.fsencode(path.stem)) > MOST_BYTES:
         raise TrainingError(f"The name {path.stem[:40]}... is too long for a file; choose a shorter one.")
@@ -192,8 +205,7 @@ def begin(
         )
     if not begun and os.path.lexists(path):
         raise TrainingError(f"{path.name} exists already; choose another name.")
-    plan = data if isinstance(data, Plan) else plan_training(data, split, fold)
-    return PreparedTraining(path, folder, plan, choose_device(device))
+    return folder
 
 
 def record_split(training: PreparedTraining) -> None:

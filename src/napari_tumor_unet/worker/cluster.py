@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import pickle
 import sys
 import time
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from contextlib import nullcontext, suppress
 from functools import cache, partial
@@ -31,9 +33,14 @@ class Cluster:
     address : str
         Of the scheduler, tcp://HOST:8786, or its scheduler file.
     needs : Needs
-        What each worker must have; those that come later are checked with each job.
+        What each worker must have; those that come later are checked as they come.
     out : Path, optional
         A folder that is written in, which all must share.
+
+    Attributes
+    ----------
+    threads : int
+        Of all workers, when they were last counted.
 
     Raises
     ------
@@ -61,9 +68,11 @@ class Cluster:
                 "its scheduler file."
             ) from error
         self._executor = self._client.get_executor(pure=False)  # keys are random, and hold no name
-        self._threads, self._asked = 0, 0.0
+        self._needs, self._out = needs, out
+        self._checked: AbstractSet[str] = set()
+        self.threads, self._asked = 0, -math.inf
         try:
-            self._check(needs, out)
+            self._count()
         except BaseException:
             self.close()
             raise
@@ -73,11 +82,10 @@ class Cluster:
         """Two for each thread of the workers that there are now."""
         if time.monotonic() - self._asked > 1:
             try:
-                self._threads = sum(self._client.nthreads().values())
-            except (OSError, TimeoutError, ValueError) as error:
-                raise LostEngineError("The scheduler of the cluster was lost") from error
-            self._asked = time.monotonic()
-        return max(1, _AHEAD * self._threads)
+                self._count()
+            except TumourUnetError as error:
+                raise LostEngineError(str(error).rstrip(".")) from error
+        return max(1, _AHEAD * self.threads)
 
     def submit(self, task: Task, *args: Any) -> Future[Any]:
         """Start a task; it crosses as bytes, as dask replaces arguments that are equal to one of its keys."""
@@ -90,10 +98,23 @@ class Cluster:
         """Leave the cluster; workers end the jobs that they are at."""
         self._client.close(timeout=1)
 
-    def _check(self, needs: Needs, out: Path | None) -> None:
-        with needs.with_probe(out) if out else nullcontext(needs) as more:
-            answers = self._client.run(_complaint, more, on_error="return")
+    def _count(self) -> None:
+        """Count the workers, and check those that are new: a bad one would fail all jobs, as it is quick."""
+        try:
+            threads: dict[str, int] = self._client.nthreads()
+        except (OSError, TimeoutError, ValueError) as error:
+            raise LostEngineError("The scheduler of the cluster was lost") from error
+        if new := threads.keys() - self._checked:
+            self._check([*new])
+            self._checked |= new
+        self.threads, self._asked = sum(threads.values()), time.monotonic()
+
+    def _check(self, workers: list[str]) -> None:
+        with self._needs.with_probe(self._out) if self._out else nullcontext(self._needs) as needs:
+            answers = self._client.run(_complaint, needs, workers=workers, on_error="return")
         for answer in answers.values():
+            if isinstance(answer, OSError):  # it was lost meanwhile
+                continue
             if isinstance(answer, Exception):
                 raise TumourUnetError(
                     f"A worker cannot import the plugin as it is here ({type(answer).__name__}); install the "

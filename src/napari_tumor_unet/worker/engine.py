@@ -8,6 +8,7 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
+import psutil  # type: ignore[import-untyped]
 from loky.backend.context import cpu_count
 
 from napari_tumor_unet._common import TumourUnetError, explain
@@ -15,6 +16,7 @@ from napari_tumor_unet.worker.child import DiedError, JobError, Task
 from napari_tumor_unet.worker.worker import Callbacks, Worker
 
 Job = TypeVar("Job")
+_MEMORY = 500_000_000  # bytes of a worker with torch and a model, before its first scan
 _POLL = 0.5  # seconds; on Windows Ctrl-C does not end a wait
 
 
@@ -104,9 +106,20 @@ class LocalPool:
         How many.
     threads : int, optional
         Of each; by default they share the processor's cores out.
+
+    Raises
+    ------
+    TumourUnetError
+        If the memory that is free is not enough for so many.
     """
 
     def __init__(self, workers: int, threads: int | None = None) -> None:
+        free = psutil.virtual_memory().available
+        if 1 < workers > (most := max(1, free // _MEMORY)):
+            need, there = (f"{size / 1e9:.1f} GB" for size in (workers * _MEMORY, free))
+            raise TumourUnetError(
+                f"{workers} workers need {need} of memory, and {there} are free; take {most} at most."
+            )
         self._size = workers
         share = str(threads or max(1, cpu_count() // workers))
         names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")

@@ -29,6 +29,11 @@ class Needs:
         known = model if model in all_models() else str(find_model(model).absolute())
         return cls(version("napari-tumor-unet"), known, model_hash, tuple(path.absolute() for path in paths))
 
+    @classmethod
+    def of_plugin(cls) -> Needs:
+        """Return what this process has of the plugin itself."""
+        return cls.of("default", file_hash(find_model("default")))
+
     def find_model(self) -> Path:
         """Find the model here.
 
@@ -55,17 +60,31 @@ class Needs:
             self.check_hash(file_hash(self.find_model()))
         except TumourUnetError as error:
             return str(error)
-        unseen = next((path for path in self.paths if not os.path.lexists(path)), None)
-        if unseen is None:
-            return ""
-        name = unseen.parent.name if unseen.name.startswith(PARTIAL) else unseen.name
-        return f"A worker does not see {name}; all machines need scans and masks under the same paths."
+        for path in self.paths:
+            is_probe = path.name.startswith(PARTIAL)
+            name = path.parent.name if is_probe else path.name
+            if not os.path.lexists(path):
+                return (
+                    f"A worker does not see {name}; all machines need scans and masks under the same paths."
+                )
+            if is_probe and not os.access(path.parent, os.W_OK):
+                return f"A worker cannot write in {name}; give it the permission, or another folder."
+        return ""
 
     @contextmanager
     def with_probe(self, folder: Path) -> Iterator[Needs]:
-        """Need a new file in a folder too, which one of the same name on another machine lacks."""
+        """Need a new file in a folder too, which one of the same name on another machine lacks.
+
+        Raises
+        ------
+        TumourUnetError
+            If the folder cannot be written in.
+        """
         probe = folder.absolute() / partial_name(".probe")
-        probe.touch()
+        try:
+            probe.touch()
+        except OSError as error:
+            raise TumourUnetError(f"No file can be made in {folder.name}: {error.strerror}.") from error
         try:
             yield replace(self, paths=(*self.paths, probe))
         finally:
