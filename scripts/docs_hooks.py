@@ -1,4 +1,4 @@
-"""What mkdocs does beside its own: pages may link to files of the repository, as on GitHub."""
+"""What mkdocs does beside its own: links to files of the repository, as on GitHub, and plain docstrings."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 _ROOT = Path(__file__).parents[1]
 _REPOSITORY = "https://github.com/napari-tumor-unet/napari-tumor-unet/blob/main/"
 _OUTSIDE = re.compile(r"(?<=\]\()\.\./([^)#\s]+)")
+_ROLE = re.compile(r":(?:func|class|mod|meth):(?=<code>)")  # of Sphinx, in docstrings
 _LOG = logging.getLogger("mkdocs.hooks")
 
 
@@ -22,3 +23,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         return _REPOSITORY + link[1]
 
     return _OUTSIDE.sub(to_repository, markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Take the roles of Sphinx out of docstrings."""
+    return _ROLE.sub("", html)
