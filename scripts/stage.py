@@ -344,7 +344,7 @@ def save(image: Image.Image, path: Path) -> None:
 
 def without_empty_end(image: Image.Image) -> Image.Image:
     """Cut off the rows below the last one in which there is something."""
-    pixels = np.asarray(image)[:, 4:-4]  # but for an edge
+    pixels = np.asarray(image)[:, 4:-20]  # but for an edge, and a scroll bar
     full = np.flatnonzero((pixels != pixels[:, :1]).any(axis=(1, 2)))
     return image.crop((0, 0, image.width, min(image.height, int(full[-1]) + 12)))
 
