@@ -1,7 +1,7 @@
 # Everything a fresh machine needs is set up by the target that needs it.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast coverage fuzz soak bench bench-cohort lint format clean
+.PHONY: help setup demo test test-fast coverage fuzz soak bench bench-cohort docs pictures lint format clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -51,6 +51,14 @@ bench: $(STAMP) ## Measure the speed of segmentation and training against plain 
 
 bench-cohort: $(STAMP) ## Measure many scans: several processes against one, memory, a huge folder
 	$(PYTHON) benchmarks/bench_cohort.py
+
+docs: $(STAMP) ## Build the documentation's site into site/, and fail at a broken link
+	$(PYTHON) -m mkdocs build --strict
+
+SCENES :=
+
+pictures: $(STAMP) ## Make the pictures of the documentation anew, from the real window; or of some SCENES alone
+	sh scripts/with_display.sh --virtual $(PYTHON) -m scripts.pictures $(SCENES)
 
 lint: $(STAMP) ## Check style, types, the walls between modules, and the manifest
 	$(VENV)/bin/ruff check
