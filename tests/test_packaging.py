@@ -57,4 +57,4 @@ def test_the_hub_finds_what_it_shows(project: dict[str, Any]) -> None:
     assert len(project["description"]) < 100
     readme = (ROOT / "README.md").read_text().splitlines()
     assert readme[0].startswith("# ")
-    assert readme[2].startswith("A [napari](https://napari.org) plugin that"), "the hub's first paragraph"
+    assert "[napari](https://napari.org)" in readme[2], "the hub shows the first paragraph"
