@@ -24,6 +24,7 @@ from napari_tumor_unet.inference.uncertainty import expected_errors, most_doubtf
 from napari_tumor_unet.io.write import report_files
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.scan import SEQUENCES, Scan, Sequence
+from napari_tumor_unet.scan.spacing import spacing_in_words
 
 _SEQUENCE_NAMES: dict[Sequence, str] = {
     "pre": "T1 before contrast",
@@ -58,6 +59,9 @@ def scan_page(scan: Scan, result: Segmentation, review: str = "") -> Page:
     ]
     if not _tells_sides(scan):
         facts.insert(1, "The scan's file does not say which side is left.")
+    if scan.spacing_said:
+        spacing = spacing_in_words(scan.spacing)
+        facts.insert(1, f"The spacing {spacing} mm is what the user said; the scan's file tells none.")
     if left_out > 0:
         facts.insert(0, f"Not listed: {plural(left_out, 'smaller region')}.")
     return Page(
