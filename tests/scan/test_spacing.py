@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,10 +31,8 @@ def test_what_is_none_is_told_in_a_sentence(text: str) -> None:
 
 @given(st.text(alphabet="0123456789 .,x;-emn", max_size=20))
 def test_nothing_else_is_raised(text: str) -> None:
-    try:
+    with suppress(ScanError):
         assert len(parse_spacing(text)) == 3
-    except ScanError as error:
-        assert str(error).count("\n") == 0
 
 
 @given(st.tuples(*[st.floats(0.05, 50)] * 3))
