@@ -143,6 +143,25 @@ class FollowUp:
         )
         return columns, [self._row(i, named) for i in range(len(self.time_points))]
 
+    def lines_of(self, i: int) -> tuple[str, ...]:
+        """Return a time point in a few lines, for where a table has no room; the first is its name."""
+        _, date, size, *changes, per_year, regions, by_size = self._row(i, named=True)
+        volume, products = changes[:2], changes[3:]
+        days = self.time_points[i].days
+        when = (date, f"day {days}") if date and days is not None else (date,)
+        return tuple(
+            filter(
+                None,
+                (
+                    self.time_points[i].name,
+                    " · ".join(filter(None, when)),
+                    _with_changes(size, *volume) + (f", {per_year} ml a year" if per_year else ""),
+                    _with_changes(f"products {changes[2]}", *products) if changes[2] else "",
+                    " · ".join(filter(None, (f"regions: {regions}", by_size))),
+                ),
+            )
+        )
+
     def _row(self, i: int, named: bool) -> tuple[str, ...]:
         point = self.time_points[i]
         date = "" if point.taken is None else point.taken.isoformat()
@@ -168,6 +187,13 @@ class FollowUp:
         ]
         rows = [row | {"class_is": BY_SIZE} for row in rows]
         return _text.as_csv(list(rows[0]), rows)
+
+
+def _with_changes(size: str, since_baseline: str, since_nadir: str) -> str:
+    baseline = f"{since_baseline} since baseline" if since_baseline else ""
+    nadir = f"{since_nadir} since nadir" if since_nadir else ""
+    changes = ", ".join(filter(None, (baseline, nadir)))
+    return f"{size} ({changes})" if changes else size
 
 
 def _as_change(percent: float | None) -> str:
