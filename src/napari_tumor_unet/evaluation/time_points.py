@@ -146,7 +146,7 @@ class FollowUp:
     def lines_of(self, i: int) -> tuple[str, ...]:
         """Return a time point in a few lines, for where a table has no room; the first is its name."""
         _, date, size, *changes, per_year, regions, by_size = self._row(i, named=True)
-        volume, products = changes[:2], changes[3:]
+        volume, products = (("", ""), ("", "")) if i == self.baseline else (changes[:2], changes[3:])
         days = self.time_points[i].days
         when = (date, f"day {days}") if date and days is not None else (date,)
         return tuple(

@@ -35,7 +35,7 @@ from napari_tumor_unet.scan.spacing import Spacing
 
 _CURVE = "#E69F00"  # seen as well by those who see no red and green
 _SELECTED = "QListWidget::item:selected { background: #0072B2; color: white; }"  # in all themes
-_HIGHEST = 400  # pixels of the table
+_HIGHEST = 2000  # pixels of the table; the panel scrolls
 _ENDINGS = (".html", ".pdf", ".csv")
 
 Source: TypeAlias = Labels | Path
@@ -58,17 +58,15 @@ class FollowUpPanel(Panel):
         self.result: FollowUp | None = None
         self._compare = Latest()
         self.masks = Select(
-            label="masks",
             choices=lambda _: self._choices(),
             tooltip="Two masks or more of one patient; Ctrl and Shift select several.",
         )
         self.add = button("Add files...", "Offer masks that are not open.", self._add_files)
         self.dates = LineEdit(
-            label="dates",
             tooltip="When each scan was taken, in the order of the list, such as 2024-03-31, 2024-09-30. "
             "Without dates, sessions in the names (ses-01) or the list give the order.",
         )
-        self.dates.native.setPlaceholderText("2024-03-31, 2024-09-30")
+        self.dates.native.setPlaceholderText("dates, such as 2024-03-31, 2024-09-30")
         self.spacing = SpacingField(self._say)
         self.baseline = SpinBox(
             label="baseline",
@@ -86,8 +84,13 @@ class FollowUpPanel(Panel):
             "Volume of each mask; over days since the baseline where dates are known.",
         )
         self._curve = self.plot.draw_points(_CURVE)
-        choices = fields(self.masks, self.dates, self.baseline, self.spacing.line)
+        choices = fields(self.baseline, self.spacing.line)
+        asked = text_label()
+        asked.value = "Choose two masks or more of one patient."
         self.lay_out(
+            asked,
+            self.masks,
+            self.dates,
             choices,
             self.spacing.problem,
             row(self.add, self.start),
@@ -101,6 +104,7 @@ class FollowUpPanel(Panel):
         self.masks.native.setMaximumHeight(110)
         self.masks.native.setStyleSheet(_SELECTED)
         self.masks.native.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.masks.native.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.masks.changed.connect(self._show_spacing)
         align(choices)
         layers = self._viewer.layers.events

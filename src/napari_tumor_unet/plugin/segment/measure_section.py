@@ -44,7 +44,7 @@ class MeasureSection(Section):
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._editor: MaskEditor | None = None
-        self.sizes = text_label()
+        self.sizes = text_label(tooltip="A spacing that is unknown can be said under Sequences and slices.")
         self.lines = button("Show diameters", "As lines that can be dragged, in a layer.", self._show_lines)
         self.report = button("Report...", "One page with pictures and numbers, to print.", self._report)
         super().__init__(self.sizes, self.lines, self.report)

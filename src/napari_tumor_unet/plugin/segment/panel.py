@@ -101,6 +101,7 @@ class SegmentPanel(Panel):
             self._changes,
             self.planes,
             self._sequences,
+            self.sequences.spacing.problem,
             folded("Several scans", self.batch),
         )
         sequences = (*self.sequences.boxes.values(), self.sequences.across, self.sequences.front)

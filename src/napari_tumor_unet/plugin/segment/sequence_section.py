@@ -84,8 +84,7 @@ class SequenceSection(Container[Any]):
         self._found = Latest()
         self._t1: tuple[Path, ...] = ()
         self._boxes = [*self.boxes.values(), self.across, self.front]
-        spacing = (self.spacing.line, self.spacing.problem)
-        super().__init__(widgets=[self.beside, *self._boxes, *spacing, self.note, self.forget])
+        super().__init__(widgets=[self.beside, *self._boxes, self.spacing.line, self.note, self.forget])
         self.beside.visible = self.note.visible = self.forget.visible = False
         for box in self._boxes:
             box.changed.connect(self._on_changed)

@@ -10,8 +10,6 @@ from napari_tumor_unet.plugin.ui.widgets import warning_label
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.spacing import Spacing, parse_spacing, spacing_in_words
 
-_EXAMPLE = "5 x 0.94 x 0.94"
-
 
 class SpacingField:
     """A line to write a spacing in, and a sentence on what is wrong with it; a panel lays both out.
@@ -34,11 +32,11 @@ class SpacingField:
         self.line = LineEdit(
             label="spacing, mm",
             tooltip="As the file tells none: distances of slices x rows x columns, such as "
-            f"{_EXAMPLE}. Sizes are in ml and mm then; a mask changes with the next run alone. "
+            "5 x 0.94 x 0.94. Sizes are in ml and mm then; a mask changes with the next run alone. "
             "Empty: unknown again.",
         )
         self.problem = warning_label()
-        self.line.native.setPlaceholderText(f"unknown; such as {_EXAMPLE}")
+        self.line.native.setPlaceholderText("e.g. 5 x 0.9 x 0.9")
         self.line.native.editingFinished.connect(self._on_finished)
         self.show(None, visible=False)
 
