@@ -17,6 +17,7 @@ from napari_tumor_unet.plugin.layers.mask_volume import measures_of
 from napari_tumor_unet.plugin.layers.metadata import mask_metadata, said_spacing, sidecar_contents
 from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing, share_spacing
+from napari_tumor_unet.plugin.score.mask_pair import masks_to_compare
 from napari_tumor_unet.plugin.segment.diameters import diameters_of
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
@@ -87,6 +88,14 @@ def test_sizes_files_and_the_sidecar_follow(viewer_model: ViewerModel) -> None:
     say_spacing(viewer_model, image, None)
     assert "spacing" not in sidecar_contents(mask)
     assert mask_metadata(mask).findings.volume_ml is None
+
+
+def test_two_masks_of_the_scan_are_compared_in_mm(viewer_model: ViewerModel) -> None:
+    image = add(viewer_model, head())
+    mask, reference = segment(viewer_model, image), viewer_model.add_labels(np.zeros((6, 20, 24), np.uint8))
+    say_spacing(viewer_model, image, SPACING)
+    for one in masks_to_compare(mask, reference, viewer_model.dims.point):
+        assert (one.grid.spacing, one.grid.in_mm) == (SPACING, True)
 
 
 def test_a_file_that_tells_its_place_keeps_it(viewer_model: ViewerModel) -> None:
