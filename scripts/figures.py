@@ -16,7 +16,8 @@ from scripts.stage import save, without_empty_end
 
 from napari_tumor_unet import read_scan, segment
 from napari_tumor_unet.evaluation.follow_up import follow_up
-from napari_tumor_unet.evaluation.report import _draw_lines, _draw_slice, follow_up_page, scan_page
+from napari_tumor_unet.evaluation.report import follow_up_page, scan_page
+from napari_tumor_unet.evaluation.report_pictures import draw_lines, draw_slice
 from napari_tumor_unet.inference.measures import measure
 from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
 from napari_tumor_unet.io.read import read_labels
@@ -64,7 +65,7 @@ def _lines(scan: Scan, mask: NDArray[np.bool_]) -> Figure:
     lines = [largest.longest_line, largest.perpendicular_line]
     figure = Figure(figsize=(9, 3.4), facecolor="white")
     axes = figure.subplots(1, 3)
-    _draw_slice(scan, "flair", largest.slice, mask[largest.slice].astype(np.uint8), lines, axes[0])
+    draw_slice(scan, "flair", largest.slice, mask[largest.slice].astype(np.uint8), lines, axes[0])
     axes[0].set_title(f"{largest.diameters}, {largest.product:.0f} mm²", size=9)
     y, x = np.mgrid[-64:64, -64:64]
     radius = np.hypot(x, y)
@@ -78,7 +79,7 @@ def _lines(scan: Scan, mask: NDArray[np.bool_]) -> Figure:
 def _phantom(plane: NDArray[np.bool_], axes: Axes) -> None:
     region = measure(np.stack([plane, plane]), spacing=(5, 1, 1)).regions[0]
     axes.imshow(plane, cmap="gray_r", vmax=2.5)
-    _draw_lines(axes, [region.longest_line, region.perpendicular_line], "black", "white")
+    draw_lines(axes, [region.longest_line, region.perpendicular_line], "black", "white")
     axes.set_title(f"{region.diameters}, {region.product:.0f} mm²", size=9)
     axes.set_axis_off()
 

@@ -12,6 +12,7 @@ import tifffile
 from typer.testing import CliRunner
 
 from napari_tumor_unet.cli import app
+from napari_tumor_unet.io.read import read_scan
 
 KEYS = [
     *("volume_ml", "voxels", "slices", "longest_diameter_mm", "perpendicular_diameter_mm", "product_mm2"),
@@ -68,6 +69,15 @@ def test_what_is_undefined_without_spacing_is_null_and_spacing_can_be_given(mask
     assert mask["sum_of_products_mm2"] == pytest.approx(288)
 
 
+def test_a_spacing_that_replaces_the_files_is_told(masks: list[Path]) -> None:
+    result = CliRunner().invoke(app, ["measure", str(masks[0]), "--spacing", "5 x 2 x 2", "--json"])
+    assert json.loads(result.stdout)["masks"][0]["sum_of_products_mm2"] == pytest.approx(2 * 48**2)
+    assert "the spacing is the one given, not that of the file, 5 x 1 x 1 mm." in result.stderr
+    assert not CliRunner().invoke(app, ["measure", str(masks[0]), "--spacing", "5,1,1"]).stderr
+    wrong = CliRunner().invoke(app, ["measure", str(masks[0]), "--spacing", "5,1"])
+    assert "is no spacing" in wrong.stderr
+
+
 def test_a_table_is_printed_and_written(masks: list[Path], tmp_path: Path) -> None:
     printed = run("measure", *masks[:2], "--csv", tmp_path / "out.csv")
     assert "33.9 mm" in printed
@@ -101,6 +111,51 @@ def test_follow_up_refuses_a_mask_without_spacing_in_one_sentence(masks: list[Pa
     assert result.exit_code == 1
     assert "no_spacing_mask has no spacing in mm" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_follow_up_without_any_spacing_is_by_voxels(masks: list[Path]) -> None:
+    printed = run("follow-up", masks[2], masks[2])
+    assert "voxels" in printed
+    assert "No spacing is known" in " ".join(printed.split())
+
+
+@pytest.mark.parametrize("ending", ["tif", "nii.gz"])
+def test_segment_takes_a_spacing_for_files_that_tell_none(
+    tiny_model_file: Path, tmp_path: Path, ending: str
+) -> None:
+    flair, scan = np.random.default_rng(0).random((4, 32, 32)).astype(np.float32), tmp_path / f"head.{ending}"
+    if ending == "tif":
+        tifffile.imwrite(scan, flair)
+    else:
+        nib.Nifti1Image(flair.T, np.diag([-1.0, -1, 5, 1])).to_filename(scan)
+    options = (
+        "--out",
+        tmp_path / "out",
+        "--model",
+        tiny_model_file,
+        "--threshold",
+        0,
+        "--report",
+        "--continue",
+    )
+    command = ("segment", scan, *options, "--spacing", "4,2,2")
+    result = CliRunner().invoke(app, [str(part) for part in command])
+    sidecar = json.loads((tmp_path / "out" / "head_mask.json").read_text())
+    voxel_ml = sidecar["findings"]["volume_ml"] / sidecar["findings"]["voxels"]
+    told = read_scan(tmp_path / "out" / f"head_mask.{ending}").spacing
+    if ending == "tif":
+        assert (voxel_ml, told) == (pytest.approx(0.016), pytest.approx((4, 2, 2)))
+        assert sidecar["spacing"] == {"mm": [4, 2, 2], "said_by": "user"}
+        assert (
+            "The spacing 4 x 2 x 2 mm is what the user said" in (tmp_path / "out/head_mask.html").read_text()
+        )
+    else:
+        assert (voxel_ml, told) == (pytest.approx(0.005), (5, 1, 1))
+        assert "The spacing is that of the file, 5 x 1 x 1 mm" in " ".join(result.stderr.split())
+        assert "spacing" not in sidecar
+    CliRunner().invoke(app, [*map(str, command[:-1]), "4,3,3"])  # another spacing is not what was done before
+    asked = json.loads((tmp_path / "out" / "head_mask.json").read_text())["asked"]
+    assert asked["spacing"] == [4, 3, 3]
 
 
 def test_segment_writes_measures_and_a_report(tiny_model_file: Path, tmp_path: Path) -> None:

@@ -124,6 +124,30 @@ def test_masks_that_cannot_be_compared_get_a_sentence(tmp_path: Path) -> None:
         follow_up([with_spacing] * 2, dates=["2024-01-01", "1/2/2024"])
 
 
+def test_without_any_spacing_changes_are_by_voxels_and_that_is_said() -> None:
+    result = follow_up([box(20), box(10)], dates=["2023-01-01", "2024-01-01"])
+    last = result.time_points[-1]
+    assert (last.volume_change, last.product_change, last.ml_per_year, last.size_class) == (
+        -75,
+        None,
+        None,
+        "",
+    )
+    assert "No spacing is known: changes are in percent of voxels" in result.notes[-1]
+    columns, rows = result.as_table()
+    assert dict(zip(columns[2:6], rows[1][2:6], strict=True))["volume"] == "300 voxels"
+    assert rows[1][5] == ""
+    assert last.to_json()["volume_ml"] is None
+
+
+def test_it_says_where_a_spacing_was_given_and_where_it_replaces_the_files(tmp_path: Path) -> None:
+    with_spacing = written(tmp_path, "a_mask", box(20))
+    notes = follow_up([with_spacing, box(20)], spacing=(5, 2, 2)).notes
+    assert "The spacing of 1 mask was given, as the file tells none." in notes
+    assert "The spacing of 1 mask is the one given, not that of the file." in notes
+    assert not any("spacing" in note for note in follow_up([with_spacing] * 2, spacing=(5, 1, 1)).notes)
+
+
 def test_the_baseline_may_be_another_mask() -> None:
     result = follow_up([box(30), box(20), box(10)], baseline=2, spacing=(5, 1, 1))
     assert [point.size_class for point in result.time_points] == ["", "", "partial"]

@@ -66,7 +66,7 @@ def test_a_page_stands_alone_and_names_nobody(kind: str, tmp_path: Path) -> None
 def test_a_scan_s_page_holds_pictures_numbers_warnings_and_where_the_mask_came_from() -> None:
     html = scan_page(*segmented()).as_html()
     assert html.count("<img") == 2 + 1 + 3
-    assert "<td>25.0 mm</td><td>18.8 mm</td>" in html
+    assert 'longest">25.0 mm</td><td data-title="perpendicular">18.8 mm</td>' in html
     assert "No head &amp; &lt;i&gt;no brain&lt;/i&gt;." in html
     assert "default (abcdef)" in html
     assert "model&#x27;s own doubt" in html
@@ -75,7 +75,7 @@ def test_a_scan_s_page_holds_pictures_numbers_warnings_and_where_the_mask_came_f
 def test_a_follow_up_s_page_says_the_class_with_what_it_leaves_out() -> None:
     html = follow_up_of_boxes().as_html()
     assert "partial by size alone; steroids, clinical state, enhancement and confirmation decide" in html
-    assert "<td>2</td><td>365</td>" in html
+    assert '"scan">2</td><td data-title="day">365</td>' in html
 
 
 @pytest.mark.parametrize("placed", [True, False])
@@ -86,3 +86,16 @@ def test_sides_are_marked_where_the_scan_s_file_tells_them(placed: bool) -> None
     texts = {text.get_text() for axes in page.as_figure().axes for text in axes.texts}
     assert ({"R", "L"} <= texts) == placed
     assert ("does not say which side is left" in page.as_html()) != placed
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_a_page_fits_a_phone(kind: str) -> None:
+    html = PAGES[kind]().as_html()
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
+    assert "max-width: 100%" in html
+    narrow = html[html.index("@media screen and (max-width") : html.index("@page")]
+    assert "content: attr(data-title)" in narrow  # each cell in a line of its own, with its title
+    heads, cells = (re.findall(pattern, html) for pattern in ("<th>(.*?)</th>", '<td data-title="(.*?)">'))
+    assert cells == heads * (len(cells) // max(1, len(heads)))
+    assert html.count("<td") == len(cells)
+    assert not re.search(r"(?:width|left): *\d{3,}px", html)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_tumor_unet.cli.console import command, fail, out, table
+from napari_tumor_unet.cli.console import command, out, table
 from napari_tumor_unet.cli.options import AsJson, Spacing, as_path
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ def follow_up(
 
     They are ordered by --dates, by the sessions in their names (ses-01), or as given.
     """
-    from napari_tumor_unet._common import write_whole
     from napari_tumor_unet.evaluation import follow_up as following
 
     if out_file is not None and out_file.suffix.lower() not in _ENDINGS:
@@ -46,15 +45,9 @@ def follow_up(
         masks, dates=None if dates is None else dates.split(","), baseline=baseline, spacing=spacing
     )
     if out_file is not None:
-        try:
-            if out_file.suffix.lower() == ".csv":
-                write_whole(out_file, result.as_csv())
-            else:
-                from napari_tumor_unet.evaluation.report import follow_up_page
+        from napari_tumor_unet.evaluation.report import write_follow_up
 
-                follow_up_page(result).write(out_file)
-        except OSError as error:
-            fail(f"{out_file.name} cannot be written: {error.strerror}.")
+        write_follow_up(result, out_file)
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=2))
     else:

@@ -27,15 +27,23 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Measure volume, diameters and their product of each region of masks."""
+    import numpy as np
+
     from napari_tumor_unet._common import write_whole
     from napari_tumor_unet.inference import measures
     from napari_tumor_unet.io.file_names import scan_name
+    from napari_tumor_unet.scan.spacing import spacing_in_words
 
     measured: dict[int, Measures] = {}
     failures: dict[str, str] = {}
     for i, path in enumerate(masks):
         try:
-            measured[i] = measures.measure(path, spacing=spacing)
+            labels, grid = measures.labels_of(path)
+            given = grid if spacing is None else measures.with_spacing(grid, spacing)
+            if grid.in_mm and not np.allclose(given.spacing, grid.spacing, rtol=1e-4):
+                own = spacing_in_words(grid.spacing)
+                complain(f"{scan_name(path)}: the spacing is the one given, not that of the file, {own} mm.")
+            measured[i] = measures.measure_on_grid(labels, given)
         except Exception as error:  # one bad file does not stop the rest
             failures[scan_name(path)] = noted(error, path.name, [path.name])
             complain(failures[scan_name(path)])

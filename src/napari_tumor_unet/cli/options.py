@@ -35,10 +35,13 @@ def as_spacing(text: str | tuple[float, ...]) -> tuple[float, ...]:
     """Take a text such as ``5,0.5,0.5`` for a spacing (z, y, x)."""
     if isinstance(text, tuple):
         return text
+    from napari_tumor_unet.scan import ScanError
+    from napari_tumor_unet.scan.spacing import parse_spacing
+
     try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise typer.BadParameter("Write the spacing as Z,Y,X, such as 5,0.5,0.5.") from None
+        return parse_spacing(text)
+    except ScanError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 DeviceOption = Annotated[Device, typer.Option("--device", help="Where to compute.")]
@@ -54,6 +57,15 @@ Spacing = Annotated[
         parser=as_spacing,
         metavar="Z,Y,X",
         help="Distance between voxels in mm, in place of what the files say.",
+    ),
+]
+SaidSpacing = Annotated[
+    Any,
+    typer.Option(
+        "--spacing",
+        parser=as_spacing,
+        metavar="Z,Y,X",
+        help="Distance between voxels in mm, of scans whose files tell none.",
     ),
 ]
 Split = Annotated[

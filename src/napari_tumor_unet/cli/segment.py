@@ -22,7 +22,7 @@ from napari_tumor_unet.cli.cohort import (
     stoppable,
 )
 from napari_tumor_unet.cli.console import Bar, command, err, fail, noted, out
-from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, ModelOption, as_path
+from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, ModelOption, SaidSpacing, as_path
 
 if TYPE_CHECKING:
     from napari_tumor_unet.inference.scan_job import Outcome, Progress, ScanJob
@@ -65,6 +65,7 @@ def segment(
         ),
     ] = "",
     flair_alone: FlairAlone = False,
+    spacing: SaidSpacing = None,
     model: ModelOption = "default",
     device: DeviceOption = Device.auto,
     threshold: Annotated[
@@ -127,7 +128,9 @@ def segment(
         if cluster:  # whose workers have working folders of their own
             out_dir, scans = out_dir.absolute(), [path.absolute() for path in scans]
         files = [scan for path in scans for scan in _find(path, pattern, flair_alone)]
-    settings = Settings(chosen, threshold, mask_format or "", overwrite, go_on, report=report)
+    settings = Settings(
+        chosen, threshold, mask_format or "", overwrite, go_on, report=report, spacing=spacing
+    )
     planned = batch.plan_jobs(files, out_dir, settings)
     jobs = batch.part_of(planned, part.number, part.parts) if part else planned
     run_jobs(

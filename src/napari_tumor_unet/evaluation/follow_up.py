@@ -8,182 +8,34 @@ registered.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from napari_tumor_unet import _text
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.evaluation.compare import ComparisonError
-from napari_tumor_unet.inference.measures import (
-    Measures,
-    labels_of,
-    measure_on_grid,
-)
-from napari_tumor_unet.inference.regions import box_around, label_regions
+from napari_tumor_unet.evaluation.region_tracks import track_regions, untracked
+from napari_tumor_unet.evaluation.time_points import BY_SIZE, FollowUp, TimePoint
+from napari_tumor_unet.evaluation.visits import Visit, as_date, time_order, visit_of
+from napari_tumor_unet.inference.measures import Measures, measure_on_grid
 from napari_tumor_unet.io.file_names import scan_name
-from napari_tumor_unet.scan.grid import Grid
 
-BY_SIZE = "by size alone; steroids, clinical state, enhancement and confirmation decide"
-"""What has to be said with each class."""
-_SESSION = re.compile(r"(?:^|[\W_])ses-([A-Za-z0-9]+)")
+__all__ = [
+    "BY_SIZE",
+    "FollowUp",
+    "TimePoint",
+    "Visit",
+    "as_date",
+    "follow",
+    "follow_up",
+    "size_class",
+    "time_order",
+    "visit_of",
+]
 _DAYS_IN_A_YEAR = 365.25
-
-
-@dataclass(frozen=True)
-class Visit:
-    """A mask (Z, Y, X) on its grid, and when the scan was taken, if that is known."""
-
-    name: str
-    mask: NDArray[Any]
-    grid: Grid
-    taken: date | None = None
-
-
-@dataclass(frozen=True)
-class TimePoint:
-    """What a mask holds beside the baseline, and beside the smallest one since.
-
-    Attributes
-    ----------
-    name : str
-    taken : date or None
-    days : int or None
-        Since the baseline; None where dates are unknown.
-    measures : Measures
-    tracks : tuple of int
-        A number for each region, the same as that of the region before it that it overlaps; 0 where scans
-        share no frame of reference.
-    new : tuple of bool or None
-        Whether each region overlaps none of the masks before; None where that is unknown.
-    volume_change, product_change : float or None
-        Since the baseline, in percent; None where there was nothing, or nothing measurable.
-    volume_since_nadir, product_since_nadir : float or None
-        Since the smallest one from the baseline to the mask before; None up to the baseline.
-    ml_per_year : float or None
-        Since the baseline; None where dates are unknown.
-    size_class : str
-        "complete", "partial", "minor", "stable" or "progressive", by size alone; empty up to the baseline,
-        and where it had nothing measurable.
-    plane : array or None
-        (Y, X); the mask in the slice of the largest region's diameters.
-    pixel : tuple of float
-        Its size (y, x) in mm.
-    """
-
-    name: str
-    taken: date | None
-    days: int | None
-    measures: Measures
-    tracks: tuple[int, ...]
-    new: tuple[bool | None, ...]
-    volume_change: float | None
-    product_change: float | None
-    volume_since_nadir: float | None
-    product_since_nadir: float | None
-    ml_per_year: float | None
-    size_class: str
-    plane: NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
-    pixel: tuple[float, float] = (1.0, 1.0)
-
-    @property
-    def verdict(self) -> str:
-        """The class in words that say what it does not say; empty where there is none."""
-        return f"{self.size_class} {BY_SIZE}" if self.size_class else ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the time point as JSON holds it."""
-        regions = [
-            region | {"track": track or None, "new": new}
-            for region, track, new in zip(
-                self.measures.to_json()["regions"], self.tracks, self.new, strict=True
-            )
-        ]
-        return {
-            "name": self.name,
-            "date": None if self.taken is None else self.taken.isoformat(),
-            "days_since_baseline": self.days,
-            "volume_ml": self.measures.volume_ml,
-            "sum_of_products_mm2": self.measures.sum_of_products_mm2,
-            "volume_change_since_baseline_percent": self.volume_change,
-            "volume_change_since_nadir_percent": self.volume_since_nadir,
-            "product_change_since_baseline_percent": self.product_change,
-            "product_change_since_nadir_percent": self.product_since_nadir,
-            "ml_per_year_since_baseline": self.ml_per_year,
-            "class_by_size_alone": self.size_class or None,
-            "regions": regions,
-        }
-
-
-@dataclass(frozen=True)
-class FollowUp:
-    """The masks of one patient in the order of time; ``baseline`` is the index of that one, from 0."""
-
-    time_points: tuple[TimePoint, ...]
-    baseline: int
-    matched: bool
-    notes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the follow-up as JSON holds it."""
-        return {
-            "time_points": [point.to_json() for point in self.time_points],
-            "baseline": self.baseline + 1,
-            "regions_matched": self.matched,
-            "class_is": BY_SIZE,
-            "notes": list(self.notes),
-        }
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What has to be said of the last class, and notes; as sentences."""
-        verdict = self.time_points[-1].verdict
-        new = [p.name for p in self.time_points if any(p.new)]
-        return (
-            *((f"Last: {verdict}.",) if verdict else ()),
-            *((f"New regions in {', '.join(new)}.",) if new else ()),
-            *self.notes,
-        )
-
-    def as_table(self, *, named: bool = True) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Return titles and rows as people read them; with dates and names, or without, for a report."""
-        columns = (
-            *(("mask", "date") if named else ("scan", "day")),
-            *("volume", "since baseline", "since nadir", "sum of products", "since baseline", "since nadir"),
-            *("ml a year", "regions", "by size alone"),
-        )
-        return columns, [self._row(i, named) for i in range(len(self.time_points))]
-
-    def _row(self, i: int, named: bool) -> tuple[str, ...]:
-        point = self.time_points[i]
-        date = "" if point.taken is None else point.taken.isoformat()
-        who = (point.name, date) if named else (str(i + 1), "" if point.days is None else str(point.days))
-        new = _count_new(point)
-        regions = f"{len(point.tracks)}, {new} new" if new else str(len(point.tracks))
-        return (
-            *who,
-            f"{point.measures.volume_ml or 0:.2f} ml",
-            *map(_as_change, (point.volume_change, point.volume_since_nadir)),
-            f"{point.measures.sum_of_products_mm2 or 0:.0f} mm²",
-            *map(_as_change, (point.product_change, point.product_since_nadir)),
-            "" if point.ml_per_year is None else f"{point.ml_per_year:+.1f}",
-            regions,
-            "baseline" if i == self.baseline else point.size_class,
-        )
-
-    def as_csv(self) -> str:
-        """Write a line a time point; numbers are not rounded, and empty where they are undefined."""
-        rows = [
-            point.to_json() | {"regions": len(point.tracks), "new_regions": _count_new(point)}
-            for point in self.time_points
-        ]
-        rows = [row | {"class_is": BY_SIZE} for row in rows]
-        return _text.as_csv(list(rows[0]), rows)
 
 
 def follow_up(
@@ -240,28 +92,11 @@ def follow_up(
             f"There are {len(masks)} masks and {len(taken)} dates; give a date for each mask."
         )
     visits = [
-        Visit(name, *labels_of(mask, spacing), when)
+        visit_of(name, mask, when, spacing, replaces=True)
         for name, mask, when in zip(names, masks, taken, strict=True)
     ]
     order = time_order([str(m) if isinstance(m, str | Path) else "" for m in masks], taken)
     return follow([visits[i] for i in order], baseline - 1, same_frame)
-
-
-def time_order(names: Sequence[str], taken: Sequence[date | None]) -> list[int]:
-    """Order masks by date, by the session in their names, or as they are."""
-    indices = list(range(len(names)))
-    if all(taken):
-        return sorted(indices, key=lambda i: taken[i] or date.min)
-    sessions = [_SESSION.findall(name) for name in names]
-    if all(sessions):
-        return sorted(
-            indices,
-            key=lambda i: [
-                (not p.isdigit(), int(p) if p.isdigit() else 0, p)
-                for p in re.findall(r"\d+|\D+", sessions[i][-1])
-            ],
-        )
-    return indices
 
 
 def follow(visits: Sequence[Visit], baseline: int = 0, same_frame: bool | None = None) -> FollowUp:
@@ -276,28 +111,41 @@ def follow(visits: Sequence[Visit], baseline: int = 0, same_frame: bool | None =
         raise ComparisonError("A follow-up needs two masks or more of one patient.")
     if not 0 <= baseline < len(visits):
         raise ComparisonError(f"There is no mask {baseline + 1} of {len(visits)} to be the baseline.")
-    for visit in visits:
-        if not visit.grid.in_mm:
-            raise ComparisonError(
-                f"{visit.name} has no spacing in mm, so its size cannot be compared; give the spacing."
-            )
+    unknown = [visit.name for visit in visits if not visit.grid.in_mm]
+    if unknown and len(unknown) < len(visits):
+        raise ComparisonError(
+            f"{unknown[0]} has no spacing in mm, so its size cannot be compared; give the spacing."
+        )
     first = visits[0].grid
     if same_frame is None:
         same_frame = all(v.grid.placed and v.grid.is_same(first) for v in visits)
     elif same_frame and len({v.mask.shape for v in visits}) > 1:
         raise ComparisonError("The masks differ in shape, so that they share no frame of reference.")
     measures = [measure_on_grid(v.mask, v.grid) for v in visits]
-    tracks, new = _match(visits, measures) if same_frame else _unmatched(measures)
+    tracks, new = track_regions([v.mask for v in visits], measures) if same_frame else untracked(measures)
     points = [_time_point(i, visits, measures, baseline, tracks[i], new[i]) for i in range(len(visits))]
-    notes = []
+    return FollowUp(tuple(points), baseline, same_frame, tuple(_notes(visits, points[baseline], same_frame)))
+
+
+def _notes(visits: Sequence[Visit], baseline: TimePoint, same_frame: bool) -> Iterator[str]:
+    """Yield sentences on what has to be known of the numbers; none names a mask."""
     if not same_frame:
-        notes.append(
+        yield (
             "It is unknown whether the scans share a frame of reference, as their grids differ or have no "
             "place, so regions are not matched between them."
         )
-    if not measures[baseline].sum_of_products_mm2:
-        notes.append("The baseline has no measurable region, so that there is no class by size.")
-    return FollowUp(tuple(points), baseline, same_frame, tuple(notes))
+    said = Counter(visit.spacing for visit in visits)
+    if given := said["given"]:
+        yield f"The spacing of {plural(given, 'mask')} was given, as the file tells none."
+    if replaced := said["replaced"]:
+        yield f"The spacing of {plural(replaced, 'mask')} is the one given, not that of the file."
+    if not visits[0].grid.in_mm:
+        yield (
+            "No spacing is known: changes are in percent of voxels, and hold only if all scans have voxels "
+            "of one size; there is no class by size."
+        )
+    elif not baseline.measures.sum_of_products_mm2:
+        yield "The baseline has no measurable region, so that there is no class by size."
 
 
 def size_class(voxels: int, product: float, baseline: float, nadir: float) -> str:
@@ -321,7 +169,8 @@ def _time_point(
     tracks: tuple[int, ...],
     new: tuple[bool | None, ...],
 ) -> TimePoint:
-    volumes = [m.volume_ml or 0.0 for m in measures]
+    in_mm = visits[i].grid.in_mm
+    volumes = [m.volume_ml if in_mm and m.volume_ml is not None else float(m.voxels) for m in measures]
     products = [m.sum_of_products_mm2 or 0.0 for m in measures]
     since = slice(baseline, i)
     after = i > baseline
@@ -340,7 +189,7 @@ def _time_point(
         product_change=_percent(products[i], products[baseline]),
         volume_since_nadir=_percent(volumes[i], min(volumes[since])) if after else None,
         product_since_nadir=_percent(products[i], min(products[since])) if after else None,
-        ml_per_year=(volumes[i] - volumes[baseline]) / years if years else None,
+        ml_per_year=(volumes[i] - volumes[baseline]) / years if years and in_mm else None,
         size_class=size_class(measures[i].voxels, products[i], products[baseline], min(products[since]))
         if after
         else "",
@@ -349,60 +198,5 @@ def _time_point(
     )
 
 
-def _match(
-    visits: Sequence[Visit], measures: Sequence[Measures]
-) -> tuple[list[tuple[int, ...]], list[tuple[bool | None, ...]]]:
-    """Give each region the number of the last one at its place, or of that which it overlaps most."""
-    box = box_around(np.logical_or.reduce([v.mask != 0 for v in visits]))
-    labelled = [label_regions(v.mask[box] != 0)[0] for v in visits]
-    places = np.zeros_like(labelled[0])  # the number of what was last there
-    all_tracks: list[tuple[int, ...]] = []
-    all_new: list[tuple[bool | None, ...]] = []
-    taken = 0
-    for labels, measured in zip(labelled, measures, strict=True):
-        inside = labels > 0
-        shape = len(measured.regions) + 1, taken + 1
-        pairs = np.ravel_multi_index((labels[inside], places[inside]), shape)
-        overlaps = np.bincount(pairs, minlength=shape[0] * shape[1]).reshape(shape)[:, 1:]
-        track_of = np.zeros(shape[0], np.int32)
-        own = [int(labels[tuple(np.subtract(r.seed, [b.start for b in box]))]) for r in measured.regions]
-        is_new = [not overlaps[label].any() for label in own]
-        for label, first in zip(own, is_new, strict=True):
-            taken += first
-            track_of[label] = taken if first else overlaps[label].argmax() + 1
-        places[inside] = track_of[labels[inside]]
-        all_new.append(tuple(first and bool(all_tracks) for first in is_new))
-        all_tracks.append(tuple(track_of[own].tolist()))
-    return all_tracks, all_new
-
-
-def _unmatched(measures: Sequence[Measures]) -> tuple[list[tuple[int, ...]], list[tuple[bool | None, ...]]]:
-    return [(0,) * len(m.regions) for m in measures], [(None,) * len(m.regions) for m in measures]
-
-
 def _percent(value: float, reference: float) -> float | None:
     return 100 * (value - reference) / reference if reference else None
-
-
-def _as_change(percent: float | None) -> str:
-    return "" if percent is None else f"{percent:+.0f} %"
-
-
-def _count_new(point: TimePoint) -> int | None:
-    return None if None in point.new else sum(map(bool, point.new))
-
-
-def as_date(text: str | date) -> date:
-    """Take a text such as ``2024-03-31`` for a date.
-
-    Raises
-    ------
-    ComparisonError
-        If it is none.
-    """
-    if isinstance(text, date):
-        return text
-    try:
-        return date.fromisoformat(text.strip())
-    except ValueError:
-        raise ComparisonError(f"{text.strip()!r} is no date; write dates as 2024-03-31.") from None

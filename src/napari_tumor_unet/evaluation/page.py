@@ -33,8 +33,16 @@ figure { margin: 0; flex: 1 1 14rem; max-width: 100%; } img { width: 100%; heigh
 figcaption, .small { font-size: .8rem; color: #333; }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .85rem; margin: .6rem 0; }
-th, td { text-align: right; padding: .2rem .5rem; border-bottom: 1px solid #999; white-space: nowrap; }
+th, td { text-align: right; padding: .2rem .5rem; border-bottom: 1px solid #999; } td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; }
+@media screen and (max-width: 40rem) {
+  thead, td:empty { display: none !important; }
+  tr { display: block; border-bottom: 2px solid #111; padding: .3rem 0; }
+  td, td:first-child { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0;
+                       white-space: normal; text-align: right; }
+  td::before { content: attr(data-title); color: #333; text-align: left; }
+  td:first-child { font-weight: 600; }
+}
 @page { size: A4; margin: 12mm; } @media print { body { margin: 0; max-width: none; font-size: 11px; } }
 """
 
@@ -100,8 +108,8 @@ class Page:
             *(_paragraph(text) for text in self.lead),
             *(_paragraph(text, "warning") for text in self.warnings),
             *('<div class="row">' + "".join(map(_figure, row)) + "</div>" for row in self.pictures),
-            '<div class="table"><table><thead>' + _row(self.columns, "th") + "</thead><tbody>",
-            *(_row(row, "td") for row in self.rows),
+            '<div class="table"><table><thead>' + _heads(self.columns) + "</thead><tbody>",
+            *(_cells(self.columns, row) for row in self.rows),
             "</tbody></table></div>",
             *(_paragraph(text, "small") for text in self.facts),
         ]
@@ -216,8 +224,14 @@ def _paragraph(text: str, kind: str = "") -> str:
     return f'<p class="{kind}">{_html(text)}</p>' if kind else f"<p>{_html(text)}</p>"
 
 
-def _row(cells: Sequence[str], tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{_html(cell)}</{tag}>" for cell in cells) + "</tr>"
+def _heads(columns: Sequence[str]) -> str:
+    return "<tr>" + "".join(f"<th>{_html(title)}</th>" for title in columns) + "</tr>"
+
+
+def _cells(columns: Sequence[str], row: Sequence[str]) -> str:
+    """Write a row; where it is narrow, each cell stands in a line with its title."""
+    cells = zip(columns, row, strict=True)
+    return "<tr>" + "".join(f'<td data-title="{_html(t)}">{_html(cell)}</td>' for t, cell in cells) + "</tr>"
 
 
 def _html(text: str) -> str:

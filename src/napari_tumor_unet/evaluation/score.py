@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, align, binarise, match_regions
 from napari_tumor_unet.evaluation.lesions import lesion_wise_dice
 from napari_tumor_unet.evaluation.overlap import Counts, overlap
-from napari_tumor_unet.inference.measures import measure_on_grid
-from napari_tumor_unet.io.read import read_labels
-from napari_tumor_unet.scan.grid import Grid, grid_of_spacing
+from napari_tumor_unet.inference.measures import measure_on_grid, read_any_labels
+from napari_tumor_unet.scan.grid import grid_of_spacing
 
 RULES = (
     "Two empty masks agree: their Dice and IoU count as 1. If one alone is empty, they count as 0. Distances "
@@ -170,7 +168,7 @@ def score(
     """
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise ComparisonError(f"The tolerance must be 0 or more; {tolerance:g} is not.")
-    (p, its_grid), (r, grid) = _labels(prediction), _labels(reference)
+    (p, its_grid), (r, grid) = read_any_labels(prediction), read_any_labels(reference)
     pair = align(p, its_grid, r, grid)
     if spacing is not None:
         if len(spacing) != r.ndim or not all(math.isfinite(s) and s > 0 for s in spacing):
@@ -262,14 +260,6 @@ def _sizes(
     yield f"{what} of reference", f"{reference:.{digits}f} {unit}"
     share = "" if percent is None else f" ({percent:+.1f} %)"
     yield f"difference of {what}", f"{difference:+.{digits}f} {unit}{share}"
-
-
-def _labels(source: ArrayLike | str | Path) -> tuple[NDArray[Any], Grid]:
-    if isinstance(source, str | Path):
-        scan = read_labels(source)
-        return np.asarray(scan.sequences["flair"]), scan.grid
-    labels = np.asarray(source)
-    return labels, grid_of_spacing(labels.shape, [1.0] * labels.ndim, in_mm=False)
 
 
 def format_number(value: float | None, unit: str = "") -> str:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_tumor_unet.inference.corners import WAY, corners_of
+
 Points = NDArray[np.float64]
 
 _SAME = 1e-9  # of a mask's size: as far as lengths may differ and still be equal
@@ -64,12 +66,8 @@ class Plane:
         self._pixel = np.asarray(pixel, float)
         self._padded = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), bool)
         self._padded[1:-1, 1:-1] = mask
-        m = self._padded.view(np.uint8)
-        rows = m[:-1] | m[1:] << 2
-        bends = _BENDS[rows[:, :-1] | rows[:, 1:] << 1]  # by the four pixels about each point of the grid
-        corners = np.nonzero(bends)
-        self._bends = bends[corners]
-        self._corners = np.column_stack(corners) * self._pixel
+        corners, self._bends = corners_of(self._padded)
+        self._corners = corners * self._pixel
         hull = ConvexHull(self._corners)
         self.hull, self._sides = self._corners[hull.vertices], hull.equations
         self.hull_area = float(hull.volume)
@@ -170,7 +168,7 @@ class Plane:
             i, j = first[start : start + _LINES], second[start : start + _LINES]
             slope = np.sign(np.prod(corners[j] - corners[i], axis=1))
             # A line that passes through a corner without the mask on either side holds no long chord there.
-            passes = (slope * _WAY[bends[i]] >= 0) & (slope * _WAY[bends[j]] >= 0)
+            passes = (slope * WAY[bends[i]] >= 0) & (slope * WAY[bends[j]] >= 0)
             kept.append(self._promising(self._lines(corners[i[passes]], corners[j[passes]]), best))
         lines = _Lines(
             *(np.concatenate([getattr(k, name) for k in kept]) for name in _Lines.__dataclass_fields__)
@@ -265,24 +263,3 @@ class Plane:
         each = np.arange(len(points))
         ends = np.stack([start[each, last], reach[each, last]], axis=1)
         return lengths[each, last], points[:, None] + ends[..., None] * directions[:, None]
-
-
-def _bends() -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
-    """Tell of each pattern of four pixels whether its middle is a corner, and how lines pass through it.
-
-    Kinds are 0 for none, 1 and 2 for corners through which y and x of a line have to grow together or not,
-    and 3 where two pixels touch by a corner alone.
-    """
-    kinds = np.zeros(16, np.uint8)
-    for pattern in range(16):
-        pixels = [bool(pattern & bit) for bit in (1, 2, 4, 8)]  # upper left and right, lower left and right
-        if sum(pixels) in (1, 3):
-            odd = pixels.index(sum(pixels) == 1)
-            on_diagonal = odd in (0, 3)  # y and x grow together
-            kinds[pattern] = 1 if on_diagonal == (sum(pixels) == 1) else 2
-        elif pattern in (6, 9):
-            kinds[pattern] = 3
-    return kinds, np.array([0, 1, -1, 0], np.int8)
-
-
-_BENDS, _WAY = _bends()

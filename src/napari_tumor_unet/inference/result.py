@@ -6,7 +6,7 @@ import dataclasses
 import math
 import mmap
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -185,6 +185,11 @@ def count_left_out(regions: Collection[tuple[NDArray[np.intp], ...]], voxel_ml: 
     """Count regions that were left out, given by the indices of their voxels."""
     voxels = sum(len(region[0]) for region in regions)
     return LeftOut(len(regions), voxels, None if voxel_ml is None else voxels * voxel_ml)
+
+
+def spacing_said_by_user(spacing: Iterable[float]) -> dict[str, Any]:
+    """Return what a sidecar says of a spacing (z, y, x) that the scan's file does not tell."""
+    return {"mm": list(spacing), "said_by": "user"}
 
 
 def measure(mask: NDArray[np.uint8], voxel_ml: float | None, regions: int | None = None) -> Findings:

@@ -13,7 +13,15 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from napari_tumor_unet._common import TumourUnetError, explain
-from napari_tumor_unet.inference.result import Findings, Provenance, Segmentation, Slices, Warned
+from napari_tumor_unet.inference.result import (
+    Findings,
+    Provenance,
+    Segmentation,
+    Slices,
+    Warned,
+    spacing_said_by_user,
+)
+from napari_tumor_unet.scan.spacing import spacing_in_words
 
 if TYPE_CHECKING:
     from napari_tumor_unet.io.find import ScanFiles
@@ -68,6 +76,8 @@ class Settings:
 
     Attributes
     ----------
+    spacing : tuple of float, optional
+        In mm, of scans whose files tell none.
     leave_others : bool
         Whether ``go_on`` leaves what is there and not of these settings where it is; the scan is an error.
     probability : bool
@@ -86,6 +96,7 @@ class Settings:
     leave_others: bool = False
     report: bool = False
     probability: bool = False
+    spacing: tuple[float, float, float] | None = None
     replaced: str = field(default_factory=_unique_folder)
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -125,14 +136,16 @@ def segment_scan(
         mask_file = job.out / f"{job.name}_mask{ending}"
         if done := _already(mask_file, job, model):
             return done
-        scan = files.read()
+        scan, told = _with_spacing(files.read(), settings.spacing)
         steps = run(scan, model, threshold=settings.threshold, device=settings.device)
         result = yield from _progress(job.name, steps)
         if done := _already(mask_file, job, model):  # by another run at work in the same folder
             return done
         keep_in = job.out / settings.replaced if settings.go_on and not settings.overwrite else None
         made = {**result.to_json(), _DIAMETERS: result.measures.diameters}
-        sidecar = {**job.entries, **made, _ASKED: _asked(files)}
+        sidecar = {**job.entries, **made, _ASKED: _asked(job)}
+        if scan.spacing_said:
+            sidecar["spacing"] = spacing_said_by_user(scan.spacing)
         others_moved = False
         if settings.probability:
             beside = {**job.entries, "Description": "Probability of tumour, from 0 to 1"}
@@ -151,7 +164,7 @@ def segment_scan(
         job.name,
         result.findings,
         result.provenance,
-        warnings=result.warnings + kept,
+        warnings=result.warnings + told + kept,
         measures=json.loads(json.dumps(sidecar["measures"])),
         diameters=sidecar[_DIAMETERS],
     )
@@ -195,7 +208,7 @@ def _done_before(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
     }
     try:
         provenance = sidecar["provenance"]
-        if sidecar[_ASKED] != _asked(job.files) or any(provenance[name] != now[name] for name in now):
+        if sidecar[_ASKED] != _asked(job) or any(provenance[name] != now[name] for name in now):
             return None
         return Outcome(
             job.name,
@@ -210,9 +223,20 @@ def _done_before(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
         return None
 
 
-def _asked(files: ScanFiles) -> dict[str, Any]:
-    """Return which sequences were asked for, so that this is known without reading the scan."""
-    return {"flair_alone": files.alone, "sequences_beside": sorted(files.others)}
+def _asked(job: ScanJob) -> dict[str, Any]:
+    """Return which sequences, and which spacing, were asked for: known without reading the scan."""
+    asked = {"flair_alone": job.files.alone, "sequences_beside": sorted(job.files.others)}
+    return asked if job.settings.spacing is None else asked | {"spacing": list(job.settings.spacing)}
+
+
+def _with_spacing(scan: Scan, spacing: tuple[float, float, float] | None) -> tuple[Scan, tuple[str, ...]]:
+    """Give a scan the spacing that was said, unless its file tells one: the mask has to lie on the file."""
+    if spacing is None or (scan.in_mm and scan.spacing == spacing):
+        return scan, ()
+    if scan.in_mm:
+        own = spacing_in_words(scan.spacing)
+        return scan, (f"The spacing is that of the file, {own} mm, not the one that was given.",)
+    return replace(scan.with_spacing(spacing), spacing_said=True), ()
 
 
 def _progress(

@@ -40,6 +40,8 @@ class Scan:
         As in DICOM: "MR", "CT", ...; empty where unknown.
     notes : tuple of str
         Sentences on what its file leaves in doubt.
+    spacing_said : bool
+        Whether the user said the spacing, as the file tells none.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Scan:
     geometry: Geometry | None = field(default=None, compare=False)
     modality: str = ""
     notes: tuple[str, ...] = ()
+    spacing_said: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.geometry is not None:

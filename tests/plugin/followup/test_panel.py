@@ -9,6 +9,9 @@ import napari
 import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
+from napari.settings import get_settings
+from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtWidgets import QFileDialog
 
 from tests.plugin.conftest import PATIENCE, press
@@ -35,9 +38,14 @@ def compare(panel: Any, qtbot: Any) -> None:
 def test_layers_are_compared_in_the_order_of_their_sessions(panel: Any, qtbot: Any) -> None:
     panel.masks.value = panel.masks.choices
     compare(panel, qtbot)
-    cells = [[panel.table.item(r, c).text() for c in range(panel.table.columnCount())] for r in range(2)]
-    assert [row[0] for row in cells] == ["p_ses-1", "p_ses-2"]
-    assert cells[1][3] == "-75 %"
+    rows = [panel.table.item(i, 0) for i in range(2)]
+    assert rows[1].text().split("\n") == [
+        "p_ses-2",
+        "6.00 ml (-75 % since baseline, -75 % since nadir)",
+        "products 800 mm² (-75 % since baseline, -75 % since nadir)",
+        "regions: 1 · partial",
+    ]
+    assert [row.toolTip() for row in rows] == [row.text() for row in rows]
     assert "partial by size alone; steroids" in panel.remarks.value
     assert "For research" in panel.remarks.value
 
@@ -80,3 +88,63 @@ def test_what_cannot_be_compared_is_one_sentence(panel: Any, viewer: napari.View
     panel.dates.value = "2024-01-01"
     press(panel.start, qtbot)
     assert "2 masks are chosen, but 1 dates" in panel.message.value
+
+
+def test_a_spacing_that_is_said_holds_for_layers_and_files(
+    panel: Any, viewer: napari.Viewer, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer.layers.clear()
+    layer = viewer.add_labels(box(20), name="first")
+    file = tmp_path / "second_mask.tif"
+    tifffile.imwrite(file, box(10), photometric="minisblack")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(file)], ""))
+    press(panel.add, qtbot)
+    panel.masks.value = panel.masks.choices
+    compare(panel, qtbot)
+    assert "changes are in percent of voxels" in panel.remarks.value
+    assert "1,200 voxels" in panel.table.item(0, 0).text()
+    line = panel.spacing.line
+    assert line.native.isVisible()
+    line.value = "5 x 1 x 1"
+    line.native.editingFinished.emit()
+    qtbot.waitUntil(lambda: panel.result is not None and panel.result.unit == "ml", timeout=PATIENCE)
+    np.testing.assert_array_equal(layer.scale, (5, 1, 1))
+    assert "The spacing of 2 masks was given" in panel.remarks.value
+    line.value = ""
+    line.native.editingFinished.emit()
+    qtbot.waitUntil(lambda: panel.result is not None and panel.result.unit == "voxels", timeout=PATIENCE)
+    np.testing.assert_array_equal(layer.scale, (1, 1, 1))
+
+
+def test_masks_that_tell_their_spacing_have_no_field_for_it(panel: Any) -> None:
+    panel.masks.value = panel.masks.choices
+    assert not panel.spacing.line.visible
+
+
+@pytest.mark.parametrize("size", [10, 14])
+def test_the_panel_is_as_narrow_as_others_and_cuts_nothing(
+    panel: Any, viewer: napari.Viewer, qtbot: Any, size: int
+) -> None:
+    get_settings().appearance.font_size = size
+    viewer.layers[0].name = "sub-0123456789_ses-20240131_space-T1w_desc-default_dseg"
+    panel.masks.value = panel.masks.choices
+    compare(panel, qtbot)
+    dock = panel.native.parentWidget()
+    assert panel.native.minimumSizeHint().width() <= 320
+    viewer.window._qt_window.resizeDocks([dock], [300], Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: panel.table.width() <= 320, timeout=PATIENCE)
+    assert panel.table.columnWidth(0) <= panel.table.viewport().width()
+    names = [panel.masks.native.item(i).toolTip() for i in range(2)]
+    assert names == [layer.name for layer in viewer.layers]
+
+
+def test_dates_are_those_of_the_list_whatever_was_clicked_first(panel: Any, qtbot: Any) -> None:
+    rows = panel.masks.native
+    for i in (1, 0):
+        rows.setCurrentRow(i, QItemSelectionModel.SelectionFlag.Select)
+    panel.dates.value = "2020-01-01, 2022-01-01"
+    compare(panel, qtbot)
+    assert [(point.name, point.taken.year) for point in panel.result.time_points] == [
+        ("p_ses-2", 2020),
+        ("p_ses-1", 2022),
+    ]

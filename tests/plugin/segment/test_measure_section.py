@@ -172,7 +172,7 @@ def test_a_report_is_written_where_the_user_says(
         text = written.read_text()
         assert "The mask was edited by hand; no slice marked as checked." in text
         assert "does not say which side" not in text
-        assert "<td>24.4 mm</td>" in text
+        assert '<td data-title="longest">24.4 mm</td>' in text
 
 
 def test_a_report_of_a_mask_whose_scan_is_gone_is_declined(

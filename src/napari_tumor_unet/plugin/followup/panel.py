@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import napari
 import numpy as np
 from magicgui.widgets import LineEdit, Select, SpinBox
 from napari.layers import Labels
+from qtpy.QtCore import Qt
 
-from napari_tumor_unet._common import TumourUnetError, write_whole
+from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.evaluation.compare import ComparisonError
-from napari_tumor_unet.evaluation.follow_up import FollowUp, Visit, as_date, follow, time_order
-from napari_tumor_unet.inference.measures import labels_of
+from napari_tumor_unet.evaluation.follow_up import FollowUp, Visit, as_date, follow, time_order, visit_of
 from napari_tumor_unet.io.file_names import FORMATS, scan_name
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
-from napari_tumor_unet.plugin.layers.metadata import is_agreement
+from napari_tumor_unet.plugin.layers.metadata import is_agreement, said_spacing
+from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing, spacing_of
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
+from napari_tumor_unet.plugin.ui.lines import LinesTable
 from napari_tumor_unet.plugin.ui.panel import Panel
-from napari_tumor_unet.plugin.ui.plain import show_info
+from napari_tumor_unet.plugin.ui.plain import plain, show_info
 from napari_tumor_unet.plugin.ui.plot import Plot
-from napari_tumor_unet.plugin.ui.table import TextTable
+from napari_tumor_unet.plugin.ui.spacing_field import SpacingField
 from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import align, button, fields, row, text_label, wrap
+from napari_tumor_unet.scan.spacing import Spacing
 
-_COLUMNS = (
-    *("mask", "date", "volume", "since baseline", "since nadir", "sum of products", "since baseline"),
-    *("since nadir", "ml a year", "regions", "by size alone"),
-)
 _CURVE = "#E69F00"  # seen as well by those who see no red and green
+_SELECTED = "QListWidget::item:selected { background: #0072B2; color: white; }"  # in all themes
+_HIGHEST = 2000  # pixels of the table; the panel scrolls
+_ENDINGS = (".html", ".pdf", ".csv")
+
+Source: TypeAlias = Labels | Path
 
 
 class FollowUpPanel(Panel):
@@ -47,19 +53,21 @@ class FollowUpPanel(Panel):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
         self.files: list[Path] = []
+        self._untold: set[Path] = set()  # files that are known to tell no spacing
+        self._given: Spacing | None = None  # of them
         self.result: FollowUp | None = None
         self._compare = Latest()
         self.masks = Select(
-            label="masks",
             choices=lambda _: self._choices(),
             tooltip="Two masks or more of one patient; Ctrl and Shift select several.",
         )
         self.add = button("Add files...", "Offer masks that are not open.", self._add_files)
         self.dates = LineEdit(
-            label="dates",
             tooltip="When each scan was taken, in the order of the list, such as 2024-03-31, 2024-09-30. "
             "Without dates, sessions in the names (ses-01) or the list give the order.",
         )
+        self.dates.native.setPlaceholderText("dates, such as 2024-03-31, 2024-09-30")
+        self.spacing = SpacingField(self._say)
         self.baseline = SpinBox(
             label="baseline",
             value=1,
@@ -70,16 +78,21 @@ class FollowUpPanel(Panel):
         self.start = button("Compare", "Compare the sizes of the masks.", self.compare)
         self.save = button("Save report...", "As a page (.html, .pdf) or a table (.csv).", self._save)
         self.remarks = text_label()
-        self.table = TextTable(_COLUMNS, 120)
+        self.table = LinesTable(("sizes over time",), _HIGHEST)
         self.plot = Plot(
             self._viewer,
             "Volume of each mask; over days since the baseline where dates are known.",
-            "volume, ml",
         )
         self._curve = self.plot.draw_points(_CURVE)
-        choices = fields(self.masks, self.dates, self.baseline)
+        choices = fields(self.baseline, self.spacing.line)
+        asked = text_label()
+        asked.value = "Choose two masks or more of one patient."
         self.lay_out(
+            asked,
+            self.masks,
+            self.dates,
             choices,
+            self.spacing.problem,
             row(self.add, self.start),
             self.message,
             self.details,
@@ -89,16 +102,22 @@ class FollowUpPanel(Panel):
             self.save,
         )
         self.masks.native.setMaximumHeight(110)
+        self.masks.native.setStyleSheet(_SELECTED)
+        self.masks.native.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.masks.native.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.masks.changed.connect(self._show_spacing)
         align(choices)
         layers = self._viewer.layers.events
-        for event in (layers.inserted, layers.removed, layers.renamed):
+        for event in (layers.inserted, layers.removed, layers.renamed, layers.reordered):
             self.connections.add(event, self._on_layers)
+        self.connections.add(layers, self._on_event)
+        self._on_layers()
         self._show(None)
 
     def compare(self) -> None:
         """Compare the masks chosen; files are read by a thread."""
         self._show(None)
-        chosen = list(self.masks.value)
+        chosen = self._chosen()
         try:
             taken = self._dates(len(chosen))
             visits = [self._visit(source) for source in chosen]
@@ -106,11 +125,63 @@ class FollowUpPanel(Panel):
             self.show_message(self._context.notify(Message(str(error), "error")))
             return
         self.show_message(Message("Comparing"))
-        work = partial(_follow, visits, taken, self.baseline.value - 1)
-        self._compare(work, self._show, self._on_failed)
+        work = partial(_follow, visits, taken, self.baseline.value - 1, self._given)
+        self._compare(work, self._on_compared, self._on_failed)
+
+    def _on_compared(self, compared: tuple[FollowUp | ComparisonError, set[Path]]) -> None:
+        result, untold = compared
+        self._untold |= untold
+        self._show_spacing()
+        if isinstance(result, ComparisonError):
+            self._on_failed(str(result))
+        else:
+            self._show(result)
 
     def _on_layers(self) -> None:
+        """List all masks in their order, in which dates are given; magicgui leaves new ones at the end."""
+        chosen, masks = self.masks.value, self.masks.native
+        masks.clear()
         self.masks.reset_choices()
+        self.masks.value = [one for one in chosen if one in self.masks.choices]
+        for i in range(masks.count()):
+            masks.item(i).setToolTip(plain(masks.item(i).text()))
+        self._show_spacing()
+
+    def _on_event(self, event: Any) -> None:
+        if event.type == "units":
+            self._show_spacing()
+
+    def _chosen(self) -> list[Source]:
+        """Return the masks chosen in the order of the list, not of the clicks."""
+        chosen = self.masks.value
+        return [one for one in self.masks.choices if one in chosen]
+
+    def _without_spacing(self) -> dict[Source, Spacing | None]:
+        """Return the masks chosen that tell no spacing, each with the one that was said of it."""
+        said = {
+            one: spacing_of(one) if said_spacing(one) else None
+            for one in self._chosen()
+            if isinstance(one, Labels) and (lacks_spacing(one) or said_spacing(one))
+        }
+        return said | {one: self._given for one in self._chosen() if one in self._untold}
+
+    def _show_spacing(self) -> None:
+        """Let the user say a spacing, unless there are several already."""
+        spacings = set(self._without_spacing().values())
+        one = next(iter(spacings)) if len(spacings) == 1 else None
+        self.spacing.show(one, visible=len(spacings) == 1 or None in spacings)
+
+    def _say(self, spacing: Spacing | None) -> None:
+        """Say it of the masks of which it is unknown; else of all, which have one then."""
+        sources = self._without_spacing()
+        unknown = [source for source, said in sources.items() if said is None]
+        for source in unknown or sources:
+            if isinstance(source, Path):
+                self._given = spacing
+            else:
+                say_spacing(self._viewer, source, spacing)
+        self._show_spacing()
+        self.compare()
 
     def _choices(self) -> list[tuple[str, Labels | Path]]:
         layers = [one for one in self._viewer.layers if isinstance(one, Labels) and not is_agreement(one)]
@@ -121,9 +192,9 @@ class FollowUpPanel(Panel):
     def _add_files(self) -> None:
         patterns = " ".join(f"*{ending}" for ending in FORMATS)
         names, _ = FileDialog.getOpenFileNames(self.native, "Masks of one patient", "", f"Masks ({patterns})")
-        chosen = [*self.masks.value, *map(Path, names)]
+        chosen = [*self._chosen(), *map(Path, names)]
         self.files += [path for path in map(Path, names) if path not in self.files]
-        self.masks.reset_choices()
+        self._on_layers()
         self.masks.value = chosen
 
     def _dates(self, n: int) -> list[date | None]:
@@ -139,7 +210,8 @@ class FollowUpPanel(Panel):
         if isinstance(source, Path):
             return source
         volume = mask_volume(source)
-        return Visit(str(source.name), np.array(volume.mask), volume.grid)
+        visit = Visit(str(source.name), np.array(volume.mask), volume.grid)
+        return visit if said_spacing(source) is None else replace(visit, spacing="given")
 
     def _on_failed(self, sentence: str) -> None:
         self.show_message(self._context.notify(Message(sentence, "error")))
@@ -155,13 +227,13 @@ class FollowUpPanel(Panel):
         self.show_message(Message())
         if result is None:
             return
-        for cells in result.as_table()[1]:
-            self.table.add_row(cells, left=2)
-        self.table.setColumnHidden(1, not any(point.taken for point in result.time_points))
+        for i in range(len(result.time_points)):
+            self.table.show_lines(self.table.append(), result.lines_of(i))
+        self.plot.show_title(f"volume, {result.unit}")
         days = [point.days for point in result.time_points]
         at = list(range(1, len(days) + 1)) if None in days else [day or 0 for day in days]
         self.plot.getAxis("bottom").setTicks([[(x, str(x)) for x in at]])
-        self._curve.setData(at, [point.measures.volume_ml or 0 for point in result.time_points])
+        self._curve.setData(at, [point.size for point in result.time_points])
         self.remarks.value = "\n".join((*result.remarks, NOT_FOR_THE_CLINIC))
 
     def _save(self) -> None:
@@ -171,36 +243,35 @@ class FollowUpPanel(Panel):
         name, kind = FileDialog.getSaveFileName(self.native, "Save the report", "follow_up.html", kinds)
         if name:
             path = Path(name)
-            ending = next((e for e in (".html", ".pdf", ".csv") if e in kind), ".html")
-            path = (
-                path
-                if path.suffix.lower() in (".html", ".pdf", ".csv")
-                else path.with_name(path.name + ending)
-            )
+            if path.suffix.lower() not in _ENDINGS:
+                ending = next((e for e in _ENDINGS if e in kind), _ENDINGS[0])
+                path = path.with_name(path.name + ending)
             in_thread(
                 partial(_write, self.result, path), lambda _: show_info(f"The report is in {path.name}.")
             )
 
 
-def _follow(sources: list[Visit | Path], taken: list[date | None], baseline: int) -> FollowUp:
-    visits = []
+def _follow(
+    sources: list[Visit | Path], taken: list[date | None], baseline: int, given: Spacing | None
+) -> tuple[FollowUp | ComparisonError, set[Path]]:
+    """Follow masks, and tell which files say no spacing; for these one may be given."""
+    visits, untold = [], set()
     for source, when in zip(sources, taken, strict=True):
         if isinstance(source, Path):
-            visits.append(Visit(scan_name(source), *labels_of(source), when))
+            visits.append(visit_of(scan_name(source), source, when, given))
+            if visits[-1].spacing == "given" or not visits[-1].grid.in_mm:
+                untold.add(source)
         else:
-            visits.append(Visit(source.name, source.mask, source.grid, when))
+            visits.append(replace(source, taken=when))
     names = [str(source) if isinstance(source, Path) else source.name for source in sources]
     order = time_order(names, taken)
-    return follow([visits[i] for i in order], baseline)
+    try:
+        return follow([visits[i] for i in order], baseline), untold
+    except ComparisonError as error:
+        return error, untold
 
 
 def _write(result: FollowUp, path: Path) -> None:
-    from napari_tumor_unet.evaluation.report import follow_up_page
+    from napari_tumor_unet.evaluation.report import write_follow_up  # with matplotlib
 
-    try:
-        if path.suffix.lower() == ".csv":
-            write_whole(path, result.as_csv())
-        else:
-            follow_up_page(result).write(path)
-    except OSError as error:
-        raise TumourUnetError(f"{path.name} cannot be written: {error.strerror}.") from error
+    write_follow_up(result, path)

@@ -19,7 +19,7 @@ from napari_tumor_unet.plugin.layers.lazy_volume import (
     axes_of,
     voxels_of,
 )
-from napari_tumor_unet.plugin.layers.metadata import MaskMetadata, image_metadata, mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import MaskMetadata, image_metadata, mask_metadata, said_spacing
 from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment, is_flair, scan_id
 from napari_tumor_unet.plugin.layers.transforms import (
     common_grids,
@@ -95,9 +95,11 @@ class LayerScan:
             names = ("scale", "translate", "rotate", "shear", "affine")
             return labels | {name: getattr(image, name) for name in names}
         matrix, offset = data_to_world(image)
+        matrix, offset = matrix[np.ix_(axes, axes)], offset[axes]
+        if np.array_equal(matrix, np.diag(np.diag(matrix))):  # which can be scaled when a spacing is said
+            return labels | {"scale": np.diag(matrix), "translate": offset}
         affine = np.eye(len(axes) + 1)
-        affine[:-1, :-1] = matrix[np.ix_(axes, axes)]
-        affine[:-1, -1] = offset[axes]
+        affine[:-1, :-1], affine[:-1, -1] = matrix, offset
         return labels | {"affine": affine}
 
     def slice_on_screen(self, point: Iterable[float]) -> int:
@@ -188,6 +190,8 @@ def _from_image(layer: Image, point: Positions[float], assignment: SequenceAssig
     stored = None if across or turn else stored_geometry(image)
     geometry = stored and replace(stored, spacing=spacing)
     scan = Scan(name, sequences, spacing, in_mm, geometry, image_metadata(image).modality or "")
+    if said_spacing(image) is not None:
+        scan = replace(scan, spacing_said=True)
     return LayerScan(scan, image, axes, place, assignment)
 
 

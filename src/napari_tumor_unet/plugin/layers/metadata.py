@@ -12,13 +12,45 @@ from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.regions import left_out
-from napari_tumor_unet.inference.result import Findings, Provenance, count_left_out, measure
+from napari_tumor_unet.inference.result import (
+    Findings,
+    Provenance,
+    count_left_out,
+    measure,
+    spacing_said_by_user,
+)
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.scan import Geometry, Sequence
+from napari_tumor_unet.scan.spacing import Spacing
 
 KEY = "napari-tumor-unet"
 """Where a layer's metadata hold the object."""
+SAID = "napari-tumor-unet spacing"
+"""Where the metadata of any layer hold a :class:`SaidSpacing`."""
+MASK_OF = "napari-tumor-unet mask"
+"""Where those of a layer that shows something of a mask hold the ``unique_id`` of that."""
+
+
+@dataclass(frozen=True)
+class SaidSpacing:
+    """The spacing that the user said of a layer, and how to take it back; all along its three spatial axes.
+
+    Attributes
+    ----------
+    mm : tuple of float
+    factors : tuple of float
+        By which the layer was scaled, and moved with the scan.
+    moved : bool
+        Whether it was moved; not where the file tells its place in mm.
+    units : tuple of str
+        Before.
+    """
+
+    mm: Spacing
+    factors: Spacing
+    moved: bool
+    units: tuple[str, str, str]
 
 
 @dataclass(eq=False, kw_only=True)
@@ -183,6 +215,12 @@ def mask_metadata(layer: Layer | None) -> MaskMetadata:
     return metadata
 
 
+def said_spacing(layer: Layer) -> SaidSpacing | None:
+    """Return the spacing that the user said of a layer, if its file told none and somebody did."""
+    said = layer.metadata.get(SAID)
+    return said if isinstance(said, SaidSpacing) else None
+
+
 def is_prediction(layer: Layer | None) -> TypeGuard[Labels]:
     """Whether a segmentation writes, or wrote, a layer."""
     return isinstance(layer, Labels) and bool(mask_metadata(layer).written.size)
@@ -219,6 +257,7 @@ def sidecar_contents(layer: Labels) -> dict[str, Any] | None:
     metadata = mask_metadata(layer)
     mask = metadata.place.volume(layer.data)
     regions = left_out(metadata.probability, metadata.threshold, metadata.written)
+    said = said_spacing(layer)
     lacking = count_left_out([region for region in regions if not mask[region].any()], metadata.voxel_ml)
     return {
         "findings": dataclasses.asdict(measure((mask > 0).astype(np.uint8), metadata.voxel_ml)),
@@ -226,6 +265,7 @@ def sidecar_contents(layer: Labels) -> dict[str, Any] | None:
         "provenance": metadata.sidecar_provenance() | {"left_out": dataclasses.asdict(lacking)},
         "edited": not all(map(np.array_equal, mask, metadata.written)),
         "checked_slices": sorted(metadata.checked),
+        **({} if said is None else {"spacing": spacing_said_by_user(said.mm)}),
         "note": NOT_FOR_THE_CLINIC,
     }
 

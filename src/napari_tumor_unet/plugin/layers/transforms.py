@@ -10,7 +10,7 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of, voxels_of
-from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata, said_spacing
 from napari_tumor_unet.scan import Geometry
 from napari_tumor_unet.scan.grid import Grid, grid_of_geometry, grid_of_spacing
 
@@ -57,9 +57,15 @@ def mm_in(unit: Any) -> float:
 
 
 def stored_geometry(layer: Image | Labels) -> Geometry | None:
-    """Return the geometry of a layer's file, if our reader read it and the voxels still lie so."""
+    """Return the geometry of a layer's file, if our reader read it and the voxels still lie so.
+
+    The spacing in it is what the user said, where the file tells none.
+    """
     metadata = image_metadata(layer) if isinstance(layer, Image) else mask_metadata(layer)
-    return metadata.geometry if tuple(metadata.shape) == tuple(voxels_of(layer).shape) else None
+    if metadata.geometry is None or tuple(metadata.shape) != tuple(voxels_of(layer).shape):
+        return None
+    said = said_spacing(layer)
+    return metadata.geometry if said is None else replace(metadata.geometry, spacing=said.mm)
 
 
 def common_grids(one: Image, other: Image) -> tuple[Grid, Grid]:

@@ -15,13 +15,17 @@ from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation, axes_o
 from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.layers.metadata import (
     KEY,
+    SAID,
     MaskMetadata,
+    SaidSpacing,
     as_tuples,
     image_metadata,
     mask_metadata,
     provenance_of,
+    said_spacing,
     still_fits,
 )
+from napari_tumor_unet.plugin.layers.said_spacing import say_as
 from napari_tumor_unet.plugin.layers.sequences import is_flair
 from napari_tumor_unet.plugin.recovery.store import Autosave
 from napari_tumor_unet.scan import Geometry
@@ -38,7 +42,7 @@ def snapshot(layer: Labels) -> Autosave | None:
     """Copy a segmentation's layer, without a count of edits; None if the layer has another shape by now."""
     if not still_fits(layer):
         return None
-    metadata = mask_metadata(layer)
+    metadata, said = mask_metadata(layer), said_spacing(layer)
     return Autosave(
         scan=metadata.scan,
         edited=0,
@@ -51,6 +55,7 @@ def snapshot(layer: Labels) -> Autosave | None:
             "axis_labels": list(layer.axis_labels),
             "affine": layer.affine.affine_matrix.tolist(),
             **{name: np.asarray(getattr(layer, name)).tolist() for name in _TRANSFORM},
+            **({} if said is None else {"said_spacing": dataclasses.asdict(said)}),
         },
         result={
             "place": dataclasses.asdict(metadata.place),
@@ -91,11 +96,16 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     if "provenance" in result:
         metadata.provenance, metadata.min_region_voxels = provenance_of(result["provenance"])
     layer = autosave.layer
+    held: dict[str, Any] = {KEY: metadata}
+    if "said_spacing" in layer:
+        held[SAID] = said = SaidSpacing(**as_tuples(layer["said_spacing"]))
+        if image is not None:  # whose file still tells none
+            say_as(viewer, image, said)
     restored = viewer.add_labels(
         autosave.mask,
         name=layer["name"],
         colormap=label_colours("orange"),
-        metadata={KEY: metadata},
+        metadata=held,
         units=layer["units"],
         axis_labels=layer["axis_labels"],
         **{name: np.asarray(layer[name]) for name in (*_TRANSFORM, "affine")},

@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from napari import Viewer
-from napari.layers import Labels, Shapes
+from napari.layers import Labels, Layer, Shapes
 from napari.layers.base._base_constants import ActionType
 from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.measures import MOST_REGIONS, MeasureError, Measures
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, measures_of
-from napari_tumor_unet.plugin.layers.transforms import TRANSFORM, layer_grid
+from napari_tumor_unet.plugin.layers.metadata import MASK_OF
+from napari_tumor_unet.plugin.layers.transforms import TRANSFORM, data_to_world, mm_in
 from napari_tumor_unet.plugin.ui.plain import show_info
 from napari_tumor_unet.plugin.ui.threads import in_thread
 
 _KEY = "napari-tumor-unet diameters"
-_MEASURED, _MOVED = "#ffe14d", "#ff7f2a"
+_MEASURED, _MOVED = "#e25fb0", "#ff7f2a"  # both seen on bright tumours and on dark
 _KINDS = ("longest", "perpendicular")
 _GRASP = 8  # pixels of the canvas that an end may be away from the mouse
 _DONE = (ActionType.CHANGED, ActionType.ADDED, ActionType.REMOVED)
@@ -59,9 +60,7 @@ class Diameters:
         shown = (measures.measurable or measures.regions)[:MOST_REGIONS]
         numbered = [(n, region) for n, region in enumerate(measures.regions, 1) if region in shown]
         self.mask_id = str(layer.unique_id)
-        self._unit = "mm" if measures.unit == "mm" else "voxels"
-        axes = tuple(range(layer.ndim))
-        self._to_unit = layer_grid(layer, axes).matrix if measures.unit == "mm" else np.eye(layer.ndim)
+        self._unit, self._to_unit = _unit_of(layer)
         self._lines: Lines = [
             _Line(f"{n} {kind}", volume.in_data(line))
             for n, region in numbered[:MOST_REGIONS]
@@ -80,10 +79,11 @@ class Diameters:
             features=self._features(),
             feature_defaults={"label": "", "diameter": _BY_HAND, "length": 0.0, "moved": True},
             text={"string": "{label}", "size": 12, "color": _MEASURED, "anchor": "upper_left"},
-            metadata={_KEY: self},  # which keeps it as long as the layer
+            metadata={_KEY: self, MASK_OF: self.mask_id},  # the first keeps it as long as the layer
             **{name: getattr(layer, name) for name in (*TRANSFORM, "axis_labels")},
         )
         self.shapes.events.data.connect(self._on_data)
+        self.shapes.events.units.connect(self._on_units)
         self.shapes.mouse_drag_callbacks.insert(0, self._on_drag)  # before napari's own
         self.shapes.bind_key("Control-Z", lambda _: self.undo(), overwrite=True)
 
@@ -117,6 +117,11 @@ class Diameters:
             self._history.append(before)
             self._lines = now
             self._show()
+
+    def _on_units(self) -> None:
+        """Tell the lengths in mm, once the user has said the spacing, or no longer."""
+        self._unit, self._to_unit = _unit_of(self.shapes)
+        self._show()
 
     def _on_drag(self, layer: Shapes, event: Any) -> Iterator[None]:
         """Take an end at the first press, and let the numbers follow until it is let go."""
@@ -164,6 +169,14 @@ class Diameters:
         names = self.shapes.features["diameter"]
         pairs = zip(names, self.shapes.data, strict=True)
         return [_Line(str(name), np.array(ends, float)) for name, ends in pairs]
+
+
+def _unit_of(layer: Layer) -> tuple[str, NDArray[np.float64]]:
+    """Return the unit of lengths in a layer, and the matrix that takes its data to it."""
+    matrix, _ = data_to_world(layer)
+    if not all(unit.is_compatible_with("mm") for unit in layer.units[-3:]):
+        return "voxels", np.eye(layer.ndim)
+    return "mm", matrix * np.array([mm_in(unit) for unit in layer.units])[:, None]
 
 
 def _same(one: _Line, other: _Line) -> bool:

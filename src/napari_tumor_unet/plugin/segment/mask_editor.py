@@ -30,7 +30,7 @@ from napari_tumor_unet.inference.result import (
     size_in_words,
     update,
 )
-from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import MASK_OF, image_metadata, mask_metadata
 from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 
 if TYPE_CHECKING:
@@ -205,6 +205,7 @@ class MaskEditor:
             blending="additive",
             opacity=0.6,
             contrast_limits=(0, 1),
+            metadata={MASK_OF: str(self.layer.unique_id)},
             **{name: getattr(self.layer, name) for name in (*TRANSFORM, "axis_labels")},
         )
 

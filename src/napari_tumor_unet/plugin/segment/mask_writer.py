@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, blank, measure, update
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, label_colours
 from napari_tumor_unet.plugin.layers.looks import show_outline
-from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_prediction, mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import (
+    KEY,
+    SAID,
+    MaskMetadata,
+    is_prediction,
+    mask_metadata,
+    said_spacing,
+)
 from napari_tumor_unet.plugin.layers.transforms import stored_geometry
 
 if TYPE_CHECKING:
@@ -148,6 +155,7 @@ class MaskWriter:
 
     def _new_layer(self) -> Labels:
         scan, geometry = self._source.scan, stored_geometry(self._source.image)
+        said = said_spacing(self._source.image)
         self._metadata = MaskMetadata(
             source=str(self._source.image.unique_id),
             place=self._source.place,
@@ -163,7 +171,7 @@ class MaskWriter:
             name=f"{scan.name} tumour",
             colormap=label_colours("orange"),
             iso_gradient_mode="smooth",
-            metadata={KEY: self._metadata},
+            metadata={KEY: self._metadata} | ({} if said is None else {SAID: said}),
             **self._source.geometry(),
         )
         show_outline(layer)

@@ -17,6 +17,7 @@ from napari_tumor_unet.io.write import report_files
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
 from napari_tumor_unet.plugin.layers.metadata import mask_metadata
+from napari_tumor_unet.plugin.layers.transforms import stored_geometry
 from napari_tumor_unet.plugin.segment.diameters import moved_by_hand, show_diameters
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
@@ -43,7 +44,7 @@ class MeasureSection(Section):
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._editor: MaskEditor | None = None
-        self.sizes = text_label()
+        self.sizes = text_label(tooltip="A spacing that is unknown can be said under Sequences and slices.")
         self.lines = button("Show diameters", "As lines that can be dragged, in a layer.", self._show_lines)
         self.report = button("Report...", "One page with pictures and numbers, to print.", self._report)
         super().__init__(self.sizes, self.lines, self.report)
@@ -86,7 +87,7 @@ def _scan_of(editor: MaskEditor, viewer: Viewer) -> Scan:
     if image is None:
         raise ScanError(f"The scan of {layer.name} is not open; open it for a report.")
     scan = LayerPair(image, layer, tuple(viewer.dims.point)).source(viewer.layers).scan
-    return replace(scan, geometry=mask_metadata(layer).geometry if editor.knows_sides else None)
+    return replace(scan, geometry=stored_geometry(layer) if editor.knows_sides else None)
 
 
 def _write(path: Path, scan: Scan, layer: Labels, *, moved: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import napari
@@ -14,6 +15,7 @@ from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import mask_metadata
+from napari_tumor_unet.plugin.layers.said_spacing import say_spacing, share_spacing
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.section import RecoverySection
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
@@ -66,7 +68,7 @@ class SegmentPanel(Panel):
         self.progress = ProgressBar(value=0, max=1)
         self.warned = warning_label()
         self._viewer_sequences = ViewerSequences.of(self._viewer.layers)
-        self.sequences = SequenceSection(self._viewer_sequences)
+        self.sequences = SequenceSection(self._viewer_sequences, partial(say_spacing, self._viewer))
         self.recovery = RecoverySection(Autosaving.of(self._viewer))
         self.review = ReviewSection(self._viewer)
         self.planes = PlaneSection(self._viewer)
@@ -99,10 +101,13 @@ class SegmentPanel(Panel):
             self._changes,
             self.planes,
             self._sequences,
+            self.sequences.spacing.problem,
             folded("Several scans", self.batch),
         )
         sequences = (*self.sequences.boxes.values(), self.sequences.across, self.sequences.front)
-        for narrow in (self.layer, self.model, self.device, self.extent, self.mask.regions.order, *sequences):
+        spacing = self.sequences.spacing.line
+        chosen = (self.layer, self.model, self.device, self.extent, self.mask.regions.order)
+        for narrow in (*chosen, *sequences, spacing):
             narrow.native.setMinimumWidth(_NARROW)
         for container in (choices, self.mask.fields, self.sequences):
             align(container)
@@ -114,6 +119,8 @@ class SegmentPanel(Panel):
         if self._context.busy:
             self._on_started()
         self._context.warm_up()
+        self._late = timer(self.native, 0, self._share_spacing)
+        self._said = timer(self.native, 0, self._on_spacing)
         timer(self.native, DRAWN, self._recall).start()
 
     def _recall(self) -> None:
@@ -130,6 +137,7 @@ class SegmentPanel(Panel):
         connect(layers.selection.events.active, self._follow)
         for event in (layers.events.inserted, layers.events.removed, layers.events.renamed):
             connect(event, self._on_scan)
+        connect(layers.events, self._on_layers)
         connect(self._context.models_changed, self.models.refresh)
         connect(controller.started, self._on_started)
         connect(controller.told, self._on_told)
@@ -210,6 +218,21 @@ class SegmentPanel(Panel):
         self._show_warnings()
         self._lead()
 
+    def _on_layers(self, event: Any) -> None:
+        """Wait until all of a scan's layers are there, or have their spacing."""
+        if waiting := {"inserted": self._late, "units": self._said}.get(event.type):
+            waiting.start()
+
+    def _share_spacing(self) -> None:
+        if self.layer.value is not None:
+            share_spacing(self._viewer, self.layer.value)
+
+    def _on_spacing(self) -> None:
+        """Show sizes in the unit that is known now."""
+        self.sequences.fill(self.layer.value)
+        self.planes.refresh()
+        self.show_mask()
+
     def _why_none(self) -> Message:
         """Return why the last run gave no mask; what a mask holds, the card says."""
         outcome = self._controller.outcome
@@ -245,7 +268,7 @@ class SegmentPanel(Panel):
 
     def _show_busy(self, busy: bool) -> None:
         """Offer what can be done while a run is under way, or else."""
-        self.start.enabled = self.extent.visible = not busy
+        self.start.enabled = self.extent.visible = self.sequences.spacing.line.enabled = not busy
         self.cancel.enabled = self.cancel.visible = self.progress.visible = busy
         self._lead()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,16 @@ from napari_tumor_unet.io.file_names import ending_of
 from napari_tumor_unet.io.find import t1_beside
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of
+from napari_tumor_unet.plugin.layers.metadata import said_spacing
+from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, spacing_of
 from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment, candidate_channels
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
+from napari_tumor_unet.plugin.ui.spacing_field import SpacingField
 from napari_tumor_unet.plugin.ui.threads import Latest
 from napari_tumor_unet.plugin.ui.widgets import button, choice, text_label
 from napari_tumor_unet.scan import SEQUENCES, Sequence
 from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
+from napari_tumor_unet.scan.spacing import Spacing
 
 _NONE = "none"
 _MEANINGS = {
@@ -37,6 +41,8 @@ class SequenceSection(Container[Any]):
     Parameters
     ----------
     sequences : ViewerSequences
+    say_spacing : callable
+        Takes a layer, the spacing that the user says of it, and the axis that its slices lie along.
 
     Attributes
     ----------
@@ -44,8 +50,11 @@ class SequenceSection(Container[Any]):
         Which sequences there are, to be shown where this part of the panel is folded.
     """
 
-    def __init__(self, sequences: ViewerSequences) -> None:
+    def __init__(
+        self, sequences: ViewerSequences, say_spacing: Callable[[Image, Spacing | None, int], object]
+    ) -> None:
         self._viewer_sequences = sequences
+        self._say_spacing = say_spacing
         self._image: Image | None = None
         self._channels: dict[str, Channel] = {}
         self._axes: list[tuple[str, int]] = [("first", 0)]
@@ -66,6 +75,7 @@ class SequenceSection(Container[Any]):
         self.front = choice(
             "front of the head", lambda: list(_FRONTS), "Where it is in a slice as it is stored."
         )
+        self.spacing = SpacingField(self._on_spacing)
         self.note = text_label()
         self.forget = button(
             "Forget corrections", "Take again what the layers and their names tell.", self._forget
@@ -74,7 +84,7 @@ class SequenceSection(Container[Any]):
         self._found = Latest()
         self._t1: tuple[Path, ...] = ()
         self._boxes = [*self.boxes.values(), self.across, self.front]
-        super().__init__(widgets=[self.beside, *self._boxes, self.note, self.forget])
+        super().__init__(widgets=[self.beside, *self._boxes, self.spacing.line, self.note, self.forget])
         self.beside.visible = self.note.visible = self.forget.visible = False
         for box in self._boxes:
             box.changed.connect(self._on_changed)
@@ -108,8 +118,20 @@ class SequenceSection(Container[Any]):
         self.forget.visible = image is not None and self._viewer_sequences.is_corrected(image)
         self._unclear = assignment.unclear
         self.summary.value = "\n".join(filter(None, (assignment.describe(), assignment.unclear)))
-
+        self._show_spacing(image, assignment)
         self._look_beside(image, assignment)
+
+    def _show_spacing(self, image: Image | None, assignment: SequenceAssignment) -> None:
+        """Let the user say a spacing of a scan whose file tells none."""
+        flair = image if image is None else self._viewer_sequences.flair(image)
+        said = flair is not None and said_spacing(flair) is not None
+        spacing = spacing_of(flair, assignment.across) if flair is not None and said else None
+        self.spacing.show(spacing, visible=said or (flair is not None and lacks_spacing(flair)))
+
+    def _on_spacing(self, spacing: Spacing | None) -> None:
+        if self._image is not None:
+            flair = self._viewer_sequences.flair(self._image)
+            self._say_spacing(flair, spacing, self.across.value)
 
     def _look_beside(self, image: Image | None, assignment: SequenceAssignment) -> None:
         """Offer the T1 that lie beside a FLAIR's file, where none is open."""

@@ -36,6 +36,11 @@ class Plot(pg.PlotWidget):
         self._connections.add(viewer.events.theme, self._apply_theme)
         self._apply_theme()
 
+    def show_title(self, title: str) -> None:
+        """Show a title in place of the one before."""
+        self._title = title
+        self._apply_theme()
+
     def draw_points(self, colour: str) -> pg.PlotDataItem:
         """Add a curve, without points yet."""
         pen = pg.mkPen(colour, width=2)

@@ -1,0 +1,204 @@
+"""The masks of one patient over time, in numbers, words and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_tumor_unet import _text
+from napari_tumor_unet.inference.measures import Measures
+
+BY_SIZE = "by size alone; steroids, clinical state, enhancement and confirmation decide"
+"""What has to be said with each class."""
+
+
+@dataclass(frozen=True)
+class TimePoint:
+    """What a mask holds beside the baseline, and beside the smallest one since.
+
+    Attributes
+    ----------
+    name : str
+    taken : date or None
+    days : int or None
+        Since the baseline; None where dates are unknown.
+    measures : Measures
+        In voxels where no spacing is known.
+    tracks : tuple of int
+        A number for each region, the same as that of the region before it that it overlaps; 0 where scans
+        share no frame of reference.
+    new : tuple of bool or None
+        Whether each region overlaps none of the masks before; None where that is unknown.
+    volume_change, product_change : float or None
+        Since the baseline, in percent, of the voxels where no spacing is known; None where there was nothing,
+        or nothing measurable.
+    volume_since_nadir, product_since_nadir : float or None
+        Since the smallest one from the baseline to the mask before; None up to the baseline.
+    ml_per_year : float or None
+        Since the baseline; None where dates are unknown.
+    size_class : str
+        "complete", "partial", "minor", "stable" or "progressive", by size alone; empty up to the baseline,
+        and where it had nothing measurable.
+    plane : array or None
+        (Y, X); the mask in the slice of the largest region's diameters.
+    pixel : tuple of float
+        Its size (y, x) in mm.
+    """
+
+    name: str
+    taken: date | None
+    days: int | None
+    measures: Measures
+    tracks: tuple[int, ...]
+    new: tuple[bool | None, ...]
+    volume_change: float | None
+    product_change: float | None
+    volume_since_nadir: float | None
+    product_since_nadir: float | None
+    ml_per_year: float | None
+    size_class: str
+    plane: NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
+    pixel: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def size(self) -> float:
+        """The volume in ml, or the number of voxels where no spacing is known."""
+        volume = self.measures.volume_ml
+        return self.measures.voxels if volume is None else volume
+
+    @property
+    def verdict(self) -> str:
+        """The class in words that say what it does not say; empty where there is none."""
+        return f"{self.size_class} {BY_SIZE}" if self.size_class else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the time point as JSON holds it."""
+        regions = [
+            region | {"track": track or None, "new": new}
+            for region, track, new in zip(
+                self.measures.to_json()["regions"], self.tracks, self.new, strict=True
+            )
+        ]
+        return {
+            "name": self.name,
+            "date": None if self.taken is None else self.taken.isoformat(),
+            "days_since_baseline": self.days,
+            "volume_ml": self.measures.volume_ml,
+            "sum_of_products_mm2": self.measures.sum_of_products_mm2,
+            "volume_change_since_baseline_percent": self.volume_change,
+            "volume_change_since_nadir_percent": self.volume_since_nadir,
+            "product_change_since_baseline_percent": self.product_change,
+            "product_change_since_nadir_percent": self.product_since_nadir,
+            "ml_per_year_since_baseline": self.ml_per_year,
+            "class_by_size_alone": self.size_class or None,
+            "regions": regions,
+        }
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """The masks of one patient in the order of time; ``baseline`` is the index of that one, from 0."""
+
+    time_points: tuple[TimePoint, ...]
+    baseline: int
+    matched: bool
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the follow-up as JSON holds it."""
+        return {
+            "time_points": [point.to_json() for point in self.time_points],
+            "baseline": self.baseline + 1,
+            "regions_matched": self.matched,
+            "class_is": BY_SIZE,
+            "notes": list(self.notes),
+        }
+
+    @property
+    def unit(self) -> str:
+        """Of the sizes: ml, or voxels where no spacing is known."""
+        return "voxels" if self.time_points[0].measures.volume_ml is None else "ml"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What has to be said of the last class, and notes; as sentences."""
+        verdict = self.time_points[-1].verdict
+        new = [p.name for p in self.time_points if any(p.new)]
+        return (
+            *((f"Last: {verdict}.",) if verdict else ()),
+            *((f"New regions in {', '.join(new)}.",) if new else ()),
+            *self.notes,
+        )
+
+    def as_table(self, *, named: bool = True) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return titles and rows as people read them; with dates and names, or without, for a report."""
+        columns = (
+            *(("mask", "date") if named else ("scan", "day")),
+            *("volume", "since baseline", "since nadir", "sum of products", "since baseline", "since nadir"),
+            *("ml a year", "regions", "by size alone"),
+        )
+        return columns, [self._row(i, named) for i in range(len(self.time_points))]
+
+    def lines_of(self, i: int) -> tuple[str, ...]:
+        """Return a time point in a few lines, for where a table has no room; the first is its name."""
+        _, date, size, *changes, per_year, regions, by_size = self._row(i, named=True)
+        volume, products = (("", ""), ("", "")) if i == self.baseline else (changes[:2], changes[3:])
+        days = self.time_points[i].days
+        when = (date, f"day {days}") if date and days is not None else (date,)
+        return tuple(
+            filter(
+                None,
+                (
+                    self.time_points[i].name,
+                    " · ".join(filter(None, when)),
+                    _with_changes(size, *volume) + (f", {per_year} ml a year" if per_year else ""),
+                    _with_changes(f"products {changes[2]}", *products) if changes[2] else "",
+                    " · ".join(filter(None, (f"regions: {regions}", by_size))),
+                ),
+            )
+        )
+
+    def _row(self, i: int, named: bool) -> tuple[str, ...]:
+        point = self.time_points[i]
+        date = "" if point.taken is None else point.taken.isoformat()
+        who = (point.name, date) if named else (str(i + 1), "" if point.days is None else str(point.days))
+        new, in_mm = _count_new(point), point.measures.volume_ml is not None
+        regions = f"{len(point.tracks)}, {new} new" if new else str(len(point.tracks))
+        return (
+            *who,
+            f"{point.size:.2f} ml" if in_mm else f"{point.size:,} voxels",
+            *map(_as_change, (point.volume_change, point.volume_since_nadir)),
+            f"{point.measures.sum_of_products_mm2 or 0:.0f} mm²" if in_mm else "",
+            *map(_as_change, (point.product_change, point.product_since_nadir)),
+            "" if point.ml_per_year is None else f"{point.ml_per_year:+.1f}",
+            regions,
+            "baseline" if i == self.baseline else point.size_class,
+        )
+
+    def as_csv(self) -> str:
+        """Write a line a time point; numbers are not rounded, and empty where they are undefined."""
+        rows = [
+            point.to_json() | {"regions": len(point.tracks), "new_regions": _count_new(point)}
+            for point in self.time_points
+        ]
+        rows = [row | {"class_is": BY_SIZE} for row in rows]
+        return _text.as_csv(list(rows[0]), rows)
+
+
+def _with_changes(size: str, since_baseline: str, since_nadir: str) -> str:
+    baseline = f"{since_baseline} since baseline" if since_baseline else ""
+    nadir = f"{since_nadir} since nadir" if since_nadir else ""
+    changes = ", ".join(filter(None, (baseline, nadir)))
+    return f"{size} ({changes})" if changes else size
+
+
+def _as_change(percent: float | None) -> str:
+    return "" if percent is None else f"{percent:+.0f} %"
+
+
+def _count_new(point: TimePoint) -> int | None:
+    return None if None in point.new else sum(map(bool, point.new))

@@ -1,0 +1,89 @@
+"""The masks of one patient, and their order in time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_tumor_unet.evaluation.compare import ComparisonError
+from napari_tumor_unet.inference.measures import labels_of, with_spacing
+from napari_tumor_unet.scan.grid import Grid
+
+_SESSION = re.compile(r"(?:^|[\W_])ses-([A-Za-z0-9]+)")
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A mask (Z, Y, X) on its grid, and when the scan was taken, if that is known.
+
+    ``spacing`` is "given" where the user gave it as the file tells none, "replaced" where in place of the
+    file's.
+    """
+
+    name: str
+    mask: NDArray[Any]
+    grid: Grid
+    taken: date | None = None
+    spacing: Literal["told", "given", "replaced"] = "told"
+
+
+def visit_of(
+    name: str,
+    mask: ArrayLike | str | Path,
+    taken: date | None = None,
+    spacing: Sequence[float] | None = None,
+    *,
+    replaces: bool = False,
+) -> Visit:
+    """Read a mask; parameters and errors as of :func:`napari_tumor_unet.measure`.
+
+    The spacing is for a file that tells none, or ``replaces`` what the file tells.
+    """
+    labels, grid = labels_of(mask)
+    visit = Visit(name, labels, grid, taken)
+    if spacing is None or (grid.in_mm and not replaces):
+        return visit
+    given = with_spacing(grid, spacing)
+    if grid.in_mm and np.allclose(given.spacing, grid.spacing, rtol=1e-4):
+        return visit
+    return replace(visit, grid=given, spacing="replaced" if grid.in_mm else "given")
+
+
+def time_order(names: Sequence[str], taken: Sequence[date | None]) -> list[int]:
+    """Order masks by date, by the session in their names, or as they are."""
+    indices = list(range(len(names)))
+    if all(taken):
+        return sorted(indices, key=lambda i: taken[i] or date.min)
+    sessions = [_SESSION.findall(name) for name in names]
+    if all(sessions):
+        return sorted(
+            indices,
+            key=lambda i: [
+                (not p.isdigit(), int(p) if p.isdigit() else 0, p)
+                for p in re.findall(r"\d+|\D+", sessions[i][-1])
+            ],
+        )
+    return indices
+
+
+def as_date(text: str | date) -> date:
+    """Take a text such as ``2024-03-31`` for a date.
+
+    Raises
+    ------
+    ComparisonError
+        If it is none.
+    """
+    if isinstance(text, date):
+        return text
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise ComparisonError(f"{text.strip()!r} is no date; write dates as 2024-03-31.") from None
