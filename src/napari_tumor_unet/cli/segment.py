@@ -37,6 +37,8 @@ class Format(StrEnum):
     nrrd = "nrrd"
     mha = "mha"
     tif = "tif"
+    dicom_seg = "dicom-seg"
+    dicom_sr = "dicom-sr"
 
 
 @command

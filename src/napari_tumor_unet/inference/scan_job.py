@@ -113,13 +113,11 @@ def segment_scan(
     folder of its own, never lost.
     """
     from napari_tumor_unet.inference.predict import run
-    from napari_tumor_unet.io.file_names import MASK_ENDING_OF
     from napari_tumor_unet.io.write import write_result
 
     settings, files = job.settings, job.files
     try:
-        ending = f".{settings.mask_format}" if settings.mask_format else MASK_ENDING_OF[files.format]
-        mask_file = job.out / f"{job.name}_mask{ending}"
+        mask_file = job.out / f"{job.name}_mask{_ending(settings, files)}"
         if done := _already(mask_file, job, model):
             return done
         scan = files.read()
@@ -145,6 +143,14 @@ def segment_scan(
         measures=json.loads(json.dumps(sidecar["measures"])),
         diameters=sidecar[_DIAMETERS],
     )
+
+
+def _ending(settings: Settings, files: ScanFiles) -> str:
+    from napari_tumor_unet.io.file_names import DICOM_ENDING, DICOM_FORMATS, MASK_ENDING_OF
+
+    if settings.mask_format in DICOM_FORMATS:
+        return DICOM_ENDING
+    return f".{settings.mask_format}" if settings.mask_format else MASK_ENDING_OF[files.format]
 
 
 def _already(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.scan.grid import Geometry, Grid, grid_of_geometry, grid_of_spacing, is_possible_spacing
+from napari_tumor_unet.scan.source import SourceImage
 
 Sequence = Literal["pre", "flair", "post"]
 SEQUENCES: tuple[Sequence, ...] = ("pre", "flair", "post")
@@ -40,6 +41,8 @@ class Scan:
         As in DICOM: "MR", "CT", ...; empty where unknown.
     notes : tuple of str
         Sentences on what its file leaves in doubt.
+    source : tuple of SourceImage
+        The DICOM images of FLAIR, one for each slice in the order in which they are stored; else empty.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Scan:
     geometry: Geometry | None = field(default=None, compare=False)
     modality: str = ""
     notes: tuple[str, ...] = ()
+    source: tuple[SourceImage, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.geometry is not None:

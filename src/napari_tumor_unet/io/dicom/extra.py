@@ -1,0 +1,52 @@
+"""The package highdicom, which the extra ``dicom`` installs: silent, as its warnings may show the patient."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from napari_tumor_unet.io.dicom.deidentify import pydicom_silenced
+from napari_tumor_unet.scan import ScanError
+
+
+def check_installed() -> None:
+    """Check that DICOM segmentations can be read and written.
+
+    Raises
+    ------
+    ScanError
+        If highdicom is not installed.
+    """
+    try:
+        importlib.import_module("highdicom")
+    except ImportError as error:
+        raise ScanError(
+            'DICOM segmentations take another package; install it with pip install "napari-tumor-unet[dicom]".'
+        ) from error
+
+
+@contextmanager
+def highdicom_silenced() -> Iterator[Any]:
+    """Yield the package; neither it nor pydicom gives warnings meanwhile.
+
+    Raises
+    ------
+    ScanError
+        If it is not installed.
+    """
+    check_installed()
+    import highdicom
+    import highdicom.seg
+    import highdicom.sr
+
+    logger = logging.getLogger("highdicom")
+    with pydicom_silenced():
+        before = logger.level
+        logger.setLevel(logging.CRITICAL + 1)
+        try:
+            yield highdicom
+        finally:
+            logger.setLevel(before)
