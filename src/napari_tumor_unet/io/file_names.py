@@ -24,7 +24,8 @@ MASK_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".tif", ".tiff")
 """Of files that masks are written in; the first is the usual one."""
 DICOM_ENDING = ".dcm"
 """Of a DICOM Segmentation, in which masks of DICOM series can be written too."""
-DICOM_FORMATS = ("dicom-seg", "dicom-sr")
+DICOM_REPORT = "dicom-sr"
+DICOM_FORMATS = ("dicom-seg", DICOM_REPORT)
 """What is written on demand alone: a segmentation, and with it a report of its measures."""
 KNOWN = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), TIFF (.tif, .tiff)"
 """The formats of single files, for messages."""

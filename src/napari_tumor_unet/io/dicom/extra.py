@@ -24,7 +24,7 @@ def check_installed() -> None:
         importlib.import_module("highdicom")
     except ImportError as error:
         raise ScanError(
-            'DICOM segmentations take another package; install it with pip install "napari-tumor-unet[dicom]".'
+            'This takes the package highdicom; install it with pip install "napari-tumor-unet[dicom]".'
         ) from error
 
 

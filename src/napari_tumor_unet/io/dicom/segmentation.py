@@ -73,7 +73,7 @@ def make_segmentation(
     first = headers[0]
     with highdicom_silenced() as highdicom:
         try:
-            return highdicom.seg.Segmentation(
+            segmentation: Dataset = highdicom.seg.Segmentation(
                 pixel_array=stored,
                 segmentation_type="BINARY",
                 segment_descriptions=_segments(highdicom, values.tolist(), sidecar),
@@ -90,9 +90,10 @@ def make_segmentation(
             )
         except Exception as error:  # highdicom raises many kinds
             raise ScanError(
-                f"The headers of {scan.name} lack something, so no DICOM segmentation can be made of its mask; "
+                f"The headers of {scan.name} lack something, so no DICOM segmentation can be made; "
                 "take another format."
             ) from error
+    return segmentation
 
 
 def _segments(highdicom: Any, values: list[int], sidecar: Mapping[str, Any]) -> list[Any]:
