@@ -79,8 +79,8 @@ def segment(
         Format | None,
         typer.Option(
             "--format",
-            help="Of the masks: dicom-seg and dicom-sr (with a report of the measures) are of DICOM scans, and "
-            "name the patient.  [default: the scan's own]",
+            help="Of the masks: dicom-seg and dicom-sr (with a report of the measures) are of DICOM scans, "
+            "and name the patient.  [default: the scan's own]",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,

@@ -59,6 +59,11 @@ class Series:
         return self.acquisition.modality
 
     @property
+    def is_segmentation(self) -> bool:
+        """Whether it holds masks of another series, to be read by ``read_segmentation``."""
+        return self.modality == "SEG"
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Slices, rows, columns, as stored."""
         return (len(self.slices), *self.slices[0].size)
@@ -114,6 +119,8 @@ def _unplaced(name: str, images: list[Slice], problem: str, notes: tuple[str, ..
 
 def _problem_of_images(name: str, images: list[Slice]) -> str:
     first = images[0]
+    if first.acquisition.modality == "SEG":
+        return f"{name} is a segmentation and no scan; give the scan that it belongs to."
     if first.acquisition.modality not in _SCANS:
         return f"{name} is no scan: its modality is {first.acquisition.modality}."
     faulty = [one for one in images if one.fault]
