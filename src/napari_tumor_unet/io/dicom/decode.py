@@ -13,7 +13,7 @@ from napari_tumor_unet.io.dicom.frame import Slice
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.guard import check_size, check_unchanged, errors_told
 from napari_tumor_unet.io.orient import to_axial
-from napari_tumor_unet.scan import Scan, ScanError, SourceImage
+from napari_tumor_unet.scan import Scan, ScanError
 
 
 def read_series(series: Series) -> Scan:
@@ -28,9 +28,8 @@ def read_series(series: Series) -> Scan:
         raise ScanError(series.problem)
     with errors_told(series.name):
         decoded = _decoded(series)
-    source = tuple(SourceImage(one.file, one.image, one.frame) for one in series.slices)
     if series.geometry is None:
-        scan = Scan(series.name, {"flair": decoded}, modality=series.modality, source=source)
+        scan = Scan(series.name, {"flair": decoded}, modality=series.modality, source=series.source)
         return scan.with_spacing(series.spacing) if series.spacing else scan
     voxels, geometry = to_axial(decoded, series.geometry)
     return Scan(
@@ -39,7 +38,7 @@ def read_series(series: Series) -> Scan:
         in_mm=True,
         geometry=geometry,
         modality=series.modality,
-        source=source,
+        source=series.source,
     )
 
 

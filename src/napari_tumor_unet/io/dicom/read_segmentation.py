@@ -65,7 +65,7 @@ def read_segmentation(file: Path, scans: Iterable[Series] = ()) -> tuple[list[Se
     slices, fields = [one for one, _ in frames], [own for _, own in frames]
     name = slices[0].acquisition.description or "segmentation"
     with pydicom_silenced(), errors_told(name):
-        scan = _scan_of(header, slices, [one for one in scans if one.geometry is not None])
+        scan = _scan_of(header, slices, scans)
         depths, geometry = _stack(name, slices, fields[0], scan)
         shape = (max(depths) + 1, *slices[0].size)
         names = _names(header)
@@ -77,6 +77,19 @@ def read_segmentation(file: Path, scans: Iterable[Series] = ()) -> tuple[list[Se
             for i, v in enumerate(volumes, start=1)
         ]
     return segments, scan
+
+
+def find_scan(file: Path, scans: Iterable[Series]) -> Series | None:
+    """Find the scan that a segmentation was made of, where it is among some.
+
+    Raises
+    ------
+    ScanError
+        If the file is damaged or no segmentation.
+    """
+    header, frames = read_frames(file)
+    with errors_told("This segmentation"):
+        return _scan_of(header, [one for one, _ in frames], scans)
 
 
 def read_segmentation_alone(file: Path) -> Scan:
@@ -95,8 +108,9 @@ def read_segmentation_alone(file: Path) -> Scan:
     return segments[0].scan
 
 
-def _scan_of(header: Mapping[str, Any], frames: list[Slice], scans: list[Series]) -> Series | None:
+def _scan_of(header: Mapping[str, Any], frames: list[Slice], scans: Iterable[Series]) -> Series | None:
     """Find the scan that a header names, else one on whose slices the frames lie."""
+    scans = [one for one in scans if one.geometry is not None and not one.problem]
     named = {str(one.get("SeriesInstanceUID")) for one in header.get("ReferencedSeriesSequence") or ()}
     lying = [scan for scan in scans if all(_lies_on(frame, scan) for frame in frames)]
     by_name = [scan for scan in scans if scan.slices[0].series in named]
@@ -197,13 +211,14 @@ def _segments(
     read = Scan(name, {"flair": labels}, in_mm=True, geometry=geometry)
     if scan is not None and scan.geometry is not None:
         air, onto = to_axial(np.broadcast_to(np.uint8(0), scan.shape), scan.geometry)
-        read = _brought(read, Scan(scan.name, {"flair": air}, in_mm=True, geometry=onto))
+        onto_scan = Scan(scan.name, {"flair": air}, in_mm=True, geometry=onto, source=scan.source)
+        read = _brought(read, onto_scan)
     return Segments(read, {number: text for number, text in names.items() if number in present})
 
 
 def _brought(labels: Scan, scan: Scan) -> Scan:
     if labels.grid.is_same(scan.grid, _EVEN):
-        return replace(labels, geometry=scan.geometry)
+        return replace(labels, geometry=scan.geometry, source=scan.source)
     voxels = np.asarray(labels.sequences["flair"])
     if not labels.grid.touches(scan.grid):
         return replace(labels, notes=(f"{labels.name} lies elsewhere than {scan.name}.",))
@@ -216,4 +231,10 @@ def _brought(labels: Scan, scan: Scan) -> Scan:
     if lost := labels.grid.outside(voxels, scan.grid):
         notes.append(f"{lost:,} voxels of {labels.name} lie outside of {scan.name}, and are left out.")
     voxels = labels.grid.resample(voxels, scan.grid)
-    return replace(labels, sequences={"flair": voxels}, geometry=scan.geometry, notes=tuple(notes))
+    return replace(
+        labels,
+        sequences={"flair": voxels},
+        geometry=scan.geometry,
+        notes=tuple(notes),
+        source=scan.source,
+    )

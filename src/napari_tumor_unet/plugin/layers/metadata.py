@@ -15,7 +15,7 @@ from napari_tumor_unet.inference.regions import left_out
 from napari_tumor_unet.inference.result import Findings, Provenance, count_left_out, measure
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
-from napari_tumor_unet.scan import Geometry, Sequence
+from napari_tumor_unet.scan import Geometry, Sequence, SourceImage
 
 KEY = "napari-tumor-unet"
 """Where a layer's metadata hold the object."""
@@ -40,6 +40,8 @@ class LayerMetadata(Mapping[str, Any]):
         Of the voxels for which ``geometry`` holds.
     ending : str
         In which format a mask of the scan is saved.
+    source_images : tuple of SourceImage, optional
+        The DICOM images that the scan was read from, one for each slice; never shown, nor kept in a file.
     """
 
     scan: str = ""
@@ -47,6 +49,7 @@ class LayerMetadata(Mapping[str, Any]):
     geometry: Geometry | None = None
     shape: tuple[int, ...] = ()
     ending: str = ""
+    source_images: tuple[SourceImage, ...] | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str) -> Any:
         if name not in {one.name for one in dataclasses.fields(self)} or _is_unset(value := self._read(name)):

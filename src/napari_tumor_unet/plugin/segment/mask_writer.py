@@ -12,7 +12,7 @@ from napari_tumor_unet.inference.result import Findings, Provenance, Slices, bla
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, label_colours
 from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_prediction, mask_metadata
-from napari_tumor_unet.plugin.layers.transforms import stored_geometry
+from napari_tumor_unet.plugin.layers.transforms import source_images, stored_geometry
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -153,6 +153,7 @@ class MaskWriter:
             place=self._source.place,
             geometry=geometry,
             shape=self._source.mask_shape(),
+            source_images=source_images(self._source.image) or None,
             scan=scan.name,
             voxel_ml=scan.voxel_ml,
             probability=blank(scan.shape),
