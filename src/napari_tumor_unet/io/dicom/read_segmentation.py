@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -169,15 +169,13 @@ def _labels(
     numbers: list[int],
 ) -> list[NDArray[np.unsignedinteger[Any]]]:
     """Decode the frames to volumes of labels, one unless segments overlap; a segment stays whole."""
-    from pydicom.pixels.utils import iter_pixels
-
     kind, most = header.get("SegmentationType"), int(header.get("MaximumFractionalValue") or 255)
     dtype = np.uint8 if max(numbers) < 1 << 8 and kind != "LABELMAP" else np.uint16
     size = math.prod(shape) * np.dtype(dtype).itemsize
     check_size(name, size)
     volumes = [np.zeros(shape, dtype)]
     order = sorted(range(len(depths)), key=lambda i: (numbers[i], depths[i]))
-    planes = iter_pixels(file, indices=order, raw=True)
+    planes = _planes(file, order, math.prod(shape[1:]))
     for number, indices in groupby(order, key=lambda i: numbers[i]):
         segment = [(depths[i], next(planes)) for i in indices]
         if kind == "LABELMAP":
@@ -197,6 +195,19 @@ def _labels(
     return volumes
 
 
+def _planes(file: Path, order: list[int], size: int) -> Iterator[NDArray[Any]]:
+    """Yield the frames of a file in an order; pydicom splits single bits into frames of whole bytes alone."""
+    from pydicom import dcmread
+    from pydicom.pixels.utils import iter_pixels
+
+    if size % 8 == 0:
+        yield from iter_pixels(file, indices=order, raw=True)
+        return
+    check_size("The segmentation", size * len(order))
+    frames = dcmread(file).pixel_array
+    yield from (frames if frames.ndim == 3 else frames[None])[order]
+
+
 def _names(header: Mapping[str, Any]) -> dict[int, str]:
     deidentifier = Deidentifier(header)
     described = header.get("SegmentSequence") or ()
@@ -207,7 +218,7 @@ def _segments(
     name: str, labels: NDArray[Any], geometry: Geometry, names: Mapping[int, str], scan: Series | None
 ) -> Segments:
     """Bring labels to the grid of their scan, if they touch it."""
-    present = {int(label) for label in np.unique(labels)}
+    present = {int(label) for label in np.unique(labels) if label}
     read = Scan(name, {"flair": labels}, in_mm=True, geometry=geometry)
     if scan is not None and scan.geometry is not None:
         air, onto = to_axial(np.broadcast_to(np.uint8(0), scan.shape), scan.geometry)

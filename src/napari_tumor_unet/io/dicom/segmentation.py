@@ -69,12 +69,12 @@ def make_segmentation(
     headers = read_headers(scan)
     assert scan.geometry is not None
     numbered = np.stack([np.searchsorted([0, *values], plane).astype(np.uint16) for plane in labels])
-    stored = sitk.GetArrayFromImage(as_stored(numbered, scan.geometry))
+    stored = as_stored(numbered, scan.geometry)
     first = headers[0]
     with highdicom_silenced() as highdicom:
         try:
             segmentation: Dataset = highdicom.seg.Segmentation(
-                pixel_array=stored,
+                pixel_array=sitk.GetArrayFromImage(stored),
                 segmentation_type="BINARY",
                 segment_descriptions=_segments(highdicom, values.tolist(), sidecar),
                 series_instance_uid=highdicom.UID(),
@@ -85,7 +85,7 @@ def make_segmentation(
                 content_label="SEGMENTATION",
                 content_description="Segmentation of brain tumour; not for clinical use",
                 omit_empty_frames=len(values) > 1,
-                **_where(highdicom, headers, scan),
+                **_where(highdicom, headers, scan, stored.GetSpacing()[2]),
                 **equipment(),
             )
         except Exception as error:  # highdicom raises many kinds
@@ -126,10 +126,11 @@ def _segments(highdicom: Any, values: list[int], sidecar: Mapping[str, Any]) -> 
     ]
 
 
-def _where(highdicom: Any, headers: list[Dataset], scan: Scan) -> dict[str, Any]:
-    """Return the images that the slices lie on; of files of frames also where these lie."""
+def _where(highdicom: Any, headers: list[Dataset], scan: Scan, distance: float) -> dict[str, Any]:
+    """Return the images that the slices lie on, this distance apart; of files of frames also where."""
     first = headers[0]
     if "SharedFunctionalGroupsSequence" not in first:
+        _set_distance(first, distance)
         return {"source_images": headers}
     by_file = dict(zip(dict.fromkeys(image.file for image in scan.source), headers, strict=True))
     positions = []
@@ -138,23 +139,32 @@ def _where(highdicom: Any, headers: list[Dataset], scan: Scan) -> dict[str, Any]
         position = groups.PlanePositionSequence[0].ImagePositionPatient
         positions.append(highdicom.PlanePositionSequence("PATIENT", position))
     for file, header in by_file.items():
-        _make_plain(header, {image.frame for image in scan.source if image.file == file})
+        _make_plain(header, {image.frame for image in scan.source if image.file == file}, distance)
     return {"source_images": [first], "further_source_images": headers[1:], "plane_positions": positions}
 
 
-def _make_plain(header: Dataset, frames: set[int]) -> None:
+def _make_plain(header: Dataset, frames: set[int], distance: float) -> None:
     """Move what frames have in common to where highdicom looks for it, and other frames away from them.
 
-    Nothing of it is written: by the place of a frame highdicom finds the one to name, and another may be
-    there too, as of another echo.
+    No file is changed: by the place of a frame highdicom finds the one to name, and another may be there
+    too, as of another echo.
     """
     shared, own = header.SharedFunctionalGroupsSequence[0], header.PerFrameFunctionalGroupsSequence
     for keyword in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
         if keyword not in shared:
             setattr(shared, keyword, own[min(frames)][keyword].value)
+    _set_distance(shared.PixelMeasuresSequence[0], distance)
     for i, groups in enumerate(own):
         if i not in frames and "PlanePositionSequence" in groups:
             groups.PlanePositionSequence[0].ImagePositionPatient = [_FAR] * 3
+
+
+def _set_distance(measures: Dataset, distance: float) -> None:
+    """Tell the distance of slices as it is: some scanners write the gap between them there."""
+    from pydicom.valuerep import format_number_as_ds
+
+    measures.SpacingBetweenSlices = format_number_as_ds(distance)
+    measures.SliceThickness = measures.get("SliceThickness") or measures.SpacingBetweenSlices
 
 
 def as_dicom_text(text: str) -> str:
