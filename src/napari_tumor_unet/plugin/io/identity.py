@@ -31,4 +31,5 @@ def may_name_patient(parent: QWidget | None) -> bool:
     agreed = bool(box.exec() == QMessageBox.StandardButton.Save)
     if agreed and remember.isChecked():
         settings.name_patient = True
+    box.deleteLater()
     return agreed

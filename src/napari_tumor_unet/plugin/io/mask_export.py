@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.dicom_report import write_dicom_report
 from napari_tumor_unet.inference.measures import measure_on_grid
-from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of
+from napari_tumor_unet.io.dicom.report import report_of
+from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of, scan_name
 from napari_tumor_unet.io.write import sidecar_of, tells_nothing_else, write_mask, write_result
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
@@ -84,6 +85,8 @@ class MaskFile:
             If that cannot be done.
         """
         try:
+            if with_report and not path.exists() and report_of(path).exists():
+                raise ScanError(f"{report_of(path).name} belongs to another mask; choose another name.")
             files = self._write(path)
             if with_report:
                 made_by = (self.sidecar or {}).get("provenance")
@@ -161,20 +164,20 @@ def source_of(layer: Labels, viewer: Viewer | None) -> tuple[SourceImage, ...]:
     return source_images(layer) or (() if image is None else source_images(image))
 
 
-def with_ending(path: Path, ending: str) -> Path:
-    """Add an ending to a path that has none.
+def with_ending(path: Path, ending: str, *, instead: bool = False) -> Path:
+    """Add an ending to a path that has none; or put it in place of another one.
 
     Raises
     ------
     ScanError
         If there is such a file: nobody asked whether it may be replaced.
     """
-    if path.suffix:
+    if path.suffix and not instead:
         return path
-    path = path.with_name(path.name + ending)
-    if path.exists():
-        raise ScanError(f"{path.name} exists already; give its whole name to replace it.")
-    return path
+    named = path.with_name((scan_name(path) if instead else path.name) + ending)
+    if named != path and named.exists():
+        raise ScanError(f"{named.name} exists already; give its whole name to replace it.")
+    return named
 
 
 def _do_nothing() -> None:

@@ -225,8 +225,14 @@ class MaskSection(Section):
             in_dicom = kind in DICOM_KINDS or mask_ending_of(Path(name)) == DICOM_ENDING
             if in_dicom and file.scan.source and not may_name_patient(self.native):
                 return
-            ending = DICOM_ENDING if in_dicom else ending_of(proposed)
-            save = partial(_save_mask, Path(name), ending, file, with_report=kind == DICOM_KINDS[1])
+            save = partial(
+                _save_mask,
+                Path(name),
+                DICOM_ENDING if in_dicom else ending_of(proposed),
+                file,
+                in_dicom=in_dicom,
+                with_report=kind == DICOM_KINDS[1],
+            )
             in_thread(save, partial(self._on_saved, file, editor, editor.checksum()))
 
     def _on_saved(
@@ -249,9 +255,11 @@ class MaskSection(Section):
         return self.editor
 
 
-def _save_mask(path: Path, ending: str, file: MaskFile, *, with_report: bool) -> tuple[str, str]:
+def _save_mask(
+    path: Path, ending: str, file: MaskFile, *, in_dicom: bool, with_report: bool
+) -> tuple[str, str]:
     """Save a mask; return a sentence on its files, and one on what they lack."""
-    path = with_ending(path, ending)
+    path = with_ending(path, ending, instead=in_dicom)
     mask, *beside = file.write(path, with_report=with_report)
     made = f", and what made it in {beside[0].name}" if beside else ""
     made += f", its measures in {beside[1].name}" if with_report else ""
