@@ -186,7 +186,7 @@ def _scans_in(folder: Path) -> dict[Path, bool]:
             folders.clear()
             continue
         folders.sort()
-        if image := image_among(path, files):
+        if image := image_among(path, (n for n in files if not is_mask_name(Path(n)))):  # masks of a study
             i = studies.setdefault(study_of(image) or name, len(scans))
             if i < len(scans):
                 scans[i] = Path(os.path.commonpath([scans[i][0], path])), False

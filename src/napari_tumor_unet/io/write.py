@@ -18,6 +18,7 @@ from pydantic_core import from_json
 
 from napari_tumor_unet._common import atomic_write, regular_file
 from napari_tumor_unet.io import itk, tiff
+from napari_tumor_unet.io.dicom.extra import save
 from napari_tumor_unet.io.dicom.segmentation import make_segmentation
 from napari_tumor_unet.io.file_names import DICOM_ENDING, FORMATS, MASK_ENDINGS, mask_ending_of, scan_name
 from napari_tumor_unet.io.labels import as_small_labels
@@ -74,7 +75,7 @@ def _writer(
     """Return what writes labels to a path, once nothing but the disk is in its way."""
     if ending == DICOM_ENDING:
         segmentation = make_segmentation(labels, scan, sidecar)
-        return partial(segmentation.save_as, enforce_file_format=True)
+        return partial(save, segmentation)
     kind = FORMATS[ending]
     if kind != "TIFF":
         return lambda file: itk.write_volume_mask(file, kind, labels, scan)

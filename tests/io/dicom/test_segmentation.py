@@ -26,6 +26,7 @@ from napari_tumor_unet.io.dicom import extra
 from napari_tumor_unet.io.dicom.find import find_series
 from napari_tumor_unet.io.dicom.read_segmentation import read_segmentation
 from napari_tumor_unet.io.dicom.report import report_of
+from napari_tumor_unet.io.find import find_scans
 from napari_tumor_unet.io.read import read_labels, read_mask, read_scan
 from napari_tumor_unet.io.write import sidecar_of, write_mask, write_result
 from napari_tumor_unet.scan import Scan, ScanError
@@ -216,7 +217,9 @@ def test_a_report_holds_volume_and_diameters_of_each_segment(tmp_path: Path) -> 
 def test_nothing_but_the_dicom_files_names_the_patient(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    scan = scan_in(tmp_path, PatientName="Mustermann Erika")  # which highdicom would warn of
+    # Of which pydicom and highdicom would warn.
+    scan = scan_in(tmp_path, PatientName="Mustermann Erika", PatientID="KH-471100" * 9)
+    caplog.clear()
     with caplog.at_level(logging.DEBUG), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         written(scan, mask_of(scan), tmp_path / "mask.dcm", provenance=MADE_BY)
@@ -283,6 +286,44 @@ def test_headers_that_lost_the_patient_will_do(tmp_path: Path) -> None:
     scan = read_scan(saved(datasets, tmp_path / "scan"))
     written(scan, mask_of(scan), tmp_path / "mask.dcm")
     assert faults(tmp_path / "mask.dcm") == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "Müller^Jürg"},
+        {
+            "SpecificCharacterSet": ["", "ISO 2022 IR 87"],
+            "PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう",
+        },
+    ],
+)
+def test_names_in_other_alphabets_stay_whole(tmp_path: Path, fields: dict[str, Any]) -> None:
+    scan = scan_in(tmp_path, **fields)
+    written(scan, mask_of(scan), tmp_path / "mask.dcm")
+    assert faults(tmp_path / "mask.dcm") == []
+    assert str(pydicom.dcmread(tmp_path / "mask.dcm").PatientName) == fields["PatientName"]
+
+
+def test_a_distance_that_is_none_is_not_handed_on(tmp_path: Path) -> None:
+    scan = scan_in(tmp_path, AXES["coronal"], SpacingBetweenSlices=0.4)  # the gap between thick slices
+    segmentation = written(scan, mask_of(scan), tmp_path / "mask.dcm")
+    (measures,) = segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    assert measures.SpacingBetweenSlices == 4
+
+
+def test_a_series_of_files_with_a_frame_each_will_do(tmp_path: Path) -> None:
+    whole, files = enhanced(VOXELS, **STUDY), []
+    for i, frame in enumerate(whole.PerFrameFunctionalGroupsSequence):
+        one = enhanced(VOXELS[i : i + 1], **STUDY)
+        one.PerFrameFunctionalGroupsSequence = [frame]
+        files.append(one)
+    scan = read_scan(saved(files, tmp_path / "scan"))
+    mask = mask_of(scan)
+    segmentation = written(scan, mask, tmp_path / "mask.dcm")
+    assert faults(tmp_path / "mask.dcm") == []
+    assert len(segmentation.ReferencedSeriesSequence[0].ReferencedInstanceSequence) == len(files)
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.dcm"), mask)
 
 
 def test_without_the_extra_a_sentence_says_how_to_install_it(
@@ -410,6 +451,13 @@ def test_the_folder_of_a_scan_may_hold_its_segmentation(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_scan(tmp_path / "scan").sequences["flair"], VOXELS)
     masks = [one for one in find_series(tmp_path / "scan") if one.is_segmentation]
     assert [one.problem for one in masks] == ["Tumour segmentation is no scan: its modality is SEG."]
+
+
+def test_masks_of_a_study_in_another_folder_are_no_part_of_its_scan(tmp_path: Path) -> None:
+    scan = scan_in(tmp_path)
+    (tmp_path / "masks").mkdir()
+    written(scan, mask_of(scan), tmp_path / "masks" / "scan_mask.dcm")
+    assert find_scans(tmp_path) == [tmp_path / "scan"]
 
 
 @pytest.mark.parametrize("cut_at", [0.3, 0.6, 0.95])

@@ -6,10 +6,14 @@ import importlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from napari_tumor_unet.io.dicom.deidentify import pydicom_silenced
 from napari_tumor_unet.scan import ScanError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 
 def check_installed() -> None:
@@ -26,6 +30,12 @@ def check_installed() -> None:
         raise ScanError(
             'This takes the package highdicom; install it with pip install "napari-tumor-unet[dicom]".'
         ) from error
+
+
+def save(dataset: Dataset, path: Path) -> None:
+    """Write a dataset to a file."""
+    with pydicom_silenced():
+        dataset.save_as(path, enforce_file_format=True)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def read_frames(file: Path) -> tuple[dict[str, Any], list[tuple[Slice, dict[str,
             raise ScanError("This file is no DICOM segmentation.")
         if fault:
             raise ScanError(f"This DICOM segmentation {fault}.")
-        frames, deidentifier = int(_number(header, "NumberOfFrames") or 1), Deidentifier(header)
+        frames, deidentifier = max(int(_number(header, "NumberOfFrames") or 1), 1), Deidentifier(header)
         fields = _frames(dict(header), frames)
         return header, [(_slice(file, stamp, i, f, size, "", deidentifier), f) for i, f in fields]
 

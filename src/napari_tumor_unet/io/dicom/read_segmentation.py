@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.io.dicom.deidentify import Deidentifier, pydicom_silenced
 from napari_tumor_unet.io.dicom.frame import Slice
-from napari_tumor_unet.io.dicom.header import read_frames
 from napari_tumor_unet.io.dicom.series import SAME_PLACE, Series
 from napari_tumor_unet.io.guard import check_size, check_unchanged, errors_told
 from napari_tumor_unet.io.orient import to_axial
@@ -61,6 +60,8 @@ def read_segmentation(file: Path, scans: Iterable[Series] = ()) -> tuple[list[Se
     ScanError
         If the file is damaged or no segmentation, or its frames do not say where they lie.
     """
+    from napari_tumor_unet.io.dicom.header import read_frames  # pydicom takes long to import
+
     header, frames = read_frames(file)
     slices, fields = [one for one, _ in frames], [own for _, own in frames]
     name = slices[0].acquisition.description or "segmentation"
@@ -87,6 +88,8 @@ def find_scan(file: Path, scans: Iterable[Series]) -> Series | None:
     ScanError
         If the file is damaged or no segmentation.
     """
+    from napari_tumor_unet.io.dicom.header import read_frames
+
     header, frames = read_frames(file)
     with errors_told("This segmentation"):
         return _scan_of(header, [one for one, _ in frames], scans)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_tumor_unet._common import atomic_write
-from napari_tumor_unet.io.dicom.extra import highdicom_silenced
-from napari_tumor_unet.io.dicom.segmentation import ENDING, SERIES_NUMBER, as_dicom_text, equipment
+from napari_tumor_unet.io.dicom.extra import highdicom_silenced, save
+from napari_tumor_unet.io.dicom.segmentation import as_dicom_text, equipment, series_number
 from napari_tumor_unet.io.dicom.source import read_headers
 from napari_tumor_unet.scan import Scan, ScanError
 
@@ -40,7 +40,7 @@ class SegmentMeasures:
 
 def report_of(mask_file: Path) -> Path:
     """Return the path of the report beside a segmentation."""
-    return mask_file.with_name(f"{mask_file.stem}_report{ENDING}")
+    return mask_file.with_name(f"{mask_file.stem}_report.dcm")
 
 
 def write_measures(
@@ -70,12 +70,12 @@ def write_measures(
             segmentation = highdicom.seg.segread(mask_file)
             report = _make_report(highdicom, segmentation, headers, measures, provenance)
             with atomic_write(path) as partial:
-                report.save_as(partial, enforce_file_format=True)
+                save(report, partial)
     except OSError as error:
         raise ScanError(f"{path.name} cannot be written: {error.strerror or error}.") from error
     except Exception as error:  # highdicom raises many kinds
         raise ScanError(
-            f"The headers of {scan.name} lack something for a report, so {path.name} is not written."
+            f"The headers of {scan.name} are faulty, so the report {path.name} cannot be made."
         ) from error
     return path
 
@@ -111,7 +111,7 @@ def _make_report(
         evidence=[segmentation, *headers],
         content=content,
         series_instance_uid=highdicom.UID(),
-        series_number=SERIES_NUMBER + 1 + int(first.get("SeriesNumber") or 0),
+        series_number=series_number(first, 1),
         sop_instance_uid=highdicom.UID(),
         instance_number=1,
         series_description="Tumour measurements",

@@ -18,10 +18,7 @@ from napari_tumor_unet.scan import Scan, ScanError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-ENDING = ".dcm"
-"""Of a segmentation's file."""
-SERIES_NUMBER = 9000
-"""Added to the scan's own, so that a study's list shows what was made of it last."""
+_SERIES_NUMBER = 9000  # and the scan's own
 _LONGEST = 64  # letters of a DICOM text
 _FAR = 1e6  # mm
 
@@ -34,6 +31,11 @@ def equipment() -> dict[str, str]:
         "software_versions": version("napari-tumor-unet"),
         "device_serial_number": "0",
     }
+
+
+def series_number(header: Dataset, more: int = 0) -> int:
+    """Return the number of a series that is made of another: a study's list shows it last."""
+    return max(1, _SERIES_NUMBER + more + int(header.get("SeriesNumber") or 0))
 
 
 def make_segmentation(
@@ -78,7 +80,7 @@ def make_segmentation(
                 segmentation_type="BINARY",
                 segment_descriptions=_segments(highdicom, values.tolist(), sidecar),
                 series_instance_uid=highdicom.UID(),
-                series_number=SERIES_NUMBER + int(first.get("SeriesNumber") or 0),
+                series_number=series_number(first),
                 sop_instance_uid=highdicom.UID(),
                 instance_number=1,
                 series_description="Tumour segmentation",
@@ -90,7 +92,7 @@ def make_segmentation(
             )
         except Exception as error:  # highdicom raises many kinds
             raise ScanError(
-                f"The headers of {scan.name} lack something, so no DICOM segmentation can be made; "
+                f"The headers of {scan.name} are faulty, so no DICOM segmentation can be made; "
                 "take another format."
             ) from error
     return segmentation

@@ -68,6 +68,8 @@ def _read_header(file: Path, uid: str, name: str) -> Dataset:
         raise _changed(name) from error
     if not is_same:
         raise _changed(name)
+    header.decode()
+    header.SpecificCharacterSet = "ISO_IR 192"  # UTF-8; not all sets of files are known to highdicom
     for keyword in _EMPTY:
         header.setdefault(keyword, None)
     if header.PatientSex not in ("M", "F", "O"):  # highdicom refuses others
