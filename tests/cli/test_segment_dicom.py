@@ -90,6 +90,17 @@ def test_masks_in_a_folder_of_scans_are_no_scans(run: Run, tmp_path: Path) -> No
     ]
 
 
+def test_segmentations_of_a_folder_are_scored_and_measured(run: Run, tmp_path: Path) -> None:
+    assert run("--format", "dicom-sr").exit_code == 0
+    assert run("--format", "nii.gz", out="reference").exit_code == 0
+    folders = (str(tmp_path / "out"), str(tmp_path / "reference"))
+    scored = CliRunner().invoke(cli.app, ["score", *folders])
+    assert scored.exit_code == 0, scored.output
+    assert "1.000" in scored.output
+    measured = CliRunner().invoke(cli.app, ["measure", str(tmp_path / "out" / "head_mask.dcm")])
+    assert "head_mask: " in measured.output
+
+
 def test_an_empty_mask_is_told_and_nothing_is_written(run: Run, tmp_path: Path) -> None:
     result = run("--format", "dicom-sr", "--threshold", "1.0")
     assert result.exit_code == 1

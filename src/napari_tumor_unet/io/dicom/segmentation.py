@@ -70,7 +70,8 @@ def make_segmentation(
         )
     headers = read_headers(scan)
     assert scan.geometry is not None
-    numbered = np.stack([np.searchsorted([0, *values], plane).astype(np.uint16) for plane in labels])
+    kind = np.min_scalar_type(len(values))
+    numbered = np.stack([np.searchsorted([0, *values], plane).astype(kind) for plane in labels])
     stored = as_stored(numbered, scan.geometry)
     first = headers[0]
     with highdicom_silenced() as highdicom:
