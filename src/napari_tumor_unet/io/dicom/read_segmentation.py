@@ -115,7 +115,8 @@ def _scan_of(header: Mapping[str, Any], frames: list[Slice], scans: Iterable[Ser
     """Find the scan that a header names, else one on whose slices the frames lie."""
     scans = [one for one in scans if one.geometry is not None and not one.problem]
     named = {str(one.get("SeriesInstanceUID")) for one in header.get("ReferencedSeriesSequence") or ()}
-    lying = [scan for scan in scans if all(_lies_on(frame, scan) for frame in frames)]
+    places = {(frame.position, frame.orientation): frame for frame in frames}.values()
+    lying = [scan for scan in scans if all(_lies_on(frame, scan) for frame in places)]
     by_name = [scan for scan in scans if scan.slices[0].series in named]
     best = [scan for scan in lying if scan in by_name] or by_name or lying
     return best[0] if best else None
