@@ -86,9 +86,9 @@ def test_message_boxes(text: str, qtbot: Any) -> None:
 
 @every_text
 def test_series_and_autosaves(text: str, qtbot: Any) -> None:
-    series = SimpleNamespace(
-        name=text, modality="MR", shape=(1, 2, 3), spacing=None, problem=text, notes=(), sequence=None
-    )
+    fields = {"name": text, "modality": "MR", "shape": (1, 2, 3), "spacing": None, "problem": text}
+    kind = {"notes": (), "sequence": None, "is_segmentation": False, "can_be_shown": False}
+    series = SimpleNamespace(**fields, **kind)
     item = _item(series, checked=False, several=False)
     assert_seen(item.text(0), text, qtbot)
     assert_seen(item.toolTip(0), text, qtbot)

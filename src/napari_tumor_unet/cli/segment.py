@@ -31,12 +31,14 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """Endings of files that masks can be written to."""
+    """What masks can be written as: endings of files, or DICOM objects, which name the patient."""
 
     nii_gz = "nii.gz"
     nrrd = "nrrd"
     mha = "mha"
     tif = "tif"
+    dicom_seg = "dicom-seg"
+    dicom_sr = "dicom-sr"
 
 
 @command
@@ -75,7 +77,12 @@ def segment(
         ),
     ] = None,
     mask_format: Annotated[
-        Format | None, typer.Option("--format", help="Of the masks.  [default: the scan's own]")
+        Format | None,
+        typer.Option(
+            "--format",
+            help="Of the masks: dicom-seg and dicom-sr (with a report of the measures) are of DICOM scans, "
+            "and name the patient.  [default: the scan's own]",
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace masks that are there.")] = False,
     report: Annotated[
@@ -102,6 +109,8 @@ def segment(
     """
     from napari_tumor_unet.inference import batch
     from napari_tumor_unet.inference.scan_job import Settings
+    from napari_tumor_unet.io.dicom.extra import check_installed
+    from napari_tumor_unet.io.file_names import DICOM_FORMATS
     from napari_tumor_unet.io.find import ScanFiles
     from napari_tumor_unet.model.device import choose_device
     from napari_tumor_unet.model.model_file import load_model
@@ -112,6 +121,9 @@ def segment(
         raise typer.BadParameter("--pre and --post go with --flair.")
     if flair and (pattern or flair_alone):
         raise typer.BadParameter("--pattern and --flair-alone go with scans, not with --flair.")
+    if mask_format in DICOM_FORMATS:
+        check_installed()
+        err.print("The .dcm files carry the patient's identity, as the scans do; nothing else does.")
     load_model(model)  # whose errors come first
     # Of a cluster's devices its workers alone know.
     chosen = device.value if cluster else choose_device(device.value)

@@ -57,7 +57,7 @@ def segment_files(
     overwrite : bool
         Replace files that are there; else a scan whose mask is there is an error.
     mask_format : str
-        The ending of the masks' files, without its dot; by default as the scan.
+        The ending of the masks' files, without its dot, or one of ``DICOM_FORMATS``; by default as the scan.
     go_on : bool
         Leave out the scans that are done, by :func:`napari_tumor_unet.inference.scan_job.segment_scan`.
 

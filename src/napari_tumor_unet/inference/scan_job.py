@@ -126,17 +126,20 @@ def segment_scan(
     made by this version, this model and these settings. What else is there under their names is moved to a
     folder of its own, never lost.
     """
+    from napari_tumor_unet.inference.dicom_report import write_dicom_report
     from napari_tumor_unet.inference.predict import run
-    from napari_tumor_unet.io.file_names import MASK_ENDING_OF
+    from napari_tumor_unet.io.dicom.source import check_source
+    from napari_tumor_unet.io.file_names import DICOM_FORMATS, DICOM_REPORT
     from napari_tumor_unet.io.write import probability_of, write_probability, write_result
 
     settings, files = job.settings, job.files
     try:
-        ending = f".{settings.mask_format}" if settings.mask_format else MASK_ENDING_OF[files.format]
-        mask_file = job.out / f"{job.name}_mask{ending}"
+        mask_file = job.out / f"{job.name}_mask{_ending(settings, files)}"
         if done := _already(mask_file, job, model):
             return done
         scan, told = _with_spacing(files.read(), settings.spacing)
+        if settings.mask_format in DICOM_FORMATS:
+            check_source(scan)
         steps = run(scan, model, threshold=settings.threshold, device=settings.device)
         result = yield from _progress(job.name, steps)
         if done := _already(mask_file, job, model):  # by another run at work in the same folder
@@ -154,6 +157,8 @@ def segment_scan(
             )
             sidecar |= checksum
         moved = write_result(mask_file, result.mask, scan, sidecar, keep_in=keep_in)
+        if settings.mask_format == DICOM_REPORT:
+            write_dicom_report(mask_file, result.mask, scan, sidecar["provenance"])
         if settings.report and write_report is not None:
             write_report(mask_file, scan, result)
     except Exception as error:  # one bad scan does not stop the others
@@ -170,10 +175,27 @@ def segment_scan(
     )
 
 
+def _ending(settings: Settings, files: ScanFiles) -> str:
+    from napari_tumor_unet.io.file_names import DICOM_ENDING, DICOM_FORMATS, MASK_ENDING_OF
+
+    if settings.mask_format in DICOM_FORMATS:
+        return DICOM_ENDING
+    return f".{settings.mask_format}" if settings.mask_format else MASK_ENDING_OF[files.format]
+
+
+def _dicom_reports(mask_file: Path, settings: Settings) -> list[Path]:
+    """Return the path of the DICOM report, where one is asked for."""
+    from napari_tumor_unet.io.dicom.report import report_of
+    from napari_tumor_unet.io.file_names import DICOM_REPORT
+
+    return [report_of(mask_file)] if settings.mask_format == DICOM_REPORT else []
+
+
 def _already(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
     """Return the outcome of a scan that is done, where the batch goes on; else see that no file is there."""
     from napari_tumor_unet.io.write import sidecar_of
 
+    reports = _dicom_reports(mask_file, job.settings)
     done = _done_before(mask_file, job, model)
     if job.settings.go_on and (done or not job.settings.leave_others):
         return done
@@ -182,7 +204,8 @@ def _already(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
         return replace(done, done_before=False)
     if job.settings.overwrite:
         return None
-    there = [path.name for path in (mask_file, sidecar_of(mask_file)) if os.path.lexists(path)]
+    files = (mask_file, sidecar_of(mask_file), *reports)
+    there = [path.name for path in files if os.path.lexists(path)]
     if there:
         verb = "exists" if len(there) == 1 else "exist"
         raise _ExistsError(f"{' and '.join(there)} {verb} already; choose another folder.")
@@ -195,7 +218,11 @@ def _done_before(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
     sidecar = made_with(mask_file)
     if sidecar is None or not model.hash:
         return None
-    if job.settings.report and not all(path.exists() for path in report_files(mask_file)):
+    reports = [
+        *_dicom_reports(mask_file, job.settings),
+        *(report_files(mask_file) if job.settings.report else ()),
+    ]
+    if not all(path.exists() for path in reports):
         return None
     if job.settings.probability and not has_probability(mask_file, sidecar):
         return None

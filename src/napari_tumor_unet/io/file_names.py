@@ -22,6 +22,11 @@ FORMATS: dict[str, Format] = {
 """The formats of files that are read as a scan or as labels, by ending."""
 MASK_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".tif", ".tiff")
 """Of files that masks are written in; the first is the usual one."""
+DICOM_ENDING = ".dcm"
+"""Of a DICOM Segmentation, in which masks of DICOM series can be written too."""
+DICOM_REPORT = "dicom-sr"
+DICOM_FORMATS = ("dicom-seg", DICOM_REPORT)
+"""What is written on demand alone: a segmentation, and with it a report of its measures."""
 KNOWN = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), TIFF (.tif, .tiff)"
 """The formats of single files, for messages."""
 
@@ -54,9 +59,14 @@ def ending_of(path: Path) -> str:
     return next((ending for ending in FORMATS if name.endswith(ending)), "")
 
 
+def mask_ending_of(path: Path) -> str:
+    """Return the ending of a mask's file, as :func:`ending_of`."""
+    return ending_of(path) or DICOM_ENDING * path.name.lower().endswith(DICOM_ENDING)
+
+
 def scan_name(path: Path) -> str:
     """Name a scan after its file, without the ending, or its folder."""
-    ending = ending_of(path)
+    ending = mask_ending_of(path)
     return path.name[: -len(ending)] if ending else Path(os.path.realpath(path)).name
 
 

@@ -13,7 +13,16 @@ from pathlib import Path
 from napari_tumor_unet.io import slice_folder
 from napari_tumor_unet.io.dicom.deidentify import study_of
 from napari_tumor_unet.io.dicom.detect import image_among
-from napari_tumor_unet.io.file_names import KNOWN, Format, ending_of, format_of, is_mask_name, scan_name
+from napari_tumor_unet.io.file_names import (
+    KNOWN,
+    Format,
+    ending_of,
+    format_of,
+    is_mask_name,
+    mask_ending_of,
+    name_of_masked,
+    scan_name,
+)
 from napari_tumor_unet.io.labels import is_labels
 from napari_tumor_unet.io.read import read_as, read_scan
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
@@ -186,7 +195,7 @@ def _scans_in(folder: Path) -> dict[Path, bool]:
             folders.clear()
             continue
         folders.sort()
-        if image := image_among(path, files):
+        if image := image_among(path, (n for n in files if not is_mask_name(Path(n)))):  # masks of a study
             i = studies.setdefault(study_of(image) or name, len(scans))
             if i < len(scans):
                 scans[i] = Path(os.path.commonpath([scans[i][0], path])), False
@@ -212,12 +221,17 @@ def find_masks(folder: Path) -> list[Path]:
         entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise ScanError(f"{folder.name} cannot be read: {error.strerror}.") from error
-    files = [path for path in entries if path.is_file() and ending_of(path)]
+    files = [path for path in entries if path.is_file() and (ending_of(path) or _is_dicom_mask(path))]
     named = [path for path in files if is_mask_name(path)]
     masks = (named or files) + [path for path in entries if path.is_dir() and slice_folder.holds_masks(path)]
     if not masks:
         raise ScanError(f"{folder.name} holds no mask: no file of {KNOWN}.")
     return masks
+
+
+def _is_dicom_mask(path: Path) -> bool:
+    """Tell a segmentation from the report beside it, and from a scan, by the last word of its name."""
+    return bool(mask_ending_of(path)) and name_of_masked(path) != scan_name(path)
 
 
 def _by_patient(paths: list[Path], flairs: set[Path]) -> Iterable[list[Path]]:

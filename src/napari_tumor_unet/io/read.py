@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io import itk, slice_folder, tiff
+from napari_tumor_unet.io.dicom.read_segmentation import read_segmentation_alone
 from napari_tumor_unet.io.dicom.study import read_study
 from napari_tumor_unet.io.file_names import KNOWN, Format, format_of, scan_name
 from napari_tumor_unet.io.guard import errors_told
@@ -53,7 +54,7 @@ def read_as(path: Path, stored: Format, series: str | int | None = None) -> Scan
 def read_mask(path: str | Path) -> NDArray[np.integer]:
     """Read labels (Z, Y, X), turned as :func:`read_scan` turns the scan that they belong to.
 
-    For a folder these are its ``_mask`` files.
+    For a folder these are its ``_mask`` files; a DICOM Segmentation lies on a grid of its own.
 
     Raises
     ------
@@ -85,6 +86,8 @@ def read_labels(path: str | Path) -> Scan:
 def _read_file(path: Path, stored: Format) -> Scan:
     if stored in ("NIfTI", "NRRD", "MetaImage"):
         return itk.read_volume(path, scan_name(path), stored)
+    if stored == "DICOM":
+        return read_segmentation_alone(path)
     if stored == "TIFF":
         return tiff.read_tiff(path, scan_name(path))
     raise ScanError(f"{path.name} is none of {KNOWN}, DICOM or a folder of slices.")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from filecmp import cmp
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from pydantic_core import from_json
 
 from napari_tumor_unet._common import atomic_write, regular_file, write_whole
 from napari_tumor_unet.io import itk, tiff
-from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of, scan_name
+from napari_tumor_unet.io.dicom.extra import save
+from napari_tumor_unet.io.dicom.segmentation import make_segmentation
+from napari_tumor_unet.io.file_names import DICOM_ENDING, FORMATS, MASK_ENDINGS, mask_ending_of, scan_name
 from napari_tumor_unet.io.labels import as_small_labels
 from napari_tumor_unet.scan import Scan, ScanError
 
@@ -31,7 +34,8 @@ def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
     """Write a mask (Z, Y, X) of a scan, in the format that the name asks for, one of ``MASK_ENDINGS``.
 
     The mask is written on the grid of the scan's own file; a TIFF keeps the spacing alone. Labels become the
-    smallest unsigned integers that hold them. The file appears whole or not at all.
+    smallest unsigned integers that hold them. The file appears whole or not at all. Of a DICOM series it can
+    be a DICOM Segmentation too (``.dcm``), which carries the patient's identity as the series does.
 
     Raises
     ------
@@ -44,30 +48,42 @@ def write_mask(path: str | Path, mask: NDArray[Any], scan: Scan) -> None:
 
 
 @contextmanager
-def _written(path: Path, mask: NDArray[Any], scan: Scan) -> Iterator[Path]:
+def _written(
+    path: Path, mask: NDArray[Any], scan: Scan, sidecar: Mapping[str, Any] | None = None
+) -> Iterator[Path]:
     """Write a mask and yield its temporary path; it gets its own name once the block has ended well."""
-    ending = ending_of(path)
-    if ending not in MASK_ENDINGS:
+    ending = mask_ending_of(path)
+    if ending not in (*MASK_ENDINGS, DICOM_ENDING):
         endings = f"{', '.join(MASK_ENDINGS[:-1])} or {MASK_ENDINGS[-1]}"
         raise ScanError(f"{path.name} names no format for masks; its ending has to be {endings}.")
     if mask.shape != scan.shape:
         raise ScanError(f"{path.name} needs a mask of the scan's shape {scan.shape}, not {mask.shape}.")
-    labels, kind = as_small_labels(mask, path.name), FORMATS[ending]
-    if kind == "TIFF" and labels.dtype.itemsize > 2:
-        raise ScanError(f"{path.name} cannot hold labels over 65,535; save them as {MASK_ENDINGS[0]}.")
+    write = _writer(path, ending, as_small_labels(mask, path.name), scan, sidecar or {})
     try:
-        with atomic_write(path, ending) as partial:
-            if kind == "TIFF":
-                tiff.write_tiff_mask(partial, labels, scan)
-            else:
-                itk.write_volume_mask(partial, kind, labels, scan)
-            yield partial
+        with atomic_write(path, ending) as unfinished:
+            write(unfinished)
+            yield unfinished
     except OSError as error:
         raise ScanError(f"{path.name} cannot be written: {error.strerror or error}.") from error
     except (RuntimeError, ScanError) as error:  # the first is SimpleITK's, for all that can go wrong
         raise ScanError(
             f"{path.name} cannot be written: is the disk full, or do you lack the permission?"
         ) from error
+
+
+def _writer(
+    path: Path, ending: str, labels: NDArray[np.unsignedinteger[Any]], scan: Scan, sidecar: Mapping[str, Any]
+) -> Callable[[Path], object]:
+    """Return what writes labels to a path, once nothing but the disk is in its way."""
+    if ending == DICOM_ENDING:
+        segmentation = make_segmentation(labels, scan, sidecar)
+        return partial(save, segmentation)
+    kind = FORMATS[ending]
+    if kind != "TIFF":
+        return lambda file: itk.write_volume_mask(file, kind, labels, scan)
+    if labels.dtype.itemsize > 2:
+        raise ScanError(f"{path.name} cannot hold labels over 65,535; save them as {MASK_ENDINGS[0]}.")
+    return lambda file: tiff.write_tiff_mask(file, labels, scan)
 
 
 def sidecar_of(mask_file: Path) -> Path:
@@ -109,9 +125,9 @@ def write_result(
     """
     told = sidecar_of(mask_file)
     moved = False
-    with atomic_write(told) as partial, _written(mask_file, mask, scan) as written:
+    with atomic_write(told) as beside, _written(mask_file, mask, scan, sidecar) as written:
         # Before either gets its name, so that on a full disk there is neither.
-        partial.write_bytes(_as_text(sidecar | {_CHECKSUM: file_checksum(written)}))
+        beside.write_bytes(_as_text(sidecar | {_CHECKSUM: file_checksum(written)}))
         if keep_in is not None and not (mask_file.is_file() and cmp(mask_file, written, shallow=False)):
             moved = _keep(mask_file, keep_in) | _keep(told, keep_in)
     return moved

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.scan.grid import Geometry, Grid, grid_of_geometry, grid_of_spacing, is_possible_spacing
+from napari_tumor_unet.scan.source import SourceImage
 
 Sequence = Literal["pre", "flair", "post"]
 SEQUENCES: tuple[Sequence, ...] = ("pre", "flair", "post")
@@ -42,6 +43,8 @@ class Scan:
         Sentences on what its file leaves in doubt.
     spacing_said : bool
         Whether the user said the spacing, as the file tells none.
+    source : tuple of SourceImage
+        The DICOM images of FLAIR, one for each slice in the order in which they are stored; else empty.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Scan:
     modality: str = ""
     notes: tuple[str, ...] = ()
     spacing_said: bool = field(default=False, compare=False)
+    source: tuple[SourceImage, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.geometry is not None:

@@ -309,7 +309,7 @@ def test_napari_offers_our_formats_when_it_saves(
 
     def choose(*_: Any, filter: str = "", **__: Any) -> tuple[str, str]:
         (ours,) = (entry for entry in filter.split(";;") if ".nrrd" in entry)
-        assert ours == "Tumour U-Net masks (*.nii.gz *.nii *.nrrd *.mha *.tif *.tiff)"
+        assert ours == "Tumour U-Net masks (*.nii.gz *.nii *.nrrd *.mha *.tif *.tiff *.dcm)"
         return str(tmp_path / "by hand"), ours
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)

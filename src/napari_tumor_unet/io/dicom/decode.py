@@ -29,10 +29,17 @@ def read_series(series: Series) -> Scan:
     with errors_told(series.name):
         decoded = _decoded(series)
     if series.geometry is None:
-        scan = Scan(series.name, {"flair": decoded}, modality=series.modality)
+        scan = Scan(series.name, {"flair": decoded}, modality=series.modality, source=series.source)
         return scan.with_spacing(series.spacing) if series.spacing else scan
     voxels, geometry = to_axial(decoded, series.geometry)
-    return Scan(series.name, {"flair": voxels}, in_mm=True, geometry=geometry, modality=series.modality)
+    return Scan(
+        series.name,
+        {"flair": voxels},
+        in_mm=True,
+        geometry=geometry,
+        modality=series.modality,
+        source=series.source,
+    )
 
 
 def _decoded(series: Series) -> NDArray[np.generic]:

@@ -31,10 +31,15 @@ _TAGS = [
     *("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames"),
     *("BitsAllocated", "BitsStored", "HighBit"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *("SegmentationType", "MaximumFractionalValue", "SegmentSequence", "ReferencedSeriesSequence"),
 ]
 _DECODED = re.compile(r"1\.2\.840\.10008\.1\.2(\.[125]|\.1\.99|\.4\.(5[017]|70|8[01]|9[01]|20[123]))?")
 """Native, deflated, RLE, JPEG, JPEG-LS, JPEG 2000 and its high throughput: what SimpleITK decodes."""
 _GUISE = re.compile(rb".{128}DICM|[\x02\x08]\0", re.DOTALL)  # some old files have no preamble
+
+
+_SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+"""Segmentation and Label Map Segmentation Storage."""
 
 
 def read_slices(file: Path) -> list[Slice]:
@@ -49,8 +54,44 @@ def read_slices(file: Path) -> list[Slice]:
         return _read(file)
 
 
+def read_frames(file: Path) -> tuple[dict[str, Any], list[tuple[Slice, dict[str, Any]]]]:
+    """Read the header of a segmentation, and of each frame of it what says where it lies, and all fields.
+
+    Raises
+    ------
+    ScanError
+        If the file is damaged or no segmentation; the message does not name it.
+    """
+    with pydicom_silenced(), errors_told("A file"):
+        stamp = stamp_of(file)
+        header, fault = _header(file)
+        size = _size(header)
+        if _kind(header) not in _SEGMENTATIONS or min(size) < 1:
+            raise ScanError("This file is no DICOM segmentation.")
+        if fault:
+            raise ScanError(f"This DICOM segmentation {fault}.")
+        frames, deidentifier = max(int(_number(header, "NumberOfFrames") or 1), 1), Deidentifier(header)
+        fields = _frames(dict(header), frames)
+        return header, [(_slice(file, stamp, i, f, size, "", deidentifier), f) for i, f in fields]
+
+
 def _read(file: Path) -> list[Slice]:
     stamp = stamp_of(file)
+    header, fault = _header(file)
+    kind, size = _kind(header), _size(header)
+    if min(size) < 1 or "SeriesInstanceUID" not in header:
+        if not kind or "Image Storage" in kind.name:
+            raise ScanError("A file is damaged or no DICOM file.")
+        return []
+    frames = max(int(_number(header, "NumberOfFrames") or 1), 1)
+    if fault or kind in _SEGMENTATIONS:  # whose frames are no slices of one stack
+        frames = 1
+    deidentifier = Deidentifier(header)
+    return [_slice(file, stamp, i, f, size, fault, deidentifier) for i, f in _frames(header, frames)]
+
+
+def _header(file: Path) -> tuple[dict[str, Any], str]:
+    """Return the fields of a file, and why its pixels cannot be read; empty if they can."""
     try:
         with file.open("rb") as opened:
             if not _GUISE.match(opened.read(132)):
@@ -62,17 +103,15 @@ def _read(file: Path) -> list[Slice]:
             fault = _fault(opened, dataset, header) or _unreadable_name(file)
     except Exception as error:  # pydicom raises many kinds for damaged files
         raise ScanError("A file is damaged or no DICOM file.") from error
-    kind = UID(str(header.get("SOPClassUID") or header.get("MediaStorageSOPClassUID") or ""))
-    size = int(_number(header, "Rows") or 0), int(_number(header, "Columns") or 0)
-    if min(size) < 1 or "SeriesInstanceUID" not in header:
-        if not kind or "Image Storage" in kind.name:
-            raise ScanError("A file is damaged or no DICOM file.")
-        return []
-    frames = max(int(_number(header, "NumberOfFrames") or 1), 1)
-    if fault:
-        frames = 1
-    deidentifier = Deidentifier(header)
-    return [_slice(file, stamp, i, f, size, fault, deidentifier) for i, f in _frames(header, frames)]
+    return header, fault
+
+
+def _kind(header: Mapping[str, Any]) -> UID:
+    return UID(str(header.get("SOPClassUID") or header.get("MediaStorageSOPClassUID") or ""))
+
+
+def _size(header: Mapping[str, Any]) -> tuple[int, int]:
+    return int(_number(header, "Rows") or 0), int(_number(header, "Columns") or 0)
 
 
 def _frames(header: dict[str, Any], count: int) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -167,7 +206,8 @@ def _fault(opened: BinaryIO, dataset: pydicom.Dataset, header: Mapping[str, Any]
     promised = rows * columns * math.prod(others) * bits / 8
     fault = fault_of_pixels(opened, dataset.original_encoding, syntax, promised, (rows, columns))
     stored, high = _number(header, "BitsStored") or 0, _number(header, "HighBit")
-    is_decoded = bits in (8, 16, 32) and 1 <= stored <= bits and high == stored - 1
+    known = (1, 8, 16) if _kind(header) in _SEGMENTATIONS else (8, 16, 32)
+    is_decoded = bits in known and 1 <= stored <= bits and high == stored - 1
     return fault or ("" if is_decoded else "has pixels of an unknown kind")
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.io.dicom.acquisition import Acquisition
 from napari_tumor_unet.io.dicom.frame import Slice
-from napari_tumor_unet.scan import Geometry, Sequence
+from napari_tumor_unet.scan import Geometry, Sequence, SourceImage
 
 SAME_PLACE = 0.01
 """Slices less than this far apart, in mm, lie at one place."""
@@ -59,6 +59,16 @@ class Series:
         return self.acquisition.modality
 
     @property
+    def is_segmentation(self) -> bool:
+        """Whether it holds masks of another series, to be read by ``read_segmentation``."""
+        return self.modality == "SEG"
+
+    @property
+    def can_be_shown(self) -> bool:
+        """Whether it is a volume, or holds masks of one."""
+        return not self.problem or self.is_segmentation
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Slices, rows, columns, as stored."""
         return (len(self.slices), *self.slices[0].size)
@@ -72,6 +82,11 @@ class Series:
     def study_code(self) -> str:
         """A code of the study, the same in whatever folder a series lies; it says nothing of the patient."""
         return hashlib.sha256(self.slices[0].study.encode()).hexdigest()[:8]
+
+    @property
+    def source(self) -> tuple[SourceImage, ...]:
+        """The images, to be read again when DICOM is written of them."""
+        return tuple(SourceImage(one.file, one.image, one.frame) for one in self.slices)
 
     @property
     def files(self) -> tuple[Path, ...]:

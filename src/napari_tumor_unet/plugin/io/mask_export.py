@@ -11,8 +11,10 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
+from napari_tumor_unet.inference.dicom_report import write_dicom_report
 from napari_tumor_unet.inference.measures import measure_on_grid
-from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of
+from napari_tumor_unet.io.dicom.report import report_of
+from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of, scan_name
 from napari_tumor_unet.io.write import sidecar_of, tells_nothing_else, write_mask, write_result
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
@@ -23,9 +25,9 @@ from napari_tumor_unet.plugin.layers.metadata import (
     sidecar_contents,
     still_fits,
 )
-from napari_tumor_unet.plugin.layers.transforms import layer_grid, stored_geometry
+from napari_tumor_unet.plugin.layers.transforms import layer_grid, source_images, stored_geometry
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.scan import Geometry, Scan, ScanError
+from napari_tumor_unet.scan import Geometry, Scan, ScanError, SourceImage
 from napari_tumor_unet.scan.grid import Grid, geometry_of
 
 if TYPE_CHECKING:
@@ -68,8 +70,14 @@ class MaskFile:
     mark_saved: Callable[[], None]
     volume: MaskVolume | None = None
 
-    def write(self, path: Path) -> list[Path]:
+    def write(self, path: Path, *, with_report: bool = False) -> list[Path]:
         """Write the mask, and beside it the sidecar; return the files.
+
+        Parameters
+        ----------
+        path : Path
+        with_report : bool
+            Whether to write the report of a DICOM Segmentation too.
 
         Raises
         ------
@@ -77,23 +85,32 @@ class MaskFile:
             If that cannot be done.
         """
         try:
-            if self.sidecar is None:
-                write_mask(path, self.mask, self.scan)
-                return [path]
-            sidecar = self.sidecar
-            if self.volume is not None:
-                measures = measure_on_grid(self.volume.mask, self.volume.grid)
-                sidecar = sidecar | {"measures": measures.to_json()}
-            if not path.exists() and not tells_nothing_else(sidecar_of(path), sidecar):
-                raise ScanError(f"{sidecar_of(path).name} belongs to another mask; choose another name.")
-            write_result(path, self.mask, self.scan, sidecar)
-            return [path, sidecar_of(path)]
+            if with_report and not path.exists() and report_of(path).exists():
+                raise ScanError(f"{report_of(path).name} belongs to another mask; choose another name.")
+            files = self._write(path)
+            if with_report:
+                made_by = (self.sidecar or {}).get("provenance")
+                files.append(write_dicom_report(path, self.mask, self.scan, made_by))
+            return files
         except OSError as error:
             raise ScanError(f"{path.name} cannot be written: {error.strerror or error}.") from error
 
     def lost(self, path: Path) -> str:
         """Return a sentence on what such a file does not tell of the mask; empty where nothing is lost."""
         return self.lost_in_tiff if FORMATS.get(ending_of(path)) == "TIFF" else self.lost_else
+
+    def _write(self, path: Path) -> list[Path]:
+        if self.sidecar is None:
+            write_mask(path, self.mask, self.scan)
+            return [path]
+        sidecar = self.sidecar
+        if self.volume is not None:
+            measures = measure_on_grid(self.volume.mask, self.volume.grid)
+            sidecar = sidecar | {"measures": measures.to_json()}
+        if not path.exists() and not tells_nothing_else(sidecar_of(path), sidecar):
+            raise ScanError(f"{sidecar_of(path).name} belongs to another mask; choose another name.")
+        write_result(path, self.mask, self.scan, sidecar)
+        return [path, sidecar_of(path)]
 
 
 def mask_file(layer: Labels, viewer: Viewer | None = None) -> MaskFile:
@@ -128,6 +145,7 @@ def mask_file(layer: Labels, viewer: Viewer | None = None) -> MaskFile:
         {"flair": np.broadcast_to(np.uint8(0), mask.shape)},
         in_mm=grid.in_mm and len(grid.shape) == 3,  # a plane has no thickness
         geometry=geometry,
+        source=source_of(layer, viewer),
     )
     mark_saved: Callable[[], None] = _do_nothing
     if not whole:
@@ -140,20 +158,26 @@ def mask_file(layer: Labels, viewer: Viewer | None = None) -> MaskFile:
     return MaskFile(mask, scan, sidecar_contents(layer), lost_in_tiff, lost_else, mark_saved, volume)
 
 
-def with_ending(path: Path, ending: str) -> Path:
-    """Add an ending to a path that has none.
+def source_of(layer: Labels, viewer: Viewer | None) -> tuple[SourceImage, ...]:
+    """Return the DICOM images that a mask was made of, one for each slice; none if there are none."""
+    image = None if viewer is None else image_for(layer, viewer.layers)
+    return source_images(layer) or (() if image is None else source_images(image))
+
+
+def with_ending(path: Path, ending: str, *, instead: bool = False) -> Path:
+    """Add an ending to a path that has none; or put it in place of another one.
 
     Raises
     ------
     ScanError
         If there is such a file: nobody asked whether it may be replaced.
     """
-    if path.suffix:
+    if path.suffix and not instead:
         return path
-    path = path.with_name(path.name + ending)
-    if path.exists():
-        raise ScanError(f"{path.name} exists already; give its whole name to replace it.")
-    return path
+    named = path.with_name((scan_name(path) if instead else path.name) + ending)
+    if named != path and named.exists():
+        raise ScanError(f"{named.name} exists already; give its whole name to replace it.")
+    return named
 
 
 def _do_nothing() -> None:

@@ -46,10 +46,10 @@ def open_paths(viewer: napari.Viewer, paths: Iterable[str | Path], beside: Itera
     _start(worker, bar, partial(_show, viewer, [*beside]))
 
 
-def open_series(viewer: napari.Viewer, chosen: list[Series]) -> None:
-    """Open series of a DICOM folder, all at once when they are read."""
+def open_series(viewer: napari.Viewer, chosen: list[Series], every: Iterable[Series] = ()) -> None:
+    """Open series of a DICOM folder, all at once when they are read; masks lie on any scan of ``every``."""
     opened = Opened(path=folder_of(chosen))
-    worker = create_worker(read_volumes, openable(chosen), _start_thread=False)
+    worker = create_worker(read_volumes, openable(chosen), every, _start_thread=False)
     bar = cancelable_progress(total=len(chosen), desc="Reading DICOM series")
     _start(worker, bar, opened.add, partial(add, viewer, opened))
 
@@ -89,7 +89,7 @@ def _show(viewer: napari.Viewer, before: list[Layer], content: Content) -> None:
         before += add(viewer, content, before)
         return
     chooser = SeriesChooser(content, viewer.window._qt_window)
-    chooser.chosen.connect(partial(open_series, viewer))
+    chooser.chosen.connect(partial(open_series, viewer, every=content))
     chooser.open()
 
 

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import napari
 import numpy as np
+from napari.layers import Image
 from qtpy.QtCore import QThread
 
 from napari_tumor_unet.io.dicom.decode import read_series
 from napari_tumor_unet.io.dicom.detect import looks_like_dicom
 from napari_tumor_unet.io.dicom.find import find_series
+from napari_tumor_unet.io.dicom.read_segmentation import find_scan, read_segmentation
 from napari_tumor_unet.io.dicom.series import Series
-from napari_tumor_unet.io.dicom.study import series_of_file
+from napari_tumor_unet.io.dicom.study import series_of_file, series_of_study
 from napari_tumor_unet.io.file_names import MASK_ENDING_OF, format_of, scan_name
 from napari_tumor_unet.io.guard import errors_told
 from napari_tumor_unet.io.labels import as_labels, is_labels
@@ -26,7 +29,8 @@ from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mas
 from napari_tumor_unet.plugin.io.opened_together import show_together
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
-from napari_tumor_unet.plugin.ui.plain import show_error, show_warning
+from napari_tumor_unet.plugin.layers.transforms import source_images
+from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_warning
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence
 from napari_tumor_unet.scan.head import find_head
 from napari_tumor_unet.scan.sequence_names import SHORT_TITLES, sequence_named, speaks_of_sequence, stem_of
@@ -90,10 +94,7 @@ def read_layers(path: str | Path) -> list[LayerData]:
     """
     path, began = Path(path), time.monotonic()
     try:
-        if format_of(path) != "DICOM":
-            opened = read_file(path)
-        else:
-            opened = read_all(find_series(path) if path.is_dir() else series_of_file(path))
+        opened = _read_series(path) if format_of(path) == "DICOM" else read_file(path)
         if not opened.layers:
             raise ScanError(opened.summary)
     except ScanError as error:
@@ -105,6 +106,19 @@ def read_layers(path: str | Path) -> list[LayerData]:
         show_warning(opened.summary)
     show_together([arguments["metadata"][KEY] for _, arguments, _ in opened.layers], began)
     return opened.layers
+
+
+def _read_series(path: Path) -> Opened:
+    """Read the series of a folder, or that of a file; with a segmentation its scan, unless this is open."""
+    series = find_series(path) if path.is_dir() else series_of_file(path)
+    if path.is_dir() or not all(one.is_segmentation for one in series):
+        return read_all(series)
+    scans = series_of_study(path)
+    own = find_scan(path, scans)
+    viewer = napari.current_viewer()
+    layers = [] if viewer is None else viewer.layers
+    opened = {source_images(layer) for layer in layers if isinstance(layer, Image)}
+    return read_all(series if own is None or own.source in opened else (own, *series), scans)
 
 
 def read_file(path: Path) -> Opened:
@@ -133,17 +147,19 @@ def read_file(path: Path) -> Opened:
 
 
 def openable(series: Iterable[Series]) -> list[Series]:
-    """Return the series that are volumes, last the one to look at: FLAIR, else the first."""
+    """Return the series that can be shown: volumes, last the one to look at, FLAIR or the first; masks."""
+    series = list(series)
     volumes = [one for one in series if not one.problem]
     shown = next((one for one in volumes if one.sequence == "flair"), next(iter(volumes), None))
-    return [one for one in volumes if one is not shown] + ([shown] if shown else [])
+    masks = [one for one in series if one.is_segmentation]
+    return [one for one in volumes if one is not shown] + ([shown] if shown else []) + masks
 
 
-def read_all(series: Iterable[Series]) -> Opened:
-    """Read all series that are volumes."""
+def read_all(series: Iterable[Series], scans: Iterable[Series] = ()) -> Opened:
+    """Read all series that are volumes, or masks of one of them or of other scans."""
     series = list(series)
-    opened = Opened(notes=[one.problem for one in series if one.problem], path=folder_of(series))
-    for part in read_volumes(openable(series)):
+    opened = Opened(notes=[one.problem for one in series if not one.can_be_shown], path=folder_of(series))
+    for part in read_volumes(openable(series), [*series, *scans]):
         opened.add(part)
     return opened
 
@@ -154,10 +170,14 @@ def folder_of(series: Iterable[Series]) -> Path | None:
     return Path(os.path.commonpath(folders)) if folders else None
 
 
-def read_volumes(chosen: list[Series]) -> Generator[LayerData | str]:
-    """Yield an image layer for each series, the last one visible, or a sentence that says why not."""
+def read_volumes(chosen: list[Series], every: Iterable[Series] = ()) -> Generator[LayerData | str]:
+    """Yield an image layer for each series, the last one visible, or a sentence that says why not.
+
+    For a segmentation yield labels layers, on the grid of the scan among ``every`` that it was made of.
+    """
     studies = {series.study: uuid4().hex for series in chosen}
-    for series in chosen:
+    volumes = [series for series in chosen if not series.is_segmentation]
+    for series in volumes:
         try:
             with errors_told(series.name):
                 scan = read_series(series)
@@ -165,12 +185,40 @@ def read_volumes(chosen: list[Series]) -> Generator[LayerData | str]:
             yield str(error)
             continue
         (layer,) = scan_layers(scan)
-        layer[1]["visible"] = series is chosen[-1]
+        layer[1]["visible"] = series is volumes[-1]
         metadata: ImageMetadata = layer[1]["metadata"][KEY]
         metadata.scan_id, metadata.study = studies[series.study], series.study_code
         metadata.sequence, metadata.modality, metadata.ending = series.sequence, series.modality, ".nii.gz"
         yield layer
         yield from series.notes
+    for series in chosen:
+        for file in series.files if series.is_segmentation else ():
+            yield from _read_segments(file, series, every, studies)
+
+
+def _read_segments(
+    file: Path, series: Series, scans: Iterable[Series], studies: dict[int, str]
+) -> Generator[LayerData | str]:
+    """Yield the segments of a file as labels layers, one unless they overlap."""
+    try:
+        with errors_told(series.name):
+            segments, scan = read_segmentation(file, scans)
+    except ScanError as error:
+        yield str(error)
+        return
+    for one in segments:
+        beside = scan_layers(one.scan)[0]
+        metadata: ImageMetadata = beside[1]["metadata"][KEY]
+        metadata.ending = ".nii.gz"
+        if scan is not None:
+            metadata.scan, metadata.scan_id = scan.name, studies.get(scan.study, metadata.scan_id)
+        layer = mask_layer(np.asarray(one.scan.sequences["flair"]), beside, one.scan.name)
+        layer[1]["features"] = {
+            "index": [*one.names],
+            "segment": [plain(text) for text in one.names.values()],
+        }
+        yield layer
+        yield from one.scan.notes
 
 
 def scan_layers(scan: Scan) -> list[LayerData]:
@@ -187,6 +235,7 @@ def scan_layers(scan: Scan) -> list[LayerData]:
             sequence=sequence if len(order) > 1 else None,  # of a single one the name may know better
             geometry=scan.geometry,
             shape=() if scan.geometry is None else scan.shape,
+            source_images=scan.source or None,
         )
         arguments = {
             "name": title,
@@ -205,7 +254,7 @@ def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
     kept = ("scale", "translate", "units", "axis_labels")
     transform: dict[str, Any] = {name: beside[1][name] for name in kept if name in beside[1]}
     image: ImageMetadata = beside[1]["metadata"][KEY]
-    shared = ("scan", "scan_id", "geometry", "shape", "ending")
+    shared = ("scan", "scan_id", "geometry", "shape", "ending", "source_images")
     metadata = MaskMetadata(**{name: getattr(image, name) for name in shared})
     arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: metadata}, **transform}
     label = max(1, int(mask.max(initial=0)))

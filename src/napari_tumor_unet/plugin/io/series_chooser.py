@@ -71,7 +71,7 @@ class SeriesChooser(QDialog):
         self.buttons.rejected.connect(self.reject)
         self.open_button = self.buttons.button(QDialogButtonBox.StandardButton.Open)
         self.open_button.setDefault(True)
-        volumes = sum(not one.problem for one in series)
+        volumes = sum(one.can_be_shown for one in series)
         text = QLabel(f"{volumes} series of this folder can be opened, each as a layer; choose which.")
         layout = QVBoxLayout(self)
         for widget in (text, self.list, self.buttons):
@@ -100,7 +100,7 @@ class SeriesChooser(QDialog):
         return [
             one
             for i, one in enumerate(self._series)
-            if self.list.topLevelItem(i).checkState(0) == Qt.CheckState.Checked and not one.problem
+            if self.list.topLevelItem(i).checkState(0) == Qt.CheckState.Checked and one.can_be_shown
         ]
 
     def _on_changed(self) -> None:
@@ -108,29 +108,25 @@ class SeriesChooser(QDialog):
 
 
 def _checked_at_first(series: tuple[Series, ...]) -> list[Series]:
-    """Choose the three sequences if FLAIR is among them, else all volumes of MR, else all."""
+    """Choose the three sequences if FLAIR is among them, else all volumes of MR, else all; and all masks."""
     volumes = [one for one in series if not one.problem]
+    masks = [one for one in series if one.is_segmentation]
     known = [one for one in volumes if one.sequence]
     if any(one.sequence == "flair" for one in known):
-        return known
-    return [one for one in volumes if one.modality == "MR"] or volumes
+        return known + masks
+    return ([one for one in volumes if one.modality == "MR"] or volumes) + masks
 
 
 def _item(series: Series, checked: bool, several: bool) -> QTreeWidgetItem:
     spacing = " x ".join(f"{mm:.3g}" for mm in series.spacing) if series.spacing else ""
-    texts = [
-        series.name,
-        series.modality,
-        " x ".join(map(str, series.shape)),
-        spacing,
-        series.problem or (TITLES[series.sequence] if series.sequence else ""),
-    ]
+    shape = "" if series.is_segmentation else " x ".join(map(str, series.shape))
+    problem = "" if series.can_be_shown else series.problem
+    kind = "segmentation" if series.is_segmentation else TITLES[series.sequence] if series.sequence else ""
+    texts = [series.name, series.modality, shape, spacing, problem or kind]
     item = QTreeWidgetItem([plain(text) for text in ([*texts, str(series.study)] if several else texts)])
-    tooltip = plain(series.problem or " ".join(series.notes))
+    tooltip = plain(problem or " ".join(series.notes))
     for column in range(item.columnCount()):
         item.setToolTip(column, tooltip)
-    item.setFlags(
-        Qt.ItemFlag.NoItemFlags if series.problem else item.flags() | Qt.ItemFlag.ItemIsUserCheckable
-    )
+    item.setFlags(Qt.ItemFlag.NoItemFlags if problem else item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
     item.setCheckState(0, Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked)
     return item

@@ -21,7 +21,7 @@ from napari_tumor_unet.inference.result import (
 )
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
-from napari_tumor_unet.scan import Geometry, Sequence
+from napari_tumor_unet.scan import Geometry, Sequence, SourceImage
 from napari_tumor_unet.scan.spacing import Spacing
 
 KEY = "napari-tumor-unet"
@@ -72,6 +72,8 @@ class LayerMetadata(Mapping[str, Any]):
         Of the voxels for which ``geometry`` holds.
     ending : str
         In which format a mask of the scan is saved.
+    source_images : tuple of SourceImage, optional
+        The DICOM images that the scan was read from, one for each slice; never shown, nor kept in a file.
     """
 
     scan: str = ""
@@ -79,6 +81,7 @@ class LayerMetadata(Mapping[str, Any]):
     geometry: Geometry | None = None
     shape: tuple[int, ...] = ()
     ending: str = ""
+    source_images: tuple[SourceImage, ...] | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str) -> Any:
         if name not in {one.name for one in dataclasses.fields(self)} or _is_unset(value := self._read(name)):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of, voxels_of
 from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata, said_spacing
-from napari_tumor_unet.scan import Geometry
+from napari_tumor_unet.scan import Geometry, SourceImage
 from napari_tumor_unet.scan.grid import Grid, grid_of_geometry, grid_of_spacing
 
 TRANSFORM = ("scale", "translate", "rotate", "shear", "affine", "units")
@@ -66,6 +66,12 @@ def stored_geometry(layer: Image | Labels) -> Geometry | None:
         return None
     said = said_spacing(layer)
     return metadata.geometry if said is None else replace(metadata.geometry, spacing=said.mm)
+
+
+def source_images(layer: Image | Labels) -> tuple[SourceImage, ...]:
+    """Return the DICOM images of a layer's slices, as :func:`stored_geometry` returns their geometry."""
+    metadata = image_metadata(layer) if isinstance(layer, Image) else mask_metadata(layer)
+    return (stored_geometry(layer) and metadata.source_images) or ()
 
 
 def common_grids(one: Image, other: Image) -> tuple[Grid, Grid]:

@@ -14,8 +14,9 @@ from magicgui.widgets import FloatSlider, FloatSpinBox
 from napari.layers import Labels
 
 from napari_tumor_unet.inference.measures import Measures
-from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
-from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_ending
+from napari_tumor_unet.io.file_names import DICOM_ENDING, MASK_ENDINGS, ending_of, mask_ending_of
+from napari_tumor_unet.plugin.io.identity import may_name_patient
+from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, source_of, with_ending
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, measures_of
 from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata
@@ -34,6 +35,8 @@ from napari_tumor_unet.scan import Scan, ScanError
 if TYPE_CHECKING:
     from napari import Viewer
 
+DICOM_KINDS = ["DICOM Segmentation (*.dcm)", "DICOM Segmentation and report (*.dcm)"]
+"""Of files that a mask of a DICOM scan can be saved as; they name the patient."""
 _MM3, _VOXELS = "mm³", "voxels"
 _PAUSE = 150  # ms from an edit to the new size
 _SHARE = 5  # how many times as long as measuring takes nothing is measured: large masks take a while
@@ -209,16 +212,27 @@ class MaskSection(Section):
             return
         layer, proposed = editor.layer, editor.file_name()
         endings = dict.fromkeys((ending_of(proposed), *MASK_ENDINGS))  # the scan's own first
-        name, _ = FileDialog.getSaveFileName(
-            self.native, "Save the mask", str(proposed), f"Masks ({' '.join(f'*{e}' for e in endings)})"
-        )
+        kinds = [f"Masks ({' '.join(f'*{e}' for e in endings)})"]
+        if source_of(layer, self._viewer):
+            kinds += DICOM_KINDS
+        name, kind = FileDialog.getSaveFileName(self.native, "Save the mask", str(proposed), ";;".join(kinds))
         if name:
             try:
                 file = mask_file(layer, self._viewer)
             except ScanError as error:
                 show_error(str(error))
                 return
-            save = partial(_save_mask, Path(name), ending_of(proposed), file)
+            in_dicom = kind in DICOM_KINDS or mask_ending_of(Path(name)) == DICOM_ENDING
+            if in_dicom and file.scan.source and not may_name_patient(self.native):
+                return
+            save = partial(
+                _save_mask,
+                Path(name),
+                DICOM_ENDING if in_dicom else ending_of(proposed),
+                file,
+                in_dicom=in_dicom,
+                with_report=kind == DICOM_KINDS[1],
+            )
             in_thread(save, partial(self._on_saved, file, editor, editor.checksum()))
 
     def _on_saved(
@@ -241,11 +255,14 @@ class MaskSection(Section):
         return self.editor
 
 
-def _save_mask(path: Path, ending: str, file: MaskFile) -> tuple[str, str]:
+def _save_mask(
+    path: Path, ending: str, file: MaskFile, *, in_dicom: bool, with_report: bool
+) -> tuple[str, str]:
     """Save a mask; return a sentence on its files, and one on what they lack."""
-    path = with_ending(path, ending)
-    mask, *beside = file.write(path)
+    path = with_ending(path, ending, instead=in_dicom)
+    mask, *beside = file.write(path, with_report=with_report)
     made = f", and what made it in {beside[0].name}" if beside else ""
+    made += f", its measures in {beside[1].name}" if with_report else ""
     return f"The mask is in {mask.name}{made}, in the folder {mask.parent}.", file.lost(path)
 
 

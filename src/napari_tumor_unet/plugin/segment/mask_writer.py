@@ -19,7 +19,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     mask_metadata,
     said_spacing,
 )
-from napari_tumor_unet.plugin.layers.transforms import stored_geometry
+from napari_tumor_unet.plugin.layers.transforms import source_images, stored_geometry
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -161,6 +161,7 @@ class MaskWriter:
             place=self._source.place,
             geometry=geometry,
             shape=self._source.mask_shape(),
+            source_images=source_images(self._source.image) or None,
             scan=scan.name,
             voxel_ml=scan.voxel_ml,
             probability=blank(scan.shape),

@@ -16,13 +16,14 @@ class _Forgotten:
     model: str = "default"
     device: str = "auto"
     one_slice: bool = False
+    name_patient: bool = False
 
 
 _FORGOTTEN = _Forgotten()
 
 
 def segmentation_settings() -> Any:
-    """``model``, ``device`` and ``one_slice``; what is set stays set."""
+    """``model``, ``device``, ``one_slice`` and ``name_patient``; what is set stays set."""
     try:
         from napari.settings import get_plugin_settings
 
