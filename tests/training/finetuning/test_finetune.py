@@ -296,6 +296,7 @@ def test_impossible_settings_are_refused(
 @pytest.mark.parametrize(
     ("gains", "verdict", "words"),
     [
+        ([], "not judged", "No held-out score: no scan was held out; look"),
         ([0.1, 0.05], "keep", "2 held-out scans (2 of them better) rose by 0.075"),
         ([0.1, -0.3], "no difference", "2 held-out scans (1 of them better) fell by 0.100"),
         ([0.2], "keep", "held-out scan rose by 0.200"),

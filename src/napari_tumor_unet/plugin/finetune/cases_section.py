@@ -97,6 +97,12 @@ class CasesSection(Section):
         raise ScanError("There is nothing to learn from; add a scan with its mask, or a folder of them.")
 
     @property
+    def teaches(self) -> bool:
+        """Whether there is a case to learn from."""
+        held_out = self.cases.held_out()
+        return any(case.patient not in held_out for case in self.cases.used())
+
+    @property
     def slices(self) -> int:
         """Number of slices of all scans that can be used, as far as they are inspected."""
         inspections = (case.inspection for case in self.cases.used())
@@ -160,7 +166,7 @@ class CasesSection(Section):
     def _add_all(self) -> None:
         pairs, others = matches(self._viewer.layers)
         if not pairs:
-            show_error("No mask has an image of its shape and place; add it by hand.")
+            show_error("No mask has just one scan that it can be of; choose a mask and its scan, and Add.")
             return
         added = self.cases.add(pairs)
         if others or not added:

@@ -146,11 +146,13 @@ class FineTuningController(QObject):
             self.paused = command == "pause"
 
     def cancel(self) -> None:
-        """End the run, and delete its folder."""
+        """End the run, and delete its folder; of one that has ended meanwhile, discard the model."""
         if self._job is not None:
             self._job.cancel()
         elif self.running:  # and still being prepared
             self._on_cancelled()
+        elif self.report is not None:
+            self.discard()
 
     def keep(self, name: str) -> None:
         """Store the new model among the user's models; then :attr:`decided` or :attr:`keeping_failed`."""

@@ -72,7 +72,6 @@ class FineTunePanel(Panel):
         )
         self.run = RunSection(self._viewer, self.controller, self.show_message)
         self.report = FineTuningReport(self.controller)
-        show_primary(self.start, (self.start,))
         self.estimate.visible = False
         self._build()
         self._estimate_timer = timer(self.native, _PAUSE, self._estimate)
@@ -80,6 +79,7 @@ class FineTunePanel(Panel):
         self._on_model()
         self._list_models()
         self._show_state()
+        self._lead()
         self.interrupted.refresh()
         self._context.warm_up()
 
@@ -101,6 +101,7 @@ class FineTunePanel(Panel):
     def _connect(self) -> None:
         self.model.changed.connect(self._on_model)
         self.cases.cases.changed.connect(self._estimate_soon)
+        self.cases.cases.changed.connect(self._lead)
         for field in (*self.settings.fields.values(), self.device):
             field.changed.connect(self._estimate_soon)
         controller, connect = self.controller, self.connections.add
@@ -130,6 +131,11 @@ class FineTunePanel(Panel):
 
     def _on_model_unread(self, error: str) -> None:
         self.show_message(Message(error, "error"))
+
+    def _lead(self) -> None:
+        """Let the button stand out that comes next."""
+        primary = None if len(self.cases.cases) else self.cases.add_all
+        show_primary(self.start if self.cases.teaches else primary, (self.start, self.cases.add_all))
 
     def _estimate_soon(self, *_: object) -> None:
         self._estimate_timer.start()

@@ -57,7 +57,6 @@ class ScorePanel(Panel):
         )
         self.live = CheckBox(text="Live", value=True, tooltip="Compare again while a mask is painted.")
         self.start = button("Compare", "Compare the two masks.", self.compare)
-        show_primary(self.start, (self.start,))
         self.numbers = Numbers()
         self.slices = SlicesSection(self._viewer)
         self.collection = ScoreCollection(self.rows)
@@ -140,6 +139,11 @@ class ScorePanel(Panel):
         else:
             self.show_message(Message("Open or paint two masks, a prediction and a reference."))
 
+    def _lead(self) -> None:
+        """Let the button stand out as soon as there are two masks."""
+        chosen = self.prediction.value is not None and self.reference.value is not None
+        show_primary(self.start if chosen else None, (self.start,))
+
     def _set_masks(self, prediction: Labels | None, reference: Labels | None) -> None:
         with self.prediction.changed.blocked(), self.reference.changed.blocked():
             self.prediction.value, self.reference.value = prediction, reference
@@ -156,6 +160,7 @@ class ScorePanel(Panel):
             self._on_choice()
         elif None in chosen:
             self._guess()
+        self._lead()
 
     def _on_choice(self, *_: object) -> None:
         """Show nothing of the choice before, and compare again if that was compared."""
@@ -163,6 +168,7 @@ class ScorePanel(Panel):
         self._forget()
         self._show_results(visible=False)
         self.show_message(Message())
+        self._lead()
         if again and self.prediction.value is not None and self.reference.value is not None:
             self.compare()
 

@@ -105,7 +105,8 @@ def recommend(changes: Sequence[DiceChange], *, block: bool, stopped: bool) -> R
             said.append("The epoch was chosen by the same scans, so this figure is optimistic.")
     else:
         verdict = "not judged"
-        said = ["No held-out score: one scan only, of too few slices; look at what it finds."]
+        why = "one scan only, of too few slices" if block else "no scan was held out"
+        said = [f"No held-out score: {why}; look at what it finds."]
     if lost > _FORGETS:
         said.append(f"On the bundled sample Dice fell by {lost:.3f}: the model forgets what it knew.")
     return Recommendation(verdict, " ".join(said))
