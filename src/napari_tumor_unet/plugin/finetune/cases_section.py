@@ -13,7 +13,7 @@ from napari_tumor_unet.plugin.finetune.case_inspection import LayerCase
 from napari_tumor_unet.plugin.finetune.case_list import CaseList
 from napari_tumor_unet.plugin.finetune.case_table import CaseTable
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, matches
-from napari_tumor_unet.plugin.layers.metadata import is_agreement
+from napari_tumor_unet.plugin.layers.metadata import masks_in
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
@@ -122,8 +122,7 @@ class CasesSection(Section):
         self.connections.add(layers.selection.events.active, self._follow)
 
     def _masks(self) -> list[tuple[str, Labels]]:
-        layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
-        return [(layer.name, layer) for layer in layers if not is_agreement(layer)]
+        return [(layer.name, layer) for layer in masks_in(self._viewer.layers)]
 
     def _scans(self) -> list[tuple[str, Image]]:
         return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Image)]

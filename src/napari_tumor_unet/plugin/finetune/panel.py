@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import napari
-
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model import registry
@@ -45,16 +43,10 @@ class _ModelRead(NamedTuple):
 
 
 class FineTunePanel(Panel):
-    """Offers models, cases and settings, and shows the run.
+    """Offers models, cases and settings, and shows the run."""
 
-    Parameters
-    ----------
-    viewer : Viewer
-        The viewer whose dock holds the panel.
-    """
-
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__(viewer)
+    def build(self) -> None:
+        """Make the panel's content."""
         Autosaving.of(self._viewer)
         self.controller = FineTuningController.of(self._context)
         self._estimating: QtJob | None = None
@@ -73,7 +65,7 @@ class FineTunePanel(Panel):
         self.run = RunSection(self._viewer, self.controller, self.show_message)
         self.report = FineTuningReport(self.controller)
         self.estimate.visible = False
-        self._build()
+        self._arrange()
         self._estimate_timer = timer(self.native, _PAUSE, self._estimate)
         self._connect()
         self._on_model()
@@ -83,7 +75,7 @@ class FineTunePanel(Panel):
         self.interrupted.refresh()
         self._context.warm_up()
 
-    def _build(self) -> None:
+    def _arrange(self) -> None:
         which, how = fields(self.model), fields(self.settings.epochs, self.device)
         self._choices = Section(
             self.interrupted,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import napari
 from magicgui.widgets import CheckBox, FloatSpinBox
 from napari.layers import Labels
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.tables import ScoreRow
-from napari_tumor_unet.plugin.layers.metadata import is_agreement, is_prediction, model_of
+from napari_tumor_unet.plugin.layers.metadata import is_prediction, masks_in, model_of
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.score.collection import ScoreCollection
 from napari_tumor_unet.plugin.score.live_score import LiveScore
@@ -25,16 +24,10 @@ _ALL, _EACH = "all as one", "each by itself"
 
 
 class ScorePanel(Panel):
-    """Choose two labels layers and compare them.
+    """Choose two labels layers and compare them."""
 
-    Parameters
-    ----------
-    viewer : Viewer
-        The viewer whose dock holds the panel.
-    """
-
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__(viewer)
+    def build(self) -> None:
+        """Make the panel's content."""
         Autosaving.of(self._viewer)
         self.scoring = LiveScore(self._context)
         self._label_values: list[int] = []
@@ -126,12 +119,11 @@ class ScorePanel(Panel):
         self.connections.at_close(self.scoring.deleteLater)
 
     def _layers(self) -> list[tuple[str, Labels]]:
-        layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
-        return [(layer.name, layer) for layer in layers if not is_agreement(layer)]
+        return [(layer.name, layer) for layer in masks_in(self._viewer.layers)]
 
     def _guess(self) -> None:
         """Choose the two masks that are selected, or the last two."""
-        layers = [layer for _, layer in self._layers()]
+        layers = masks_in(self._viewer.layers)
         selected = [layer for layer in layers if layer in self._viewer.layers.selection]
         masks = selected if len(selected) == 2 else layers[-2:]
         if len(masks) == 2:
