@@ -30,12 +30,8 @@ from napari_tumor_unet.model.card import file_hash, read_card
 from napari_tumor_unet.plugin.finetune.panel import FineTunePanel
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
-from napari_tumor_unet.training.finetuning.run_store import (
-    FOLDER_VARIABLE,
-    FineTuning,
-    find_interrupted,
-    runs_folder,
-)
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning
+from napari_tumor_unet.training.finetuning.run_store import FOLDER_VARIABLE, find_interrupted, runs_folder
 from tests.conftest import make_phantom, write_heads
 from tests.plugin.conftest import PATIENCE, made_by, press
 
@@ -424,9 +420,8 @@ from pathlib import Path
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.training.events import Epoch
-from napari_tumor_unet.training.finetuning.run_store import (
-    PARENT, FineTuning, RunPlan, draft_plan, lock_of, new_run
-)
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning, RunPlan, draft_plan
+from napari_tumor_unet.training.finetuning.run_store import PARENT, lock_of, new_run
 pairs = find_pairs(Path(sys.argv[1])).pairs
 folder = new_run()
 lock_of(folder).acquire()

@@ -18,13 +18,13 @@ from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
 from napari_tumor_unet.model.card import CellScout, MaskLimits, read_card
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.training.events import Epoch, Scored, Step, TrainingError, Waiting
+from napari_tumor_unet.training.finetuning.estimate import estimate
 from napari_tumor_unet.training.finetuning.finetune import (
-    estimate,
     fine_tune,
     hold_out_block,
     recipe_for,
 )
-from napari_tumor_unet.training.finetuning.run_store import FineTuning
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning
 from napari_tumor_unet.training.finetuning.verdict import DiceChange, FineTuned, Recommendation, recommend
 from tests.conftest import Refused
 

@@ -17,7 +17,8 @@ from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError, Message, ViewerContext, close_worker
 from napari_tumor_unet.training.events import Command, Epoch, Step
-from napari_tumor_unet.training.finetuning.run_store import TUNED, FineTuning, Interrupted
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning
+from napari_tumor_unet.training.finetuning.run_store import TUNED, Interrupted
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError

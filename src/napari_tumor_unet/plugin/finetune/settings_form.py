@@ -9,7 +9,7 @@ from magicgui.widgets import ComboBox, Container, FloatSlider, FloatSpinBox, Spi
 from magicgui.widgets.bases import ValueWidget
 from qtpy.QtWidgets import QAbstractSpinBox
 
-from napari_tumor_unet.training.finetuning.run_store import FineTuning
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning
 
 _NARROW = 110  # pixels: with a large font the labels take the other half of a panel
 
