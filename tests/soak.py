@@ -2,6 +2,12 @@
 
 Each window does some rounds in a process of its own, and OpenGL draws. Without the plugin a labels layer is
 written slice by slice as the plugin does it. Says how many windows crashed, and where.
+
+Compare windows, which do the same for the same seed; there are the fewer rounds the sooner a window
+crashes. Of 11 pairs of windows that Mesa 22.3.6 drew by the processor, 11 crashed with the plugin and 10
+without it, 9 pairs in the same round. A round made 32 and 31 draw calls; of 1000 such calls 5.5 and 3.8
+crashed. In two that were looked at, program, buffers and textures were valid by OpenGL's own word, and the
+call read from a null pointer within Mesa; in three windows llvmpipe and softpipe crashed in the same call.
 """
 
 from __future__ import annotations
@@ -46,9 +52,9 @@ def main() -> None:
             if ended.returncode < 0:
                 crashes[way] += 1
                 print(f"{way} the plugin, seed {seed}, after round {finished}: {where(ended.stderr)}")
-        told = (f"{way} the plugin {crashes[way]} crashes in {done[way]} rounds" for way in _WAYS)
-        print("; ".join(told), flush=True)
         seed += 1
+        told = (f"{way} the plugin {crashes[way]} crashed, in {done[way]} rounds" for way in _WAYS)
+        print(f"of {seed - options.seed} windows {'; '.join(told)}", flush=True)
 
 
 def where(stack: str) -> str:

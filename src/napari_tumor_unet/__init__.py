@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from napari_tumor_unet.model.model_file import load_model as load_model
     from napari_tumor_unet.scan import Scan as Scan
     from napari_tumor_unet.training.finetuning.finetune_files import fine_tune as fine_tune
-    from napari_tumor_unet.training.finetuning.run_store import FineTuning as FineTuning
+    from napari_tumor_unet.training.finetuning.run_plan import FineTuning as FineTuning
     from napari_tumor_unet.training.train import train as train
 
 _MODULE_OF = {
-    "FineTuning": "training.finetuning.run_store",
+    "FineTuning": "training.finetuning.run_plan",
     "Measures": "inference.measures",
     "RegionMeasures": "inference.measures",
     "FollowUp": "evaluation.follow_up",

@@ -11,7 +11,7 @@ import stat
 import sys
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 Event = TypeVar("Event")
 Result = TypeVar("Result")
+Passed = TypeVar("Passed")
 
 PASSIVE_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Environment of a process that computes, set before torch is imported.
@@ -136,6 +137,19 @@ def drain(steps: Generator[Event, Any, Result], on_event: Callable[[Event], obje
             return result
         if on_event is not None:
             on_event(event)
+
+
+def relay(
+    steps: Generator[Event, None, Result], convert: Callable[[Event], Iterable[Passed]]
+) -> Generator[Passed, None, Result]:
+    """Pass on each event of a generator as those that ``convert`` makes of it, and return its result."""
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        yield from convert(event)
 
 
 def plural(n: int, noun: str) -> str:

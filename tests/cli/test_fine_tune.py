@@ -48,7 +48,7 @@ def test_a_table_shows_each_scan_before_and_after(
     rows = [line.split() for line in table.splitlines() if line.startswith("│")]
     assert [row[1] in "abc" for row in rows] == [True, False]
     assert "(the bundled sample)" in table
-    assert "Recommended: " in table or "No difference. " in table
+    assert "Recommended: " in table or "No clear difference. " in table
     assert read_card(out).parent == file_hash(tiny_model_file)
 
 

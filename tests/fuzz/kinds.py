@@ -172,14 +172,8 @@ def _read_split(folder: Path) -> Any:
 
 def _make_run(folder: Path) -> None:
     from napari_tumor_unet.io.datasets.pairs import Case
-    from napari_tumor_unet.training.finetuning.run_store import (
-        PARENT,
-        FineTuning,
-        RunPlan,
-        draft_plan,
-        finish_plan,
-        new_run,
-    )
+    from napari_tumor_unet.training.finetuning.run_plan import FineTuning, RunPlan, draft_plan, finish_plan
+    from napari_tumor_unet.training.finetuning.run_store import PARENT, new_run
 
     os.environ["NAPARI_TUMOR_UNET_RUNS"] = str(folder)
     case = Case("a", "a", folder / "a.tif", folder / "a_mask.tif")

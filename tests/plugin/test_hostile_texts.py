@@ -6,10 +6,12 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
+import napari
+import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QMessageBox, QWidget
+from qtpy.QtWidgets import QApplication, QLabel, QMessageBox, QTableWidget, QWidget
 
 from napari_tumor_unet._text import visible
 from napari_tumor_unet.model.card import Card
@@ -22,7 +24,9 @@ from napari_tumor_unet.plugin.ui.errors import show_details
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
 from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.widgets import text_label, warning_label
+from tests.conftest import make_phantom
 from tests.hostile import HOSTILE
+from tests.plugin.conftest import PATIENCE, press
 
 every_text = pytest.mark.parametrize("text", HOSTILE)
 
@@ -95,3 +99,50 @@ def test_series_and_autosaves(text: str, qtbot: Any) -> None:
     lines = _description(SimpleNamespace(scan=text, edited=1, when=datetime(2026, 1, 1)))
     qtbot.addWidget(lines.native)
     assert_seen(lines.native.findChildren(QLabel)[0].text(), text, qtbot)
+
+
+NAME = f"<b>x</b>%s{{0}}\n{'long' * 75}"
+
+
+def shown_by(panel: QWidget) -> list[str]:
+    """What a panel shows of the name, and of which Qt may guess that it is HTML."""
+    tables = panel.findChildren(QTableWidget)
+    items = [table.item(n, m) for table in tables for n in range(table.rowCount()) for m in range(2)]
+    labels = [label for label in panel.findChildren(QLabel) if label.textFormat() != Qt.TextFormat.PlainText]
+    texts = [text for item in items if item is not None for text in (item.text(), item.toolTip())]
+    texts += [label.text() for label in labels] + [w.toolTip() for w in panel.findChildren(QWidget)]
+    return [text for text in texts if "longlong" in text]
+
+
+@pytest.fixture
+def _named(viewer: napari.Viewer) -> None:
+    scan, mask = make_phantom((6, 40, 36))
+    viewer.add_image(scan.sequences["flair"], name=NAME)
+    for _ in range(2):
+        viewer.add_labels(mask.astype(np.uint8), name=f"{NAME} mask")
+
+
+@pytest.mark.usefixtures("_named")
+def test_fine_tune_shows_names_as_they_are(viewer: napari.Viewer, qtbot: Any, notified: list[str]) -> None:
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Fine-tune")[1]
+    for _ in range(2):
+        press(panel.cases.add_pair, qtbot)
+    assert len(notified) == 1
+    shown = shown_by(panel.native)
+    assert shown
+    for text in (*shown, *notified):
+        assert not Qt.mightBeRichText(text)
+        assert "%s{0}" in text
+
+
+@pytest.mark.usefixtures("_named")
+def test_score_shows_and_copies_names_as_they_are(viewer: napari.Viewer, qtbot: Any) -> None:
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score")[1]
+    with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
+        press(panel.start, qtbot)
+    press(panel.collection.add, qtbot)
+    shown = shown_by(panel.native)
+    assert shown
+    assert not any(map(Qt.mightBeRichText, shown))
+    press(panel.collection.copy, qtbot)
+    assert QApplication.clipboard().text().startswith(f"prediction\t{visible(NAME)} mask")

@@ -14,7 +14,7 @@ from napari_tumor_unet.cli.console import command, err, out, table
 from napari_tumor_unet.cli.options import AsJson, Device, DeviceOption, Fold, Resume, Split, as_name, as_path
 from napari_tumor_unet.cli.train import TrainingBar, print_plan
 from napari_tumor_unet.io.datasets.split import plan_training
-from napari_tumor_unet.training.finetuning.run_store import FineTuning
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning
 
 if TYPE_CHECKING:
     from napari_tumor_unet.training.finetuning.verdict import FineTuned

@@ -13,7 +13,7 @@ from napari_tumor_unet.io.dicom import detect
 from napari_tumor_unet.io.file_names import FORMATS
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.metadata import is_agreement
+from napari_tumor_unet.plugin.layers.metadata import masks_in
 from napari_tumor_unet.plugin.segment import diameters
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
@@ -63,7 +63,7 @@ def _offer_cancel(controller: SegmentationController) -> None:
 def score(viewer: napari.viewer.Viewer) -> None:
     """Compare the two labels layers that are selected, in the panel."""
     layers = [layer for layer in viewer.layers if layer in viewer.layers.selection]
-    masks = [layer for layer in layers if isinstance(layer, Labels) and not is_agreement(layer)]
+    masks = masks_in(layers)
     if len(masks) != 2:
         show_error("Select two labels layers, a prediction and a reference; Ctrl and Shift select several.")
         return

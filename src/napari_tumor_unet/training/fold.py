@@ -68,17 +68,10 @@ def train_fold(job: FoldJob) -> Generator[Any, None, FoldScore]:
     """
     from napari_tumor_unet.evaluation.evaluate import evaluate
     from napari_tumor_unet.io.datasets.split import plan_training
-    from napari_tumor_unet.training.train import steps_of
+    from napari_tumor_unet.training.train import begin, steps_of
 
     plan = plan_training(job.data, job.split, job.fold)
-    trained = yield from steps_of(
-        plan if job.watch else replace(plan, held_out=()),
-        out=job.out,
-        recipe=job.recipe,
-        start=job.start,
-        epochs=job.epochs,
-        resume=True,
-        device=job.device,
-    )
+    training = begin(job.out, plan if job.watch else replace(plan, held_out=()), None, None, True, job.device)
+    trained = yield from steps_of(training, job.recipe, job.start, job.epochs)
     result = evaluate(plan.held_out, model=trained.in_memory, device=job.device)
     return FoldScore({score.name: score.volume.dice for score in result.scores}, result.summary)

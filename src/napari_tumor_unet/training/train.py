@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from napari_tumor_unet._common import Result, drain
+from napari_tumor_unet._common import Event, drain, relay
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.split import Plan, plan_training, write_split
 from napari_tumor_unet.model.card import Card
@@ -94,37 +95,17 @@ def train(
     ScanError, RecipeError, DeviceError, TrainingError, CheckpointError, ModelError
         Each with one sentence that says what is wrong.
     """
-    steps = steps_of(
-        data,
-        out=out,
-        recipe=recipe,
-        start=start,
-        epochs=epochs,
-        split=split,
-        fold=fold,
-        resume=resume,
-        device=device,
-    )
-    return drain(steps, on_event)
+    training = begin(out, data, split, fold, resume, device)
+    return drain(steps_of(training, recipe, start, epochs), on_event)
 
 
 def steps_of(
-    data: str | Path | Plan,
-    *,
-    out: str | Path,
-    recipe: str | Path | Recipe = "default",
-    start: str | Path | None = None,
-    epochs: int | None = None,
-    split: str | Path | None = None,
-    fold: int | None = None,
-    resume: bool = False,
-    device: str = "auto",
+    training: PreparedTraining, recipe: str | Path | Recipe, start: str | Path | None, epochs: int | None
 ) -> Generator[Any, None, Trained]:
     """Train a model and save it, step by step: :func:`train`, whose events this yields."""
     name = "given in Python" if isinstance(recipe, Recipe) else Path(recipe).stem
     settings = recipe if isinstance(recipe, Recipe) else read_recipe(str(recipe))
     settings = settings if epochs is None else settings.with_epochs(epochs)
-    training = begin(out, data, split, fold, resume, device)
     path, folder, plan = training.path, training.folder, training.plan
     parent = None if start is None else _parent(start, settings)
 
@@ -137,7 +118,7 @@ def steps_of(
             device=training.device,
             start=None if parent is None else parent.network,
         )
-        network, history = yield from _drawn(steps, path.stem, folder)
+        network, history = yield from relay(steps, partial(_drawn, path.stem, folder))
     record_split(training)
     with saving(path.stem):
         write_metrics(folder, history)
@@ -148,18 +129,12 @@ def steps_of(
     return Trained(path=path, folder=folder, history=tuple(history), in_memory=model)
 
 
-def _drawn(steps: Generator[Any, None, Result], name: str, folder: Path) -> Generator[Any, None, Result]:
-    """Pass on a training's events; draw its curves after each epoch."""
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        if isinstance(event, Epoch):
-            with saving(name):
-                draw_curves(read_metrics(folder), folder / CURVES)
-        yield event
+def _drawn(name: str, folder: Path, event: Event) -> Iterator[Event]:
+    """Draw the curves after each epoch."""
+    if isinstance(event, Epoch):
+        with saving(name):
+            draw_curves(read_metrics(folder), folder / CURVES)
+    yield event
 
 
 def begin(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari_tumor_unet.inference.scan_job import Outcome, ScanJob
     from napari_tumor_unet.io.datasets.pairs import Case
     from napari_tumor_unet.training.events import Estimate
-    from napari_tumor_unet.training.finetuning.run_store import FineTuning
+    from napari_tumor_unet.training.finetuning.run_plan import FineTuning
     from napari_tumor_unet.training.finetuning.verdict import FineTuned
 
 _models: dict[str, Any] = {}
@@ -173,10 +173,10 @@ def export_package(model: Path, out: Path) -> Generator[Any, None, None]:
 
 
 def estimate(model: str, settings: FineTuning, slices: int, device: str) -> Generator[Any, None, Estimate]:
-    """:func:`napari_tumor_unet.training.finetuning.finetune.estimate`."""
+    """:func:`napari_tumor_unet.training.finetuning.estimate.estimate`."""
     from napari_tumor_unet.model.device import choose_device, enough_memory
     from napari_tumor_unet.model.registry import find_model
-    from napari_tumor_unet.training.finetuning.finetune import estimate
+    from napari_tumor_unet.training.finetuning.estimate import estimate
 
     yield from ()
     chosen = choose_device(device)
@@ -192,7 +192,7 @@ def fine_tune(
     The parent is asked for planes of a scan, by its number, or for its mask, without a range.
     """
     from napari_tumor_unet.io.datasets.snapshot import snapshot_in, write_snapshot
-    from napari_tumor_unet.training.finetuning.run_store import finish_plan
+    from napari_tumor_unet.training.finetuning.run_plan import finish_plan
 
     for i, handle in enumerate(handles):
         write_snapshot(snapshot_in(folder, i), remote_scan(handle, _asking_for(ask, i)), ask((i, None)))
@@ -216,7 +216,8 @@ def resume_fine_tuning(folder: Path, device: str) -> Generator[Any, Any, FineTun
     from napari_tumor_unet.model.device import choose_device, enough_memory
     from napari_tumor_unet.model.model_file import load_model
     from napari_tumor_unet.training.finetuning.finetune import fine_tune
-    from napari_tumor_unet.training.finetuning.run_store import PARENT, TUNED, read_plan
+    from napari_tumor_unet.training.finetuning.run_plan import read_plan
+    from napari_tumor_unet.training.finetuning.run_store import PARENT, TUNED
 
     chosen = choose_device(device)
     with enough_memory(chosen):

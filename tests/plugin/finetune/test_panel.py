@@ -30,12 +30,8 @@ from napari_tumor_unet.model.card import file_hash, read_card
 from napari_tumor_unet.plugin.finetune.panel import FineTunePanel
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
-from napari_tumor_unet.training.finetuning.run_store import (
-    FOLDER_VARIABLE,
-    FineTuning,
-    find_interrupted,
-    runs_folder,
-)
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning
+from napari_tumor_unet.training.finetuning.run_store import FOLDER_VARIABLE, find_interrupted, runs_folder
 from tests.conftest import make_phantom, write_heads
 from tests.plugin.conftest import PATIENCE, made_by, press
 
@@ -273,6 +269,60 @@ def test_cancel_forgets_after_a_question(panel: FineTunePanel, qtbot: Any, answe
     no_run_is_left(qtbot)
 
 
+def test_a_run_waits_while_it_is_asked_whether_to_forget_it(
+    panel: FineTunePanel, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel.settings.epochs.value = 500
+    begin(panel, qtbot)
+
+    def leave_it(*_: Any) -> QMessageBox.StandardButton:
+        qtbot.waitUntil(lambda: panel.message.value == "Paused.", timeout=PATIENCE)
+        return QMessageBox.StandardButton.No
+
+    monkeypatch.setattr(QMessageBox, "question", leave_it)
+    press(panel.run.cancel, qtbot)
+    done = panel.run.curves.epochs
+    qtbot.waitUntil(lambda: panel.run.curves.epochs > done, timeout=PATIENCE)
+    assert panel.run.pause.text == "Pause"
+    panel.controller.cancel()
+
+
+@pytest.mark.usefixtures("model")
+def test_the_button_that_comes_next_stands_out(scans: napari.Viewer, qtbot: Any) -> None:
+    panel = open_panel(scans)
+    buttons = panel.start, panel.cases.add_all
+
+    def stand_out() -> list[bool]:
+        return [bool(one.native.styleSheet()) for one in buttons]
+
+    assert stand_out() == [False, True]
+    with_pairs(panel, qtbot)
+    assert stand_out() == [True, False]
+    for row in panel.cases.cases:
+        panel.cases.cases.hold_out(row, True)
+    assert panel.cases.summary.value.startswith("Nothing to learn from")
+    assert stand_out() == [False, False]
+
+
+def test_a_run_that_ends_before_the_answer_is_forgotten_all_the_same(
+    panel: FineTunePanel, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel.settings.epochs.value = 500
+    begin(panel, qtbot)
+
+    def forget_it(*_: Any) -> QMessageBox.StandardButton:
+        with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE):
+            panel.controller.send_command("stop")
+        assert panel.report.visible
+        return QMessageBox.StandardButton.Yes
+
+    monkeypatch.setattr(QMessageBox, "question", forget_it)
+    press(panel.run.cancel, qtbot)
+    assert not panel.report.visible
+    assert panel.controller.report is None
+    no_run_is_left(qtbot)
+
+
 def test_cancel_in_the_first_epoch_leaves_nothing_to_resume(
     panel: FineTunePanel, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,9 +420,8 @@ from pathlib import Path
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.training.events import Epoch
-from napari_tumor_unet.training.finetuning.run_store import (
-    PARENT, FineTuning, RunPlan, draft_plan, lock_of, new_run
-)
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning, RunPlan, draft_plan
+from napari_tumor_unet.training.finetuning.run_store import PARENT, lock_of, new_run
 pairs = find_pairs(Path(sys.argv[1])).pairs
 folder = new_run()
 lock_of(folder).acquire()

@@ -13,13 +13,8 @@ from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.finetune.run import open_run, prepare_run
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.events import CHECKPOINT
-from napari_tumor_unet.training.finetuning.run_store import (
-    FineTuning,
-    find_interrupted,
-    finish_plan,
-    give_up,
-    runs_folder,
-)
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning, finish_plan
+from napari_tumor_unet.training.finetuning.run_store import find_interrupted, give_up, runs_folder
 from tests.conftest import Refused
 
 CASE = Case("a", "a", Path("/data/a.tif"), Path("/data/a_mask.tif"))

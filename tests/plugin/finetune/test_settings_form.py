@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from napari_tumor_unet.plugin.finetune.settings_form import SettingsForm
-from napari_tumor_unet.training.finetuning.run_store import FineTuning
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning
 
 
 @pytest.mark.usefixtures("qtbot")

@@ -17,7 +17,7 @@ from napari._app_model import get_app_model
 from napari.layers import Labels
 from napari.settings import get_settings
 from napari.utils.transforms import Affine
-from qtpy.QtCore import QPointF, Qt
+from qtpy.QtCore import QPointF, QRect, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from superqt import QCollapsible
 
@@ -421,31 +421,57 @@ def test_dice_and_iou_stand_once(panel: Any, layers: tuple[Labels, Labels], comp
 
 def titles(panel: Any) -> list[str]:
     table = panel.numbers.table
-    return [table.verticalHeaderItem(n).text() for n in range(table.rowCount())]
+    return [" ".join(table.verticalHeaderItem(n).text().split()) for n in range(table.rowCount())]
 
 
 @pytest.mark.parametrize("size", [9, 14])
-def test_the_table_has_room_for_its_words_in_every_font(
+@pytest.mark.parametrize("labels", ["all as one", "each by itself"])
+def test_names_and_values_are_whole_in_every_font(
     panel: Any,
     layers: tuple[Labels, Labels],
     compare: Any,
     qtbot: Any,
     size: int,
+    labels: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     set_layers(panel, *layers)
+    panel.which.value = labels
     compare()
     monkeypatch.setattr(get_settings().appearance, "font_size", size)
     table = panel.numbers.table
-    assert table.font().pointSize() == size
+    panel.native.parent().resize(300, 900)
+    names, metrics = table.verticalHeader(), table.fontMetrics()
+    assert table.font().pointSize() == names.font().pointSize() == size
+
+    def is_whole(n: int) -> bool:
+        wide = metrics.boundingRect(
+            QRect(0, 0, table.columnWidth(0) - 6, 1000), Qt.TextFlag.TextWordWrap, table.item(n, 0).text()
+        )
+        name = metrics.size(0, table.verticalHeaderItem(n).text())
+        return (
+            names.width() >= name.width()
+            and names.width() + table.columnWidth(0) <= table.width()
+            and table.columnWidth(0) >= wide.width()
+            and table.rowHeight(n) >= max(wide.height(), name.height())
+        )
 
     def fits() -> bool:
-        header, metrics = table.verticalHeader(), table.verticalHeader().fontMetrics()
-        wide = max(metrics.horizontalAdvance(title) for title in titles(panel))
-        rows = sum(table.rowHeight(n) for n in range(table.rowCount()))
-        return header.width() >= wide and table.height() >= rows >= table.rowCount() * metrics.height()
+        rows = range(table.rowCount())
+        return all(map(is_whole, rows)) and table.height() >= sum(map(table.rowHeight, rows))
 
-    qtbot.waitUntil(fits, timeout=PATIENCE)
+    qtbot.waitUntil(fits, timeout=5000)
+
+
+def test_compare_stands_out_as_soon_as_there_are_two_masks(
+    viewer: napari.Viewer, panel: Any, masks: Masks
+) -> None:
+    assert not panel.start.native.styleSheet()
+    for mask in masks:
+        viewer.add_labels(mask, **MM)
+    assert panel.start.native.styleSheet()
+    viewer.layers.pop()
+    assert not panel.start.native.styleSheet()
 
 
 def test_nothing_is_offered_before_there_are_numbers(

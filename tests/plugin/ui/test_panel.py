@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
     QLabel,
+    QLineEdit,
     QListWidget,
     QScrollArea,
     QTableWidget,
@@ -198,6 +199,17 @@ def test_fields_have_names_and_tab_passes_over_closed_folds(
         fold.expand()
         qtbot.waitUntil(lambda fold=fold: fold.content().height() > 20, timeout=PATIENCE)
         assert [widget for widget in inside if widget.isVisible() and widget.focusPolicy()]
+
+
+@pytest.mark.parametrize("title", ["Fine-tune", "Follow-up"])
+def test_lines_to_write_in_follow_the_size_of_the_font(
+    title: str, viewer: napari.Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", title)
+    monkeypatch.setattr(get_settings().appearance, "font_size", 14)
+    lines = panel.native.findChildren(QLineEdit)
+    assert lines
+    assert {line.font().pointSize() for line in lines} == {14}
 
 
 @pytest.mark.parametrize("title", TITLES)

@@ -18,13 +18,13 @@ from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
 from napari_tumor_unet.model.card import CellScout, MaskLimits, read_card
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.training.events import Epoch, Scored, Step, TrainingError, Waiting
+from napari_tumor_unet.training.finetuning.estimate import estimate
 from napari_tumor_unet.training.finetuning.finetune import (
-    estimate,
     fine_tune,
     hold_out_block,
     recipe_for,
 )
-from napari_tumor_unet.training.finetuning.run_store import FineTuning
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning
 from napari_tumor_unet.training.finetuning.verdict import DiceChange, FineTuned, Recommendation, recommend
 from tests.conftest import Refused
 
@@ -246,7 +246,8 @@ def test_too_few_slices_give_no_score_and_say_so(
 ) -> None:
     tuned, _ = finish([replace(pairs[0], slices=(1, 2))], [], tiny_model, SETTINGS, tmp_path / "run")
     assert [change.is_sample for change in tuned.changes] == [True]
-    assert "No held-out score: one scan only" in tuned.advice.said
+    assert tuned.advice.said.startswith("Not judged. No held-out score: one scan only")
+    assert not tuned.advice.keep
 
 
 @pytest.fixture
@@ -295,14 +296,23 @@ def test_impossible_settings_are_refused(
 @pytest.mark.parametrize(
     ("gains", "verdict", "words"),
     [
+        ([], "not judged", "No held-out score: no scan was held out; look"),
         ([0.1, 0.05], "keep", "2 held-out scans (2 of them better) rose by 0.075"),
-        ([0.1, -0.3], "discard", "2 held-out scans (1 of them better) fell by 0.100"),
+        ([0.1, -0.3], "no difference", "2 held-out scans (1 of them better) fell by 0.100"),
+        ([0.2], "keep", "held-out scan rose by 0.200"),
+        ([-0.2], "discard", "held-out scan fell by 0.200"),
         ([0.0], "no difference", "held-out scan stayed as it was"),
-        ([-0.004], "no difference", "held-out scan fell by 0.004"),
-        ([0.001], "no difference", "held-out scan rose by 0.001"),
+        ([-0.03], "no difference", "held-out scan fell by 0.030"),
+        ([0.009], "no difference", "1 held-out scan cannot tell: under 0.05 may be chance"),
+        ([0.04, 0.05, 0.06], "keep", "rose by 0.050 on average, 95 % confidence +0.025 to +0.075"),
+        ([-0.04, -0.05, -0.06], "discard", "3 held-out scans (0 of them better) fell by 0.050"),
+        ([0.2, -0.04, 0.01], "no difference", "That may be chance"),
+        ([0.003, 0.003, 0.003], "no difference", "Less than 0.005 is nothing"),
     ],
 )
-def test_the_advice_follows_the_held_out_scans(gains: list[float], verdict: str, words: str) -> None:
+def test_a_difference_is_called_one_only_where_the_held_out_scans_show_it(
+    gains: list[float], verdict: str, words: str
+) -> None:
     changes = [change("x", gain) for gain in gains]
     advice = recommend(changes, block=False, stopped=False)
     assert advice.verdict == verdict

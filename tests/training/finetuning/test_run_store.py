@@ -19,22 +19,24 @@ from napari_tumor_unet.io.datasets.fingerprint import fingerprint
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.snapshot import write_snapshot
 from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.training.finetuning.run_plan import (
+    FineTuning,
+    RunError,
+    RunPlan,
+    draft_plan,
+    finish_plan,
+    read_plan,
+)
 from napari_tumor_unet.training.finetuning.run_store import (
     FOLDER_VARIABLE,
     MARK,
     PARENT,
-    FineTuning,
-    RunError,
-    RunPlan,
     UnusableRun,
     discard,
-    draft_plan,
     epochs_of,
     find_interrupted,
-    finish_plan,
     lock_of,
     new_run,
-    read_plan,
 )
 from tests.conftest import Refused
 

@@ -1,9 +1,9 @@
-"""The cases that a user put together for a fine-tuning, each inspected in a thread."""
+"""The cases that a user put together for a fine-tuning: which of them count, and for what."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,16 @@ from qtpy.QtCore import QObject, Signal
 from napari_tumor_unet.io.datasets.pairs import Case, Dataset, find_pairs
 from napari_tumor_unet.io.datasets.split import patients_held_out
 from napari_tumor_unet.plugin.finetune.case_inspection import (
-    CaseInspection,
     CaseRow,
     LayerCase,
-    inspect_files,
-    inspect_layers,
     inspection_of_unreadable,
 )
+from napari_tumor_unet.plugin.finetune.inspection_queue import InspectionQueue
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
-from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
-from napari_tumor_unet.plugin.ui.connections import Connections, timer
+from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, CaseCheck, annotation_of, check
-
-_PAUSE = 300  # ms without a stroke, before a mask is inspected again
-_WATCHED = {Image: ("data", *TRANSFORM), Labels: ("labels_update", "set_data", "data", *TRANSFORM)}
 
 
 @dataclass(frozen=True)
@@ -82,11 +76,10 @@ class CaseList(QObject):
         self._held_out_by_user: dict[str, bool] = {}
         self._model_hash, self._learned_hashes = "", frozenset[str]()
         self._only_checked = False
-        self._inspected: CaseRow | None = None
-        self._timer = timer(self, _PAUSE, self._inspect_next)
+        self._queue = InspectionQueue(viewer.layers, self)
+        self._queue.changed.connect(self.changed)
         self._connections = Connections(self)
         self._connections.add(viewer.layers.events.removed, self._on_removed)
-        self._watched: dict[Image | Labels, Connections] = {}
 
     def __iter__(self) -> Iterator[CaseRow]:
         return iter(self._rows)
@@ -99,11 +92,6 @@ class CaseList(QObject):
         listed = [row.layers for row in self._rows]
         point = tuple(self._viewer.dims.point)
         new = [CaseRow(LayerPair(*pair, point)) for pair in pairs if pair not in listed]
-        for layer in {layer for row in new for layer in row.layers} - set(self._watched):
-            self._watched[layer] = Connections(self)
-            self._watched[layer].add(layer.events.name, self._on_renamed)
-            for emitter in _emitters(layer):
-                self._watched[layer].add(emitter, self._on_edited)
         self._extend(new)
         return len(new)
 
@@ -114,9 +102,7 @@ class CaseList(QObject):
     def remove(self, rows: Collection[CaseRow]) -> None:
         """Remove cases; their layers and files stay."""
         self._rows = [row for row in self._rows if row not in rows]
-        listed = {layer for row in self._rows for layer in row.layers}
-        for layer in set(self._watched) - listed:
-            self._watched.pop(layer).close()
+        self._queue.follow(self._rows)
         patients = {row.patient for row in self._rows}
         self._held_out_by_user = {
             patient: out for patient, out in self._held_out_by_user.items() if patient in patients
@@ -131,11 +117,8 @@ class CaseList(QObject):
     def check_for(self, model_hash: str, learned_hashes: Collection[str]) -> None:
         """Check all cases for a model, given the hashes of the cases that it has learned from."""
         self._model_hash, self._learned_hashes = model_hash, frozenset(learned_hashes)
-        for row in self._rows:
-            if self._learned_hashes and not (row.inspection and row.inspection.fingerprint):
-                row.state = "stale"
+        self._queue.hash_cases(bool(self._learned_hashes))
         self.changed.emit()
-        self._inspect_next()
 
     def count_only_checked(self, only: bool) -> None:
         """Count only slices that were edited or checked, or all."""
@@ -144,10 +127,7 @@ class CaseList(QObject):
 
     def refresh(self) -> None:
         """Inspect the layers once more, as after slices were marked as checked."""
-        for row in self._rows:
-            if row.layers:
-                row.state = "stale"
-        self._timer.start()
+        self._queue.refresh()
 
     def used(self) -> list[CaseRow]:
         """Return the cases to learn from or to judge by, with those that are not inspected yet."""
@@ -231,58 +211,13 @@ class CaseList(QObject):
         self._rows += new
         if new:
             self.changed.emit()
-            self._inspect_next()
+            self._queue.follow(self._rows)
 
     def _on_folder(self, dataset: Dataset) -> None:
         listed = [row.pair for row in self._rows]
         self._extend([CaseRow(pair) for pair in dataset.pairs if pair not in listed])
         self.folder_added.emit(dataset)
 
-    def _inspect_next(self) -> None:
-        """Inspect the next stale case, one at a time."""
-        row = next((row for row in self._rows if row.state == "stale"), None)
-        if row is None or self._inspected is not None:
-            return
-        self._inspected, row.state = row, "inspecting"
-        hashed = bool(self._learned_hashes)
-        try:
-            if isinstance(row.pair, LayerPair):
-                source = row.pair.source(self._viewer.layers)
-                own = row.inspection and row.inspection.fingerprint
-                inspect = partial(inspect_layers, row.pair, source, hashed, own.scan if own else "")
-            else:
-                inspect = partial(inspect_files, row.pair, hashed)
-        except ScanError as error:
-            self._on_inspected(CaseInspection(error=str(error)))
-            return
-        # Called back without the row: napari keeps callbacks, and with them layers.
-        in_thread(inspect, self._on_inspected)
-
-    def _on_inspected(self, inspection: CaseInspection) -> None:
-        row, self._inspected = self._inspected, None
-        if row is not None:
-            row.inspection = inspection
-            if row.state == "inspecting":  # and not edited meanwhile
-                row.state = "inspected"
-        self.changed.emit()
-        self._inspect_next()
-
-    def _on_edited(self, event: Any) -> None:
-        """Mark the cases of a layer that was painted, moved or given other data as stale."""
-        for row in (row for row in self._rows if event.source in row.layers):
-            row.state = "stale"
-            if isinstance(event.source, Image) and row.inspection:
-                row.inspection = replace(row.inspection, fingerprint=None)
-        self._timer.start()
-
-    def _on_renamed(self, *_: object) -> None:
-        self.changed.emit()
-
     def _on_removed(self, event: Any) -> None:
         if removed := [row for row in self._rows if event.value in row.layers]:
             self.remove(removed)
-
-
-def _emitters(layer: Image | Labels) -> list[Any]:
-    kind = Labels if isinstance(layer, Labels) else Image
-    return [getattr(layer.events, name) for name in _WATCHED[kind]]

@@ -13,7 +13,7 @@ from napari_tumor_unet.plugin.finetune.case_inspection import LayerCase
 from napari_tumor_unet.plugin.finetune.case_list import CaseList
 from napari_tumor_unet.plugin.finetune.case_table import CaseTable
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, matches
-from napari_tumor_unet.plugin.layers.metadata import is_agreement
+from napari_tumor_unet.plugin.layers.metadata import masks_in
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
@@ -97,6 +97,12 @@ class CasesSection(Section):
         raise ScanError("There is nothing to learn from; add a scan with its mask, or a folder of them.")
 
     @property
+    def teaches(self) -> bool:
+        """Whether there is a case to learn from."""
+        held_out = self.cases.held_out()
+        return any(case.patient not in held_out for case in self.cases.used())
+
+    @property
     def slices(self) -> int:
         """Number of slices of all scans that can be used, as far as they are inspected."""
         inspections = (case.inspection for case in self.cases.used())
@@ -116,8 +122,7 @@ class CasesSection(Section):
         self.connections.add(layers.selection.events.active, self._follow)
 
     def _masks(self) -> list[tuple[str, Labels]]:
-        layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
-        return [(layer.name, layer) for layer in layers if not is_agreement(layer)]
+        return [(layer.name, layer) for layer in masks_in(self._viewer.layers)]
 
     def _scans(self) -> list[tuple[str, Image]]:
         return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Image)]
@@ -160,7 +165,7 @@ class CasesSection(Section):
     def _add_all(self) -> None:
         pairs, others = matches(self._viewer.layers)
         if not pairs:
-            show_error("No mask has an image of its shape and place; add it by hand.")
+            show_error("No mask has just one scan that it can be of; choose a mask and its scan, and Add.")
             return
         added = self.cases.add(pairs)
         if others or not added:

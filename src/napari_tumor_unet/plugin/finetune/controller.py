@@ -17,7 +17,8 @@ from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError, Message, ViewerContext, close_worker
 from napari_tumor_unet.training.events import Command, Epoch, Step
-from napari_tumor_unet.training.finetuning.run_store import TUNED, FineTuning, Interrupted
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning
+from napari_tumor_unet.training.finetuning.run_store import TUNED, Interrupted
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError
@@ -146,11 +147,13 @@ class FineTuningController(QObject):
             self.paused = command == "pause"
 
     def cancel(self) -> None:
-        """End the run, and delete its folder."""
+        """End the run, and delete its folder; of one that has ended meanwhile, discard the model."""
         if self._job is not None:
             self._job.cancel()
         elif self.running:  # and still being prepared
             self._on_cancelled()
+        elif self.report is not None:
+            self.discard()
 
     def keep(self, name: str) -> None:
         """Store the new model among the user's models; then :attr:`decided` or :attr:`keeping_failed`."""

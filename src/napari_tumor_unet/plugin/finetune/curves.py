@@ -33,6 +33,7 @@ class TrainingCurves(QWidget):
             for title in ("loss", "held-out Dice")
         )
         self.loss, self.dice = self._loss.draw_points(_LOSS), self._dice.draw_points(_DICE)
+        self._loss.setLimits(yMin=0)
         self._dice.setYRange(0, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import napari
-
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.model import registry
@@ -45,16 +43,10 @@ class _ModelRead(NamedTuple):
 
 
 class FineTunePanel(Panel):
-    """Offers models, cases and settings, and shows the run.
+    """Offers models, cases and settings, and shows the run."""
 
-    Parameters
-    ----------
-    viewer : Viewer
-        The viewer whose dock holds the panel.
-    """
-
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__(viewer)
+    def build(self) -> None:
+        """Make the panel's content."""
         Autosaving.of(self._viewer)
         self.controller = FineTuningController.of(self._context)
         self._estimating: QtJob | None = None
@@ -72,18 +64,18 @@ class FineTunePanel(Panel):
         )
         self.run = RunSection(self._viewer, self.controller, self.show_message)
         self.report = FineTuningReport(self.controller)
-        show_primary(self.start, (self.start,))
         self.estimate.visible = False
-        self._build()
+        self._arrange()
         self._estimate_timer = timer(self.native, _PAUSE, self._estimate)
         self._connect()
         self._on_model()
         self._list_models()
         self._show_state()
+        self._lead()
         self.interrupted.refresh()
         self._context.warm_up()
 
-    def _build(self) -> None:
+    def _arrange(self) -> None:
         which, how = fields(self.model), fields(self.settings.epochs, self.device)
         self._choices = Section(
             self.interrupted,
@@ -101,6 +93,7 @@ class FineTunePanel(Panel):
     def _connect(self) -> None:
         self.model.changed.connect(self._on_model)
         self.cases.cases.changed.connect(self._estimate_soon)
+        self.cases.cases.changed.connect(self._lead)
         for field in (*self.settings.fields.values(), self.device):
             field.changed.connect(self._estimate_soon)
         controller, connect = self.controller, self.connections.add
@@ -130,6 +123,11 @@ class FineTunePanel(Panel):
 
     def _on_model_unread(self, error: str) -> None:
         self.show_message(Message(error, "error"))
+
+    def _lead(self) -> None:
+        """Let the button stand out that comes next."""
+        primary = None if len(self.cases.cases) else self.cases.add_all
+        show_primary(self.start if self.cases.teaches else primary, (self.start, self.cases.add_all))
 
     def _estimate_soon(self, *_: object) -> None:
         self._estimate_timer.start()

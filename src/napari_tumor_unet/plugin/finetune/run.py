@@ -19,13 +19,11 @@ from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.finetune.case_inspection import LayerCase
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.events import Epoch
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning, RunPlan, draft_plan
 from napari_tumor_unet.training.finetuning.run_store import (
     PARENT,
-    FineTuning,
     Interrupted,
-    RunPlan,
     discard,
-    draft_plan,
     epochs_of,
     give_up,
     lock_of,

@@ -68,16 +68,23 @@ class RunSection(Section):
         self._controller.send_command("stop")
 
     def _cancel(self) -> None:
-        done = self.curves.epochs
-        if done:
-            answer = QMessageBox.question(
-                self.native,
-                "Cancel the fine-tuning",
-                f"Forget what was learned in {plural(done, 'epoch')}? Stop keeps the best of it.",
-            )
-            if answer != QMessageBox.StandardButton.Yes:
-                return
-        self._controller.cancel()
+        if not self.curves.epochs or self._may_forget():
+            self._controller.cancel()
+
+    def _may_forget(self) -> bool:
+        """Ask whether to forget what was learned; the run waits for the answer."""
+        go_on = not self._controller.paused
+        self._controller.send_command("pause")
+        done = plural(self.curves.epochs, "epoch")
+        answer = QMessageBox.question(
+            self.native,
+            "Cancel the fine-tuning",
+            f"Forget what was learned in {done}? Stop keeps the best of it. It waits for your answer.",
+        )
+        forget = bool(answer == QMessageBox.StandardButton.Yes)
+        if go_on and not forget:
+            self._controller.send_command("go on")
+        return forget
 
     def _on_began(self) -> None:
         self._since = (0.0, 0)

@@ -7,8 +7,9 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, Container, FloatSlider, FloatSpinBox, SpinBox
 from magicgui.widgets.bases import ValueWidget
+from qtpy.QtWidgets import QAbstractSpinBox
 
-from napari_tumor_unet.training.finetuning.run_store import FineTuning
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning
 
 _NARROW = 110  # pixels: with a large font the labels take the other half of a panel
 
@@ -64,6 +65,7 @@ class SettingsForm:
             for name, (kind, options, tooltip) in _FIELDS.items()
         }
         self.fields["learning_rate"].native.setDecimals(6)
+        self.fields["learning_rate"].native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.epochs, *others = self.fields.values()
         self.advanced = Container[ValueWidget[Any]](widgets=others)
         self.advanced.margins = (0, 0, 0, 0)

@@ -12,7 +12,7 @@ from napari.layers import Image, Labels, Layer
 
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, scan_of
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation, axes_of, voxels_of
-from napari_tumor_unet.plugin.layers.metadata import MaskMetadata, is_agreement, mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import MaskMetadata, mask_metadata, masks_in
 from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment, is_flair, scan_id
 from napari_tumor_unet.plugin.layers.transforms import data_to_world, mm_in
 from napari_tumor_unet.scan import ScanError
@@ -92,7 +92,7 @@ class LayerPair:
 def matches(layers: Iterable[Layer]) -> tuple[list[tuple[Image, Labels]], int]:
     """Each mask with its image, and how many masks have none, or several that may be it."""
     layers = list(layers)
-    masks = [layer for layer in layers if isinstance(layer, Labels) and not is_agreement(layer)]
+    masks = masks_in(layers)
     pairs = [(image, mask) for mask in masks if (image := image_for(mask, layers)) is not None]
     return pairs, len(masks) - len(pairs)
 

@@ -9,7 +9,7 @@ from napari.layers import Image, Labels
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of
-from napari_tumor_unet.plugin.layers.metadata import is_agreement, is_prediction
+from napari_tumor_unet.plugin.layers.metadata import is_prediction, masks_in
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.scan import Sequence
 from napari_tumor_unet.scan.sequence_names import TITLES
@@ -34,7 +34,7 @@ def mask_looked_at(viewer: Viewer) -> Labels | None:
     active = viewer.layers.selection.active
     if isinstance(active, Labels):
         return active
-    masks = [one for one in reversed(viewer.layers) if isinstance(one, Labels) and not is_agreement(one)]
+    masks = masks_in(reversed(viewer.layers))
     return next(filter(is_prediction, masks), next(iter(masks), None))
 
 

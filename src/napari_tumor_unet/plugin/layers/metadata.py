@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
@@ -232,6 +232,11 @@ def is_prediction(layer: Layer | None) -> TypeGuard[Labels]:
 def is_agreement(layer: Layer) -> bool:
     """Whether a layer shows a comparison and is no mask."""
     return isinstance(layer, Labels) and bool(mask_metadata(layer).agreement)
+
+
+def masks_in(layers: Iterable[Layer]) -> list[Labels]:
+    """Return the layers that are masks, and no comparison of masks."""
+    return [layer for layer in layers if isinstance(layer, Labels) and not is_agreement(layer)]
 
 
 def still_fits(layer: Labels) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from magicgui.widgets import Container
 from qtpy.QtWidgets import QApplication
 
+from napari_tumor_unet._text import visible
 from napari_tumor_unet.evaluation.score import RULES, format_number
 from napari_tumor_unet.evaluation.tables import ScoreRow, as_csv, summarise_scores
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
@@ -53,7 +54,7 @@ class ScoreCollection(Section):
             "Save list...", "As CSV or JSON, with mean and spread.", lambda: self._save(self.rows)
         )
         self.empty = button("Clear", "Empty the list.", self._empty)
-        self.table = TextTable(_COLUMNS, 140)
+        self.table = TextTable(_COLUMNS, 140, letters=22)
         content = Container(widgets=[row(self.save_all, self.empty), wrap(self.table)], labels=False)
         self.list = folded("Several comparisons", content)
         self._show()
@@ -66,7 +67,8 @@ class ScoreCollection(Section):
         parts = []
         for shown in self._current():
             label = "all labels" if shown.score.label is None else f"label {shown.score.label}"
-            parts.append(f"prediction\t{shown.prediction}\nreference\t{shown.reference}\nlabels\t{label}")
+            masks = map(visible, (shown.prediction, shown.reference))
+            parts.append("prediction\t{}\nreference\t{}\nlabels\t{}".format(*masks, label))
             parts[-1] += f"\nmodel\t{shown.model}" if shown.model else ""
             parts += ["\n".join(f"{name}\t{value}" for name, value in shown.score.as_rows())]
             parts += list(shown.score.notes)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from magicgui.widgets import Label
-from napari.settings import get_settings
-from qtpy.QtWidgets import QHeaderView, QSizePolicy, QTableWidgetItem
+from qtpy.QtWidgets import QHeaderView, QTableWidgetItem
 
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.evaluation.score import RULES, Score, rules_at_work
-from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.panel import Section
-from napari_tumor_unet.plugin.ui.table import TextTable
+from napari_tumor_unet.plugin.ui.table import FittedTable
 from napari_tumor_unet.plugin.ui.widgets import wrap
 
 _LARGE_ROWS = 2  # of a score, which are shown large
-_BAR = 16  # pixels, for more labels than are wide
+_MARGINS = 12  # pixels beside a name, and beside a value
 _LARGE = "<td style='padding-right: 12px'>{}<br><span style='font-size: x-large'><b>{:.4f}</b></span></td>"
 
 
@@ -26,15 +24,10 @@ class Numbers(Section):
     def __init__(self) -> None:
         self.large = Label(tooltip=RULES)
         self.large.native.setWordWrap(True)
-        self.table = TextTable((), 0)
+        self.table = NumberTable()
         super().__init__(self.large, wrap(self.table))
-        self.table.verticalHeader().show()
-        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.table.setToolTip(RULES)
         self.clear()
-        fit = timer(self.native, 0, self._fit)
-        self.connections.add(get_settings().appearance.events.font_size, lambda _: fit.start())
 
     @property
     def scores(self) -> list[Score]:
@@ -87,19 +80,49 @@ class Numbers(Section):
 
     def _show_column(self, column: int, numbers: list[tuple[str, str]]) -> None:
         """Show the first numbers of a column, or all of them."""
-        more = len(numbers) > self.table.rowCount()
-        if more:
-            self.table.setRowCount(len(numbers))
-            self.table.setVerticalHeaderLabels([name for name, _ in numbers])
+        if len(numbers) > self.table.rowCount():
+            self.table.show_names([name for name, _ in numbers])
         for row, (_, value) in enumerate(numbers):
-            self.table.setItem(row, column, QTableWidgetItem(value))
-        if more:
-            self._fit()
+            self.table.setItem(row, column, QTableWidgetItem(_bound(value)))
+        self.table.fit()
+
+
+class NumberTable(FittedTable):
+    """Names and their values, all whole: names are broken into lines where there is no room beside values."""
+
+    def __init__(self) -> None:
+        self._names: Sequence[str] = ()
+        super().__init__(())
+        self.verticalHeader().show()
+
+    def show_names(self, names: Sequence[str]) -> None:
+        """Have a row for each name."""
+        self._names = names
+        self.setRowCount(len(names))
+        self.setVerticalHeaderLabels(names)
 
     def _fit(self) -> None:
-        """Make the table as high as its rows: the panel scrolls, not the table."""
-        self.table.resizeRowsToContents()
-        rows = sum(self.table.rowHeight(row) for row in range(self.table.rowCount()))
-        header = self.table.horizontalHeader()
-        more = header.sizeHint().height() + _BAR if header.isVisibleTo(self.table) else 0
-        self.table.setFixedHeight(rows + more + 2 * self.table.frameWidth())
+        room, one = self.width() // 2, self.columnCount() == 1
+        if one:  # with room for its values in one line
+            texts = (item.text() for row in range(self.rowCount()) if (item := self.item(row, 0)))
+            widest = max(map(self.fontMetrics().horizontalAdvance, texts), default=0)
+            room = max(room, self.width() - widest - _MARGINS)
+        columns, mode = self.horizontalHeader(), QHeaderView.ResizeMode
+        columns.setSectionResizeMode(mode.Stretch if one else mode.ResizeToContents)
+        self.setVerticalHeaderLabels([self._broken(name, room - _MARGINS) for name in self._names])
+        beside = self.width() - self.verticalHeader().sizeHint().width() - 2 * self.frameWidth()
+        columns.setMaximumSectionSize(max(1, beside))  # so that one label is seen whole
+        super()._fit()
+
+    def _broken(self, name: str, width: int) -> str:
+        """Break a name into lines."""
+        metrics, (line, *words) = self.verticalHeader().fontMetrics(), _bound(name).split(" ")
+        for word in words:
+            last = line.rpartition("\n")[2]
+            line += (" " if metrics.horizontalAdvance(f"{last} {word}") <= width else "\n") + word
+        return line
+
+
+def _bound(text: str) -> str:
+    """Let no line begin with the sign of percent."""
+    return text.replace(" %", "\u00a0%")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import napari
 from magicgui.widgets import CheckBox, FloatSpinBox
 from napari.layers import Labels
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.tables import ScoreRow
-from napari_tumor_unet.plugin.layers.metadata import is_agreement, is_prediction, model_of
+from napari_tumor_unet.plugin.layers.metadata import is_prediction, masks_in, model_of
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.score.collection import ScoreCollection
 from napari_tumor_unet.plugin.score.live_score import LiveScore
@@ -25,16 +24,10 @@ _ALL, _EACH = "all as one", "each by itself"
 
 
 class ScorePanel(Panel):
-    """Choose two labels layers and compare them.
+    """Choose two labels layers and compare them."""
 
-    Parameters
-    ----------
-    viewer : Viewer
-        The viewer whose dock holds the panel.
-    """
-
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        super().__init__(viewer)
+    def build(self) -> None:
+        """Make the panel's content."""
         Autosaving.of(self._viewer)
         self.scoring = LiveScore(self._context)
         self._label_values: list[int] = []
@@ -57,7 +50,6 @@ class ScorePanel(Panel):
         )
         self.live = CheckBox(text="Live", value=True, tooltip="Compare again while a mask is painted.")
         self.start = button("Compare", "Compare the two masks.", self.compare)
-        show_primary(self.start, (self.start,))
         self.numbers = Numbers()
         self.slices = SlicesSection(self._viewer)
         self.collection = ScoreCollection(self.rows)
@@ -127,18 +119,22 @@ class ScorePanel(Panel):
         self.connections.at_close(self.scoring.deleteLater)
 
     def _layers(self) -> list[tuple[str, Labels]]:
-        layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
-        return [(layer.name, layer) for layer in layers if not is_agreement(layer)]
+        return [(layer.name, layer) for layer in masks_in(self._viewer.layers)]
 
     def _guess(self) -> None:
         """Choose the two masks that are selected, or the last two."""
-        layers = [layer for _, layer in self._layers()]
+        layers = masks_in(self._viewer.layers)
         selected = [layer for layer in layers if layer in self._viewer.layers.selection]
         masks = selected if len(selected) == 2 else layers[-2:]
         if len(masks) == 2:
             self.set_masks(masks)
         else:
             self.show_message(Message("Open or paint two masks, a prediction and a reference."))
+
+    def _lead(self) -> None:
+        """Let the button stand out as soon as there are two masks."""
+        chosen = self.prediction.value is not None and self.reference.value is not None
+        show_primary(self.start if chosen else None, (self.start,))
 
     def _set_masks(self, prediction: Labels | None, reference: Labels | None) -> None:
         with self.prediction.changed.blocked(), self.reference.changed.blocked():
@@ -156,6 +152,7 @@ class ScorePanel(Panel):
             self._on_choice()
         elif None in chosen:
             self._guess()
+        self._lead()
 
     def _on_choice(self, *_: object) -> None:
         """Show nothing of the choice before, and compare again if that was compared."""
@@ -163,6 +160,7 @@ class ScorePanel(Panel):
         self._forget()
         self._show_results(visible=False)
         self.show_message(Message())
+        self._lead()
         if again and self.prediction.value is not None and self.reference.value is not None:
             self.compare()
 

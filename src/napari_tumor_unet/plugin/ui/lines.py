@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import QEvent, QModelIndex, QPointF, QRectF, QSize, Qt, QTimer
+from qtpy.QtCore import QModelIndex, QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import (
     QAbstractTextDocumentLayout,
     QIcon,
     QPainter,
     QPalette,
-    QResizeEvent,
     QTextCharFormat,
     QTextCursor,
     QTextDocument,
@@ -27,15 +26,14 @@ from qtpy.QtWidgets import (
 )
 
 from napari_tumor_unet._text import visible
-from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.plain import plain
-from napari_tumor_unet.plugin.ui.table import TextTable
+from napari_tumor_unet.plugin.ui.table import FittedTable
 
 _ICON, _MARGIN, _BOLD = 14, 4, 700  # pixels; and a weight
 
 
-class LinesTable(TextTable):
-    """A table as high as its rows, up to a limit; what the first column shows is never cut off.
+class LinesTable(FittedTable):
+    """A table whose first column is never cut off.
 
     Parameters
     ----------
@@ -45,27 +43,13 @@ class LinesTable(TextTable):
     """
 
     def __init__(self, columns: Sequence[str], highest: int) -> None:
-        self._fit_timer: QTimer | None = None  # until there is something to fit
-        super().__init__(columns, 0)
-        self._highest = highest
+        super().__init__(columns, highest)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setItemDelegateForColumn(0, _Lines(self))
         header = self.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        self._fit_timer = timer(self, 0, self._fit)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Break the lines anew."""
-        super().resizeEvent(event)
-        self.fit()
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Break the lines anew."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            self.fit()
 
     def append(self) -> int:
         """Add an empty row, and return its number."""
@@ -82,17 +66,6 @@ class LinesTable(TextTable):
         item.setToolTip(plain("\n".join(lines)))
         item.setIcon(icon or QIcon())
         self.fit()
-
-    def fit(self) -> None:
-        """Give each row its height, and the table theirs, as soon as the window has settled."""
-        if self._fit_timer is not None:
-            self._fit_timer.start()
-
-    def _fit(self) -> None:
-        self.resizeRowsToContents()
-        rows = sum(self.rowHeight(row) for row in range(self.rowCount()))
-        height = rows + self.horizontalHeader().sizeHint().height() + 2 * self.frameWidth()
-        self.setFixedHeight(min(height, self._highest))
 
 
 class _Lines(QStyledItemDelegate):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import napari
 from magicgui.widgets import Container
 from magicgui.widgets.bases import Widget
-from napari import Viewer
 from napari.layers import Layer
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QComboBox
@@ -51,7 +51,7 @@ class Panel(Section):
         Shows the traceback of an error, and is visible where there is one.
     """
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:  # napari looks for these very words
         super().__init__()
         self._context = ViewerContext.of(viewer)
         self._viewer = self._context.viewer
@@ -61,6 +61,10 @@ class Panel(Section):
         self.message = text_label()
         self.details = button("Details", "What exactly went wrong.", self._show_details)
         self.connections.add(self._viewer.layers.events, self._show_new_name)
+        self.build()
+
+    def build(self) -> None:
+        """Make what a kind of panel holds, and lay it out."""
 
     def lay_out(self, *widgets: Widget) -> Scrolled:
         """Put widgets under each other into the panel."""

@@ -31,6 +31,7 @@ from superqt import QCollapsible
 
 from napari_tumor_unet._text import visible
 from napari_tumor_unet.plugin.ui.connections import timer
+from napari_tumor_unet.plugin.ui.font import follow_font
 from napari_tumor_unet.plugin.ui.plain import plain
 
 _FIELDS = (
@@ -72,6 +73,8 @@ class Scrolled(QScrollArea):
         self.setWidget(content.native)
         for box in content.native.findChildren(QComboBox):
             _Elided(box)
+        for line in content.native.findChildren(QLineEdit):
+            follow_font(line)
         _name_fields(content.native)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802

@@ -11,7 +11,7 @@ from napari_tumor_unet.io.datasets.split import Plan
 from napari_tumor_unet.model.device import enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.training.finetuning.finetune import fine_tune as run_fine_tuning
-from napari_tumor_unet.training.finetuning.run_store import FineTuning
+from napari_tumor_unet.training.finetuning.run_plan import FineTuning
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
 from napari_tumor_unet.training.train import begin, record_split
 

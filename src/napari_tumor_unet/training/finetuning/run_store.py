@@ -1,4 +1,4 @@
-"""Runs of fine-tuning on disk: plans, locks, and which runs were interrupted. Importing it costs no torch.
+"""Runs of fine-tuning on disk: folders, locks, and which were interrupted. Importing it costs no torch.
 
 A run's folder carries a mark from its making to the end of its deletion. Nothing without one is deleted, as
 the folder of the runs may hold other things; and a run with a whole epoch, only when the user says so.
@@ -14,106 +14,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
 from filelock import FileLock
-from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError, WrapSerializer
 
-from napari_tumor_unet._common import TumourUnetError, plural, regular_file, user_folder, write_whole
-from napari_tumor_unet.io.datasets.pairs import Case
-from napari_tumor_unet.model.settings import Count, Seed
+from napari_tumor_unet._common import plural, user_folder
 from napari_tumor_unet.training.events import CHECKPOINT, Epoch, read_metrics
+from napari_tumor_unet.training.finetuning.run_plan import PLAN, RunError, RunPlan, read_plan
 
 FOLDER_VARIABLE = "NAPARI_TUMOR_UNET_RUNS"
 """Environment variable that names another folder for the runs."""
 PARENT, TUNED = "parent.safetensors", "tuned.safetensors"
 MARK = ".napari-tumor-unet-run"
-_PLAN, _DRAFT, _GIVEN_UP = "plan.json", ".partial-plan.json", ".given-up"
+_GIVEN_UP = ".given-up"
 _WHEN = "%Y%m%d-%H%M%S"  # UTC; a run's folder is called after it
-_UNKNOWN_ENTRY = "unexpected_keyword_argument"  # to pydantic
-
-
-@dataclass(frozen=True)
-class FineTuning:
-    """Settings of a fine-tuning.
-
-    Attributes
-    ----------
-    epochs : int
-        Number of epochs.
-    learning_rate : float
-        Peak of the learning rate, which falls to zero.
-    batch_size : int
-        Slices in one step.
-    layers : {"all", "decoder"}
-        Which layers learn.
-    augmentation : float
-        Strength of the random changes: 0 is none, 1 as in the training of the bundled model.
-    slices : int
-        Slices in an epoch, half of them with tumour.
-    seed : int
-        Seed of all chance.
-    """
-
-    # An unknown entry of a plan may change the model.
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    epochs: Count = 20
-    learning_rate: float = 3e-4
-    batch_size: Count = 8
-    layers: Literal["all", "decoder"] = "all"
-    augmentation: float = 0.5
-    slices: Count = 240
-    seed: Seed = 1
-
-
-class RunError(TumourUnetError, ValueError):
-    """A run that this version cannot resume, for a ``reason`` in a few words; the message is one sentence."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"The fine-tuning cannot be resumed: {reason}.")
-        self.reason = reason
-
-
-def _read_entry(entry: Any) -> Any:
-    """Read the entry of a case; that of a snapshot names one file, as ``path``."""
-    if isinstance(entry, dict) and "path" in entry:
-        path = entry.pop("path")
-        return entry | {"scan": path, "mask": path}
-    return entry
-
-
-def _write_entry(case: Case, write: Any) -> Any:
-    if case.is_snapshot:
-        return {"name": case.name, "patient": case.patient, "path": case.scan, "slices": case.slices}
-    return write(case)
-
-
-_Cases = tuple[Annotated[Case, BeforeValidator(_read_entry), WrapSerializer(_write_entry)], ...]
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """Model, settings and cases of a fine-tuning.
-
-    Attributes
-    ----------
-    model : str
-        Name of the parent.
-    settings : FineTuning
-    cases, held_out : tuple of Case
-        Cases to learn from, and to be judged by.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # as of settings
-
-    model: str
-    settings: FineTuning
-    cases: _Cases
-    held_out: _Cases
-
-
-_RUN_PLAN = TypeAdapter(RunPlan)
 
 
 @dataclass(frozen=True)
@@ -176,32 +89,6 @@ def new_run() -> Path:
 def lock_of(folder: Path) -> FileLock:
     """Return the lock that the process of a run holds until the run is kept or discarded, in any thread."""
     return FileLock(folder / ".lock", timeout=0, thread_local=False)
-
-
-def draft_plan(folder: Path, plan: RunPlan) -> None:
-    """Write the plan of a run whose cases are still to be copied; :func:`finish_plan` makes it count."""
-    write_whole(folder / _DRAFT, _RUN_PLAN.dump_json(plan))
-
-
-def finish_plan(folder: Path) -> None:
-    """Let the plan count, as the last thing that is missing: from then on the run can be resumed."""
-    (folder / _DRAFT).replace(folder / _PLAN)
-
-
-def read_plan(folder: Path) -> RunPlan:
-    """Read the plan of a run.
-
-    Raises
-    ------
-    RunError
-        If the plan is missing, damaged, or of a newer version.
-    """
-    try:
-        return _RUN_PLAN.validate_json(regular_file(folder / _PLAN).read_bytes())
-    except (OSError, ValueError) as error:
-        wrong = error.errors() if isinstance(error, ValidationError) else []
-        newer = any(entry["type"] == _UNKNOWN_ENTRY for entry in wrong)
-        raise RunError("made by a newer version" if newer else "its plan cannot be read") from error
 
 
 def find_interrupted() -> list[Interrupted | UnusableRun]:
@@ -283,7 +170,7 @@ def _is_new(folder: Path, lock: FileLock) -> bool:
 def _look_at(folder: Path) -> Interrupted | UnusableRun | None:
     """Return a run, or None if it has come to no whole epoch: nothing would be lost with it."""
     begun = (folder / CHECKPOINT).exists()
-    if not begun and not (folder / _PLAN).exists():
+    if not begun and not (folder / PLAN).exists():
         return None
     try:
         plan = read_plan(folder)

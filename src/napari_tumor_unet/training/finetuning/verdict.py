@@ -9,11 +9,15 @@ from typing import Literal
 
 import numpy as np
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.training.trained import Trained
 
 _FORGETS = 0.05  # loss of Dice on the sample that is worth a warning
 _NOISE = 0.005  # change of the mean Dice under which the new model is no other for a user
+_LARGE = 0.05  # change of Dice that speaks for itself where a spread cannot be known
+_SPREAD_FROM = 3  # scans; the interval of two is wider than any change
+_Verdict = Literal["keep", "discard", "no difference", "not judged"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class DiceChange:
 class Recommendation:
     """What to do with the new model, and why, in a few sentences."""
 
-    verdict: Literal["keep", "discard", "no difference"]
+    verdict: _Verdict
     why: str
 
     @property
@@ -55,8 +59,8 @@ class Recommendation:
     @property
     def said(self) -> str:
         """The verdict and its reasons."""
-        verdict = "No difference" if self.verdict == "no difference" else f"Recommended: {self.verdict}"
-        return f"{verdict}. {self.why}"
+        unclear = {"no difference": "No clear difference", "not judged": "Not judged"}
+        return f"{unclear.get(self.verdict, f'Recommended: {self.verdict}')}. {self.why}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +82,10 @@ class FineTuned(Trained):
 
 
 def recommend(changes: Sequence[DiceChange], *, block: bool, stopped: bool) -> Recommendation:
-    """Recommend to keep a model or to discard it, or say that it is no other.
+    """Recommend to keep a model or to discard it, or say that nobody can tell.
+
+    Of three scans or more the 95 % confidence interval of the mean gain has to be on one side of 0, by
+    Student's t. Of fewer no spread can be known: all have to change alike, by much.
 
     Parameters
     ----------
@@ -88,28 +95,46 @@ def recommend(changes: Sequence[DiceChange], *, block: bool, stopped: bool) -> R
     stopped : bool
         Whether the best epoch was chosen by these very scans.
     """
-    held_out = [change for change in changes if not change.is_sample]
+    gains = [change.gain for change in changes if not change.is_sample]
     lost = -min((change.gain for change in changes if change.is_sample), default=0.0)
-    said = []
-    verdict: Literal["keep", "discard", "no difference"] = "keep"
-    if held_out:
-        gain = float(np.mean([change.gain for change in held_out]))
-        better = sum(change.gain > 0 for change in held_out)
-        which = "block of slices" if block else "held-out scan"
-        many = f"{len(held_out)} {which}s ({better} of them better)"
-        moved = f"{'rose' if gain > 0 else 'fell'} by {abs(gain):.3f}" if gain else "stayed as it was"
-        said.append(f"Dice of {many if len(held_out) > 1 else f'the {which}'} {moved}.")
-        if abs(gain) < _NOISE:
-            said.append(f"Less than {_NOISE} is chance.")
-            verdict = "no difference"
-        elif gain < 0:
-            verdict = "discard"
+    if gains:
+        verdict, said = _judge(gains, "block of slices" if block else "held-out scan")
+        if block:
+            said.append("An optimistic estimate: the slices beside the block were learned from.")
+        if stopped:
+            said.append("The epoch was chosen by the same scans, so this figure is optimistic.")
     else:
-        said.append("No held-out score: one scan only, of too few slices; look at what it finds.")
-    if block and held_out:
-        said.append("An optimistic estimate: the slices beside the block were learned from.")
-    if stopped and held_out:
-        said.append("The epoch was chosen by the same scans, so this figure is optimistic.")
+        verdict = "not judged"
+        why = "one scan only, of too few slices" if block else "no scan was held out"
+        said = [f"No held-out score: {why}; look at what it finds."]
     if lost > _FORGETS:
         said.append(f"On the bundled sample Dice fell by {lost:.3f}: the model forgets what it knew.")
     return Recommendation(verdict, " ".join(said))
+
+
+def _judge(gains: Sequence[float], which: str) -> tuple[_Verdict, list[str]]:
+    """Say what the gains of held-out scans show, and why."""
+    n, mean = len(gains), float(np.mean(gains))
+    better = sum(gain > 0 for gain in gains)
+    of = f"{n} {which}s ({better} of them better)" if n > 1 else f"the {which}"
+    moved = f"{'rose' if mean > 0 else 'fell'} by {abs(mean):.3f}" if mean else "stayed as it was"
+    said = [f"Dice of {of} {moved}."]
+    if n < _SPREAD_FROM:
+        clear = abs(mean) >= _LARGE and better in (0, n)
+        if not clear:
+            less = f": under {_LARGE} may be chance" if abs(mean) < _LARGE else ""
+            said.append(f"{plural(n, which)} cannot tell{less}; hold out three scans or more.")
+    else:
+        reach = _interval(gains)
+        clear = abs(mean) > max(reach, _NOISE)
+        said[0] = f"{said[0][:-1]} on average, 95 % confidence {mean - reach:+.3f} to {mean + reach:+.3f}."
+        if not clear:
+            said.append(f"Less than {_NOISE} is nothing." if abs(mean) > reach else "That may be chance.")
+    return ("no difference" if not clear else "keep" if mean > 0 else "discard"), said
+
+
+def _interval(gains: Sequence[float]) -> float:
+    """Return how far the 95 % confidence interval of a mean reaches to each side."""
+    from scipy.special import stdtrit  # not needed by those who only show what comes of it
+
+    return float(stdtrit(len(gains) - 1, 0.975) * np.std(gains, ddof=1) / len(gains) ** 0.5)
