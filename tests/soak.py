@@ -6,8 +6,8 @@ written slice by slice as the plugin does it. Says how many windows crashed, and
 Compare windows, which do the same for the same seed; there are the fewer rounds the sooner a window
 crashes. Of 11 pairs of windows that Mesa 22.3.6 drew by the processor, 11 crashed with the plugin and 10
 without it, 9 pairs in the same round. A round made 32 and 31 draw calls; of 1000 such calls 5.5 and 3.8
-crashed. In two that were looked at, program, buffers and textures were valid by OpenGL's own word, and the
-call of the one under gdb read near a null pointer within Mesa; in three windows softpipe crashed in the same call.
+crashed. In two that were looked at, program, buffers and textures were valid by OpenGL's own word; in the
+one under gdb Mesa read near a null pointer. In three windows softpipe crashed in the same call.
 """
 
 from __future__ import annotations
