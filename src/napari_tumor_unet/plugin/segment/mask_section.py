@@ -89,7 +89,9 @@ class MaskSection(Section):
             "Add probability", "Add the probability, from 0 to 1, as an image layer.", self._add_probability
         )
         self.save = button(
-            "Save mask...", "Saves the mask on the scan's grid, and a .json with how it was made.", self._save
+            "Save mask...",
+            "Saves the mask on the scan's grid, and a .json with how it was made.",
+            self.ask_and_save,
         )
         self.fields = fields(self.threshold, self.fewest, self.unit)
         super().__init__(self.fields, self.reset, self.probability)
@@ -203,7 +205,8 @@ class MaskSection(Section):
             editor.add_probability()
             self._viewer.layers.selection.active = active
 
-    def _save(self) -> None:
+    def ask_and_save(self) -> None:
+        """Ask where to save the mask, and save it."""
         editor = self._current()
         if editor is None:
             return
@@ -222,11 +225,11 @@ class MaskSection(Section):
             in_thread(save, partial(self._on_saved, file, editor, editor.checksum()))
 
     def _on_saved(
-        self, file: MaskFile, editor: MaskEditor, checksum: int, sentences: tuple[str, str]
+        self, file: MaskFile, editor: MaskEditor, checksum: int, saved: tuple[str, str, str]
     ) -> None:
-        files, lost = sentences
+        name, files, lost = saved
         file.mark_saved()
-        editor.mark_saved(checksum)
+        editor.mark_saved(checksum, name)
         show_info(files)
         if lost:
             show_warning(lost)
@@ -241,12 +244,12 @@ class MaskSection(Section):
         return self.editor
 
 
-def _save_mask(path: Path, ending: str, file: MaskFile) -> tuple[str, str]:
-    """Save a mask; return a sentence on its files, and one on what they lack."""
+def _save_mask(path: Path, ending: str, file: MaskFile) -> tuple[str, str, str]:
+    """Save a mask; return its file's name, a sentence on its files, and one on what they lack."""
     path = with_ending(path, ending)
     mask, *beside = file.write(path)
     made = f", and what made it in {beside[0].name}" if beside else ""
-    return f"The mask is in {mask.name}{made}, in the folder {mask.parent}.", file.lost(path)
+    return mask.name, f"The mask is in {mask.name}{made}, in the folder {mask.parent}.", file.lost(path)
 
 
 def _midline_of(scan: Scan) -> tuple[float, float] | None:
