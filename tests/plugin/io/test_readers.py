@@ -327,3 +327,4 @@ def test_the_t1_beside_an_opened_flair_is_offered_in_the_panel(
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=PATIENCE)
     qtbot.waitUntil(lambda: panel.sequences.summary.value == "FLAIR + T1 pre", timeout=PATIENCE)
     assert viewer.layers.selection.active.name == "p_FLAIR"
+    qtbot.waitUntil(lambda: viewer.status == "Ready", timeout=PATIENCE)  # nothing is being read any more
