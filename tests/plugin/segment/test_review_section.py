@@ -198,7 +198,7 @@ def test_slices_along_another_axis_come_to_the_screen(
     layer = finished(viewer, image, upright, SequenceAssignment(across=across, turn=turn))
     panel.show_mask()
     section = panel.review
-    assert section.message.value.startswith("No slice is on screen as the model saw it. 0 of 4")
+    assert section.message.value.startswith("Slices are checked as the model saw them: press Axial")
     assert not section.checked.enabled
     for z in ORDER[:2]:
         press(section.next, qtbot)
@@ -222,7 +222,7 @@ def test_of_a_time_axis_the_slices_are_those_of_the_results_time(
     layer = finished(viewer, image, probability())
     panel.show_mask()
     viewer.dims.set_current_step((0, 1), (0, 4))
-    assert panel.review.message.value.startswith("No slice is on screen as the model saw it")
+    assert panel.review.message.value.startswith("The slice on screen is not of this mask: press Next")
     press(panel.review.next, qtbot)
     assert viewer.dims.current_step[:2] == (2, 4)
     panel.review.checked.value = True

@@ -221,11 +221,14 @@ def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(
     assert set(np.unique(saved.dataobj)) == set(np.unique(mask.data))
     assert np.count_nonzero(saved.dataobj) == np.count_nonzero(mask.data)
     assert panel.mask.editor.file_name() == tmp_path / "Jane Doe_mask_2.nii.gz"  # nothing of the user's
+    assert panel.mask.card.origin.value.endswith("edited · saved as Jane Doe_mask.nii.gz")
     sidecar = json.loads((tmp_path / "Jane Doe_mask.json").read_text())
     assert sidecar["edited"] is True
     assert sidecar["provenance"]["model"] == "tiny"
     assert sidecar["findings"]["voxels"] == np.count_nonzero(mask.data)
     assert "Doe" not in json.dumps(sidecar)
+    mask.undo()
+    qtbot.waitUntil(lambda: "saved" not in panel.mask.card.origin.value, timeout=PATIENCE)
 
 
 def test_masks_are_saved_in_the_scans_own_format_unless_another_is_chosen(
@@ -399,8 +402,8 @@ def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
         assert not panel.start.enabled
     assert panel.message.value == "2 scans segmented, 1 failed."
     assert panel.start.enabled
-    masks = [layer.name for layer in viewer.layers if "written" in layer.metadata.get(KEY, {})]
-    assert masks == ["a tumour", "c tumour"]
+    masks = [layer for layer in viewer.layers if "written" in layer.metadata.get(KEY, {})]
+    assert [mask.name.split(",")[0] for mask in masks] == ["a tumour", "c tumour"]
     table = panel.batch.table
     rows = [[table.item(r, c).text() for c in range(3)] for r in range(table.rowCount())]
     assert [row[0] for row in rows] == ["a", "c", "b"]
@@ -411,7 +414,7 @@ def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
     with (tmp_path / "table.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert [line["scan"] for line in lines] == ["a", "c", "b"]
-    assert int(lines[0]["voxels"]) == np.count_nonzero(viewer.layers["a tumour"].data)
+    assert int(lines[0]["voxels"]) == np.count_nonzero(masks[0].data)
 
 
 def test_a_folder_is_segmented_into_another(

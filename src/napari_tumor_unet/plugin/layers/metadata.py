@@ -120,6 +120,8 @@ class MaskMetadata(LayerMetadata):
         Under how many voxels the user had regions dropped; 0 and None leave that to the model.
     saved : int, optional
         Checksum of the mask as the panel last saved it.
+    saved_as : str
+        Name of that file.
     agreement : str
         ``unique_id`` of the reference, where the layer shows a comparison and is no mask.
     """
@@ -137,6 +139,7 @@ class MaskMetadata(LayerMetadata):
     chosen_threshold: float | None = None
     min_region_voxels: int | None = None
     saved: int | None = None
+    saved_as: str = ""
     agreement: str = ""
 
     __hash__ = object.__hash__

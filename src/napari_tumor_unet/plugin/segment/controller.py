@@ -217,8 +217,7 @@ class SegmentationController(QObject):
         """Leave no empty mask over what is no scan of a head."""
         text = f"{NO_HEAD} Nothing was found in it, so there is no mask."
         self.outcome = Outcome(run.source.scan.name, error=text)
-        self._end(run, Message(text, "warning"))
-        run.writer.revert()
+        self._end(run, Message(text, "warning"), revert=True)
         if not run.quiet:
             self.context.notify(self.message)
 
@@ -230,13 +229,11 @@ class SegmentationController(QObject):
             message = replace(message, details=note_error(message.text, message.details, [name]))
         else:
             message = self.context.notify(message, [name])
-        self._end(run, message)
-        run.writer.revert()
+        self._end(run, message, revert=True)
 
     def _on_cancelled(self, run: _Run) -> None:
         self.outcome = Outcome(run.source.scan.name, error="Cancelled.")
-        self._end(run, Message("Segmentation cancelled; the layers are as they were."))
-        run.writer.revert()
+        self._end(run, Message("Segmentation cancelled; the layers are as they were."), revert=True)
         if not run.quiet:
             self.context.notify(self.message)
 
@@ -245,12 +242,14 @@ class SegmentationController(QObject):
         if self._run is not None and event.value in (self._run.source.image, self._run.writer.layer):
             QTimer.singleShot(0, self.cancel)  # no layer may be removed while another one is
 
-    def _end(self, run: _Run, message: Message) -> None:
-        """End the run before its layer goes: napari takes its time to remove layers."""
+    def _end(self, run: _Run, message: Message, *, revert: bool = False) -> None:
+        """End the run, its layer as it was, or gone, before anybody is told and looks at it."""
         self.message = message
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         self._run = None
         run.close()
+        if revert:
+            run.writer.revert()
         with suppress(RuntimeError):  # the window may be gone
             if self.context.owner is self:
                 self.context.release()

@@ -15,7 +15,6 @@ from napari_tumor_unet.plugin.ui.plot import Plot
 _LINE = "#ff6a3d"  # that of the mask's first label
 _CHECKED = "#35a86b"
 _HERE = "#8a8a8a"  # stands out from napari's dark and light backgrounds
-_HEIGHT = 75  # pixels
 
 
 class DoubtCurve(Plot):
@@ -34,7 +33,6 @@ class DoubtCurve(Plot):
         )
         self._go = go
         self._slices = 0
-        self.setFixedHeight(_HEIGHT)
         self.getAxis("left").setStyle(showValues=False)
         self.getAxis("left").setWidth(20)
         self.setLabel("left", "doubt")

@@ -31,12 +31,14 @@ from napari_tumor_unet.inference.result import (
     update,
 )
 from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata
+from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 
 if TYPE_CHECKING:
     from napari import Viewer
 
 _MOST_LISTED = 100  # regions
+_SPECK_ML, _SPECK_VOXELS = 0.05, 10  # of regions that were left out, smaller ones are not worth an offer
 _MIDDLE = 0.05  # of the head's width: nearer to the midline no side is told
 
 Voxels = tuple[NDArray[np.intp], ...]
@@ -53,15 +55,22 @@ class MaskState:
         The largest first; of very many the largest 100.
     left_out : LeftOut
         Regions that can be taken in.
-    edited, unsaved : bool
-        Whether the user changed the mask, and whether the panel has not saved it like that.
+    edited : bool
+        Whether the user changed the mask.
+    saved_as : str
+        Name of the file that the panel saved the mask in, as it is now.
     """
 
     findings: Findings
     regions: list[Region]
     left_out: LeftOut
     edited: bool
-    unsaved: bool
+    saved_as: str = ""
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether there are edits that the panel has not saved."""
+        return self.edited and not self.saved_as
 
 
 class MaskEditor:
@@ -129,16 +138,16 @@ class MaskEditor:
             regions,
             count_left_out(self._left_out(), metadata.voxel_ml),
             edited,
-            edited and (metadata.saved is None or metadata.saved != self.checksum()),
+            metadata.saved_as if metadata.saved_as and metadata.saved == self.checksum() else "",
         )
 
     def checksum(self) -> int:
         """Return a number that changes with the mask."""
         return zlib.crc32(np.ascontiguousarray(self.layer.data).data)
 
-    def mark_saved(self, checksum: int) -> None:
-        """Note that the mask with this checksum was saved."""
-        self._metadata.saved = checksum
+    def mark_saved(self, checksum: int, name: str) -> None:
+        """Note that the mask with this checksum was saved in a file of this name."""
+        self._metadata.saved, self._metadata.saved_as = checksum, name
 
     def change(self, threshold: float, min_region_voxels: int) -> None:
         """Make the mask again from the probability; what the user edited stays.
@@ -177,11 +186,15 @@ class MaskEditor:
         return " · ".join(filter(None, (str(number), size, diameters, where, self._side(region))))
 
     def go_to(self, region: Region) -> None:
-        """Show the slice with most of a region, the region in the middle."""
+        """Show the slice with most of a region; move there only where it is out of sight."""
         self._show(*region.seed)
-        world = self._world(region.seed[0], round(region.centre[1]), round(region.centre[2]))
-        scene = getattr(self._viewer, "scene", self._viewer)  # since napari 0.9
-        scene.camera.center = tuple(world[axis] for axis in self._viewer.dims.displayed)
+        centre = region.seed[0], round(region.centre[1]), round(region.centre[2])
+        world, shown = self._world(*centre), self._viewer.dims.displayed
+        place = self.layer.world_to_data(world[-self.layer.ndim :])
+        first, last = self.layer.corner_pixels  # of what is on screen
+        axes = [axis - self._viewer.dims.ndim + self.layer.ndim for axis in shown]
+        if any(axis < 0 or not first[axis] <= place[axis] <= last[axis] for axis in axes):
+            camera_of(self._viewer).center = tuple(world[axis] for axis in shown)
 
     def go_to_largest_slice(self) -> None:
         """Show the slice with most of the mask."""
@@ -243,11 +256,13 @@ class MaskEditor:
         self._set(self._left_out(), 1)
 
     def _left_out(self) -> list[Voxels]:
-        """Find the regions that reach the threshold, and of which nothing was written or painted."""
+        """Find the regions, but for specks, that reach the threshold and were neither written nor painted."""
         if self._never_in is None:
             metadata, slices = self._metadata, self._slices_with_tumour(self.threshold)
             found = left_out(metadata.probability[slices], self.threshold, metadata.written[slices])
-            self._never_in = [(z + slices.start, y, x) for z, y, x in found]
+            ml = metadata.voxel_ml
+            fewest = _SPECK_VOXELS if ml is None else _SPECK_ML / ml
+            self._never_in = [(z + slices.start, y, x) for z, y, x in found if len(z) >= fewest]
         mask = self._mask()
         return [voxels for voxels in self._never_in if not mask[voxels].any()]
 

@@ -17,6 +17,8 @@ from napari_tumor_unet.plugin.layers.transforms import stored_geometry
 if TYPE_CHECKING:
     from napari import Viewer
 
+_DOUBTED = ", doubtful"  # in the name of a layer whose mask is warned of
+
 
 class MaskWriter:
     """Writes the slices of one run to a labels layer, a new one or the last run's.
@@ -86,6 +88,7 @@ class MaskWriter:
         for marks in (metadata.checked, metadata.visited):
             marks -= self._computed
         if layer := self._present_layer():
+            self._mark_doubt(layer, bool(warnings))
             layer.refresh()
             self._show_tumour()
             self._hide_older(layer)
@@ -119,6 +122,13 @@ class MaskWriter:
         if area.any() and not area[self._source.slice_on_screen(self._started_at)]:
             self._viewer.dims.point = self._source.with_slice(self._started_at, int(area.argmax()))
 
+    def _mark_doubt(self, layer: Labels, doubted: bool) -> None:
+        """Say in the layer's name that there are warnings, unless the user gave it another name."""
+        usual = self._usual_name
+        rest = layer.name.removeprefix(usual).removeprefix(_DOUBTED)
+        if layer.name.startswith(usual):
+            layer.name = f"{usual}{_DOUBTED if doubted else ''}{rest}"
+
     def _hide_older(self, layer: Labels) -> None:
         """Hide the image's older masks: of the same colour, they would look like one."""
         for older in self._viewer.layers:
@@ -126,6 +136,10 @@ class MaskWriter:
             if same and older is not layer and older.visible and older not in self._viewer.layers.selection:
                 older.visible = False
                 self.hidden.append(older.name)
+
+    @property
+    def _usual_name(self) -> str:
+        return f"{self._source.scan.name} tumour"
 
     def _unedited_result(self) -> Labels | None:
         """Return the last run's layer for this image, if it is as the run left it."""
@@ -160,7 +174,7 @@ class MaskWriter:
         )
         layer = Labels(
             blank(self._source.mask_shape()),
-            name=f"{scan.name} tumour",
+            name=self._usual_name,
             colormap=label_colours("orange"),
             iso_gradient_mode="smooth",
             metadata={KEY: self._metadata},

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox
+from magicgui.widgets import CheckBox, Container
 from napari.layers import Labels
 from qtpy.QtGui import QKeySequence, QShortcut
 
@@ -14,7 +14,7 @@ from napari_tumor_unet.plugin.segment.review import Review
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.settings import DRAWN
-from napari_tumor_unet.plugin.ui.widgets import button, text_label, wrap
+from napari_tumor_unet.plugin.ui.widgets import button, text_label
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_tumor_unet.plugin.segment.doubt_curve import DoubtCurve
 
 _MANY, _WORST = 20, 10  # doubtful slices for which no reader has the time, and those to begin with
+_CURVE = 75  # pixels
 _NEXT, _CHECK = "Ctrl+Shift+D", "Ctrl+Shift+K"  # napari has no such shortcuts
 
 
@@ -53,7 +54,10 @@ class ReviewSection(Section):
             text="slice is checked", tooltip=f"The mask of the slice on screen is right. ({_shown(_CHECK)})"
         )
         self.message = text_label()
-        super().__init__(self.next, self.checked, self.message)
+        self._place: Container[Any] = Container(labels=False)  # nothing moves when the curve comes
+        self._place.margins = (0, 0, 0, 0)
+        self._place.native.setFixedHeight(_CURVE)
+        super().__init__(self.next, self._place, self.checked, self.message)
         self.checked.changed.connect(self._check)
         # They are there as long as the section is to be seen.
         QShortcut(QKeySequence(_NEXT), self.native, self.next.native.click)
@@ -96,11 +100,11 @@ class ReviewSection(Section):
         return review is not None and not review.checked.issuperset(review.doubtful)
 
     def _show_curve(self, review: Review, z: int | None) -> None:
+        self._place.visible = drawn = bool(len(review.errors) > 1 and review.doubtful)
         if self.curve is not None:
-            self.curve.setVisible(bool(len(review.errors) > 1 and review.doubtful))
             self.curve.show_doubt(review.errors, review.doubtful, review.checked)
             self.curve.show_here(z)
-        elif len(review.errors) > 1 and review.doubtful:
+        elif drawn:
             self._drawing.start()
 
     def _add_curve(self) -> None:
@@ -108,7 +112,8 @@ class ReviewSection(Section):
 
         if self.curve is None:
             self.curve = DoubtCurve(self._viewer, self._go_to)
-            self.insert(1, wrap(self.curve))
+            self.curve.setFixedHeight(_CURVE)
+            self._place.native.layout().addWidget(self.curve)
         self.show_slice()
 
     def _go_to(self, z: int) -> None:
@@ -139,7 +144,7 @@ class ReviewSection(Section):
 
 def _of_slice(review: Review, z: int | None) -> str:
     if z is None:
-        return "No slice is on screen as the model saw it"
+        return review.why_none
     voxels = round(review.errors[z])
     doubt = "no voxels" if not voxels else f"about {voxels:,} {'voxel' if voxels == 1 else 'voxels'}"
     return f"Slice {z}{', edited' if review.is_edited(z) else ''}: {doubt} in doubt"

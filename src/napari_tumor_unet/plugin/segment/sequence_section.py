@@ -42,6 +42,8 @@ class SequenceSection(Container[Any]):
     ----------
     summary : Label
         Which sequences there are, to be shown where this part of the panel is folded.
+    note : Label
+        What is unclear of them, likewise.
     """
 
     def __init__(self, sequences: ViewerSequences) -> None:
@@ -74,7 +76,7 @@ class SequenceSection(Container[Any]):
         self._found = Latest()
         self._t1: tuple[Path, ...] = ()
         self._boxes = [*self.boxes.values(), self.across, self.front]
-        super().__init__(widgets=[self.beside, *self._boxes, self.note, self.forget])
+        super().__init__(widgets=[self.beside, *self._boxes, self.forget])
         self.beside.visible = self.note.visible = self.forget.visible = False
         for box in self._boxes:
             box.changed.connect(self._on_changed)
@@ -107,8 +109,7 @@ class SequenceSection(Container[Any]):
         self.note.value, self.note.visible = assignment.unclear, bool(assignment.unclear)
         self.forget.visible = image is not None and self._viewer_sequences.is_corrected(image)
         self._unclear = assignment.unclear
-        self.summary.value = "\n".join(filter(None, (assignment.describe(), assignment.unclear)))
-
+        self.summary.value = assignment.describe()
         self._look_beside(image, assignment)
 
     def _look_beside(self, image: Image | None, assignment: SequenceAssignment) -> None:
