@@ -186,6 +186,7 @@ def test_corrections_come_back_as_they_were_and_belong_to_the_open_image(
     make_napari_viewer: Any, qtbot: Any, crashed: Any
 ) -> None:
     layer = segmented(first := make_napari_viewer(show=True))
+    layer.metadata[KEY].postprocessing = ("fill_holes",)
     stroke(layer)
     looked(first, qtbot)
     crashed()

@@ -262,6 +262,42 @@ def test_the_threshold_moves_the_mask_without_a_run(panel: Any, done: Any, qtbot
     assert not section.reset.enabled
 
 
+def test_the_outline_is_smoothed_and_holes_are_filled_until_that_is_taken_back(
+    viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any
+) -> None:
+    probability = np.zeros(head.data.shape, np.uint8)
+    probability[2, 20:40, 20:40] = 255
+    probability[2, 28:31, 28:31] = 0  # a hole
+    probability[2, 30, 40:50] = 255  # a spike
+    layer = finished(viewer, probability)
+    before = layer.data.copy()
+    layer.data_setitem((np.array([5]), np.array([1]), np.array([1])), 1)  # the user's
+    panel.show_mask()
+    unfold(panel)
+    section = panel.mask
+    assert not section.reset.enabled
+    section.ticks["fill_holes"].value = True
+    assert layer.data[2, 20:40, 20:40].all()
+    assert layer.data[2, 30, 40:50].all()
+    section.ticks["smooth_outline"].value = True
+    assert layer.data[2, 25:35, 25:35].all()
+    assert not layer.data[2, 30, 42:50].any()
+    assert not layer.data[2, 20, 20]
+    assert layer.data[5, 1, 1]
+    made = sidecar_contents(layer)["provenance"]
+    assert made["postprocessing"] == ["smooth_outline", "fill_holes"]
+    panel.show_mask()
+    assert all(tick.value for tick in section.ticks.values())
+    section.threshold.value = 0.9
+    assert layer.data[2, 28:31, 28:31].all()
+    press(section.reset, qtbot)
+    assert not any(tick.value for tick in section.ticks.values())
+    assert section.threshold.value == 0.5
+    assert "postprocessing" not in sidecar_contents(layer)["provenance"]
+    before[5, 1, 1] = 1
+    np.testing.assert_array_equal(layer.data, before)
+
+
 def test_what_the_user_painted_stays_when_the_threshold_moves(done: Any) -> None:
     section, layer = done
     layer.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,12 +31,19 @@ from napari_tumor_unet.inference.result import (
     size_in_words,
     update,
 )
+from napari_tumor_unet.inference.smoothing import fill_holes, smooth_outline
 from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata
 from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 
 if TYPE_CHECKING:
     from napari import Viewer
+
+POSTPROCESSING: dict[str, Callable[[NDArray[np.uint8]], None]] = {
+    "smooth_outline": smooth_outline,
+    "fill_holes": fill_holes,
+}
+"""What can be done with a mask (Z, Y, X), in place, in this order."""
 
 _MOST_LISTED = 100  # regions
 _SPECK_ML, _SPECK_VOXELS = 0.05, 10  # of regions that were left out, smaller ones are not worth an offer
@@ -149,7 +157,20 @@ class MaskEditor:
         """Note that the mask with this checksum was saved in a file of this name."""
         self._metadata.saved, self._metadata.saved_as = checksum, name
 
-    def change(self, threshold: float, min_region_voxels: int) -> None:
+    @property
+    def postprocessing(self) -> tuple[str, ...]:
+        """What the user chose to be done with the mask."""
+        return self._metadata.postprocessing
+
+    @property
+    def is_as_run(self) -> bool:
+        """Whether threshold, smallest region and postprocessing are those of the run."""
+        chosen = self.threshold != self.models_threshold or self.min_region_voxels or self.postprocessing
+        return not chosen
+
+    def change(
+        self, threshold: float, min_region_voxels: int, postprocessing: tuple[str, ...] | None = None
+    ) -> None:
         """Make the mask again from the probability; what the user edited stays.
 
         Parameters
@@ -158,8 +179,12 @@ class MaskEditor:
             From 0 to 1.
         min_region_voxels : int
             Regions of fewer voxels are dropped; with 0 the model's own limit holds.
+        postprocessing : tuple of str, optional
+            Of ``POSTPROCESSING``; by default as it was.
         """
         metadata = self._metadata
+        if postprocessing is not None:
+            metadata.postprocessing = postprocessing
         slices = self._slices_with_tumour(threshold)  # no others change
         probability, written = metadata.probability[slices], metadata.written[slices]
         new = threshold_mask(probability, threshold)
@@ -168,12 +193,16 @@ class MaskEditor:
         else:
             share = 0.0 if metadata.provenance is None else metadata.provenance.min_region_weight
             dropped = drop_faint_regions(new, probability, threshold, share)
+        for name, act in POSTPROCESSING.items():
+            if name in metadata.postprocessing:
+                act(new)
         for mask, last, plane in zip(self._mask()[slices], written, new, strict=True):
             untouched = mask == last
             update(last, plane)
             update(mask, np.where(untouched, plane, mask))
         metadata.chosen_threshold, metadata.min_region_voxels = threshold, min_region_voxels
-        metadata.findings = measure(new, metadata.voxel_ml, dropped.regions_left)
+        regions = None if metadata.postprocessing else dropped.regions_left
+        metadata.findings = measure(new, metadata.voxel_ml, regions)
         self._never_in = None
         self.layer.refresh()
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from magicgui.widgets import FloatSlider, FloatSpinBox
+from magicgui.widgets import CheckBox, FloatSlider, FloatSpinBox
 from napari.layers import Labels
 
 from napari_tumor_unet.inference.measures import Measures
@@ -28,7 +29,7 @@ from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
 from napari_tumor_unet.plugin.ui.threads import Latest, OneAtATime, in_thread
-from napari_tumor_unet.plugin.ui.widgets import button, choice, fields
+from napari_tumor_unet.plugin.ui.widgets import button, choice, fields, text_label
 from napari_tumor_unet.scan import Scan, ScanError
 
 if TYPE_CHECKING:
@@ -76,7 +77,19 @@ class MaskSection(Section):
             step=0.01,
             tooltip="A voxel counts as tumour from this probability on.",
         )
-        self.reset = button("Reset threshold", "Take the threshold of the run again.", self._reset)
+        self.ticks = {
+            "smooth_outline": CheckBox(
+                text="smooth outline", tooltip="In each slice; what is thinner than two voxels goes."
+            ),
+            "fill_holes": CheckBox(text="fill holes", tooltip="What the mask encloses in a slice is added."),
+        }
+        self.reset = button(
+            "Reset",
+            "Take threshold, smallest region and shape as the run had them; your strokes stay.",
+            self._reset,
+        )
+        self.note = text_label()
+        self.note.value = "Reset takes these back, Ctrl+Z your strokes."
         self.fewest = FloatSpinBox(
             label="smallest",
             max=10_000_000,
@@ -94,10 +107,12 @@ class MaskSection(Section):
             self.ask_and_save,
         )
         self.fields = fields(self.threshold, self.fewest, self.unit)
-        super().__init__(self.fields, self.reset, self.probability)
+        super().__init__(self.fields, *self.ticks.values(), self.reset, self.note, self.probability)
         self.fewest.native.setSpecialValueText("auto")  # what 0 means
         self.threshold.changed.connect(self._change)
         self.fewest.changed.connect(self._change)
+        for tick in self.ticks.values():
+            tick.changed.connect(self._change)
         self.unit.changed.connect(self._on_unit)
         self._timer = timer(self.native, _PAUSE, self.measure)
         self._edits = Connections(self.native)
@@ -134,7 +149,7 @@ class MaskSection(Section):
             self.card.show_state(self.state, mask_metadata(editor.layer), name)
             self.regions.show_regions(editor, self.state.regions)
             self._measuring(partial(measures_of, editor.layer), partial(self._show_measures, self.state))
-            self.reset.enabled = editor.threshold != editor.models_threshold
+            self.reset.enabled = not editor.is_as_run
         self._on_measured()
 
     def _show_measures(self, state: MaskState, measured: tuple[MaskVolume, Measures]) -> None:
@@ -147,12 +162,15 @@ class MaskSection(Section):
             self._timer.start()
 
     def _fill(self, editor: MaskEditor) -> None:
-        changed = (self.threshold.changed, self.fewest.changed, self.unit.changed)
-        with changed[0].blocked(), changed[1].blocked(), changed[2].blocked():
+        with ExitStack() as silent:
+            for field in (self.threshold, self.fewest, self.unit, *self.ticks.values()):
+                silent.enter_context(field.changed.blocked())
             self.unit.reset_choices()
             self.unit.value = self._preferred if self._preferred in self.unit.choices else _VOXELS
             self.threshold.value = editor.threshold
             self.fewest.value = editor.min_region_voxels * self._voxel_size(editor)
+            for name, tick in self.ticks.items():
+                tick.value = name in editor.postprocessing
 
     def _find_midline(self, editor: MaskEditor) -> None:
         """Look for the midline in the scan, whose voxels may lie on a disk."""
@@ -175,12 +193,15 @@ class MaskSection(Section):
     def _change(self) -> None:
         if editor := self._current():
             fewest = math.ceil(round(self.fewest.value / self._voxel_size(editor), 6))
-            editor.change(round(self.threshold.value, 2), fewest)
+            ticked = tuple(name for name, tick in self.ticks.items() if tick.value)
+            editor.change(round(self.threshold.value, 2), fewest, ticked)
             self.measure()
 
     def _reset(self) -> None:
         if editor := self._current():
-            self.threshold.value = editor.models_threshold
+            editor.change(editor.models_threshold, 0, ())
+            self._fill(editor)
+            self.measure()
 
     def _on_unit(self, unit: str) -> None:
         self._preferred = unit
