@@ -18,7 +18,8 @@ from napari_tumor_unet.inference.regions import threshold_mask
 from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.layers.looks import mask_looked_at
+from napari_tumor_unet.plugin.layers.metadata import KEY, is_agreement, is_prediction
 from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from napari_tumor_unet.plugin.segment.review import Review
@@ -258,6 +259,40 @@ def test_replaced_and_removed_data_break_nothing(viewer: napari.Viewer, panel: A
     assert not section.visible
     viewer.add_image(np.zeros((5, 5)))
     layer.refresh()
+
+
+def test_the_doubtful_voxels_are_shown_in_a_layer_that_is_no_mask_and_goes(
+    viewer: napari.Viewer, panel: Any, qtbot: Any
+) -> None:
+    mask = a_result(viewer)
+    panel.show_mask()
+    panel.review.where.value = True
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
+    shown = viewer.layers[-1]
+    assert is_agreement(shown)
+    assert not is_prediction(shown)
+    assert viewer.layers.selection.active is mask
+    assert mask_looked_at(viewer) is mask
+    np.testing.assert_array_equal(shown.data.sum(axis=(1, 2)), DOUBTFUL)
+    np.testing.assert_array_equal(shown.extent.world, mask.extent.world)
+    panel.mask.threshold.value = 0.9
+    assert len(viewer.layers) == 3
+    panel.review.where.value = False
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=PATIENCE)
+    panel.review.where.value = True
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
+    viewer.layers.remove(viewer.layers[-1])
+    assert not panel.review.where.value
+    panel.review.where.value = True
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
+    viewer.layers.remove(mask)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1, timeout=PATIENCE)
+    assert panel.review.where.value  # for the next mask
+    a_result(viewer)
+    panel.show_mask()
+    qtbot.waitUntil(lambda: is_agreement(viewer.layers[-1]), timeout=PATIENCE)
+    viewer.window.remove_dock_widget(panel.native.parent())
+    qtbot.waitUntil(lambda: not any(map(is_agreement, viewer.layers)), timeout=PATIENCE)
 
 
 def test_the_curve_of_doubt_goes_to_the_slice_that_is_clicked(

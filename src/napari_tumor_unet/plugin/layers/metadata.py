@@ -125,7 +125,7 @@ class MaskMetadata(LayerMetadata):
     saved_as : str
         Name of that file.
     agreement : str
-        ``unique_id`` of the reference, where the layer shows a comparison and is no mask.
+        Where the layer is no mask: ``unique_id`` of what it compares, or ``doubt`` where it shows that.
     """
 
     source: str = ""
@@ -197,7 +197,7 @@ def is_prediction(layer: Layer | None) -> TypeGuard[Labels]:
 
 
 def is_agreement(layer: Layer) -> bool:
-    """Whether a layer shows a comparison and is no mask."""
+    """Whether a layer shows a comparison, or doubt, and is no mask."""
     return isinstance(layer, Labels) and bool(mask_metadata(layer).agreement)
 
 

@@ -10,6 +10,7 @@ from qtpy.QtGui import QKeySequence, QShortcut
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.metadata import has_result
+from napari_tumor_unet.plugin.segment.doubt_layer import DoubtLayer
 from napari_tumor_unet.plugin.segment.review import Review
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.panel import Section
@@ -53,16 +54,22 @@ class ReviewSection(Section):
         self.checked = CheckBox(
             text="slice is checked", tooltip=f"The mask of the slice on screen is right. ({_shown(_CHECK)})"
         )
+        self.where = CheckBox(
+            text="show where", tooltip="Colour the voxels that are wrong with a chance of a quarter or more."
+        )
         self.message = text_label()
         self._place: Container[Any] = Container(labels=False)  # nothing moves when the curve comes
         self._place.margins = (0, 0, 0, 0)
         self._place.native.setFixedHeight(_CURVE)
-        super().__init__(self.next, self._place, self.checked, self.message)
+        super().__init__(self.next, self._place, self.checked, self.where, self.message)
         self.checked.changed.connect(self._check)
         # They are there as long as the section is to be seen.
         QShortcut(QKeySequence(_NEXT), self.native, self.next.native.click)
         QShortcut(QKeySequence(_CHECK), self.native, self.checked.native.click)
         self._edits = Connections(self.native)
+        self._doubt = DoubtLayer(viewer, self.native)
+        self.where.changed.connect(self._show_where)
+        self.connections.add(viewer.layers.events.removed, self._on_removed)
         self._drawing = timer(self.native, DRAWN, self._add_curve)
         dims = viewer.dims.events
         for event in (dims.point, dims.order, dims.ndisplay):
@@ -77,6 +84,7 @@ class ReviewSection(Section):
             self._edits.add(layer.events.set_data, self.show_slice)
             self._edits.add(layer.events.paint, self.show_slice)
         self.visible = self._review is not None
+        self._show_where()
         self.show_slice()
 
     def show_slice(self, *_: object) -> None:
@@ -92,12 +100,22 @@ class ReviewSection(Section):
         again = "Again from the most doubtful. " if z is not None and z == self._began_again_at else ""
         self.message.value = f"{again}{_of_slice(review, z)}. {_of_all(review)}"
         self._show_curve(review, z)
+        self._show_where()
 
     @property
     def unchecked(self) -> bool:
         """Whether there are doubtful slices that are not checked."""
         review = self._review
         return review is not None and not review.checked.issuperset(review.doubtful)
+
+    def _show_where(self) -> None:
+        review = self._review
+        self._doubt.show(review.layer if review is not None and self.where.value else None)
+
+    def _on_removed(self, event: Any) -> None:
+        """Ask no longer for what the user removed."""
+        if event.value is self._doubt.layer:
+            self.where.value = False
 
     def _show_curve(self, review: Review, z: int | None) -> None:
         self._place.visible = drawn = bool(len(review.errors) > 1 and review.doubtful)
