@@ -268,8 +268,7 @@ def test_the_doubtful_voxels_are_shown_in_a_layer_that_is_no_mask_and_goes(
     panel.show_mask()
     panel.review.where.value = True
     qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
-    shown = viewer.layers[-1]
-    assert is_agreement(shown)
+    shown = next(filter(is_agreement, viewer.layers))
     assert not is_prediction(shown)
     assert viewer.layers.selection.active is mask
     assert mask_looked_at(viewer) is mask
@@ -281,7 +280,7 @@ def test_the_doubtful_voxels_are_shown_in_a_layer_that_is_no_mask_and_goes(
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=PATIENCE)
     panel.review.where.value = True
     qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
-    viewer.layers.remove(viewer.layers[-1])
+    viewer.layers.remove(next(filter(is_agreement, viewer.layers)))
     assert not panel.review.where.value
     panel.review.where.value = True
     qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
@@ -290,7 +289,7 @@ def test_the_doubtful_voxels_are_shown_in_a_layer_that_is_no_mask_and_goes(
     assert panel.review.where.value  # for the next mask
     a_result(viewer)
     panel.show_mask()
-    qtbot.waitUntil(lambda: is_agreement(viewer.layers[-1]), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: any(map(is_agreement, viewer.layers)), timeout=PATIENCE)
     viewer.window.remove_dock_widget(panel.native.parent())
     qtbot.waitUntil(lambda: not any(map(is_agreement, viewer.layers)), timeout=PATIENCE)
 

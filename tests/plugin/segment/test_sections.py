@@ -187,12 +187,17 @@ def test_the_probability_is_a_layer_in_the_place_of_the_mask(
 ) -> None:
     viewer.add_image(flair(), scale=(5, 1, 1), units="mm", translate=(1, 2, 3))
     mask = run()
+    mask.contour = 0
     press(panel.mask.probability, qtbot)
     layer = viewer.layers[-1]
     np.testing.assert_allclose(layer.data * 255, mask.metadata[KEY]["probability"], atol=1e-4)
     np.testing.assert_array_equal(layer.extent.world, mask.extent.world)
     assert viewer.layers.selection.active is mask
     assert panel.layer.value is viewer.layers[0]
+    drawn = layer.colormap.map(np.array([0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0]))
+    np.testing.assert_array_equal(drawn[:, 3], [0, 0, 1, 1, 1, 1, 0, 0])  # what is sure hides nothing
+    assert len(np.unique(drawn[2:6], axis=0)) == 4
+    assert mask.contour
 
 
 def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(

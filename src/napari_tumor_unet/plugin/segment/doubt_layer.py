@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
+from napari.utils.colormaps import CyclicLabelColormap
+from napari.utils.colormaps.standardize_color import transform_color
 from qtpy.QtCore import QObject
 
 from napari_tumor_unet.inference.result import blank, update
 from napari_tumor_unet.inference.uncertainty import doubtful_voxels
-from napari_tumor_unet.plugin.layers.layer_scan import label_colours
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, has_result, mask_metadata
 from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 from napari_tumor_unet.plugin.ui.connections import timer
 
 if TYPE_CHECKING:
     from napari import Viewer
+
+_COLOUR = "#e040fb"  # that of no mask, and told from orange by the colour-blind
 
 
 class DoubtLayer:
@@ -66,8 +69,8 @@ class DoubtLayer:
         layer = self._viewer.add_labels(
             blank(mask.data.shape),
             name=f"{mask_metadata(mask).scan} in doubt",
-            opacity=0.5,
-            colormap=label_colours("pink"),
+            opacity=0.9,  # it is seen on the outline, much of which may be in doubt
+            colormap=CyclicLabelColormap(colors=transform_color(["transparent", _COLOUR])),
             metadata={KEY: MaskMetadata(agreement="doubt")},
             **{name: getattr(mask, name) for name in (*TRANSFORM, "axis_labels")},
         )

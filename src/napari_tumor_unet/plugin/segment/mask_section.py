@@ -99,7 +99,10 @@ class MaskSection(Section):
         self.unit = choice("in", lambda: self._units(), "What the smallest region is measured in.")
         self._preferred = _MM3
         self.probability = button(
-            "Add probability", "Add the probability, from 0 to 1, as an image layer.", self._add_probability
+            "Add probability",
+            "Add the probability as an image layer, in bands from 0.1, blue, to 0.9, bright green; what is "
+            "surely tumour, or surely none, stays clear.",
+            self._add_probability,
         )
         self.save = button(
             "Save mask...",
