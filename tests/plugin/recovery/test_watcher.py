@@ -399,6 +399,8 @@ def test_a_long_name_is_shown_whole_and_delete_lies_far_from_restore(
     Autosaving.of(viewer).offer(
         [OrphanedAutosave(tmp_path / "a", name, 1, datetime(2026, 1, 1).astimezone())]
     )
+    monkeypatch.setattr(napari.settings.get_settings().appearance, "font_size", 14)
+    looked(viewer, qtbot)
     said, (restore, delete) = first_line(panel, qtbot)
     qtbot.waitUntil(lambda: has_its_place(delete), timeout=PATIENCE)
     label = said.native.findChildren(QLabel)[0]

@@ -89,7 +89,7 @@ class MaskSection(Section):
             self._reset,
         )
         self.note = text_label()
-        self.note.value = "Reset takes these back, Ctrl+Z your strokes."
+        self.note.value = "Reset takes these back; Ctrl+Z takes back strokes alone."
         self.fewest = FloatSpinBox(
             label="smallest",
             max=10_000_000,

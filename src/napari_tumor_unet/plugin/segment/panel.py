@@ -88,6 +88,7 @@ class SegmentPanel(Panel):
             self.empty,
             choices,
             self.sequences.note,
+            self.sequences.beside,
             self._sequences,
             self.planes,
             model,

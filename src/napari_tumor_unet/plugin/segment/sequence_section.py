@@ -44,6 +44,8 @@ class SequenceSection(Container[Any]):
         Which sequences there are, to be shown where this part of the panel is folded.
     note : Label
         What is unclear of them, likewise.
+    beside : PushButton
+        Opens the T1 that lie beside the FLAIR's file, likewise; hidden where there are none.
     """
 
     def __init__(self, sequences: ViewerSequences) -> None:
@@ -72,11 +74,11 @@ class SequenceSection(Container[Any]):
         self.forget = button(
             "Forget corrections", "Take again what the layers and their names tell.", self._forget
         )
-        self.beside = button("Open T1 beside it", "Open the T1 that lie beside the FLAIR.", self._open_beside)
+        self.beside = button("Open T1", "Open the T1 that lie beside the FLAIR.", self._open_beside)
         self._found = Latest()
         self._t1: tuple[Path, ...] = ()
         self._boxes = [*self.boxes.values(), self.across, self.front]
-        super().__init__(widgets=[self.beside, *self._boxes, self.forget])
+        super().__init__(widgets=[*self._boxes, self.forget])
         self.beside.visible = self.note.visible = self.forget.visible = False
         for box in self._boxes:
             box.changed.connect(self._on_changed)
@@ -121,11 +123,8 @@ class SequenceSection(Container[Any]):
 
     def _offer_beside(self, found: Mapping[Sequence, Path]) -> None:
         self._t1 = tuple(found.values())
-        titles = [SHORT_TITLES[sequence] for sequence in found]
-        self.beside.text = f"Open {' and '.join(titles)} beside it"
+        self.beside.text = f"Open {' and '.join(SHORT_TITLES[sequence] for sequence in found)}"
         self.beside.visible = bool(found)
-        if found:
-            self.summary.value += f"; {' and '.join(titles)} can be opened below"
 
     def _open_beside(self) -> None:
         if self._image is not None and (viewer := current_viewer()) is not None:
