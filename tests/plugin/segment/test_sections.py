@@ -27,6 +27,7 @@ from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.segment.mask_saving import propose_file
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError
 from tests.conftest import make_phantom
@@ -215,7 +216,7 @@ def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(
     viewer.open(tmp_path / "Jane Doe.nii.gz", plugin="napari-tumor-unet")
     mask = run()
     mask.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)
-    proposed = panel.mask.editor.file_name()
+    proposed = propose_file(mask, viewer.layers)
     assert proposed == tmp_path / "Jane Doe_mask.nii.gz"
     answer(monkeypatch, proposed)
     press(panel.mask.save, qtbot)
@@ -225,7 +226,7 @@ def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(
     assert saved.shape == stored.shape
     assert set(np.unique(saved.dataobj)) == set(np.unique(mask.data))
     assert np.count_nonzero(saved.dataobj) == np.count_nonzero(mask.data)
-    assert panel.mask.editor.file_name() == tmp_path / "Jane Doe_mask_2.nii.gz"  # nothing of the user's
+    assert propose_file(mask, viewer.layers) == tmp_path / "Jane Doe_mask_2.nii.gz"  # nothing of the user's
     assert panel.mask.card.origin.value.endswith("edited · saved as Jane Doe_mask.nii.gz")
     sidecar = json.loads((tmp_path / "Jane Doe_mask.json").read_text())
     assert sidecar["edited"] is True
@@ -253,7 +254,7 @@ def test_masks_are_saved_in_the_scans_own_format_unless_another_is_chosen(
         viewer.add_layer(Layer.create(*data))
     run()
     warned: list[str] = []
-    monkeypatch.setattr("napari_tumor_unet.plugin.segment.mask_section.show_warning", warned.append)
+    monkeypatch.setattr("napari_tumor_unet.plugin.segment.mask_saving.show_warning", warned.append)
 
     names = iter(("one", "two.tif"))
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from magicgui.widgets import Container
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox, QSizePolicy
-from superqt import QCollapsible
+from superqt import QCollapsible, QElidingLabel
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.recovery.store import OrphanedAutosave
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import plain
-from napari_tumor_unet.plugin.ui.widgets import button, folded, row, text_label
+from napari_tumor_unet.plugin.ui.widgets import button, folded, row
 
 _MOST_SHOWN = 8  # scans, at first
 
@@ -105,13 +106,18 @@ class RecoverySection(Section):
 
 
 def _description(orphan: OrphanedAutosave, older: int = 0) -> Container[Any]:
-    """Show the scan, however long its name is, and under it the time and the extent."""
+    """Show the scan, of a long name both ends, and under it the time and the extent."""
     when, edited = orphan.when, plural(orphan.edited, "slice")
-    more = f", {older} older" if older else ""
     made: Container[Any] = Container(labels=False)
     made.margins = (0, 0, 0, 0)
     made.native.layout().setSpacing(0)
+    more = f", {older} older" if older else ""
     for text in (orphan.scan, f"{when.day} {when:%b %H:%M}, {edited} edited{more}"):
-        made.append(label := text_label(tooltip=f"{when:%x %X}"))
-        label.value = text
+        label = QElidingLabel(plain(text))
+        label.setElideMode(
+            Qt.TextElideMode.ElideMiddle
+        )  # a patient is told at the start, a sequence at the end
+        label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # none cut off below
+        label.setToolTip(plain(f"{orphan.scan}\n{when:%x %X}"))
+        made.native.layout().addWidget(label)
     return made

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils import Colormap
 from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.measures import RegionMeasures
@@ -33,10 +30,8 @@ from napari_tumor_unet.inference.result import (
     update,
 )
 from napari_tumor_unet.inference.smoothing import fill_holes, smooth_outline
-from napari_tumor_unet.plugin.layers.looks import show_outline
-from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 from napari_tumor_unet.plugin.layers.planes import camera_of
-from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -47,9 +42,6 @@ POSTPROCESSING: dict[str, Callable[[NDArray[np.uint8]], None]] = {
 }
 """What can be done with a mask (Z, Y, X), in place, in this order."""
 
-# Of the probability: what is surely tumour, or surely none, hides nothing. As viridis, dark to bright.
-_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
-_BANDS = ("#00000000", "#414487", "#2a788e", "#22a884", "#7ad151", "#00000000")
 _MOST_LISTED = 100  # regions
 _SPECK_ML, _SPECK_VOXELS = 0.05, 10  # of regions that were left out, smaller ones are not worth an offer
 _MIDDLE = 0.05  # of the head's width: nearer to the midline no side is told
@@ -237,38 +229,6 @@ class MaskEditor:
             z = int(area.argmax())
             y, x = np.argwhere(self._mask()[z])[0]
             self._show(z, int(y), int(x))
-
-    def add_probability(self) -> None:
-        """Add the probability as an image layer in the mask's place, from 0 to 1, shown from 0.1 to 0.9."""
-        data = np.zeros(self.layer.data.shape, np.float32)
-        volume = self._place.volume(data)
-        for z, plane in enumerate(self._metadata.probability):
-            volume[z] = plane / np.float32(255)
-        self._viewer.add_image(
-            data,
-            rgb=False,  # napari takes three or four columns for colours
-            name=f"{self._metadata.scan} probability",
-            colormap=Colormap(_BANDS, "doubt", interpolation="zero", controls=_EDGES),
-            blending="translucent",
-            opacity=0.7,
-            contrast_limits=(0, 1),
-            **{name: getattr(self.layer, name) for name in (*TRANSFORM, "axis_labels")},
-        )
-        show_outline(self.layer)
-
-    def file_name(self) -> Path:
-        """Propose a file: beside the scan, where that is known, in its format, and one that is not there."""
-        sources = (layer for layer in self._viewer.layers if str(layer.unique_id) == self._metadata.source)
-        image = next(sources, None)
-        path = None if image is None else image.source.path
-        usual = ".nii.gz" if self._metadata.geometry else ".tif"
-        ending = usual if image is None else image_metadata(image).ending or usual
-        folder = Path(path).parent if isinstance(path, str | Path) else Path()
-        file, n = folder / f"{self._metadata.scan}_mask{ending}", 1
-        while os.path.lexists(file):
-            n += 1
-            file = folder / f"{self._metadata.scan}_mask_{n}{ending}"
-        return file
 
     def remove(self, regions: list[Region]) -> bool:
         """Erase regions, as one edit of the user's that undo takes back; return whether they were there."""

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,20 +14,18 @@ from magicgui.widgets import CheckBox, FloatSlider, FloatSpinBox
 from napari.layers import Labels
 
 from napari_tumor_unet.inference.measures import Measures
-from napari_tumor_unet.io.file_names import MASK_ENDINGS, ending_of
-from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, with_ending
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, measures_of
 from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor, MaskState
+from napari_tumor_unet.plugin.segment.mask_saving import ask_and_save
 from napari_tumor_unet.plugin.segment.measure_section import MeasureSection
+from napari_tumor_unet.plugin.segment.probability_layer import add_probability
 from napari_tumor_unet.plugin.segment.region_section import RegionSection
 from napari_tumor_unet.plugin.segment.result_card import ResultCard
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
-from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
-from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
-from napari_tumor_unet.plugin.ui.threads import Latest, OneAtATime, in_thread
+from napari_tumor_unet.plugin.ui.threads import Latest, OneAtATime
 from napari_tumor_unet.plugin.ui.widgets import button, choice, fields, text_label
 from napari_tumor_unet.scan import Scan, ScanError
 
@@ -225,39 +222,18 @@ class MaskSection(Section):
 
     def _add_probability(self) -> None:
         if editor := self._current():
-            active = self._viewer.layers.selection.active
-            editor.add_probability()
-            self._viewer.layers.selection.active = active
+            add_probability(self._viewer, editor.layer)
 
     def ask_and_save(self) -> None:
         """Ask where to save the mask, and save it."""
-        editor = self._current()
-        if editor is None:
-            return
-        layer, proposed = editor.layer, editor.file_name()
-        endings = dict.fromkeys((ending_of(proposed), *MASK_ENDINGS))  # the scan's own first
-        name, _ = FileDialog.getSaveFileName(
-            self.native, "Save the mask", str(proposed), f"Masks ({' '.join(f'*{e}' for e in endings)})"
-        )
-        if name:
-            try:
-                file = mask_file(layer, self._viewer)
-            except ScanError as error:
-                show_error(str(error))
-                return
-            save = partial(_save_mask, Path(name), ending_of(proposed), file)
-            in_thread(save, partial(self._on_saved, file, editor, editor.checksum()))
+        if editor := self._current():
+            checksum = editor.checksum()
 
-    def _on_saved(
-        self, file: MaskFile, editor: MaskEditor, checksum: int, saved: tuple[str, str, str]
-    ) -> None:
-        name, files, lost = saved
-        file.mark_saved()
-        editor.mark_saved(checksum, name)
-        show_info(files)
-        if lost:
-            show_warning(lost)
-        self.measure()
+            def saved(name: str) -> None:
+                editor.mark_saved(checksum, name)
+                self.measure()
+
+            ask_and_save(self._viewer, editor.layer, self.native, saved)
 
     def _current(self) -> MaskEditor | None:
         """Return the editor, if the layer is still what it was; the user may have replaced its data."""
@@ -266,14 +242,6 @@ class MaskSection(Section):
             self.editor = self.state = None
             self._on_measured()
         return self.editor
-
-
-def _save_mask(path: Path, ending: str, file: MaskFile) -> tuple[str, str, str]:
-    """Save a mask; return its file's name, a sentence on its files, and one on what they lack."""
-    path = with_ending(path, ending)
-    mask, *beside = file.write(path)
-    made = f", and what made it in {beside[0].name}" if beside else ""
-    return mask.name, f"The mask is in {mask.name}{made}, in the folder {mask.parent}.", file.lost(path)
 
 
 def _midline_of(scan: Scan) -> tuple[float, float] | None:
