@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from napari_tumor_unet.inference.regions import threshold_mask
 from napari_tumor_unet.inference.result import blank
-from napari_tumor_unet.inference.uncertainty import expected_errors, most_doubtful
+from napari_tumor_unet.inference.uncertainty import doubtful_voxels, expected_errors, most_doubtful
 
 probabilities = arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=7))
 thresholds = st.floats(0, 1)
@@ -38,6 +38,15 @@ def test_errors_are_those_of_the_mask_of_that_threshold(probability: np.ndarray,
     p = probability / 255
     wrong = np.abs(threshold_mask(probability, threshold) - p)
     np.testing.assert_allclose(expected_errors(probability, threshold), wrong.sum((1, 2)), atol=1e-9)
+
+
+@given(probabilities, thresholds, st.floats(0.01, 1))
+def test_voxels_are_doubtful_that_are_wrong_so_often(
+    probability: np.ndarray, threshold: float, least: float
+) -> None:
+    wrong = [expected_errors(p.reshape(1, 1, 1), threshold)[0] for p in probability.ravel()]
+    marked = doubtful_voxels(probability, threshold, least)
+    np.testing.assert_array_equal(marked.ravel(), np.array(wrong) >= least)
 
 
 @given(probabilities, thresholds)

@@ -70,5 +70,25 @@ def test_no_command_of_the_palette_ends_in_a_traceback(
     context = SegmentationController.of(viewer).context
     qtbot.waitUntil(lambda: not context.busy, timeout=PATIENCE)
     assert len(asked) == 2  # "Open MRI scan..." and "Read an MRI scan"
-    assert any(text.startswith("To save a mask on its scan's grid, select it") for text in notified)
+    assert any(text.startswith("There is no mask that a segmentation made") for text in notified)
     assert not any("Traceback" in text or "Error" in text for text in notified)
+
+
+@pytest.mark.usefixtures("quick_model")
+def test_the_palette_saves_the_mask_that_the_panel_shows(
+    viewer: napari.Viewer, click: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer.open_sample(PLUGIN, "brain")
+    assert click(viewer)
+    asked: list[str] = []
+
+    def cancelled(_: Any, title: str, proposed: str, *__: Any) -> tuple[str, str]:
+        asked.append(f"{title}: {proposed}")
+        return "", ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", cancelled)
+    command = next(command for command in listed() if command.title == "Save a mask... (Tumour U-Net)")
+    get_app_model().commands.execute_command(command.id).result()
+    assert len(asked) == 1
+    assert asked[0].startswith("Save the mask: ")
+    assert asked[0].endswith("sample_brain_mask.tif")

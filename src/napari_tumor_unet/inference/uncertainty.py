@@ -30,11 +30,26 @@ def expected_errors(probability: NDArray[np.uint8], threshold: float) -> NDArray
     array of float64
         (Z,); voxels.
     """
-    p = _VALUES / 255
-    wrong = np.where(threshold_mask(_VALUES, threshold), 1 - p, p)
+    wrong = _wrong(threshold)
     # A volume of floats would be eight times as large, and most of it air.
     counts = (np.bincount(plane[plane > 0], minlength=256) for plane in probability)
     return np.array([count @ wrong for count in counts], np.float64)
+
+
+def doubtful_voxels(
+    probability: NDArray[np.uint8], threshold: float, least: float = 0.25
+) -> NDArray[np.bool_]:
+    """Mark the voxels that are wrong with a probability of ``least`` or more, if it is calibrated.
+
+    Parameters
+    ----------
+    probability : array of uint8
+        Of any shape; 255 is certain tumour.
+    threshold, least : float
+        From 0 to 1.
+    """
+    marked: NDArray[np.bool_] = (_wrong(threshold) >= least)[probability]
+    return marked
 
 
 def most_doubtful(errors: NDArray[np.float64], share: float = 0.95, least: float = 1.0) -> tuple[int, ...]:
@@ -56,3 +71,9 @@ def most_doubtful(errors: NDArray[np.float64], share: float = 0.95, least: float
     ranked = errors[order]
     before = np.cumsum(ranked) - ranked
     return tuple(int(z) for z in order[(before < share * errors.sum()) & (ranked >= least)])
+
+
+def _wrong(threshold: float) -> NDArray[np.float64]:
+    """Return for each probability from 0 to 255 that of a voxel to be wrong."""
+    p = _VALUES / 255
+    return np.where(threshold_mask(_VALUES, threshold), 1 - p, p)

@@ -19,7 +19,7 @@ from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui.docks import open_panel
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
-from napari_tumor_unet.plugin.ui.plain import show_error
+from napari_tumor_unet.plugin.ui.plain import show_error, show_info
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 
@@ -79,6 +79,18 @@ def show_diameters(viewer: napari.viewer.Viewer) -> None:
         show_error("Select the labels layer whose diameters are to be shown.")
         return
     diameters.show_diameters(viewer, layer)
+
+
+def save_mask(viewer: napari.viewer.Viewer) -> None:
+    """Ask where to save the mask that the panel shows; without one say how masks are saved."""
+    panel = open_panel(viewer, "Segment tumour")
+    if panel.mask.state is not None:
+        panel.mask.ask_and_save()
+        return
+    show_info(
+        "There is no mask that a segmentation made. Segment a scan first; any other labels layer is saved by "
+        "File > Save Selected Layers... with the filter Tumour U-Net masks."
+    )
 
 
 def open_scan(viewer: napari.viewer.Viewer) -> None:

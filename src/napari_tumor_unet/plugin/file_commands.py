@@ -13,7 +13,6 @@ import napari
 from napari_tumor_unet.plugin.io.readers import LayerData, get_reader
 from napari_tumor_unet.plugin.io.writers import write_labels
 from napari_tumor_unet.plugin.ui.connections import timer
-from napari_tumor_unet.plugin.ui.plain import show_info
 from napari_tumor_unet.plugin.ui.settings import DRAWN
 
 
@@ -52,11 +51,11 @@ def _expect_a_click(viewer: weakref.ref[napari.Viewer]) -> None:
 
 
 def write(path: str | None = None, data: Any = None, attributes: dict[str, Any] | None = None) -> list[str]:
-    """Write a labels layer to a file; without one say how masks are saved."""
+    """Write a labels layer to a file; without one ask where to save the mask of the panel."""
     if path is None or attributes is None:
-        show_info(
-            "To save a mask on its scan's grid, select it and choose Save mask... in the panel "
-            "Segment tumour, or File > Save Selected Layers... with the filter Tumour U-Net masks."
-        )
+        if (viewer := napari.current_viewer()) is not None:
+            from napari_tumor_unet.plugin.commands import save_mask
+
+            save_mask(viewer)
         return []
     return write_labels(path, data, attributes)

@@ -321,9 +321,10 @@ def test_the_t1_beside_an_opened_flair_is_offered_in_the_panel(
     saved_volume(tmp_path / "p_T1.nii")
     _, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
     open_mri_scan([saved_volume(tmp_path / "p_FLAIR.nii")], monkeypatch)
-    qtbot.waitUntil(lambda: "T1 pre" in panel.sequences.summary.value, timeout=PATIENCE)
-    assert panel.sequences.beside.text == "Open T1 pre beside it"
+    qtbot.waitUntil(lambda: panel.sequences.beside.visible, timeout=PATIENCE)
+    assert panel.sequences.beside.text == "Open T1 pre"
     panel.sequences.beside.changed.emit(True)
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=PATIENCE)
     qtbot.waitUntil(lambda: panel.sequences.summary.value == "FLAIR + T1 pre", timeout=PATIENCE)
     assert viewer.layers.selection.active.name == "p_FLAIR"
+    qtbot.waitUntil(lambda: viewer.status == "Ready", timeout=PATIENCE)  # nothing is being read any more

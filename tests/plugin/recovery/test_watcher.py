@@ -11,7 +11,7 @@ import napari
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
 from superqt import QCollapsible
 
@@ -44,7 +44,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     said: list[str] = []
     for kind in ("show_info", "show_error"):
         monkeypatch.setattr(watcher, kind, said.append)
-        monkeypatch.setattr(f"napari_tumor_unet.plugin.segment.mask_section.{kind}", said.append)
+        monkeypatch.setattr(f"napari_tumor_unet.plugin.segment.mask_saving.{kind}", said.append)
     return said
 
 
@@ -186,6 +186,7 @@ def test_corrections_come_back_as_they_were_and_belong_to_the_open_image(
     make_napari_viewer: Any, qtbot: Any, crashed: Any
 ) -> None:
     layer = segmented(first := make_napari_viewer(show=True))
+    layer.metadata[KEY].postprocessing = ("fill_holes",)
     stroke(layer)
     looked(first, qtbot)
     crashed()
@@ -193,7 +194,7 @@ def test_corrections_come_back_as_they_were_and_belong_to_the_open_image(
     viewer = make_napari_viewer(show=True)
     image = viewer.add_image(np.zeros((6, 30, 20)), name="head", **PLACE)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
-    said, restore, _ = first_line(panel, qtbot)
+    said, (restore, _) = first_line(panel, qtbot)
     qtbot.waitUntil(lambda: has_its_place(restore), timeout=PATIENCE)
     name, extent = (label.text() for label in said.native.findChildren(QLabel))
     assert name == "head"
@@ -293,7 +294,7 @@ def test_a_deletion_is_asked_for_once(
     keeper.offer(store.orphaned_autosaves())
     answers = [QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop())
-    _, _, delete = first_line(panel, qtbot)
+    _, (_, delete) = first_line(panel, qtbot)
     qtbot.waitUntil(lambda: has_its_place(delete), timeout=PATIENCE)
     press(delete, qtbot)
     assert len(keeper.orphans) == 1
@@ -388,6 +389,30 @@ def test_of_each_scan_the_newest_corrections_are_shown_and_all_can_be_deleted(
     press(everything, qtbot)
     qtbot.waitUntil(lambda: not keeper.orphans, timeout=PATIENCE)
     assert asked == ["Delete 14 unsaved corrections, of all scans? They cannot be brought back."]
+
+
+def test_a_long_name_has_both_ends_and_delete_lies_far_from_restore(
+    viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    name = "sub-0123_ses-20240131T1200_acq-sag3DspaceIRdarkfluid_rec-normNDdis3D_run-01_FLAIR"
+    Autosaving.of(viewer).offer(
+        [OrphanedAutosave(tmp_path / "a", name, 1, datetime(2026, 1, 1).astimezone())]
+    )
+    first_line(panel, qtbot)
+    qtbot.waitUntil(lambda: has_its_place(panel.recovery.lines[0][1][1]), timeout=PATIENCE)
+    said, (restore, delete) = panel.recovery.lines[0]  # shown anew once the disk was looked at
+    label = said.native.findChildren(QLabel)[0]
+    assert label.elideMode() == Qt.TextElideMode.ElideMiddle
+    assert label.toolTip().startswith(name)
+    assert label.width() > 230  # all that a panel of 300 has
+    assert panel.native.minimumSizeHint().width() <= 300
+    apart = delete.native.geometry().left() - restore.native.geometry().right()
+    assert apart > restore.native.width()
+    defaults: list[Any] = []
+    monkeypatch.setattr(QMessageBox, "question", lambda *given: defaults.append(given[-1]))
+    press(delete, qtbot)
+    assert defaults == [QMessageBox.StandardButton.No]
 
 
 def test_without_the_panel_leftovers_are_told_once(

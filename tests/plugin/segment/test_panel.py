@@ -84,11 +84,11 @@ def test_an_inverted_scan_is_warned_of_and_no_other(
     inverted = viewer.add_image(255 - np.asarray(scan.data), name="inverted", scale=scan.scale)
     assert click(viewer)
     assert panel.warned.visible
-    assert panel.warned.value == "\n".join(viewer.layers[-1].metadata[KEY]["warnings"])
-    assert panel.warned.value.startswith("The image is inverted")
+    assert panel.warned.warnings == viewer.layers[-1].metadata[KEY]["warnings"]
+    assert panel.warned.warnings[0].startswith("The image is inverted")
     told = [text for text in notified if text.endswith("clinical use.")]
     assert len(told) == 1
-    assert told[0].startswith(panel.warned.value.replace("\n", " "))
+    assert told[0].startswith(" ".join(panel.warned.warnings))
     viewer.layers.selection.active = scan
     assert not panel.warned.visible
     assert not panel.mask.card.visible
@@ -110,10 +110,11 @@ def test_what_is_as_bright_on_the_other_side_is_warned_of_once_and_stays_with_th
     flair = np.asarray(scan.data)
     viewer.add_image(np.maximum(flair, flair[:, :, ::-1]), name="two-sided", scale=scan.scale)
     assert click(viewer)
-    assert panel.warned.value.startswith("The mask is hardly brighter in FLAIR")
-    assert viewer.layers[-1].metadata[KEY]["warnings"] == (panel.warned.value,)
+    (warning,) = panel.warned.warnings
+    assert warning.startswith("The mask is hardly brighter in FLAIR")
+    assert viewer.layers[-1].metadata[KEY]["warnings"] == (warning,)
     (shown,) = (text for text in notified if text.endswith("clinical use."))
-    assert shown.startswith(panel.warned.value)
+    assert shown.startswith(warning)
 
 
 def test_cancel_ends_the_run_and_says_so(viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any) -> None:
@@ -260,6 +261,42 @@ def test_the_threshold_moves_the_mask_without_a_run(panel: Any, done: Any, qtbot
     assert not section.reset.enabled
 
 
+def test_the_outline_is_smoothed_and_holes_are_filled_until_that_is_taken_back(
+    viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any
+) -> None:
+    probability = np.zeros(head.data.shape, np.uint8)
+    probability[2, 20:40, 20:40] = 255
+    probability[2, 28:31, 28:31] = 0  # a hole
+    probability[2, 30, 40:50] = 255  # a spike
+    layer = finished(viewer, probability)
+    before = layer.data.copy()
+    layer.data_setitem((np.array([5]), np.array([1]), np.array([1])), 1)  # the user's
+    panel.show_mask()
+    unfold(panel)
+    section = panel.mask
+    assert not section.reset.enabled
+    section.ticks["fill_holes"].value = True
+    assert layer.data[2, 20:40, 20:40].all()
+    assert layer.data[2, 30, 40:50].all()
+    section.ticks["smooth_outline"].value = True
+    assert layer.data[2, 25:35, 25:35].all()
+    assert not layer.data[2, 30, 42:50].any()
+    assert not layer.data[2, 20, 20]
+    assert layer.data[5, 1, 1]
+    made = sidecar_contents(layer)["provenance"]
+    assert made["postprocessing"] == ["smooth_outline", "fill_holes"]
+    panel.show_mask()
+    assert all(tick.value for tick in section.ticks.values())
+    section.threshold.value = 0.9
+    assert layer.data[2, 28:31, 28:31].all()
+    press(section.reset, qtbot)
+    assert not any(tick.value for tick in section.ticks.values())
+    assert section.threshold.value == 0.5
+    assert "postprocessing" not in sidecar_contents(layer)["provenance"]
+    before[5, 1, 1] = 1
+    np.testing.assert_array_equal(layer.data, before)
+
+
 def test_what_the_user_painted_stays_when_the_threshold_moves(done: Any) -> None:
     section, layer = done
     layer.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)
@@ -279,10 +316,16 @@ def test_a_click_on_a_region_goes_there_and_it_can_be_removed(
     qtbot.waitUntil(lambda: regions.list.count() == 2, timeout=PATIENCE)
     other = viewer.add_image(np.zeros((2, 3, 8, 8)))
     viewer.layers.selection.active = layer
+    camera = getattr(viewer, "scene", viewer).camera
+    qtbot.waitUntil(lambda: layer.corner_pixels[1].any(), timeout=PATIENCE)
+    whole = camera.center
     regions.list.setCurrentRow(1)
     assert regions.chosen[0].voxels == 2
     assert viewer.dims.current_step[1] == 5
-    camera = getattr(viewer, "scene", viewer).camera
+    assert camera.center == whole  # it is in sight
+    camera.zoom, camera.center = 20 * camera.zoom, (0, 40, 40)
+    qtbot.waitUntil(lambda: layer.corner_pixels[0][1] > 5, timeout=PATIENCE)
+    regions.list.itemClicked.emit(regions.list.item(1))
     np.testing.assert_allclose(camera.center[-2:], (0, 0.5), atol=0.6)
     viewer.layers.remove(other)
     viewer.layers.selection.active = layer
@@ -324,7 +367,7 @@ def test_the_result_stays_whatever_layer_of_its_scan_is_active(
     assert layer.data.shape == (2, 3, 4)
 
 
-@pytest.mark.parametrize("gone", ["head tumour", "all"])
+@pytest.mark.parametrize("gone", ["mask", "all"])
 def test_nothing_of_a_mask_is_told_once_it_or_its_scan_is_gone(
     viewer: napari.Viewer, panel: Any, done: Any, gone: str
 ) -> None:
@@ -332,11 +375,116 @@ def test_nothing_of_a_mask_is_told_once_it_or_its_scan_is_gone(
     if gone == "all":
         viewer.layers.clear()
     else:
-        viewer.layers.remove(gone)
+        viewer.layers.remove(done[1])
     assert not panel.mask.card.visible
     assert not panel.review.visible
     assert panel.message.value == ""
     assert panel.mask.state is None
+
+
+def finished(viewer: napari.Viewer, probability: np.ndarray, warnings: tuple[str, ...] = ()) -> Any:
+    """A mask as a run leaves it that gave this probability, and left out what is under 0.87 of it."""
+    writer = MaskWriter(viewer, scan_of(viewer.layers[0], viewer.layers, viewer.dims.point))
+    writer.add_layer()
+    n = len(probability)
+    writer.write(Slices(tuple(range(n)), probability, (probability > 220).astype(np.uint8), n, n))
+    writer.finish(None, made_by("tuned"), warnings)
+    return writer.layer
+
+
+WARNINGS = ("This looks like T1, not FLAIR: choose FLAIR.", "The model is unsure; look.", "Slices are thick.")
+
+
+def test_of_many_warnings_the_first_is_told_in_short_where_the_size_is_and_all_on_demand(
+    viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any
+) -> None:
+    layer = finished(viewer, np.zeros(head.data.shape, np.uint8), WARNINGS)
+    panel.show_mask()
+    warned = panel.warned
+    assert warned.text.value == "This looks like T1, not FLAIR, and 2 more"
+    assert warned.text.tooltip == "\n".join(WARNINGS)
+    bottom = warned.native.mapToGlobal(warned.native.rect().bottomLeft()).y()
+    assert 0 < panel.mask.card.native.mapToGlobal(panel.native.rect().topLeft()).y() - bottom < 12
+    press(warned.unfold, qtbot)
+    assert warned.text.value == "\n".join(WARNINGS)
+    layer.data_setitem((np.array([0]), np.array([0]), np.array([0])), 1)
+    panel.show_mask()
+    assert warned.text.value == "\n".join(WARNINGS)  # no edit folds it
+    press(warned.unfold, qtbot)
+    assert warned.text.value.endswith("and 2 more")
+
+
+def test_a_cancelled_rerun_leaves_the_offer_of_what_was_left_out(
+    viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any
+) -> None:
+    probability = np.zeros(head.data.shape, np.uint8)
+    probability[1:3, 30:40, 40:50] = 255
+    probability[4, 10:14, 12:16] = 200
+    layer = finished(viewer, probability)
+    panel.show_mask()
+    card, told = panel.mask.card, "1 weaker region left out (16 voxels)"
+    assert card.left_out.value == told
+    viewer.layers.selection.active = head
+    session = SegmentationController.of(viewer)
+    press(panel.start, qtbot)
+    with qtbot.waitSignal(session.progressed, timeout=PATIENCE):
+        pass
+    with qtbot.waitSignal(session.ended, timeout=PATIENCE):
+        session.cancel()
+    assert card.left_out.value == told
+    assert card.take_in.visible
+    press(card.take_in, qtbot)
+    assert layer.data[4].sum() == 16
+
+
+def test_specks_are_not_offered_to_be_taken_in(viewer: napari.Viewer, panel: Any, head: Any) -> None:
+    probability = np.zeros(head.data.shape, np.uint8)
+    probability[1:3, 30:40, 40:50] = 255
+    probability[4, 10, 12:14] = 200
+    layer = finished(viewer, probability)
+    panel.show_mask()
+    assert panel.mask.state.left_out.regions == 0
+    assert not panel.mask.card.take_in.visible
+    assert sidecar_contents(layer)["provenance"]["left_out"]["regions"] == 1  # the log is whole
+
+
+def test_sequences_that_were_opened_after_the_run_are_named(
+    viewer: napari.Viewer, panel: Any, head: Any
+) -> None:
+    finished(viewer, np.full(head.data.shape, 255, np.uint8))
+    panel.show_mask()
+    assert not panel.mask.card.unused.visible
+    later = viewer.add_image(head.data, name="head T1 pre")
+    panel.layer.value = head
+    panel.sequences.boxes["pre"].value = "head T1 pre"
+    assert panel.mask.card.unused.value == "Made from FLAIR alone; Segment again to use T1 pre."
+    assert panel.mask.card.unused.visible
+    viewer.layers.remove(later)
+    assert not panel.mask.card.unused.visible
+
+
+def test_what_is_above_the_result_stays_in_its_place_when_it_arrives(
+    viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any
+) -> None:
+    fixed = (panel.layer, panel.planes, panel.start, panel.model)
+
+    def places() -> list[tuple[int, int]]:
+        corners = [part.native.mapToGlobal(part.native.rect().topLeft()) for part in fixed]
+        return [(corner.x(), corner.y()) for corner in corners] + [(0, panel.planes.native.width())]
+
+    qtbot.waitUntil(lambda: panel.planes.visible and panel.start.visible, timeout=PATIENCE)
+    qtbot.wait(50)
+    before = places()
+    probability = np.zeros(head.data.shape, np.uint8)
+    probability[1:3, 30:40, 40:50] = 240
+    finished(viewer, probability)
+    panel.show_mask()
+    qtbot.wait(50)
+    assert places() == before
+    below = panel.mask.save.native.pos().y()
+    qtbot.waitUntil(lambda: panel.review.curve is not None, timeout=PATIENCE)
+    qtbot.wait(50)
+    assert panel.mask.save.native.pos().y() == below
 
 
 def test_regions_that_a_run_leaves_out_are_told_and_taken_in(
@@ -349,14 +497,11 @@ def test_regions_that_a_run_leaves_out_are_told_and_taken_in(
     probability = np.zeros(volume.shape, np.uint8)
     probability[1:3, 30:40, 40:50] = 255
     probability[4, 10:14, 12:16] = 200
-    writer = MaskWriter(viewer, scan_of(viewer.layers[0], viewer.layers, viewer.dims.point))
-    writer.add_layer()
-    mask = (probability > 220).astype(np.uint8)
-    writer.write(Slices(tuple(range(6)), probability, mask, 6, 6))
-    writer.finish(None, made_by("tuned"), ())
+    layer = finished(viewer, probability)
+    mask = layer.data.copy()
     panel.show_mask()
     unfold(panel)
-    card, regions, layer = panel.mask.card, panel.mask.regions, viewer.layers[-1]
+    card, regions = panel.mask.card, panel.mask.regions
 
     def rows() -> list[str]:
         return [regions.list.item(i).text() for i in range(regions.list.count())]

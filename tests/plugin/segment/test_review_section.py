@@ -18,7 +18,8 @@ from napari_tumor_unet.inference.regions import threshold_mask
 from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.layers.looks import mask_looked_at
+from napari_tumor_unet.plugin.layers.metadata import KEY, is_agreement, is_prediction
 from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from napari_tumor_unet.plugin.segment.review import Review
@@ -198,7 +199,7 @@ def test_slices_along_another_axis_come_to_the_screen(
     layer = finished(viewer, image, upright, SequenceAssignment(across=across, turn=turn))
     panel.show_mask()
     section = panel.review
-    assert section.message.value.startswith("No slice is on screen as the model saw it. 0 of 4")
+    assert section.message.value.startswith("Slices are checked as the model saw them: press Axial")
     assert not section.checked.enabled
     for z in ORDER[:2]:
         press(section.next, qtbot)
@@ -222,7 +223,7 @@ def test_of_a_time_axis_the_slices_are_those_of_the_results_time(
     layer = finished(viewer, image, probability())
     panel.show_mask()
     viewer.dims.set_current_step((0, 1), (0, 4))
-    assert panel.review.message.value.startswith("No slice is on screen as the model saw it")
+    assert panel.review.message.value.startswith("The slice on screen is not of this mask: press Next")
     press(panel.review.next, qtbot)
     assert viewer.dims.current_step[:2] == (2, 4)
     panel.review.checked.value = True
@@ -258,6 +259,39 @@ def test_replaced_and_removed_data_break_nothing(viewer: napari.Viewer, panel: A
     assert not section.visible
     viewer.add_image(np.zeros((5, 5)))
     layer.refresh()
+
+
+def test_the_doubtful_voxels_are_shown_in_a_layer_that_is_no_mask_and_goes(
+    viewer: napari.Viewer, panel: Any, qtbot: Any
+) -> None:
+    mask = a_result(viewer)
+    panel.show_mask()
+    panel.review.where.value = True
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
+    shown = next(filter(is_agreement, viewer.layers))
+    assert not is_prediction(shown)
+    assert viewer.layers.selection.active is mask
+    assert mask_looked_at(viewer) is mask
+    np.testing.assert_array_equal(shown.data.sum(axis=(1, 2)), DOUBTFUL)
+    np.testing.assert_array_equal(shown.extent.world, mask.extent.world)
+    panel.mask.threshold.value = 0.9
+    assert len(viewer.layers) == 3
+    panel.review.where.value = False
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=PATIENCE)
+    panel.review.where.value = True
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
+    viewer.layers.remove(next(filter(is_agreement, viewer.layers)))
+    assert not panel.review.where.value
+    panel.review.where.value = True
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
+    viewer.layers.remove(mask)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1, timeout=PATIENCE)
+    assert panel.review.where.value  # for the next mask
+    a_result(viewer)
+    panel.show_mask()
+    qtbot.waitUntil(lambda: any(map(is_agreement, viewer.layers)), timeout=PATIENCE)
+    viewer.window.remove_dock_widget(panel.native.parent())
+    qtbot.waitUntil(lambda: not any(map(is_agreement, viewer.layers)), timeout=PATIENCE)
 
 
 def test_the_curve_of_doubt_goes_to_the_slice_that_is_clicked(

@@ -27,6 +27,7 @@ from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
+from napari_tumor_unet.plugin.segment.mask_saving import propose_file
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError
 from tests.conftest import make_phantom
@@ -187,12 +188,17 @@ def test_the_probability_is_a_layer_in_the_place_of_the_mask(
 ) -> None:
     viewer.add_image(flair(), scale=(5, 1, 1), units="mm", translate=(1, 2, 3))
     mask = run()
+    mask.contour = 0
     press(panel.mask.probability, qtbot)
     layer = viewer.layers[-1]
     np.testing.assert_allclose(layer.data * 255, mask.metadata[KEY]["probability"], atol=1e-4)
     np.testing.assert_array_equal(layer.extent.world, mask.extent.world)
     assert viewer.layers.selection.active is mask
     assert panel.layer.value is viewer.layers[0]
+    drawn = layer.colormap.map(np.array([0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0]))
+    np.testing.assert_array_equal(drawn[:, 3], [0, 0, 1, 1, 1, 1, 0, 0])  # what is sure hides nothing
+    assert len(np.unique(drawn[2:6], axis=0)) == 4
+    assert mask.contour
 
 
 def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(
@@ -210,7 +216,7 @@ def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(
     viewer.open(tmp_path / "Jane Doe.nii.gz", plugin="napari-tumor-unet")
     mask = run()
     mask.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)
-    proposed = panel.mask.editor.file_name()
+    proposed = propose_file(mask, viewer.layers)
     assert proposed == tmp_path / "Jane Doe_mask.nii.gz"
     answer(monkeypatch, proposed)
     press(panel.mask.save, qtbot)
@@ -220,12 +226,15 @@ def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(
     assert saved.shape == stored.shape
     assert set(np.unique(saved.dataobj)) == set(np.unique(mask.data))
     assert np.count_nonzero(saved.dataobj) == np.count_nonzero(mask.data)
-    assert panel.mask.editor.file_name() == tmp_path / "Jane Doe_mask_2.nii.gz"  # nothing of the user's
+    assert propose_file(mask, viewer.layers) == tmp_path / "Jane Doe_mask_2.nii.gz"  # nothing of the user's
+    assert panel.mask.card.origin.value.endswith("edited · saved as Jane Doe_mask.nii.gz")
     sidecar = json.loads((tmp_path / "Jane Doe_mask.json").read_text())
     assert sidecar["edited"] is True
     assert sidecar["provenance"]["model"] == "tiny"
     assert sidecar["findings"]["voxels"] == np.count_nonzero(mask.data)
     assert "Doe" not in json.dumps(sidecar)
+    mask.undo()
+    qtbot.waitUntil(lambda: "saved" not in panel.mask.card.origin.value, timeout=PATIENCE)
 
 
 def test_masks_are_saved_in_the_scans_own_format_unless_another_is_chosen(
@@ -245,7 +254,7 @@ def test_masks_are_saved_in_the_scans_own_format_unless_another_is_chosen(
         viewer.add_layer(Layer.create(*data))
     run()
     warned: list[str] = []
-    monkeypatch.setattr("napari_tumor_unet.plugin.segment.mask_section.show_warning", warned.append)
+    monkeypatch.setattr("napari_tumor_unet.plugin.segment.mask_saving.show_warning", warned.append)
 
     names = iter(("one", "two.tif"))
 
@@ -399,8 +408,8 @@ def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
         assert not panel.start.enabled
     assert panel.message.value == "2 scans segmented, 1 failed."
     assert panel.start.enabled
-    masks = [layer.name for layer in viewer.layers if "written" in layer.metadata.get(KEY, {})]
-    assert masks == ["a tumour", "c tumour"]
+    masks = [layer for layer in viewer.layers if "written" in layer.metadata.get(KEY, {})]
+    assert [mask.name.split(",")[0] for mask in masks] == ["a tumour", "c tumour"]
     table = panel.batch.table
     rows = [[table.item(r, c).text() for c in range(3)] for r in range(table.rowCount())]
     assert [row[0] for row in rows] == ["a", "c", "b"]
@@ -411,7 +420,7 @@ def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
     with (tmp_path / "table.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert [line["scan"] for line in lines] == ["a", "c", "b"]
-    assert int(lines[0]["voxels"]) == np.count_nonzero(viewer.layers["a tumour"].data)
+    assert int(lines[0]["voxels"]) == np.count_nonzero(masks[0].data)
 
 
 def test_a_folder_is_segmented_into_another(

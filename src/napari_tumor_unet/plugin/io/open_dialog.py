@@ -42,7 +42,8 @@ def open_paths(viewer: napari.Viewer, paths: Iterable[str | Path], beside: Itera
     chosen = [Path(path) for path in paths]
     worker = create_worker(_find, chosen, _start_thread=False)
     bar = cancelable_progress(total=len(chosen) if len(chosen) > 1 else 0, desc="Reading MRI scan")
-    viewer.status = plain(f"Reading {', '.join(path.name for path in chosen)} ...")
+    said = viewer.status = plain(f"Reading {', '.join(path.name for path in chosen)} ...")
+    worker.finished.connect(partial(_take_back, viewer, said))
     _start(worker, bar, partial(_show, viewer, [*beside]))
 
 
@@ -91,6 +92,12 @@ def _show(viewer: napari.Viewer, before: list[Layer], content: Content) -> None:
     chooser = SeriesChooser(content, viewer.window._qt_window)
     chooser.chosen.connect(partial(open_series, viewer, every=content))
     chooser.open()
+
+
+def _take_back(viewer: napari.Viewer, said: str) -> None:
+    """Say no longer what is over, unless something else is said by now."""
+    if viewer.status == said:
+        viewer.status = "Ready"
 
 
 def _find(paths: list[Path]) -> Generator[Content]:

@@ -153,10 +153,14 @@ class MaskMetadata(LayerMetadata):
         What the user chose after the run, in place of the threshold of ``provenance``.
     min_region_voxels : int, optional
         Under how many voxels the user had regions dropped; 0 and None leave that to the model.
+    postprocessing : tuple of str
+        What the user chose to be done with the mask, of ``"smooth_outline"`` and ``"fill_holes"``.
     saved : int, optional
         Checksum of the mask as the panel last saved it.
+    saved_as : str
+        Name of that file.
     agreement : str
-        ``unique_id`` of the reference, where the layer shows a comparison and is no mask.
+        Where the layer is no mask: ``unique_id`` of what it compares, or ``doubt`` where it shows that.
     """
 
     source: str = ""
@@ -171,7 +175,9 @@ class MaskMetadata(LayerMetadata):
     visited: set[int] = field(default_factory=set)
     chosen_threshold: float | None = None
     min_region_voxels: int | None = None
+    postprocessing: tuple[str, ...] = ()
     saved: int | None = None
+    saved_as: str = ""
     agreement: str = ""
 
     __hash__ = object.__hash__
@@ -190,6 +196,8 @@ class MaskMetadata(LayerMetadata):
         now: dict[str, Any] = {"threshold": self.threshold}
         if self.min_region_voxels is not None:
             now["fewest_voxels"] = self.min_region_voxels
+        if self.postprocessing:
+            now["postprocessing"] = list(self.postprocessing)
         return self.provenance.to_json() | now
 
     def _read(self, name: str) -> Any:
@@ -230,7 +238,7 @@ def is_prediction(layer: Layer | None) -> TypeGuard[Labels]:
 
 
 def is_agreement(layer: Layer) -> bool:
-    """Whether a layer shows a comparison and is no mask."""
+    """Whether a layer shows a comparison, or doubt, and is no mask."""
     return isinstance(layer, Labels) and bool(mask_metadata(layer).agreement)
 
 
@@ -283,10 +291,13 @@ def as_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
-def provenance_of(values: Mapping[str, Any]) -> tuple[Provenance, int | None]:
-    """Split a dict into the provenance and the voxels under which the user had regions dropped."""
-    provenance = Provenance.from_json(as_tuples(values))
-    return provenance, values.get("fewest_voxels")
+def provenance_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Split what :meth:`MaskMetadata.sidecar_provenance` gave into the provenance and what the user chose."""
+    return {
+        "provenance": Provenance.from_json(as_tuples(values)),
+        "min_region_voxels": values.get("fewest_voxels"),
+        "postprocessing": tuple(values.get("postprocessing", ())),
+    }
 
 
 def _as_fields(value: Any, kind: type[LayerMetadata]) -> dict[str, Any]:
@@ -300,7 +311,7 @@ def _as_fields(value: Any, kind: type[LayerMetadata]) -> dict[str, Any]:
     if isinstance(findings := fields.get("findings"), Mapping):
         fields["findings"] = Findings(**as_tuples(findings))
     if isinstance(provenance := fields.get("provenance"), Mapping):
-        fields["provenance"], fields["min_region_voxels"] = provenance_of(provenance)
+        fields |= provenance_of(provenance)
     return fields
 
 

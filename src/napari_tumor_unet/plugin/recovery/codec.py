@@ -92,9 +92,8 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
         warnings=tuple(result.get("warnings", ())),
         checked=set(result["checked"]),
         visited=set(result["visited"]),
+        **(provenance_of(result["provenance"]) if "provenance" in result else {}),
     )
-    if "provenance" in result:
-        metadata.provenance, metadata.min_region_voxels = provenance_of(result["provenance"])
     layer = autosave.layer
     held: dict[str, Any] = {KEY: metadata}
     if "said_spacing" in layer:

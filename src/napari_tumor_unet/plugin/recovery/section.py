@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from magicgui.widgets import Container
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QMessageBox, QSizePolicy
 from superqt import QCollapsible, QElidingLabel
 
@@ -65,10 +66,18 @@ class RecoverySection(Section):
         restore = button(
             "Restore", "Add the mask with these corrections.", lambda: self._restore(orphan, line)
         )
-        delete = button("Delete", "Delete these corrections.", lambda: self._delete([orphan, *older], line))
+        delete = button(
+            "Delete...",
+            "Delete these corrections, after a question.",
+            lambda: self._delete([orphan, *older], line),
+        )
         for narrow in (restore, delete):
             narrow.native.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        line = row(_description(orphan, len(older)), restore, delete)
+        acts = row(restore, delete)
+        acts.native.layout().insertStretch(1)  # nobody deletes by a click beside the other
+        line: Container[Any] = Container(widgets=[_description(orphan, len(older)), acts], labels=False)
+        line.margins = (0, 0, 0, 4)
+        line.native.layout().setSpacing(2)
         return line
 
     def _restore(self, orphan: OrphanedAutosave, line: Container[Any]) -> None:
@@ -91,12 +100,13 @@ class RecoverySection(Section):
                 self._autosaving.delete(orphan)
 
     def _confirmed(self, question: str) -> bool:
-        answer = QMessageBox.question(self.native, "Delete corrections", plain(question))
-        return bool(answer == QMessageBox.StandardButton.Yes)
+        yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+        answer = QMessageBox.question(self.native, "Delete corrections", plain(question), yes | no, no)
+        return bool(answer == yes)
 
 
 def _description(orphan: OrphanedAutosave, older: int = 0) -> Container[Any]:
-    """Show the scan, the time and the extent in two lines, however long the name is."""
+    """Show the scan, of a long name both ends, and under it the time and the extent."""
     when, edited = orphan.when, plural(orphan.edited, "slice")
     made: Container[Any] = Container(labels=False)
     made.margins = (0, 0, 0, 0)
@@ -104,6 +114,9 @@ def _description(orphan: OrphanedAutosave, older: int = 0) -> Container[Any]:
     more = f", {older} older" if older else ""
     for text in (orphan.scan, f"{when.day} {when:%b %H:%M}, {edited} edited{more}"):
         label = QElidingLabel(plain(text))
+        label.setElideMode(
+            Qt.TextElideMode.ElideMiddle
+        )  # a patient is told at the start, a sequence at the end
         label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # none cut off below
         label.setToolTip(plain(f"{orphan.scan}\n{when:%x %X}"))
         made.native.layout().addWidget(label)

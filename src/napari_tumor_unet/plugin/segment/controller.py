@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -15,12 +13,10 @@ from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.inference.input_check import NO_HEAD
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, Warned
-from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC, ModelError
-from napari_tumor_unet.model.registry import DEFAULT_MODEL, ENDING, find_model
+from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
-from napari_tumor_unet.plugin.segment.progress_bar import ProgressBar
+from napari_tumor_unet.plugin.segment.run import Run
 from napari_tumor_unet.plugin.ui.plain import plain, show_warning
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
@@ -81,7 +77,7 @@ class SegmentationController(QObject):
         self.warnings: tuple[str, ...] = ()
         self.outcome: Outcome | None = None
         Autosaving.of(context.viewer)
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._asked.connect(self._on_asked)
 
     @classmethod
@@ -138,7 +134,7 @@ class SegmentationController(QObject):
         self.image_id = str(source.image.unique_id)
         ready = self.context.worker.is_ready
         stage = READING if ready else STARTING
-        self._run = run = _Run(self, source, QtJob(self), only, quiet, stage, ready)
+        self._run = run = Run(self.viewer, source, QtJob(self), only, quiet, stage, ready)
         run.model, path = model or preferred.model, partial(run.find_model, fall_back=model is None)
         self.viewer.layers.events.removed.connect(self._on_removed)
         run.job.progressed.connect(partial(self._on_event, run))
@@ -160,7 +156,7 @@ class SegmentationController(QObject):
         if self._run is not None:
             self._run.job.cancel()
 
-    def _answer(self, run: _Run, indices: range) -> Planes:
+    def _answer(self, run: Run, indices: range) -> Planes:
         """Answer the child, in the job's thread; that it asks says that the model is there."""
         if not run.asked:
             run.asked = True
@@ -168,24 +164,24 @@ class SegmentationController(QObject):
                 self._asked.emit(run)
         return planes_of(run.source.scan, indices)
 
-    def _on_asked(self, run: _Run) -> None:
+    def _on_asked(self, run: Run) -> None:
         if self._run is run and not run.shown:
             self._tell(run, READING)
 
-    def _tell(self, run: _Run, stage: str) -> None:
+    def _tell(self, run: Run, stage: str) -> None:
         """Say what the run does, in the status line at once, as napari takes its time to make a bar."""
         self.context.say(f"{stage}: {run.source.scan.name}")
         run.bar.tell(stage)
         self.told.emit(stage)
 
-    def _on_event(self, run: _Run, event: Slices | Warned) -> None:
+    def _on_event(self, run: Run, event: Slices | Warned) -> None:
         if isinstance(event, Slices):
             self._on_slices(run, event)
         else:
             self.warnings = event.texts
             self.warned.emit()
 
-    def _on_slices(self, run: _Run, slices: Slices) -> None:
+    def _on_slices(self, run: Run, slices: Slices) -> None:
         run.writer.write(slices)
         if not run.shown and self._run is run:
             run.shown = True
@@ -198,7 +194,7 @@ class SegmentationController(QObject):
             self.viewer.status = plain(f"{SEGMENTING}: {name}, slice {slices.done} of {slices.total}")
             run.bar.move_to(slices.done)
 
-    def _on_finished(self, run: _Run, result: tuple[Findings, Provenance]) -> None:
+    def _on_finished(self, run: Run, result: tuple[Findings, Provenance]) -> None:
         if NO_HEAD in self.warnings and run.writer.is_blank:
             self._on_no_head(run)
             return
@@ -213,16 +209,15 @@ class SegmentationController(QObject):
             text = " ".join((*self.warnings, text))
             self.context.notify(Message(text, "warning" if self.warnings else "info"))
 
-    def _on_no_head(self, run: _Run) -> None:
+    def _on_no_head(self, run: Run) -> None:
         """Leave no empty mask over what is no scan of a head."""
         text = f"{NO_HEAD} Nothing was found in it, so there is no mask."
         self.outcome = Outcome(run.source.scan.name, error=text)
-        self._end(run, Message(text, "warning"))
-        run.writer.revert()
+        self._end(run, Message(text, "warning"), revert=True)
         if not run.quiet:
             self.context.notify(self.message)
 
-    def _on_failed(self, run: _Run, error: JobError) -> None:
+    def _on_failed(self, run: Run, error: JobError) -> None:
         name = run.source.scan.name
         self.outcome = Outcome(name, error=str(error))
         message = Message(str(error), "error", error.details)
@@ -230,13 +225,11 @@ class SegmentationController(QObject):
             message = replace(message, details=note_error(message.text, message.details, [name]))
         else:
             message = self.context.notify(message, [name])
-        self._end(run, message)
-        run.writer.revert()
+        self._end(run, message, revert=True)
 
-    def _on_cancelled(self, run: _Run) -> None:
+    def _on_cancelled(self, run: Run) -> None:
         self.outcome = Outcome(run.source.scan.name, error="Cancelled.")
-        self._end(run, Message("Segmentation cancelled; the layers are as they were."))
-        run.writer.revert()
+        self._end(run, Message("Segmentation cancelled; the layers are as they were."), revert=True)
         if not run.quiet:
             self.context.notify(self.message)
 
@@ -245,65 +238,15 @@ class SegmentationController(QObject):
         if self._run is not None and event.value in (self._run.source.image, self._run.writer.layer):
             QTimer.singleShot(0, self.cancel)  # no layer may be removed while another one is
 
-    def _end(self, run: _Run, message: Message) -> None:
-        """End the run before its layer goes: napari takes its time to remove layers."""
+    def _end(self, run: Run, message: Message, *, revert: bool = False) -> None:
+        """End the run, its layer as it was, or gone, before anybody is told and looks at it."""
         self.message = message
         self.viewer.layers.events.removed.disconnect(self._on_removed)
         self._run = None
         run.close()
+        if revert:
+            run.writer.revert()
         with suppress(RuntimeError):  # the window may be gone
             if self.context.owner is self:
                 self.context.release()
             self.ended.emit(self.outcome is not None and not self.outcome.error)
-
-
-class _Run:
-    """What belongs to one run and goes with it."""
-
-    def __init__(
-        self,
-        controller: SegmentationController,
-        source: LayerScan,
-        job: QtJob,
-        only: bool,
-        quiet: bool,
-        stage: str,
-        ready: bool,
-    ) -> None:
-        self.source = source
-        self.only = only
-        self.quiet = quiet
-        self.job = job
-        self.writer = MaskWriter(controller.viewer, source)
-        self.bar = ProgressBar(controller.viewer, source.scan, job, stage, ready=ready)
-        self.model = self.missing = ""
-        self.asked = False  # the child has asked for voxels
-        self.shown = False  # slices have come
-
-    def find_model(self, *, fall_back: bool) -> Path:
-        """Find the model, or the default where the preferred one is gone; in the job's thread."""
-        try:
-            return find_model(self.model)
-        except ModelError:
-            if not fall_back:
-                raise
-            self.missing, self.model = self.model, DEFAULT_MODEL
-            return find_model()
-
-    def notes(self) -> Iterator[str]:
-        """Yield sentences on what a user may not expect of the result."""
-        if self.source.combined:
-            yield f"From {self.source.combined}."
-        if self.missing:
-            yield f"There is no model {self.missing!r} any more, so {DEFAULT_MODEL!r} was used."
-        elif self.model != DEFAULT_MODEL:
-            yield f"By the model {Path(self.model).name.removesuffix(ENDING)!r}."
-        for name in self.writer.hidden:
-            yield f"Your mask {name!r} stays as it was, hidden."
-        if self.only and not self.quiet:
-            yield "This slice only; the panel Segment tumour sets that."
-
-    def close(self) -> None:
-        """Remove the bar, and delete the job."""
-        self.job.deleteLater()
-        self.bar.close()

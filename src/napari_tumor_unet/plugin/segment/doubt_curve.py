@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from napari_tumor_unet.plugin.ui.slice_plot import LINE, SlicePlot
 
 _CHECKED = "#35a86b"
-_HEIGHT = 75  # pixels
 
 
 class DoubtCurve(SlicePlot):
@@ -21,7 +20,6 @@ class DoubtCurve(SlicePlot):
     def __init__(self, viewer: Viewer, go: Callable[[int], None]) -> None:
         tooltip = "Voxels in doubt of each slice; a click goes there. Checked slices have green dots."
         super().__init__(viewer, tooltip, go)
-        self.setFixedHeight(_HEIGHT)
         self.getAxis("left").setStyle(showValues=False)
         self.getAxis("left").setWidth(20)
         self.setLabel("left", "doubt")

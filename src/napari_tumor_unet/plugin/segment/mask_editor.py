@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,13 +29,21 @@ from napari_tumor_unet.inference.result import (
     size_in_words,
     update,
 )
-from napari_tumor_unet.plugin.layers.metadata import MASK_OF, image_metadata, mask_metadata
-from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
+from napari_tumor_unet.inference.smoothing import fill_holes, smooth_outline
+from napari_tumor_unet.plugin.layers.metadata import mask_metadata
+from napari_tumor_unet.plugin.layers.planes import camera_of
 
 if TYPE_CHECKING:
     from napari import Viewer
 
+POSTPROCESSING: dict[str, Callable[[NDArray[np.uint8]], None]] = {
+    "smooth_outline": smooth_outline,
+    "fill_holes": fill_holes,
+}
+"""What can be done with a mask (Z, Y, X), in place, in this order."""
+
 _MOST_LISTED = 100  # regions
+_SPECK_ML, _SPECK_VOXELS = 0.05, 10  # of regions that were left out, smaller ones are not worth an offer
 _MIDDLE = 0.05  # of the head's width: nearer to the midline no side is told
 
 Voxels = tuple[NDArray[np.intp], ...]
@@ -53,15 +60,22 @@ class MaskState:
         The largest first; of very many the largest 100.
     left_out : LeftOut
         Regions that can be taken in.
-    edited, unsaved : bool
-        Whether the user changed the mask, and whether the panel has not saved it like that.
+    edited : bool
+        Whether the user changed the mask.
+    saved_as : str
+        Name of the file that the panel saved the mask in, as it is now.
     """
 
     findings: Findings
     regions: list[Region]
     left_out: LeftOut
     edited: bool
-    unsaved: bool
+    saved_as: str = ""
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether there are edits that the panel has not saved."""
+        return self.edited and not self.saved_as
 
 
 class MaskEditor:
@@ -129,18 +143,31 @@ class MaskEditor:
             regions,
             count_left_out(self._left_out(), metadata.voxel_ml),
             edited,
-            edited and (metadata.saved is None or metadata.saved != self.checksum()),
+            metadata.saved_as if metadata.saved_as and metadata.saved == self.checksum() else "",
         )
 
     def checksum(self) -> int:
         """Return a number that changes with the mask."""
         return zlib.crc32(np.ascontiguousarray(self.layer.data).data)
 
-    def mark_saved(self, checksum: int) -> None:
-        """Note that the mask with this checksum was saved."""
-        self._metadata.saved = checksum
+    def mark_saved(self, checksum: int, name: str) -> None:
+        """Note that the mask with this checksum was saved in a file of this name."""
+        self._metadata.saved, self._metadata.saved_as = checksum, name
 
-    def change(self, threshold: float, min_region_voxels: int) -> None:
+    @property
+    def postprocessing(self) -> tuple[str, ...]:
+        """What the user chose to be done with the mask."""
+        return self._metadata.postprocessing
+
+    @property
+    def is_as_run(self) -> bool:
+        """Whether threshold, smallest region and postprocessing are those of the run."""
+        chosen = self.threshold != self.models_threshold or self.min_region_voxels or self.postprocessing
+        return not chosen
+
+    def change(
+        self, threshold: float, min_region_voxels: int, postprocessing: tuple[str, ...] | None = None
+    ) -> None:
         """Make the mask again from the probability; what the user edited stays.
 
         Parameters
@@ -149,8 +176,12 @@ class MaskEditor:
             From 0 to 1.
         min_region_voxels : int
             Regions of fewer voxels are dropped; with 0 the model's own limit holds.
+        postprocessing : tuple of str, optional
+            Of ``POSTPROCESSING``; by default as it was.
         """
         metadata = self._metadata
+        if postprocessing is not None:
+            metadata.postprocessing = postprocessing
         slices = self._slices_with_tumour(threshold)  # no others change
         probability, written = metadata.probability[slices], metadata.written[slices]
         new = threshold_mask(probability, threshold)
@@ -159,12 +190,16 @@ class MaskEditor:
         else:
             share = 0.0 if metadata.provenance is None else metadata.provenance.min_region_weight
             dropped = drop_faint_regions(new, probability, threshold, share)
+        for name, act in POSTPROCESSING.items():
+            if name in metadata.postprocessing:
+                act(new)
         for mask, last, plane in zip(self._mask()[slices], written, new, strict=True):
             untouched = mask == last
             update(last, plane)
             update(mask, np.where(untouched, plane, mask))
         metadata.chosen_threshold, metadata.min_region_voxels = threshold, min_region_voxels
-        metadata.findings = measure(new, metadata.voxel_ml, dropped.regions_left)
+        regions = None if metadata.postprocessing else dropped.regions_left
+        metadata.findings = measure(new, metadata.voxel_ml, regions)
         self._never_in = None
         self.layer.refresh()
 
@@ -177,11 +212,15 @@ class MaskEditor:
         return " · ".join(filter(None, (str(number), size, diameters, where, self._side(region))))
 
     def go_to(self, region: Region) -> None:
-        """Show the slice with most of a region, the region in the middle."""
+        """Show the slice with most of a region; move there only where it is out of sight."""
         self._show(*region.seed)
-        world = self._world(region.seed[0], round(region.centre[1]), round(region.centre[2]))
-        scene = getattr(self._viewer, "scene", self._viewer)  # since napari 0.9
-        scene.camera.center = tuple(world[axis] for axis in self._viewer.dims.displayed)
+        centre = region.seed[0], round(region.centre[1]), round(region.centre[2])
+        world, shown = self._world(*centre), self._viewer.dims.displayed
+        place = self.layer.world_to_data(world[-self.layer.ndim :])
+        first, last = self.layer.corner_pixels  # of what is on screen
+        axes = [axis - self._viewer.dims.ndim + self.layer.ndim for axis in shown]
+        if any(axis < 0 or not first[axis] <= place[axis] <= last[axis] for axis in axes):
+            camera_of(self._viewer).center = tuple(world[axis] for axis in shown)
 
     def go_to_largest_slice(self) -> None:
         """Show the slice with most of the mask."""
@@ -190,38 +229,6 @@ class MaskEditor:
             z = int(area.argmax())
             y, x = np.argwhere(self._mask()[z])[0]
             self._show(z, int(y), int(x))
-
-    def add_probability(self) -> None:
-        """Add the probability as an image layer in the mask's place, from 0 to 1."""
-        data = np.zeros(self.layer.data.shape, np.float32)
-        volume = self._place.volume(data)
-        for z, plane in enumerate(self._metadata.probability):
-            volume[z] = plane / np.float32(255)
-        self._viewer.add_image(
-            data,
-            rgb=False,  # napari takes three or four columns for colours
-            name=f"{self._metadata.scan} probability",
-            colormap="inferno",
-            blending="additive",
-            opacity=0.6,
-            contrast_limits=(0, 1),
-            metadata={MASK_OF: str(self.layer.unique_id)},
-            **{name: getattr(self.layer, name) for name in (*TRANSFORM, "axis_labels")},
-        )
-
-    def file_name(self) -> Path:
-        """Propose a file: beside the scan, where that is known, in its format, and one that is not there."""
-        sources = (layer for layer in self._viewer.layers if str(layer.unique_id) == self._metadata.source)
-        image = next(sources, None)
-        path = None if image is None else image.source.path
-        usual = ".nii.gz" if self._metadata.geometry else ".tif"
-        ending = usual if image is None else image_metadata(image).ending or usual
-        folder = Path(path).parent if isinstance(path, str | Path) else Path()
-        file, n = folder / f"{self._metadata.scan}_mask{ending}", 1
-        while os.path.lexists(file):
-            n += 1
-            file = folder / f"{self._metadata.scan}_mask_{n}{ending}"
-        return file
 
     def remove(self, regions: list[Region]) -> bool:
         """Erase regions, as one edit of the user's that undo takes back; return whether they were there."""
@@ -244,11 +251,13 @@ class MaskEditor:
         self._set(self._left_out(), 1)
 
     def _left_out(self) -> list[Voxels]:
-        """Find the regions that reach the threshold, and of which nothing was written or painted."""
+        """Find the regions, but for specks, that reach the threshold and were neither written nor painted."""
         if self._never_in is None:
             metadata, slices = self._metadata, self._slices_with_tumour(self.threshold)
             found = left_out(metadata.probability[slices], self.threshold, metadata.written[slices])
-            self._never_in = [(z + slices.start, y, x) for z, y, x in found]
+            ml = metadata.voxel_ml
+            fewest = _SPECK_VOXELS if ml is None else _SPECK_ML / ml
+            self._never_in = [(z + slices.start, y, x) for z, y, x in found if len(z) >= fewest]
         mask = self._mask()
         return [voxels for voxels in self._never_in if not mask[voxels].any()]
 

@@ -5,38 +5,33 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from magicgui.widgets import FloatSlider, FloatSpinBox
+from magicgui.widgets import CheckBox, FloatSlider, FloatSpinBox
 from napari.layers import Labels
 
 from napari_tumor_unet.inference.measures import Measures
-from napari_tumor_unet.io.file_names import DICOM_ENDING, MASK_ENDINGS, ending_of, mask_ending_of
-from napari_tumor_unet.plugin.io.identity import may_name_patient
-from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, source_of, with_ending
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, measures_of
 from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor, MaskState
+from napari_tumor_unet.plugin.segment.mask_saving import ask_and_save
 from napari_tumor_unet.plugin.segment.measure_section import MeasureSection
+from napari_tumor_unet.plugin.segment.probability_layer import add_probability
 from napari_tumor_unet.plugin.segment.region_section import RegionSection
 from napari_tumor_unet.plugin.segment.result_card import ResultCard
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
-from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
-from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
-from napari_tumor_unet.plugin.ui.threads import Latest, OneAtATime, in_thread
-from napari_tumor_unet.plugin.ui.widgets import button, choice, fields
+from napari_tumor_unet.plugin.ui.threads import Latest, OneAtATime
+from napari_tumor_unet.plugin.ui.widgets import button, choice, fields, text_label
 from napari_tumor_unet.scan import Scan, ScanError
 
 if TYPE_CHECKING:
     from napari import Viewer
 
-DICOM_KINDS = ["DICOM Segmentation (*.dcm)", "DICOM Segmentation and report (*.dcm)"]
-"""Of files that a mask of a DICOM scan can be saved as; they name the patient."""
 _MM3, _VOXELS = "mm³", "voxels"
 _PAUSE = 150  # ms from an edit to the new size
 _SHARE = 5  # how many times as long as measuring takes nothing is measured: large masks take a while
@@ -79,7 +74,19 @@ class MaskSection(Section):
             step=0.01,
             tooltip="A voxel counts as tumour from this probability on.",
         )
-        self.reset = button("Reset threshold", "Take the threshold of the run again.", self._reset)
+        self.ticks = {
+            "smooth_outline": CheckBox(
+                text="smooth outline", tooltip="In each slice; what is thinner than two voxels goes."
+            ),
+            "fill_holes": CheckBox(text="fill holes", tooltip="What the mask encloses in a slice is added."),
+        }
+        self.reset = button(
+            "Reset",
+            "Take threshold, smallest region and shape as the run had them; your strokes stay.",
+            self._reset,
+        )
+        self.note = text_label()
+        self.note.value = "Reset takes these back; Ctrl+Z takes back strokes alone."
         self.fewest = FloatSpinBox(
             label="smallest",
             max=10_000_000,
@@ -89,16 +96,23 @@ class MaskSection(Section):
         self.unit = choice("in", lambda: self._units(), "What the smallest region is measured in.")
         self._preferred = _MM3
         self.probability = button(
-            "Add probability", "Add the probability, from 0 to 1, as an image layer.", self._add_probability
+            "Add probability",
+            "Add the probability as an image layer, in bands from 0.1, blue, to 0.9, bright green; what is "
+            "surely tumour, or surely none, stays clear.",
+            self._add_probability,
         )
         self.save = button(
-            "Save mask...", "Saves the mask on the scan's grid, and a .json with how it was made.", self._save
+            "Save mask...",
+            "Saves the mask on the scan's grid, and a .json with how it was made.",
+            self.ask_and_save,
         )
         self.fields = fields(self.threshold, self.fewest, self.unit)
-        super().__init__(self.fields, self.reset, self.probability)
+        super().__init__(self.fields, *self.ticks.values(), self.reset, self.note, self.probability)
         self.fewest.native.setSpecialValueText("auto")  # what 0 means
         self.threshold.changed.connect(self._change)
         self.fewest.changed.connect(self._change)
+        for tick in self.ticks.values():
+            tick.changed.connect(self._change)
         self.unit.changed.connect(self._on_unit)
         self._timer = timer(self.native, _PAUSE, self.measure)
         self._edits = Connections(self.native)
@@ -135,7 +149,7 @@ class MaskSection(Section):
             self.card.show_state(self.state, mask_metadata(editor.layer), name)
             self.regions.show_regions(editor, self.state.regions)
             self._measuring(partial(measures_of, editor.layer), partial(self._show_measures, self.state))
-            self.reset.enabled = editor.threshold != editor.models_threshold
+            self.reset.enabled = not editor.is_as_run
         self._on_measured()
 
     def _show_measures(self, state: MaskState, measured: tuple[MaskVolume, Measures]) -> None:
@@ -148,12 +162,15 @@ class MaskSection(Section):
             self._timer.start()
 
     def _fill(self, editor: MaskEditor) -> None:
-        changed = (self.threshold.changed, self.fewest.changed, self.unit.changed)
-        with changed[0].blocked(), changed[1].blocked(), changed[2].blocked():
+        with ExitStack() as silent:
+            for field in (self.threshold, self.fewest, self.unit, *self.ticks.values()):
+                silent.enter_context(field.changed.blocked())
             self.unit.reset_choices()
             self.unit.value = self._preferred if self._preferred in self.unit.choices else _VOXELS
             self.threshold.value = editor.threshold
             self.fewest.value = editor.min_region_voxels * self._voxel_size(editor)
+            for name, tick in self.ticks.items():
+                tick.value = name in editor.postprocessing
 
     def _find_midline(self, editor: MaskEditor) -> None:
         """Look for the midline in the scan, whose voxels may lie on a disk."""
@@ -176,12 +193,15 @@ class MaskSection(Section):
     def _change(self) -> None:
         if editor := self._current():
             fewest = math.ceil(round(self.fewest.value / self._voxel_size(editor), 6))
-            editor.change(round(self.threshold.value, 2), fewest)
+            ticked = tuple(name for name, tick in self.ticks.items() if tick.value)
+            editor.change(round(self.threshold.value, 2), fewest, ticked)
             self.measure()
 
     def _reset(self) -> None:
         if editor := self._current():
-            self.threshold.value = editor.models_threshold
+            editor.change(editor.models_threshold, 0, ())
+            self._fill(editor)
+            self.measure()
 
     def _on_unit(self, unit: str) -> None:
         self._preferred = unit
@@ -202,49 +222,18 @@ class MaskSection(Section):
 
     def _add_probability(self) -> None:
         if editor := self._current():
-            active = self._viewer.layers.selection.active
-            editor.add_probability()
-            self._viewer.layers.selection.active = active
+            add_probability(self._viewer, editor.layer)
 
-    def _save(self) -> None:
-        editor = self._current()
-        if editor is None:
-            return
-        layer, proposed = editor.layer, editor.file_name()
-        endings = dict.fromkeys((ending_of(proposed), *MASK_ENDINGS))  # the scan's own first
-        kinds = [f"Masks ({' '.join(f'*{e}' for e in endings)})"]
-        if source_of(layer, self._viewer):
-            kinds += DICOM_KINDS
-        name, kind = FileDialog.getSaveFileName(self.native, "Save the mask", str(proposed), ";;".join(kinds))
-        if name:
-            try:
-                file = mask_file(layer, self._viewer)
-            except ScanError as error:
-                show_error(str(error))
-                return
-            in_dicom = kind in DICOM_KINDS or mask_ending_of(Path(name)) == DICOM_ENDING
-            if in_dicom and file.scan.source and not may_name_patient(self.native):
-                return
-            save = partial(
-                _save_mask,
-                Path(name),
-                DICOM_ENDING if in_dicom else ending_of(proposed),
-                file,
-                in_dicom=in_dicom,
-                with_report=kind == DICOM_KINDS[1],
-            )
-            in_thread(save, partial(self._on_saved, file, editor, editor.checksum()))
+    def ask_and_save(self) -> None:
+        """Ask where to save the mask, and save it."""
+        if editor := self._current():
+            checksum = editor.checksum()
 
-    def _on_saved(
-        self, file: MaskFile, editor: MaskEditor, checksum: int, sentences: tuple[str, str]
-    ) -> None:
-        files, lost = sentences
-        file.mark_saved()
-        editor.mark_saved(checksum)
-        show_info(files)
-        if lost:
-            show_warning(lost)
-        self.measure()
+            def saved(name: str) -> None:
+                editor.mark_saved(checksum, name)
+                self.measure()
+
+            ask_and_save(self._viewer, editor.layer, self.native, saved)
 
     def _current(self) -> MaskEditor | None:
         """Return the editor, if the layer is still what it was; the user may have replaced its data."""
@@ -253,17 +242,6 @@ class MaskSection(Section):
             self.editor = self.state = None
             self._on_measured()
         return self.editor
-
-
-def _save_mask(
-    path: Path, ending: str, file: MaskFile, *, in_dicom: bool, with_report: bool
-) -> tuple[str, str]:
-    """Save a mask; return a sentence on its files, and one on what they lack."""
-    path = with_ending(path, ending, instead=in_dicom)
-    mask, *beside = file.write(path, with_report=with_report)
-    made = f", and what made it in {beside[0].name}" if beside else ""
-    made += f", its measures in {beside[1].name}" if with_report else ""
-    return f"The mask is in {mask.name}{made}, in the folder {mask.parent}.", file.lost(path)
 
 
 def _midline_of(scan: Scan) -> tuple[float, float] | None:

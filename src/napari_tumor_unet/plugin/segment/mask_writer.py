@@ -89,7 +89,8 @@ class MaskWriter:
         findings = findings or measure(self._metadata.written, self._source.scan.voxel_ml)
         metadata = self._metadata
         metadata.findings, metadata.provenance, metadata.warnings = findings, provenance, warnings
-        metadata.chosen_threshold = metadata.min_region_voxels = None  # of the last run's mask, as are marks
+        # What was chosen for the last run's mask goes, and the marks of its slices.
+        metadata.chosen_threshold, metadata.min_region_voxels, metadata.postprocessing = None, None, ()
         for marks in (metadata.checked, metadata.visited):
             marks -= self._computed
         if layer := self._present_layer():
@@ -169,7 +170,7 @@ class MaskWriter:
         )
         layer = Labels(
             blank(self._source.mask_shape()),
-            name=f"{scan.name} tumour",
+            name=f"{self._source.scan.name} tumour",
             colormap=label_colours("orange"),
             iso_gradient_mode="smooth",
             metadata={KEY: self._metadata} | ({} if said is None else {SAID: said}),

@@ -20,6 +20,7 @@ from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 from napari_tumor_unet.plugin.layers.transforms import stored_geometry
 from napari_tumor_unet.plugin.segment.diameters import moved_by_hand, show_diameters
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
+from napari_tumor_unet.plugin.segment.mask_saving import propose_file
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info
@@ -63,7 +64,8 @@ class MeasureSection(Section):
     def _report(self) -> None:
         if self._editor is None:
             return
-        layer, proposed = self._editor.layer, report_files(self._editor.file_name())[0]
+        layer = self._editor.layer
+        proposed = report_files(propose_file(layer, self._viewer.layers))[0]
         try:
             scan = _scan_of(self._editor, self._viewer)
         except ScanError as error:

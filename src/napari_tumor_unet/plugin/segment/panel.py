@@ -9,6 +9,7 @@ from typing import Any
 import napari
 from magicgui.widgets import Container, ProgressBar
 from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
 from superqt import QCollapsible
 
 from napari_tumor_unet._common import TumourUnetError
@@ -30,13 +31,14 @@ from napari_tumor_unet.plugin.segment.progress_bar import SHOWS_RUN
 from napari_tumor_unet.plugin.segment.review_section import ReviewSection
 from napari_tumor_unet.plugin.segment.sequence_section import SequenceSection
 from napari_tumor_unet.plugin.segment.shown_mask import mask_to_show, results_of
+from napari_tumor_unet.plugin.segment.warning_section import WarningSection
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.device_field import DeviceField
 from napari_tumor_unet.plugin.ui.panel import Panel
 from napari_tumor_unet.plugin.ui.primary import show_primary
 from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message
-from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, row, warning_label
+from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, row
 
 _NARROW = 60  # pixels: fields get what room there is, so that the panel is no wider with a large font
 _EXTENTS = [("whole scan", False), ("this slice", True)]
@@ -66,7 +68,7 @@ class SegmentPanel(Panel):
         self.start = button("Segment", "Segment the scan; the mask is a new labels layer.", self._start)
         self.cancel = button("Cancel", "End the run; the layers stay.", self._cancel)
         self.progress = ProgressBar(value=0, max=1)
-        self.warned = warning_label()
+        self.warned = WarningSection()
         self._viewer_sequences = ViewerSequences.of(self._viewer.layers)
         self.sequences = SequenceSection(self._viewer_sequences, partial(say_spacing, self._viewer))
         self.recovery = RecoverySection(Autosaving.of(self._viewer))
@@ -83,10 +85,15 @@ class SegmentPanel(Panel):
         model = row(self.model, self.models.manage)
         choices: Container[Any] = Container(widgets=[self.layer, self.sequences.summary, self.device])
         choices.margins = (0, 0, 0, 0)
-        self.lay_out(
+        scrolled = self.lay_out(
             self.recovery,
             self.empty,
             choices,
+            self.sequences.note,
+            self.sequences.beside,
+            self._sequences,
+            self.sequences.spacing.problem,
+            self.planes,
             model,
             self._run,
             self.progress,
@@ -99,11 +106,11 @@ class SegmentPanel(Panel):
             self._regions,
             self._measures,
             self._changes,
-            self.planes,
-            self._sequences,
-            self.sequences.spacing.problem,
             folded("Several scans", self.batch),
+            self.planes.keys,
         )
+        # With results it scrolls: as wide without them, nothing moves when they come.
+        scrolled.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         sequences = (*self.sequences.boxes.values(), self.sequences.across, self.sequences.front)
         spacing = self.sequences.spacing.line
         chosen = (self.layer, self.model, self.device, self.extent, self.mask.regions.order)
@@ -133,6 +140,8 @@ class SegmentPanel(Panel):
         self.extent.changed.connect(lambda one: setattr(segmentation_settings(), "one_slice", one))
         self.device.changed.connect(lambda device: setattr(segmentation_settings(), "device", device))
         self.review.checked.changed.connect(self._on_checked)
+        for box in self.sequences.boxes.values():
+            box.changed.connect(self._show_unused)
         controller, layers, connect = self._controller, self._viewer.layers, self.connections.add
         connect(layers.selection.events.active, self._follow)
         for event in (layers.events.inserted, layers.events.removed, layers.events.renamed):
@@ -184,7 +193,15 @@ class SegmentPanel(Panel):
             self._regions.native.findChild(QCollapsible).expand(animate=False)
         self.review.show_slice()
         self._show_warnings()
+        self._show_unused()
         self._lead()
+
+    def _show_unused(self) -> None:
+        """Say which sequences of the scan, as they are chosen now, did not make the mask."""
+        if self.mask.state is not None and self.mask.editor is not None:
+            provenance = mask_metadata(self.mask.editor.layer).provenance
+            made_from = () if provenance is None else provenance.sequences
+            self.mask.card.show_unused(made_from, self.sequences.assignment.channels)
 
     def _lead(self) -> None:
         state, primary = self.mask.state, None
@@ -216,6 +233,7 @@ class SegmentPanel(Panel):
             self.show_message(self._why_none() if self._shows_last_run() else Message())
         self._show_mask()
         self._show_warnings()
+        self._show_unused()
         self._lead()
 
     def _on_layers(self, event: Any) -> None:
@@ -279,8 +297,7 @@ class SegmentPanel(Panel):
             warnings = mask_metadata(self.mask.editor.layer).warnings
         elif self._context.owner is self._controller and self._shows_last_run():
             warnings = self._controller.warnings
-        self.warned.value = "\n".join(warnings)
-        self.warned.visible = bool(warnings)
+        self.warned.show_warnings(warnings)
 
     def _on_told(self, stage: str) -> None:
         self.show_message(Message(stage))

@@ -39,6 +39,11 @@ class PlaneSection(Section):
     Parameters
     ----------
     viewer : Viewer
+
+    Attributes
+    ----------
+    keys : Label
+        Says what can be done by keys; with a place of its own in the panel.
     """
 
     def __init__(self, viewer: Viewer) -> None:
@@ -50,9 +55,9 @@ class PlaneSection(Section):
             for plane in PLANES
         }
         self.message = text_label()
-        keys = text_label()
-        keys.value = _KEYS
-        super().__init__(row(*self.planes.values()), self.message, keys)
+        self.keys = text_label()
+        self.keys.value = _KEYS
+        super().__init__(row(*self.planes.values()), self.message)
         for one in self.planes.values():
             one.native.setCheckable(True)
         layers, dims, camera = viewer.layers, viewer.dims.events, camera_of(viewer).events
@@ -67,7 +72,7 @@ class PlaneSection(Section):
         """Show what there is to show of the scan that is looked at."""
         image = image_looked_at(self._viewer)
         anatomy = self._anatomy(image)
-        self.visible = anatomy is not None
+        self.visible = self.keys.visible = anatomy is not None
         letters = edge_letters(self._viewer, anatomy)
         drawn = show_letters(self._viewer, letters)
         shown = "" if anatomy is None else plane_shown(self._viewer, anatomy)

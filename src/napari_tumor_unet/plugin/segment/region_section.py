@@ -35,7 +35,10 @@ class RegionSection(Section):
         self.list = QListWidget()
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.setToolTip("A click goes to a region's largest slice. Numbers are by volume.")
+        self.list.setToolTip(
+            "A click goes to a region's largest slice, and moves the view if the region is out of sight; "
+            "Ctrl+R shows the whole slice again. Numbers are by volume."
+        )
         self.erase = button("Remove", "Erase the regions chosen; undo brings them back.", self._erase)
         self.keep = button("Keep only", "Erase all other regions; undo brings them back.", self._keep)
         self.largest = button("Largest slice", "Go to the slice with most tumour.", self._go_to_largest_slice)

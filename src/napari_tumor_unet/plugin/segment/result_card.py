@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.inference.result import LeftOut, size_in_words
@@ -12,6 +12,8 @@ from napari_tumor_unet.plugin.segment.mask_editor import MaskState
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.widgets import button, row, text_label
+from napari_tumor_unet.scan import SEQUENCES
+from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 
 
 class ResultCard(Section):
@@ -29,20 +31,37 @@ class ResultCard(Section):
         self.left_out = text_label()
         self.take_in = button("Take in", "Add these regions to the mask; undo takes them out again.", take_in)
         self._row = row(self.left_out, self.take_in)
+        self.unused = text_label()
         self.note = text_label()
         self.note.value = NOT_FOR_THE_CLINIC
-        super().__init__(self.headline, self.origin, self._row, self.note)
+        super().__init__(self.headline, self.origin, self.unused, self._row, self.note)
+        self.unused.visible = False
         self.native.layout().setSpacing(2)
 
     def show_state(self, state: MaskState, metadata: MaskMetadata, name: str = "") -> None:
         """Show a mask as it is now, with the name of its layer where there is a choice of masks."""
         self.headline.value = _headline(state, metadata)
         self.headline.native.setStyleSheet(f"font-weight: bold; font-size: {self._points() * 1.2:.1f}pt")
-        parts = (name, _model(metadata), f"threshold {metadata.threshold:.2f}", "edited" * state.edited)
+        saved = state.saved_as and f"saved as {state.saved_as}"
+        parts = (
+            name,
+            _model(metadata),
+            f"threshold {metadata.threshold:.2f}",
+            "edited" * state.edited,
+            saved,
+        )
         self.origin.value = " · ".join(filter(None, parts))
         self.origin.tooltip = plain(_details(metadata))
         self.left_out.value = _told(state.left_out, smaller=bool(metadata.min_region_voxels))
         self._row.visible = bool(state.left_out.regions)
+
+    def show_unused(self, made_from: Collection[str], there: Collection[str]) -> None:
+        """Say which sequences of the scan did not make the mask, as they were opened later."""
+        unused = [SHORT_TITLES[sequence] for sequence in SEQUENCES if sequence in {*there} - {*made_from}]
+        alone = " alone" if len(made_from) == 1 else ""
+        made = " and ".join(SHORT_TITLES[sequence] for sequence in SEQUENCES if sequence in made_from)
+        self.unused.value = f"Made from {made}{alone}; Segment again to use {' and '.join(unused)}."
+        self.unused.visible = bool(unused and made_from)
 
     def _points(self) -> float:
         """Return the size of the panel's own font."""

@@ -73,6 +73,15 @@ class Review:
         z = 0 if self._axis is None else position[self._axis]
         return z if 0 <= z < len(self._metadata.written) else None
 
+    @property
+    def why_none(self) -> str:
+        """Say what to do for a slice of the result to be on screen."""
+        if self._viewer.dims.ndisplay == 3:
+            return "Slices are checked in 2D: leave 3D, or press Next doubtful slice"
+        if self._plane() != set(self._viewer.dims.displayed):
+            return "Slices are checked as the model saw them: press Axial, or Next doubtful slice"
+        return "The slice on screen is not of this mask: press Next doubtful slice"
+
     def go_to(self, z: int) -> None:
         """Show a slice, turning the axes if they are such that none of the result's can be seen."""
         layer, dims = self.layer, self._viewer.dims

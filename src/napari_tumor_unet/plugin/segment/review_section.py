@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox
+from magicgui.widgets import CheckBox, Container
 from napari.layers import Labels
 from qtpy.QtGui import QKeySequence, QShortcut
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.metadata import has_result
+from napari_tumor_unet.plugin.segment.doubt_layer import DoubtLayer
 from napari_tumor_unet.plugin.segment.review import Review
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.settings import DRAWN
-from napari_tumor_unet.plugin.ui.widgets import button, text_label, wrap
+from napari_tumor_unet.plugin.ui.widgets import button, text_label
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from napari_tumor_unet.plugin.segment.doubt_curve import DoubtCurve
 
 _MANY, _WORST = 20, 10  # doubtful slices for which no reader has the time, and those to begin with
+_CURVE = 75  # pixels
 _NEXT, _CHECK = "Ctrl+Shift+D", "Ctrl+Shift+K"  # napari has no such shortcuts
 
 
@@ -52,13 +54,22 @@ class ReviewSection(Section):
         self.checked = CheckBox(
             text="slice is checked", tooltip=f"The mask of the slice on screen is right. ({_shown(_CHECK)})"
         )
+        self.where = CheckBox(
+            text="show where", tooltip="Colour the voxels that are wrong with a chance of a quarter or more."
+        )
         self.message = text_label()
-        super().__init__(self.next, self.checked, self.message)
+        self._place: Container[Any] = Container(labels=False)  # nothing moves when the curve comes
+        self._place.margins = (0, 0, 0, 0)
+        self._place.native.setFixedHeight(_CURVE)
+        super().__init__(self.next, self._place, self.checked, self.where, self.message)
         self.checked.changed.connect(self._check)
         # They are there as long as the section is to be seen.
         QShortcut(QKeySequence(_NEXT), self.native, self.next.native.click)
         QShortcut(QKeySequence(_CHECK), self.native, self.checked.native.click)
         self._edits = Connections(self.native)
+        self._doubt = DoubtLayer(viewer, self.native)
+        self.where.changed.connect(self._show_where)
+        self.connections.add(viewer.layers.events.removed, self._on_removed)
         self._drawing = timer(self.native, DRAWN, self._add_curve)
         dims = viewer.dims.events
         for event in (dims.point, dims.order, dims.ndisplay):
@@ -73,6 +84,7 @@ class ReviewSection(Section):
             self._edits.add(layer.events.set_data, self.show_slice)
             self._edits.add(layer.events.paint, self.show_slice)
         self.visible = self._review is not None
+        self._show_where()
         self.show_slice()
 
     def show_slice(self, *_: object) -> None:
@@ -88,6 +100,7 @@ class ReviewSection(Section):
         again = "Again from the most doubtful. " if z is not None and z == self._began_again_at else ""
         self.message.value = f"{again}{_of_slice(review, z)}. {_of_all(review)}"
         self._show_curve(review, z)
+        self._show_where()
 
     @property
     def unchecked(self) -> bool:
@@ -95,12 +108,21 @@ class ReviewSection(Section):
         review = self._review
         return review is not None and not review.checked.issuperset(review.doubtful)
 
+    def _show_where(self) -> None:
+        review = self._review
+        self._doubt.show(review.layer if review is not None and self.where.value else None)
+
+    def _on_removed(self, event: Any) -> None:
+        """Ask no longer for what the user removed."""
+        if event.value is self._doubt.layer:
+            self.where.value = False
+
     def _show_curve(self, review: Review, z: int | None) -> None:
+        self._place.visible = drawn = bool(len(review.errors) > 1 and review.doubtful)
         if self.curve is not None:
-            self.curve.setVisible(bool(len(review.errors) > 1 and review.doubtful))
             self.curve.show_doubt(review.errors, review.doubtful, review.checked)
             self.curve.show_here(z)
-        elif len(review.errors) > 1 and review.doubtful:
+        elif drawn:
             self._drawing.start()
 
     def _add_curve(self) -> None:
@@ -108,7 +130,8 @@ class ReviewSection(Section):
 
         if self.curve is None:
             self.curve = DoubtCurve(self._viewer, self._go_to)
-            self.insert(1, wrap(self.curve))
+            self.curve.setFixedHeight(_CURVE)
+            self._place.native.layout().addWidget(self.curve)
         self.show_slice()
 
     def _go_to(self, z: int) -> None:
@@ -139,7 +162,7 @@ class ReviewSection(Section):
 
 def _of_slice(review: Review, z: int | None) -> str:
     if z is None:
-        return "No slice is on screen as the model saw it"
+        return review.why_none
     voxels = round(review.errors[z])
     doubt = "no voxels" if not voxels else f"about {voxels:,} {'voxel' if voxels == 1 else 'voxels'}"
     return f"Slice {z}{', edited' if review.is_edited(z) else ''}: {doubt} in doubt"

@@ -48,6 +48,10 @@ class SequenceSection(Container[Any]):
     ----------
     summary : Label
         Which sequences there are, to be shown where this part of the panel is folded.
+    note : Label
+        What is unclear of them, likewise.
+    beside : PushButton
+        Opens the T1 that lie beside the FLAIR's file, likewise; hidden where there are none.
     """
 
     def __init__(
@@ -80,11 +84,11 @@ class SequenceSection(Container[Any]):
         self.forget = button(
             "Forget corrections", "Take again what the layers and their names tell.", self._forget
         )
-        self.beside = button("Open T1 beside it", "Open the T1 that lie beside the FLAIR.", self._open_beside)
+        self.beside = button("Open T1", "Open the T1 that lie beside the FLAIR.", self._open_beside)
         self._found = Latest()
         self._t1: tuple[Path, ...] = ()
         self._boxes = [*self.boxes.values(), self.across, self.front]
-        super().__init__(widgets=[self.beside, *self._boxes, self.spacing.line, self.note, self.forget])
+        super().__init__(widgets=[*self._boxes, self.spacing.line, self.forget])
         self.beside.visible = self.note.visible = self.forget.visible = False
         for box in self._boxes:
             box.changed.connect(self._on_changed)
@@ -117,7 +121,7 @@ class SequenceSection(Container[Any]):
         self.note.value, self.note.visible = assignment.unclear, bool(assignment.unclear)
         self.forget.visible = image is not None and self._viewer_sequences.is_corrected(image)
         self._unclear = assignment.unclear
-        self.summary.value = "\n".join(filter(None, (assignment.describe(), assignment.unclear)))
+        self.summary.value = assignment.describe()
         self._show_spacing(image, assignment)
         self._look_beside(image, assignment)
 
@@ -142,11 +146,8 @@ class SequenceSection(Container[Any]):
 
     def _offer_beside(self, found: Mapping[Sequence, Path]) -> None:
         self._t1 = tuple(found.values())
-        titles = [SHORT_TITLES[sequence] for sequence in found]
-        self.beside.text = f"Open {' and '.join(titles)} beside it"
+        self.beside.text = f"Open {' and '.join(SHORT_TITLES[sequence] for sequence in found)}"
         self.beside.visible = bool(found)
-        if found:
-            self.summary.value += f"; {' and '.join(titles)} can be opened below"
 
     def _open_beside(self) -> None:
         if self._image is not None and (viewer := current_viewer()) is not None:
