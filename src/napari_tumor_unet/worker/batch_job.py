@@ -102,8 +102,9 @@ class BatchJob(Job):
         finish_sidecars(out)
         remove_partials(out)
         read_card(model := find_model(computing.model))  # whose errors come first
+        known_as = computing.model if computing.cluster else str(model)  # which may be elsewhere on a cluster
         there = [job.files.path for job in planned.jobs[:1] if job.files.path.exists()]
-        needs = Needs.of(computing.model, file_hash(model), *there)
+        needs = Needs.of(known_as, file_hash(model), *there)
         try:
             with self._engine_for(computing, needs, out) as engine:
                 for outcome in segment_on(engine, planned.jobs, needs):
