@@ -83,20 +83,45 @@ def rows_of(table: BatchTable) -> dict[str, str]:
 def test_what_was_left_out_is_segmented_on_the_users_word(
     viewer: napari.Viewer, panel: Any, start: Callable[[], None], scans: Path, qtbot: Any
 ) -> None:
-    section = panel.batch
+    (scans / "third.tif").write_bytes((scans / "other.tif").read_bytes())
+    section, out = panel.batch, scans.parent / "out"
     with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE):
         start()
-    assert section.message.value == "2 scans segmented, 0 failed, 1 left out."
-    assert not (scans.parent / "out" / "other_mask.tif").exists()
+    assert section.message.value == "2 scans segmented, 0 failed, 2 left out."
+    assert [*rows_of(section.table)] == ["other", "third", "p1_flair", "p2_flair"]
+    section.table.selectRow(0)
     with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE):
         press(section.left_out, qtbot)
         assert not section.left_out.visible
     assert section.message.value == "1 scan segmented, 0 failed."
-    assert (scans.parent / "out" / "other_mask.tif").exists()
+    assert {path.name for path in out.glob("*.tif")} == {
+        f"{n}_mask.tif" for n in ("other", "p1_flair", "p2_flair")
+    }
     rows = rows_of(section.table)
-    assert [*rows] == ["p1_flair", "p2_flair", "other"]
-    assert all("voxels" in text for text in rows.values())
+    assert [*rows] == ["third", "p1_flair", "p2_flair", "other"]
+    assert "voxels" in rows["other"]
+    with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE):
+        press(section.left_out, qtbot)  # nothing is selected: all
+    assert [outcome.name for outcome in batch_of(viewer).outcomes] == [
+        "p1_flair",
+        "p2_flair",
+        "other",
+        "third",
+    ]
     assert not section.left_out.visible
+
+
+def test_what_was_left_out_stays_so_when_it_is_cancelled(
+    viewer: napari.Viewer, panel: Any, start: Callable[[], None], qtbot: Any
+) -> None:
+    section = panel.batch
+    with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE):
+        start()
+    press(section.left_out, qtbot)
+    batch_of(viewer).cancel()
+    assert not batch_of(viewer).running
+    assert section.left_out.visible
+    assert [*rows_of(section.table)] == ["other", "p1_flair", "p2_flair"]
 
 
 def test_the_one_click_works_while_a_folder_is_segmented(

@@ -97,11 +97,8 @@ class Batch(QObject):
     def segment_left_out(self, names: Iterable[str]) -> None:
         """Segment scans of the last folder that were left out."""
         self._refuse_if_running()
-        jobs = tuple(all_the_same(self.left_out[name]) for name in names)
-        taken = {job.name for job in jobs}
-        kept = [outcome for outcome in self.outcomes if outcome.name not in taken]
-        left_out = [job for name, job in self.left_out.items() if name not in taken]
-        self._start(lambda: Plan(jobs), "Starting", kept, left_out)
+        plan = Plan(tuple(all_the_same(self.left_out[name]) for name in names))
+        self._start(lambda: plan, "Starting", go_on=True)
 
     def cancel(self) -> None:
         """End at once; masks that are done stay."""
@@ -119,22 +116,19 @@ class Batch(QObject):
         if self.running:
             raise BusyError("Several scans are being segmented; wait for them, or cancel them.")
 
-    def _begin(
-        self,
-        total: int = 0,
-        outcomes: list[Outcome] | None = None,
-        left_out: dict[str, ScanJob] | None = None,
-    ) -> None:
-        self.outcomes, self.left_out, self.tally = outcomes or [], left_out or {}, Tally(total)
+    def _begin(self, total: int = 0, *, go_on: bool = False) -> None:
+        self.tally = Tally(total)
+        if not go_on:
+            self.outcomes, self.left_out = [], {}
         self.began.emit()
 
-    def _start(self, plan: Callable[[], Plan], message: str, *before: Any) -> None:
+    def _start(self, plan: Callable[[], Plan], message: str, *, go_on: bool = False) -> None:
         self._job = job = QtJob(self)
         job.progressed.connect(self._on_event)
         job.finished.connect(lambda _: self._end())
         job.failed.connect(self._on_failed)
         job.cancelled.connect(lambda: self._end("Cancelled; ", quiet=True))
-        self._begin(0, *before)
+        self._begin(go_on=go_on)
         self._tell(message)
         job.begin(partial(BatchJob, plan, self._out, self._computing))
         if job.handle is not None:
@@ -153,7 +147,7 @@ class Batch(QObject):
             else:
                 return
         self._controller.ended.disconnect(self._on_layer)
-        self._end(quiet=True)
+        self._end()
 
     def _on_layer(self, _: bool) -> None:
         if self._controller.outcome is not None:
@@ -178,6 +172,8 @@ class Batch(QObject):
     def _add(self, outcome: Outcome) -> None:
         if outcome.details:
             note_error(outcome.error, outcome.details, [outcome.name])
+        if not outcome.left_out and self.left_out.pop(outcome.name, None) is not None:
+            self.outcomes = [other for other in self.outcomes if other.name != outcome.name]
         self.outcomes.append(outcome)
         self.tally.count(outcome)
         self.outcome.emit(outcome)

@@ -25,6 +25,7 @@ class BatchTable(TextTable):
 
     def __init__(self) -> None:
         super().__init__((*_COLUMNS,), _HEIGHT)
+        self._left_out: dict[str, QTableWidgetItem] = {}
         for column, tooltip in enumerate(_COLUMNS.values()):
             self.horizontalHeaderItem(column).setToolTip(tooltip)
         header = self.horizontalHeader()
@@ -51,11 +52,14 @@ class BatchTable(TextTable):
     def show_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Show these outcomes and no others."""
         self.setRowCount(0)
+        self._left_out = {}
         for outcome in outcomes:
             self.add(outcome)
 
     def add(self, outcome: Outcome) -> None:
-        """Add a row, and show it unless the user has scrolled to another."""
+        """Add a row, for the one of a scan that was left out, and show it unless the user has scrolled up."""
+        if (before := self._left_out.pop(outcome.name, None)) is not None:
+            self.removeRow(before.row())
         bar = self.verticalScrollBar()
         at_end = bar.value() == bar.maximum()
         row = self.rowCount()
@@ -71,7 +75,9 @@ class BatchTable(TextTable):
                 item.setForeground(self.palette().placeholderText())
             self.setItem(row, column, item)
         self.item(row, 0).setData(Qt.ItemDataRole.UserRole, outcome.name)
-        if not outcome.left_out and (outcome.error or outcome.warnings):
+        if outcome.left_out:
+            self._left_out[outcome.name] = self.item(row, 0)
+        elif outcome.error or outcome.warnings:
             self.item(row, _FOUND).setIcon(self._failed if outcome.error else self._warned)
         if at_end:
             self.scrollToBottom()
