@@ -79,12 +79,21 @@ def partial_name(ending: str) -> str:
 
 def remove_partials(folder: Path) -> None:
     """Remove what processes left half-written in a folder that were killed: here, or an hour ago."""
+    for path in left_partials(folder):
+        with suppress(OSError):
+            path.unlink()
+
+
+def left_partials(folder: Path) -> list[Path]:
+    """Find the files in a folder that processes were writing which were killed: here, or an hour ago."""
+    left = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(PARTIAL):
                 with suppress(OSError):
                     if _owner_is_gone(entry.name) or time.time() - entry.stat().st_mtime > _STALE:
-                        Path(entry).unlink()
+                        left.append(Path(entry))
+    return left
 
 
 def _owner_is_gone(partial: str) -> bool:

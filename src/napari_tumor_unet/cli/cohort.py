@@ -1,10 +1,9 @@
-"""What the commands share that do many scans: engines, parts, the table that grows, progress."""
+"""What the commands share that do many scans: engines, parts, the table that grows."""
 
 from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from napari_tumor_unet.cli.console import complain, err, fail
 
 if TYPE_CHECKING:
     from napari_tumor_unet.inference.batch import Outcome
+    from napari_tumor_unet.inference.tally import Tally
     from napari_tumor_unet.worker.engine import Engine
     from napari_tumor_unet.worker.needs import Needs
 
@@ -158,37 +158,8 @@ def _begins_with(path: Path, titles: str) -> bool:
     return not content or content == titles.encode()
 
 
-class Tally:
-    """Counts how many scans are done, failed and left, and how fast."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self.done = self.failed = self.before = 0
-        self._start = time.monotonic()
-
-    def count(self, outcome: Outcome) -> None:
-        """Count one more scan."""
-        self.done += 1
-        self.failed += bool(outcome.error)
-        self.before += outcome.done_before
-
-    def __str__(self) -> str:
-        left = self.total - self.done
-        words = f"{self.done - self.failed} done, {self.failed} failed, {left} left"
-        computed, minutes = self.done - self.before, (time.monotonic() - self._start) / 60
-        if not computed or not left:
-            return words
-        return f"{words}, {computed / minutes:.3g} scans a minute, {_span(left * minutes / computed)} left"
-
-    def summary(self, part: PartOf | None, of_all: int) -> str:
-        """Say in one line what became of all."""
-        which = (
-            f"Part {part.number} of {part.parts}, {self.total} of {plural(of_all, 'scan')}: " if part else ""
-        )
-        computed = self.done - self.before - self.failed
-        before = f", {self.before} done before" if self.before else ""
-        return f"{which}{computed} segmented{before}, {self.failed} failed."
-
-
-def _span(minutes: float) -> str:
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+def summary(tally: Tally, part: PartOf | None, of_all: int) -> str:
+    """Say in one line what became of all."""
+    which = f"Part {part.number} of {part.parts}, {tally.total} of {plural(of_all, 'scan')}: " if part else ""
+    before = f", {tally.before} done before" if tally.before else ""
+    return f"{which}{tally.segmented} segmented{before}, {tally.failed} failed."

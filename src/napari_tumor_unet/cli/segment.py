@@ -16,13 +16,14 @@ from napari_tumor_unet.cli.cohort import (
     GrowingTable,
     Part,
     TableOption,
-    Tally,
     Workers,
     engine_of,
     stoppable,
+    summary,
 )
 from napari_tumor_unet.cli.console import Bar, command, err, fail, noted, out
 from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, ModelOption, SaidSpacing, as_path
+from napari_tumor_unet.inference.tally import Tally
 
 if TYPE_CHECKING:
     from napari_tumor_unet.inference.scan_job import Outcome, Progress, ScanJob
@@ -152,7 +153,7 @@ def segment(
         workers=workers,
         cluster=cluster,
         growing=growing,
-        summary=lambda tally: tally.summary(part, len(planned)) if go_on or part else "",
+        last_line=lambda tally: summary(tally, part, len(planned)) if go_on or part else "",
     )
 
 
@@ -164,7 +165,7 @@ def run_jobs(
     workers: int | None,
     cluster: str,
     growing: GrowingTable | None = None,
-    summary: Callable[[Tally], str] = lambda tally: tally.summary(None, tally.total),
+    last_line: Callable[[Tally], str] = lambda tally: summary(tally, None, tally.total),
 ) -> None:
     """Do the jobs of a command, here or by an engine; tell how each ends, and exit with 1 if one failed.
 
@@ -179,8 +180,8 @@ def run_jobs(
         As the options.
     growing : GrowingTable, optional
         Gets a line for each.
-    summary : callable
-        Gives the last line; empty for none.
+    last_line : callable
+        Gives it; empty for none.
     """
     from napari_tumor_unet.evaluation.report import write_report
     from napari_tumor_unet.inference import batch
@@ -218,7 +219,7 @@ def run_jobs(
         remove_partials(folder)
     if tally.failed:
         err.print(f"{tally.failed} of {tally.total} scans failed.", style="red")
-    if last := summary(tally):
+    if last := last_line(tally):
         out.print(last)
     if tally.failed:
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ import dataclasses
 import os
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Found:
-    """How many scans a folder holds, and what in it is left out."""
+class Plan:
+    """The jobs of a folder, and those that are done on the user's word alone: why, their files say."""
 
-    total: int
-    left_out: tuple[Outcome, ...] = ()
+    jobs: tuple[ScanJob, ...]
+    left_out: tuple[ScanJob, ...] = ()
 
 
 def segment_files(
@@ -86,6 +86,37 @@ def plan_jobs(scans: Iterable[ScanFiles], out: Path, settings: Settings) -> list
     return [
         ScanJob(files, name, out, settings) for files, name in zip(scans, output_names(scans), strict=True)
     ]
+
+
+def plan_folder(folder: Path, out: Path, settings: Settings) -> Plan:
+    """Find the scans in a folder and the folders in it.
+
+    Left out are files beside others that are named after sequences, and FLAIR whose T1 is unclear.
+
+    Raises
+    ------
+    ScanError
+        If there is no file of a scan at all.
+    """
+    from napari_tumor_unet.io.file_names import scan_name
+    from napari_tumor_unet.io.find import find_all_files
+    from napari_tumor_unet.scan.sequence_names import sequence_named
+
+    scans, others = find_all_files(folder)
+    planned = plan_jobs(scans, out, settings)
+    unclear = [
+        job
+        for job in planned
+        if job.files.problem and sequence_named(scan_name(job.files.path)) not in ("pre", "post")
+    ]
+    # Named as if all were done, while the names of those that are done depend on them alone.
+    left_out = plan_jobs([*scans, *others], out, settings)[len(planned) :]
+    return Plan(tuple(job for job in planned if job not in unclear), (*unclear, *left_out))
+
+
+def all_the_same(job: ScanJob) -> ScanJob:
+    """Take what was left out for a scan: its file alone, whose image, or one of whose channels, is FLAIR."""
+    return replace(job, files=replace(job.files, others={}, problem=""))
 
 
 def part_of(jobs: list[ScanJob], number: int, parts: int) -> list[ScanJob]:

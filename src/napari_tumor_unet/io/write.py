@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from filecmp import cmp
 from functools import partial
 from pathlib import Path
@@ -16,11 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import from_json
 
-from napari_tumor_unet._common import atomic_write, regular_file, write_whole
+from napari_tumor_unet._common import atomic_write, left_partials, regular_file, write_whole
 from napari_tumor_unet.io import itk, tiff
 from napari_tumor_unet.io.dicom.extra import save
 from napari_tumor_unet.io.dicom.segmentation import make_segmentation
-from napari_tumor_unet.io.file_names import DICOM_ENDING, FORMATS, MASK_ENDINGS, mask_ending_of, scan_name
+from napari_tumor_unet.io.file_names import (
+    DICOM_ENDING,
+    FORMATS,
+    MASK_ENDINGS,
+    is_mask_name,
+    mask_ending_of,
+    scan_name,
+)
 from napari_tumor_unet.io.labels import as_small_labels
 from napari_tumor_unet.scan import Scan, ScanError
 
@@ -179,6 +187,29 @@ def made_with(mask_file: Path) -> dict[str, Any] | None:
         return sidecar if sidecar[_CHECKSUM] == file_checksum(regular_file(mask_file)) else None
     except (OSError, ValueError, TypeError, LookupError):  # foreign, half-written or not there
         return None
+
+
+def finish_sidecars(folder: Path) -> None:
+    """Give the masks in a folder their sidecars where a process was killed between the one and the other.
+
+    A mask without a sidecar could be anybody's; by the checksum it is known for the one that was written.
+    """
+    unfinished: dict[str, list[Path]] = defaultdict(list)
+    for path in left_partials(folder):
+        if path.suffix == ".json":
+            with suppress(OSError, ValueError, TypeError, LookupError):  # half-written, or of something else
+                unfinished[from_json(regular_file(path).read_bytes())[_CHECKSUM]].append(path)
+    if not unfinished:
+        return
+    masks: dict[str, list[Path]] = defaultdict(list)
+    for path in folder.iterdir():
+        if mask_ending_of(path) and is_mask_name(path) and not os.path.lexists(sidecar_of(path)):
+            with suppress(OSError):
+                masks[file_checksum(regular_file(path))].append(path)
+    for checksum, sidecars in unfinished.items():
+        if len(masks[checksum]) == len(sidecars) == 1:
+            with suppress(OSError):
+                sidecars[0].rename(sidecar_of(masks[checksum][0]))
 
 
 def tells_nothing_else(path: Path, sidecar: dict[str, Any]) -> bool:

@@ -54,8 +54,8 @@ def _offer_cancel(controller: SegmentationController) -> None:
     def cancel() -> None:
         with suppress(RuntimeError):  # the window may be gone
             if (there := under_way()) is not None and there.context.busy:
-                Batch.of(there).cancel()
-                there.cancel()
+                batch = Batch.of(there)
+                (batch if there.context.owner is batch else there).cancel()
 
     controller.context.offer("A segmentation is under way.", "Cancel it", cancel)
 

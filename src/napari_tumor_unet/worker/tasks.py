@@ -78,23 +78,6 @@ def segment(
     return result.findings, result.provenance
 
 
-def segment_folder(folder: Path, out: Path, model: Path, device: str) -> Generator[Any, None, None]:
-    """Find the scans of a folder, and do those that are not done, as a run before this one left them."""
-    from napari_tumor_unet._common import remove_partials
-    from napari_tumor_unet.inference.batch import Found, Outcome, plan_jobs, segment_jobs
-    from napari_tumor_unet.inference.scan_job import Settings
-    from napari_tumor_unet.io.file_names import scan_name
-    from napari_tumor_unet.io.find import find_all_files
-
-    scans, others = find_all_files(folder)
-    left_out = (Outcome(scan_name(one.path), error=one.problem, left_out=True) for one in others)
-    yield Found(len(scans), tuple(left_out))
-    out.mkdir(parents=True, exist_ok=True)
-    remove_partials(out)
-    settings = Settings(device, go_on=True, leave_others=True)
-    yield from segment_jobs(plan_jobs(scans, out, settings), _model(model))
-
-
 def segment_one(job: ScanJob, needs: Needs) -> Generator[Any, None, Outcome]:
     """Segment a scan of many: :func:`napari_tumor_unet.inference.scan_job.segment_scan`."""
     from napari_tumor_unet.evaluation.report import write_report

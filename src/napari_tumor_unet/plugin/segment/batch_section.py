@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from magicgui.widgets import Container
+from loky.backend.context import cpu_count
+from magicgui.widgets import LineEdit, ProgressBar, SpinBox
 from napari.layers import Image
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHeaderView
 
 from napari_tumor_unet.inference.batch import Outcome, as_csv
 from napari_tumor_unet.plugin.segment.batch import Batch
-from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.segment.batch_table import BatchTable
+from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
+from napari_tumor_unet.plugin.ui.font import follow_font
+from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_error
-from napari_tumor_unet.plugin.ui.table import TextTable
+from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
 from napari_tumor_unet.plugin.ui.threads import save_text
-from napari_tumor_unet.plugin.ui.widgets import button, wrap
+from napari_tumor_unet.plugin.ui.widgets import align, button, fields, row, text_label, wrap
+from napari_tumor_unet.worker.batch_job import Computing
 
-_COLUMNS = ("scan", "found", "warnings, or what went wrong")
+_MOST_WORKERS = 64  # as in napari.yaml
 
 
-class BatchSection(Container[Any]):
-    """Starts a batch and fills the table as its scans come in.
+class BatchSection(Section):
+    """Starts a batch, shows how far it is, and fills the table as its scans come in.
 
     Parameters
     ----------
@@ -35,6 +39,7 @@ class BatchSection(Container[Any]):
 
     def __init__(self, batch: Batch, settings: Callable[[], dict[str, str]]) -> None:
         self._batch = batch
+        self._context = batch.parent().context
         self._settings = settings
         self.layers = button(
             "Segment selected layers", "Segment those selected in the layer list.", self._start_layers
@@ -42,25 +47,75 @@ class BatchSection(Container[Any]):
         self.folder = button(
             "Segment a folder...",
             "Segment all scans of a folder, and of those in it, into masks in another folder. Scans that are "
-            "done there, by the same model, are left out: a run that was stopped goes on.",
+            "done there, by the same model, are left out: a run that was stopped goes on. Meanwhile the "
+            "window can be used, and the panel closed.",
             self._start_folder,
         )
+        self.workers = SpinBox(
+            label="workers",
+            value=1,
+            min=1,
+            max=_MOST_WORKERS,
+            tooltip="Processes that segment a folder at once. Each takes 0.5 GB beside its scan, and its "
+            f"share of the {cpu_count()} cores.",
+        )
+        self.cluster = LineEdit(
+            label="cluster",
+            tooltip="Segment folders on a cluster of dask instead: its scheduler's address, tcp://HOST:8786, "
+            "or its scheduler file. All its machines must see the scans and the masks under the same paths.",
+            visible=False,
+        )
+        self.cluster.native.setPlaceholderText("none: this machine")
+        self.progress = ProgressBar(value=0, max=0)
+        self.cancel = button("Cancel", "End at once; masks that are done stay.", batch.cancel)
+        self.message = text_label()
+        self.table = BatchTable()
+        self.row = text_label()  # what the selected one has no room for
+        self.table.itemSelectionChanged.connect(self._show_row)
+        self.left_out = button(
+            "Segment those left out",
+            "Segment the grey scans too, as FLAIR alone: those selected, or all.",
+            self._start_left_out,
+        )
         self.save = button("Save table...", "As CSV.", self._save)
-        super().__init__(widgets=[self.layers, self.folder, self.save], labels=False)
-        self.margins = (0, 0, 0, 0)
-        self.table = TextTable(_COLUMNS, 120)
-        self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-        self.table.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.append(wrap(self.table))
-        context = batch.parent().context
-        self._connections = Connections(self.native)
-        self._connections.add(context.busy_changed, self._show_busy)
-        self._connections.add(batch.began, self._on_began)
-        self._connections.add(batch.outcome, self._on_outcome)
-        for outcome in batch.outcomes:
-            self._on_outcome(outcome)
-        self._show_busy(context.busy)
+        self._where = fields(self.workers, self.cluster)
+        self._under_way = row(self.progress, self.cancel)
+        self._results = wrap(self.table)
+        super().__init__(
+            *(self.layers, self.folder, self._where, self._under_way, self.message),
+            *(self._results, self.row, self.left_out, self.save),
+        )
+        follow_font(self.cluster.native)
+        align(self._where)
+        connect = self.connections.add
+        connect(self._context.busy_changed, self._show_state)
+        connect(batch.began, self._on_began)
+        connect(batch.told, self._on_told)
+        connect(batch.outcome, self._on_outcome)
+        connect(batch.ended, self._show_state)
+        self._on_began()
+        self._on_told()
+        timer(self.native, DRAWN, self._recall).start()
+
+    def _recall(self) -> None:
+        """Show what is remembered, in step with napari's preferences, and remember what is chosen."""
+        self._show_preferred()
+        self.workers.changed.connect(lambda workers: setattr(segmentation_settings(), "workers", workers))
+        self.cluster.native.editingFinished.connect(self._on_cluster)
+        if events := getattr(segmentation_settings(), "events", None):
+            for event in (events.workers, events.cluster):
+                self.connections.add(event, self._show_preferred)
+
+    def _show_preferred(self, *_: object) -> None:
+        preferred = segmentation_settings()
+        self.workers.value = min(preferred.workers, _MOST_WORKERS)
+        self.cluster.value = preferred.cluster
+        self.cluster.visible = bool(preferred.cluster) or find_spec("distributed") is not None
+        self._show_state()
+
+    def _on_cluster(self) -> None:
+        segmentation_settings().cluster = self.cluster.value.strip()
+        self._show_state()
 
     def _start_layers(self) -> None:
         viewer = self._batch.parent().viewer
@@ -78,28 +133,50 @@ class BatchSection(Container[Any]):
         out = FileDialog.getExistingDirectory(self.native, "Folder for the masks", folder)
         if not out:
             return
-        self._batch.segment_folder(Path(folder), Path(out), **self._settings())
+        chosen = self._settings()
+        computing = Computing(chosen["model"], self.workers.value, self.cluster.value.strip())
+        self._batch.segment_folder(Path(folder), Path(out), computing, chosen["device"])
+
+    def _start_left_out(self) -> None:
+        names = [name for name in self.table.selected_names() if name in self._batch.left_out]
+        self._batch.segment_left_out(names or [*self._batch.left_out])
 
     def _save(self) -> None:
         name, _ = FileDialog.getSaveFileName(self.native, "Save the table", "tumours.csv", "Table (*.csv)")
         if not name:
             return
         path = Path(name if name.lower().endswith(".csv") else f"{name}.csv")
-        save_text(path, as_csv(self._batch.outcomes), "The table is")
+        save_text(path, partial(as_csv, [*self._batch.outcomes]), "The table is")
 
-    def _show_busy(self, busy: bool) -> None:
-        """Offer a batch, and to save the table, when no run is under way."""
-        self.layers.enabled = self.folder.enabled = not busy
-        self.save.enabled = not busy and bool(self._batch.outcomes)
+    def _show_state(self, *_: object) -> None:
+        """Offer what can be done now: layers need the viewer's child, a folder has processes of its own."""
+        running = self._batch.running
+        self.layers.enabled = not running and not self._context.busy
+        self.folder.enabled = self.cluster.enabled = not running
+        self.workers.enabled = not running and not self.cluster.value.strip()
+        self._under_way.visible = running
+        self._results.visible = self.save.visible = bool(self._batch.outcomes)
+        self.left_out.visible = not running and bool(self._batch.left_out)
+        self._show_row()
+
+    def _show_row(self) -> None:
+        self.row.value = self.table.selected_text()
+        self.row.visible = bool(self.row.value)
 
     def _on_began(self) -> None:
-        self.table.setRowCount(0)
+        self.table.show_outcomes(self._batch.outcomes)
+        self._show_state()
+
+    def _on_told(self) -> None:
+        tally = self._batch.tally
+        self.message.value = self._batch.message
+        self.message.visible = bool(self._batch.message)
+        self.progress.max, self.progress.value = (
+            tally.total,
+            tally.done,
+        )  # of none it shows that it is at work
 
     def _on_outcome(self, outcome: Outcome) -> None:
-        size = "" if outcome.findings is None else outcome.findings.size
-        notes = ("Done before.",) * outcome.done_before + outcome.warnings
-        self.table.add_row((outcome.name, size, outcome.error or " ".join(notes)))
-        if outcome.left_out:
-            row = self.table.rowCount() - 1
-            for column in range(self.table.columnCount()):
-                self.table.item(row, column).setFlags(Qt.ItemFlag.NoItemFlags)  # grey
+        self.table.add(outcome)
+        if self.table.rowCount() == 1:
+            self._show_state()

@@ -92,11 +92,6 @@ class SegmentationController(QObject):
         """Job of the run under way."""
         return None if self._run is None else self._run.job
 
-    @property
-    def scan_name(self) -> str:
-        """Name of the scan under way."""
-        return "" if self._run is None else self._run.source.scan.name
-
     def segment(
         self,
         source: LayerScan,

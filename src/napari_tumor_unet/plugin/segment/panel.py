@@ -154,10 +154,8 @@ class SegmentPanel(Panel):
         connect(controller.progressed, self._on_progressed)
         connect(controller.ended, self._on_ended)
         connect(self._context.busy_changed, self._show_busy)
-        connect(self._batch.began, self._on_started)
-        connect(self._batch.progressed, self._on_scan_progressed)
-        connect(self._batch.ended, self._on_batch_ended)
-        self.connections.at_close(self._batch.cancel)
+        connect(self._batch.ended, self._on_ended)
+        self.connections.at_close(self._batch.stop_layers)
 
     def _images(self) -> list[tuple[str, Image]]:
         return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Image)]
@@ -275,8 +273,7 @@ class SegmentPanel(Panel):
             self.show_message(self._context.notify(Message(str(error), "error")))
 
     def _cancel(self) -> None:
-        self._batch.cancel()
-        self._controller.cancel()
+        (self._batch if self._context.owner is self._batch else self._controller).cancel()
 
     def _on_started(self) -> None:
         self._first = None
@@ -312,17 +309,7 @@ class SegmentPanel(Panel):
             left = (now - self._first[0]) / (done - self._first[1]) * (total - done)
             self.message.value += f", {left:.0f} s left"
 
-    def _on_scan_progressed(self, name: str, done: int, total: int) -> None:
-        self.progress.max, self.progress.value = total, done
-        self.message.value = (
-            f"Scan {self._batch.place}: {name or self._controller.scan_name}, {done} of {total} slices"
-        )
-
-    def _on_ended(self, _: bool) -> None:
+    def _on_ended(self, *_: object) -> None:
         if not self._context.busy:
             self.show_message(self._why_none())
-        self.show_mask()
-
-    def _on_batch_ended(self, message: str) -> None:
-        self.show_message(Message(message))
         self.show_mask()

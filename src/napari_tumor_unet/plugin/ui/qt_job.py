@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -40,9 +40,12 @@ class QtJob(QObject):
 
     def start(self, worker: Worker, task: Any, *args: Any, answer: Any = None) -> None:
         """Start a task; see :meth:`napari_tumor_unet.worker.worker.Worker.run`."""
+        self.begin(partial(worker.run, task, *args, answer=answer))
+
+    def begin(self, run: Callable[..., Job]) -> None:
+        """Start a job by what makes one of its ``callbacks``."""
         names = ("progressed", "finished", "failed", "cancelled")
-        callbacks = Callbacks(*(partial(self._call, name) for name in names))
-        self._job = worker.run(task, *args, callbacks=callbacks, answer=answer)
+        self._job = run(callbacks=Callbacks(*(partial(self._call, name) for name in names)))
 
     @property
     def handle(self) -> Job | None:

@@ -17,13 +17,15 @@ class _Forgotten:
     device: str = "auto"
     one_slice: bool = False
     name_patient: bool = False
+    workers: int = 1
+    cluster: str = ""
 
 
 _FORGOTTEN = _Forgotten()
 
 
 def segmentation_settings() -> Any:
-    """``model``, ``device``, ``one_slice`` and ``name_patient``; what is set stays set."""
+    """``model``, ``device``, ``one_slice``, ``workers``...; what is set stays set."""
     try:
         from napari.settings import get_plugin_settings
 

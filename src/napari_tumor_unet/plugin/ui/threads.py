@@ -83,12 +83,12 @@ class OneAtATime:
         self._next()
 
 
-def save_text(path: Path, text: str, what: str) -> None:
-    """Write a text file, and tell the user where ``what`` is."""
+def save_text(path: Path, text: str | Callable[[], str], what: str) -> None:
+    """Write a text file, and tell the user where ``what`` is; a thread makes what takes time."""
 
     def write() -> None:
         try:
-            write_whole(path, text)
+            write_whole(path, text() if callable(text) else text)
         except OSError as error:
             raise TumourUnetError(f"{path.name} cannot be written: {error.strerror}.") from error
 

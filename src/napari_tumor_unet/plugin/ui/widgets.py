@@ -39,6 +39,7 @@ _FIELDS = (
     *(QAbstractItemView, QProgressBar),
 )
 _LEAST_LETTERS = 6  # of a choice, however long its entries are
+_UNLIMITED = 16_777_215  # Qt's greatest height
 _LONGEST_WORD = 20  # letters that a sentence is not broken within
 
 
@@ -50,6 +51,11 @@ def folded(title: str, content: Container[Any]) -> Container[Any]:
     fold.addWidget(content.native)
     content.native.hide()  # else the Tab key goes through what nobody sees
     fold.toggled.connect(content.native.setVisible)
+    # superqt keeps it as high as it would be with texts in lines of any length; a narrow panel needs more.
+    fold.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+    fold.layout().setAlignment(Qt.AlignmentFlag(0))
+    content.native.removeEventFilter(fold)
+    fold.toggled.connect(lambda opened: fold.content().setMaximumHeight(_UNLIMITED if opened else 0))
     return wrap(fold)
 
 
