@@ -140,7 +140,7 @@ def _jobs(request: pytest.FixtureRequest, _child: Worker, monkeypatch: pytest.Mo
     if not request.node.get_closest_marker("own_child"):
         for module in ("ui.viewer_context", "finetune.controller"):
             monkeypatch.setattr(f"napari_tumor_unet.plugin.{module}.Worker", lambda: Lent(_child, jobs))
-        monkeypatch.setattr("napari_tumor_unet.worker.engine.Worker", lambda _: Lent(_child, jobs))
+        monkeypatch.setattr("napari_tumor_unet.worker.engine.Worker", lambda _: Lent(_child, WeakSet()))
         monkeypatch.setattr("napari_tumor_unet.worker.worker._GRACE", 60.0)  # a killed child must start again
     return jobs
 

@@ -148,8 +148,8 @@ def test_cancel_ends_a_folder_at_once_and_leaves_a_run_alone(
     start()
     qtbot.waitUntil(lambda: "waiting for 1 worker" in section.message.value, timeout=PATIENCE)
     begun = time.monotonic()
-    with qtbot.waitSignal(batch.ended, timeout=PATIENCE):
-        press(section.cancel, qtbot)
+    section.cancel.native.click()
+    assert not batch.running
     assert time.monotonic() - begun < 1
     assert section.message.value == "Cancelled; 0 scans segmented, 0 failed, 1 left out."
     assert section.folder.enabled
