@@ -141,7 +141,7 @@ def test_a_single_series_opens_without_a_question(
 def test_opened_series_are_segmented_together(
     viewer: napari.Viewer, click: Any, study: Path, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_tumor_unet.plugin.segment.controller.find_model", lambda *_: tiny_model_file)
+    monkeypatch.setattr("napari_tumor_unet.plugin.segment.run.find_model", lambda *_: tiny_model_file)
     viewer.open(study, plugin="napari-tumor-unet")
     assert click(viewer)
     mask = viewer.layers.selection.active or viewer.layers[-1]

@@ -19,8 +19,8 @@ from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing, share_spacing
 from napari_tumor_unet.plugin.score.mask_pair import masks_to_compare
 from napari_tumor_unet.plugin.segment.diameters import diameters_of
-from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
+from napari_tumor_unet.plugin.segment.probability_layer import add_probability
 from napari_tumor_unet.scan import Geometry, Scan
 from tests.plugin.conftest import made_by
 
@@ -53,7 +53,7 @@ def place(layer: Layer) -> list[Any]:
 def test_all_layers_of_the_scan_get_it_and_lose_it_again(viewer_model: ViewerModel) -> None:
     image = add(viewer_model, head())
     mask = segment(viewer_model, image)
-    MaskEditor(viewer_model, mask).add_probability()
+    add_probability(viewer_model, mask)
     diameters = diameters_of(viewer_model, mask)
     viewer_model.add_points([(1, 2, 3)], ndim=3)
     before = [place(layer) for layer in viewer_model.layers]
