@@ -16,7 +16,6 @@ from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.batch_table import BatchTable
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
-from napari_tumor_unet.plugin.ui.font import follow_font
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_error
 from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
@@ -85,7 +84,6 @@ class BatchSection(Section):
             *(self.layers, self.folder, self._where, self._under_way, self.message),
             *(self._results, self.row, self.left_out, self.save),
         )
-        follow_font(self.cluster.native)
         align(self._where)
         connect = self.connections.add
         connect(self._context.busy_changed, self._show_state)

@@ -39,7 +39,7 @@ class TextTable(QTableWidget):
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.setMinimumHeight(height)
-        follow_font(self, self.horizontalHeader(), self.verticalHeader())
+        follow_font(self, (self, self.horizontalHeader(), self.verticalHeader()))
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         """Let columns be as wide as so many letters of another font."""

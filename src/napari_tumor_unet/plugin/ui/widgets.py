@@ -79,8 +79,7 @@ class Scrolled(QScrollArea):
         self.setWidget(content.native)
         for box in content.native.findChildren(QComboBox):
             _Elided(box)
-        for line in content.native.findChildren(QLineEdit):
-            follow_font(line)
+        follow_font(self, content.native.findChildren(QLineEdit))
         _name_fields(content.native)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
