@@ -235,7 +235,9 @@ def several(folder: Path) -> None:
     stage.unfold(panel, "Several scans")
     with stage.chosen(scans, masks):
         stage.press(panel, "Segment a folder...")
-    stage.wait(lambda: stage.there(panel, "Save table"), "the scans")
+    stage.wait(
+        lambda: all(stage.there(panel, text) for text in ("Segment a folder", "Save table")), "the scans"
+    )
     stage.widen(panel, 560)
     stage.picture("several.webp", stage.dock_of(panel))
     stage.close()
