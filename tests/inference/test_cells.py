@@ -12,6 +12,7 @@ import torch
 from napari_tumor_unet._common import drain
 from napari_tumor_unet.inference import predict
 from napari_tumor_unet.inference.cells import predict_cells
+from napari_tumor_unet.inference.input_check import InputWarnings
 from napari_tumor_unet.inference.predict import run
 from napari_tumor_unet.model.card import CellScout
 from napari_tumor_unet.model.model_file import Model
@@ -71,7 +72,7 @@ def test_the_slice_on_screen_and_a_scan_that_is_warned_of_are_computed_whole(
     warnings: tuple[str, ...],
     computed: list[int],
 ) -> None:
-    monkeypatch.setattr(predict, "warnings_of", lambda _: warnings)
+    monkeypatch.setattr(predict, "check_input", lambda _: InputWarnings(warnings, ()))
     scan, _ = phantom()
     found, full = probability(tiny_model, scan, 1.0), probability(tiny_model, scan, -1.0)
     assert full.any((1, 2)).all()

@@ -301,6 +301,15 @@ def test_a_mask_unlike_those_of_tumours_is_warned_of_at_the_end(
     assert unchecked.warnings == result.warnings[:-1]
 
 
+def test_doubt_of_the_mask_weighs_more_than_what_the_grid_may_cost(tiny_model: Model, phantom: Phantom) -> None:
+    limits = MaskLimits(mean_probability=1.0, contrast=-100.0, volume_ml=0.0)
+    model = replace(tiny_model, card=replace(tiny_model.card, doubtful_under=limits))
+    scan = replace(phantom()[0], spacing=(8.0, 3.0, 3.0), in_mm=True)
+    _, result = run_all(scan, model, threshold=0.1)
+    assert "unsure" in result.warnings[-2]
+    assert result.warnings[-1].startswith("Slices are 8 mm apart; small parts")
+
+
 def test_of_one_slice_alone_the_mask_is_not_judged(tiny_model: Model, phantom: Phantom) -> None:
     limits = MaskLimits(mean_probability=1.0, contrast=100.0, volume_ml=1000.0)
     model = replace(tiny_model, card=replace(tiny_model.card, doubtful_under=limits))

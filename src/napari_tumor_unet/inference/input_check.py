@@ -6,6 +6,8 @@ brackets; no other patient was looked at to choose them.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.inference.image_features import ImageFeatures, measure_features
 from napari_tumor_unet.scan import Scan
@@ -31,8 +33,32 @@ _FEW = 3  # slices
 NO_HEAD = "No head found against a dark background: is this a whole-head MRI?"
 
 
+class InputWarnings(NamedTuple):
+    """Sentences, each with a reason and what to do.
+
+    Attributes
+    ----------
+    image : tuple of str
+        What the scan itself has noted, and what is wrong with how it looks.
+    grid : tuple of str
+        What the number of slices and the size of voxels may cost: of less weight than doubt of the mask.
+    """
+
+    image: tuple[str, ...]
+    grid: tuple[str, ...]
+
+    def around(self, doubts: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Return all, the gravest first, with doubts of the mask among them."""
+        return self.image + doubts + self.grid
+
+
 def warnings_of(scan: Scan) -> tuple[str, ...]:
-    """List why the segmentation of a scan may not be worth much; empty where nothing speaks against it.
+    """List why the segmentation of a scan may not be worth much; empty where nothing speaks against it."""
+    return check_input(scan).around()
+
+
+def check_input(scan: Scan) -> InputWarnings:
+    """Check whether the segmentation of a scan may be worth much.
 
     Eight slices of FLAIR are read.
 
@@ -42,15 +68,14 @@ def warnings_of(scan: Scan) -> tuple[str, ...]:
 
     Returns
     -------
-    tuple of str
-        Sentences, each with a reason and what to do; first those that the scan itself has.
+    InputWarnings
     """
     features = measure_features(scan)
     if scan.modality not in ("", "MR"):
         warnings: tuple[str, ...] = (f"This is {scan.modality}, no MRI; choose a FLAIR image.",)
     else:
         warnings = _appearance(features, oriented=scan.geometry is not None and scan.geometry.oriented)
-    return scan.notes + warnings + _grid(scan, features)
+    return InputWarnings(scan.notes + warnings, _grid(scan, features))
 
 
 def _appearance(features: ImageFeatures, *, oriented: bool) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from napari_tumor_unet.inference.cells import predict_cells
-from napari_tumor_unet.inference.input_check import warnings_of
+from napari_tumor_unet.inference.input_check import InputWarnings, check_input
 from napari_tumor_unet.inference.regions import drop_faint_regions, threshold_mask
 from napari_tumor_unet.inference.result import (
     LeftOut,
@@ -93,6 +93,7 @@ def run(
     start = time.monotonic()
     threshold = model.card.threshold if threshold is None else threshold
     device = choose_device(device)
+    checked = InputWarnings((), ())
     warnings: tuple[str, ...] = ()
     compute: Compute = (network := for_inference(model.network).to(device))
     fitted = fitted or fit_preprocessing(scan, model.preprocessing)
@@ -131,7 +132,8 @@ def run(
         done += len(indices)
         yield Slices(tuple(indices), part, thresholded, done, total)
         if done == 1:  # nobody waits for the first slice longer
-            if warnings := warnings_of(scan):
+            checked = check_input(scan)
+            if warnings := checked.around():
                 yield Warned(warnings)
             elif model.card.cell_scout and device == "cpu":  # on a GPU many small steps take longer than all
                 compute = partial(predict_cells, network, model.card.cell_scout)
@@ -142,7 +144,7 @@ def run(
     if limits is not None and not only:
         doubts = doubts_of(scan, probability, mask, limits, scout.computed)
         if doubts:
-            warnings += doubts
+            warnings = checked.around(doubts)
             yield Warned(warnings)
     return Segmentation(
         probability,

@@ -86,7 +86,7 @@ class FollowUpPanel(Panel):
         self._curve = self.plot.draw_points(_CURVE)
         choices = fields(self.baseline, self.spacing.line)
         asked = text_label()
-        asked.value = "Choose two masks or more of one patient."
+        asked.value = "Choose two masks or more of one patient; Ctrl and a click add one."
         self.lay_out(
             asked,
             self.masks,
