@@ -301,7 +301,7 @@ def test_a_mask_unlike_those_of_tumours_is_warned_of_at_the_end(
     assert unchecked.warnings == result.warnings[:-1]
 
 
-def test_doubt_of_the_mask_weighs_more_than_what_the_grid_may_cost(tiny_model: Model, phantom: Phantom) -> None:
+def test_doubt_of_the_mask_weighs_more_than_the_grid(tiny_model: Model, phantom: Phantom) -> None:
     limits = MaskLimits(mean_probability=1.0, contrast=-100.0, volume_ml=0.0)
     model = replace(tiny_model, card=replace(tiny_model.card, doubtful_under=limits))
     scan = replace(phantom()[0], spacing=(8.0, 3.0, 3.0), in_mm=True)
