@@ -155,16 +155,15 @@ def export_package(model: Path, out: Path) -> Generator[Any, None, None]:
     export_bioimageio(_model(model), out)
 
 
-def estimate(model: str, settings: FineTuning, slices: int, device: str) -> Generator[Any, None, Estimate]:
+def estimate(model: Path, settings: FineTuning, slices: int, device: str) -> Generator[Any, None, Estimate]:
     """:func:`napari_tumor_unet.training.finetuning.estimate.estimate`."""
     from napari_tumor_unet.model.device import choose_device, enough_memory
-    from napari_tumor_unet.model.registry import find_model
     from napari_tumor_unet.training.finetuning.estimate import estimate
 
     yield from ()
     chosen = choose_device(device)
     with enough_memory(chosen):
-        return estimate(_model(find_model(model)), settings, slices, chosen)
+        return estimate(_model(model), settings, slices, chosen)
 
 
 def fine_tune(

@@ -142,7 +142,8 @@ class FineTunePanel(Panel):
         job.finished.connect(self._on_estimate)
         for ended in (job.finished, job.failed, job.cancelled):
             ended.connect(partial(self._forget_estimate, job))
-        arguments = (str(self.model.value), self.settings.value, self.cases.slices, self.device.value)
+        path = partial(registry.find_model, str(self.model.value))
+        arguments = (path, self.settings.value, self.cases.slices, self.device.value)
         job.start(self._context.worker, tasks.estimate, *arguments)
 
     def _cancel_estimate(self) -> None:
