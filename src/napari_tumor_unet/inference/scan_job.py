@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from napari_tumor_unet._common import TumourUnetError, explain
+from napari_tumor_unet._common import TumourUnetError, explain, relay
 from napari_tumor_unet.inference.result import (
     Findings,
     Provenance,
@@ -141,7 +142,7 @@ def segment_scan(
         if settings.mask_format in DICOM_FORMATS:
             check_source(scan)
         steps = run(scan, model, threshold=settings.threshold, device=settings.device)
-        result = yield from _progress(job.name, steps)
+        result = yield from relay(steps, partial(_progress, job.name))
         if done := _already(mask_file, job, model):  # by another run at work in the same folder
             return done
         keep_in = job.out / settings.replaced if settings.go_on and not settings.overwrite else None
@@ -266,15 +267,7 @@ def _with_spacing(scan: Scan, spacing: tuple[float, float, float] | None) -> tup
     return replace(scan.with_spacing(spacing), spacing_said=True), ()
 
 
-def _progress(
-    name: str, steps: Generator[Slices | Warned, None, Segmentation]
-) -> Generator[Progress, None, Segmentation]:
-    """Pass on the progress of a run, under the name of the scan."""
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as end:
-            result: Segmentation = end.value
-            return result
-        if isinstance(event, Slices):
-            yield Progress(name, event.done, event.total)
+def _progress(name: str, event: Slices | Warned) -> Iterator[Progress]:
+    """Tell the progress of a run, under the name of the scan."""
+    if isinstance(event, Slices):
+        yield Progress(name, event.done, event.total)
