@@ -285,6 +285,7 @@ def settle(viewer: napari.Viewer) -> None:
     assert wait_until(lambda: not context.busy and not tuning.running), "still busy"
     QThreadPool.globalInstance().waitForDone(int(1000 * PATIENCE))
     QTest.qWait(1100)  # longer than an edit waits until it is kept
+    sys.last_value = sys.last_traceback = None  # PyQt keeps the last error of a slot, and with it a panel
     for _ in range(3):  # what is collected has Qt delete more
         gc.collect()
         QTest.qWait(20)
