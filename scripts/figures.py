@@ -12,7 +12,8 @@ from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
-from scripts.stage import save, without_empty_end
+from scripts.camera import save, without_empty_end
+from scripts.sample_files import write_nifti
 
 from napari_tumor_unet import read_scan, segment
 from napari_tumor_unet.evaluation.follow_up import follow_up
@@ -46,8 +47,6 @@ def _save(figure: Figure, path: Path, box: Bbox | None = None) -> None:
 
 def masks_over_time(folder: Path) -> list[Path]:
     """Write the sample's true mask shrunk and grown, as files of four sessions."""
-    from scripts.pictures import write_nifti
-
     scan, mask = _sample()
     return [
         write_nifti(folder / f"sub-01_ses-0{i}_mask.nii.gz", _grown(mask, share), scan.spacing)

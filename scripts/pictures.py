@@ -43,7 +43,8 @@ def main(names: list[str]) -> None:
 @scene
 def tour(_: Path) -> None:
     """Show the way from a scan to a corrected mask, as a moving picture."""
-    from scripts.stage import Film, Stage
+    from scripts.camera import Film
+    from scripts.stage import Stage
 
     stage = Stage(PICTURES, (1000, 640))
     film = Film(stage)
@@ -100,9 +101,10 @@ def first_mask(_: Path) -> None:
 @scene
 def open_scan(folder: Path) -> None:
     """Show how series of a DICOM folder are chosen, and which sequences a scan has."""
+    from scripts import sample_files
     from scripts.stage import Stage
 
-    study = _dicom_study(folder)
+    study = sample_files.write_dicom_study(folder)
     stage = Stage(PICTURES)
     with stage.chosen(next(study.iterdir())):
         stage.menu("File", "IO Utilities", "Open MRI scan...")
@@ -123,7 +125,9 @@ def open_scan(folder: Path) -> None:
 @scene
 def segment_panel(folder: Path) -> None:
     """Show the panel after a run, and a plane with its letters."""
-    stage = _segmented(_sample_files(folder))
+    from scripts import sample_files
+
+    stage = _segmented(sample_files.bids_files(folder))
     panel = stage.panel("Segment tumour")
     stage.unfold(panel, "Regions")
     stage.wait_for_plot(panel)
@@ -198,10 +202,10 @@ def score(_: Path) -> None:
 @scene
 def measure(folder: Path) -> None:
     """Show diameters over a mask, a follow-up, and reports of both."""
-    from scripts import figures
+    from scripts import figures, sample_files
 
     figures.write(PICTURES)
-    stage = _segmented(_sample_files(folder))
+    stage = _segmented(sample_files.bids_files(folder))
     stage.menu("Layers", "Measure", "Show diameters")
     panel = stage.panel("Segment tumour")
     stage.unfold(panel, "Regions")
@@ -225,10 +229,11 @@ def measure(folder: Path) -> None:
 @scene
 def several(folder: Path) -> None:
     """Show the table of several scans, of which one is inverted and one damaged."""
+    from scripts import sample_files
     from scripts.stage import Stage
 
     scans, masks = folder / "scans", folder / "masks"
-    _several_scans(scans)
+    sample_files.write_several(scans)
     masks.mkdir()
     stage = Stage(PICTURES, _TALL)
     panel = stage.panel("Segment tumour")
@@ -260,7 +265,9 @@ def model(_: Path) -> None:
 @scene
 def warned(folder: Path) -> None:
     """Show what the panel says of an inverted image."""
-    stage = _segmented(_sample_files(folder, invert=True))
+    from scripts import sample_files
+
+    stage = _segmented(sample_files.bids_files(folder, invert=True))
     panel = stage.panel("Segment tumour")
     stage.settle(2)
     stage.picture("warning.webp", stage.canvas(), stage.dock_of(panel))
@@ -280,85 +287,6 @@ def _segmented(files: list[Path] | None = None, size: tuple[int, int] = _WINDOW)
     stage.wait(lambda: len(stage.viewer.layers) >= len(files or "four"), "the scan")
     stage.segment()
     return stage
-
-
-def _sample(sequence: str) -> tuple[Any, tuple[float, float, float]]:
-    """Return the voxels of a sequence of the sample (Z, Y, X), and their spacing."""
-    import numpy as np
-
-    from napari_tumor_unet import read_scan
-    from napari_tumor_unet.io.datasets.sample import sample_scan
-
-    scan = read_scan(sample_scan())
-    return np.asarray(scan.sequences[sequence]), scan.spacing
-
-
-def write_nifti(path: Path, voxels: Any, spacing: tuple[float, float, float]) -> Path:
-    """Write voxels (Z, Y, X) as a file that says how they lie."""
-    import SimpleITK as sitk
-
-    image = sitk.GetImageFromArray(voxels)
-    image.SetSpacing(spacing[::-1])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sitk.WriteImage(image, path)
-    return path
-
-
-_NAMES = {"flair": "FLAIR", "pre": "T1w", "post": "ce-gadolinium_T1w"}
-
-
-def _sample_files(folder: Path, *, invert: bool = False) -> list[Path]:
-    """Write the sample as BIDS has it; inverted, of FLAIR alone."""
-    files = []
-    for sequence, name in _NAMES.items():
-        voxels, spacing = _sample(sequence)
-        if invert:
-            voxels, name = voxels.max() - voxels, "inverted_FLAIR"
-        files.append(write_nifti(folder / f"sub-01_{name}.nii.gz", voxels, spacing))
-    return files[:1] if invert else files
-
-
-def _several_scans(folder: Path) -> None:
-    """Write the sample in some ways, and a damaged file."""
-    voxels, spacing = _sample("flair")
-    ways = {"sub-01": voxels, "sub-02": voxels[:, :, ::-1], "sub-03": voxels.max() - voxels}
-    for name, changed in ways.items():
-        write_nifti(folder / f"{name}_FLAIR.nii.gz", changed.copy(), spacing)
-    (folder / "sub-04_FLAIR.nii.gz").write_bytes(b"damaged")
-
-
-def _dicom_study(folder: Path) -> Path:
-    """Write the sample as series of one study, with a scout beside them."""
-    import numpy as np
-    from tests.dicom_files import AXES, images, saved
-
-    nobody = {"PatientName": "Phantom", "PatientID": "0", "PatientBirthDate": "", "AccessionNumber": ""}
-    series = {"pre": "Ax T1", "flair": "Ax T2 FLAIR", "post": "Ax T1 +C"}
-    study = folder / "study"
-    for number, (sequence, described) in enumerate(series.items(), 2):
-        voxels, spacing = _sample(sequence)
-        made = images(
-            voxels.astype(np.int16),
-            spacing=spacing,
-            SeriesNumber=number,
-            SeriesDescription=described,
-            SeriesInstanceUID=f"1.2.3.{number}",
-            **nobody,
-        )
-        saved(made, study, prefix=f"{number}-")
-    voxels, spacing = _sample("pre")
-    for i, axes in enumerate(AXES.values()):
-        scout = images(
-            voxels[i : i + 1].astype(np.int16),
-            axes,
-            SeriesNumber=1,
-            SeriesDescription="Localizer",
-            SeriesInstanceUID="1.2.3.1",
-            ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"],
-            **nobody,
-        )
-        saved(scout, study, prefix=f"1-{i}-")
-    return study
 
 
 def _without_the_users_settings(home: Path) -> None:
