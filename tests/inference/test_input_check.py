@@ -59,6 +59,12 @@ def biased(volume: Volume) -> Volume:
     return volume * (1 + 0.3 * y + 0.4 * x)
 
 
+def atrophic(volume: Volume) -> Volume:
+    """Thin lines all over the brain, half in fluid, as wide sulci are."""
+    pattern = ndimage.gaussian_filter(np.random.default_rng(1).normal(size=volume.shape), (0, 3, 3))
+    return np.where(np.abs(pattern) < 0.3 * pattern.std(), 0.6 * volume, volume)
+
+
 def cut(volume: Volume, axis: int) -> Volume:
     """The sample in slices across another axis, of cubic voxels."""
     cubic = ndimage.zoom(volume.astype(np.float32), (5 / 0.9375, 1, 1), order=1)[::-1]
@@ -94,6 +100,7 @@ TRUSTED: dict[str, Callable[[Volume], Volume]] = {
     "standardised": lambda v: (v - v.mean()) / v.std(),
     "skull-stripped": lambda v: v * head_of(v, 14),
     "skull-stripped and standardised": standardised,
+    "wide sulci": atrophic,
     "tilted": lambda v: ndimage.rotate(v, 8, (1, 2), reshape=False, order=1),
     "some slices": lambda v: v[8:16],
 }
@@ -124,6 +131,21 @@ def test_nothing_is_said_of_the_sample_in_other_pixels(sample: Scan) -> None:
 def test_a_t1_given_as_flair_is_told(sample: Scan, sequence: str) -> None:
     (warning,) = warnings_of(with_flair(sample, sample.sequences[sequence]))
     assert warning.startswith("This looks like T1, not FLAIR")
+
+
+def test_where_the_name_says_flair_only_a_plain_t1_is_told(sample: Scan) -> None:
+    pre, flair = (sample.sequences[s].astype(np.float32) for s in ("pre", "flair"))
+    t1, between = with_flair(sample, pre), with_flair(sample, 0.42 * pre + 0.58 * flair)
+    told = {
+        name: [bool(warnings_of(replace(scan, name=name))) for scan in (between, t1)]
+        for name in ("x_flair", "AX T2 FLAIR", "x", "x_t1")
+    }
+    assert told == {
+        "x_flair": [False, True],
+        "AX T2 FLAIR": [False, True],
+        "x": [True, True],
+        "x_t1": [True, True],
+    }
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,8 @@ def run(
             checked = check_input(scan)
             if warnings := checked.around():
                 yield Warned(warnings)
-            elif model.card.cell_scout and device == "cpu":  # on a GPU many small steps take longer than all
+            elif checked.familiar and model.card.cell_scout and device == "cpu":
+                # On a GPU many small steps take longer than all.
                 compute = partial(predict_cells, network, model.card.cell_scout)
     dropped = drop_faint_regions(mask, probability, threshold, model.card.min_region_weight)
     if changed := dropped.slices:
