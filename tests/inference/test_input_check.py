@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_tumor_unet.inference.input_check import warnings_of
+from napari_tumor_unet.inference.input_check import check_input, warnings_of
+from napari_tumor_unet.inference.result_check import is_doubted
 from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.scan import Geometry, Scan, scan_from_volume
@@ -113,6 +114,7 @@ def test_a_scan_unlike_the_training_data_is_told_with_the_reason(sample: Scan, k
     warnings = warnings_of(replace(made, spacing=(1, 1, 1), in_mm=False))
     assert reason in " ".join(warnings), warnings
     assert "T1" not in " ".join(warnings)
+    assert not is_doubted(warnings)
 
 
 @pytest.mark.parametrize("kind", TRUSTED)
@@ -160,7 +162,9 @@ def test_where_the_name_says_flair_only_a_plain_t1_is_told(sample: Scan) -> None
 def test_a_spacing_that_cannot_be_is_told(
     sample: Scan, spacing: tuple[float, float, float], reason: str
 ) -> None:
-    assert reason in " ".join(warnings_of(sample.with_spacing(spacing)))
+    warnings = warnings_of(sample.with_spacing(spacing))
+    assert reason in " ".join(warnings)
+    assert not is_doubted(warnings)
 
 
 def test_pixels_too_coarse_are_told(sample: Scan) -> None:
@@ -215,3 +219,24 @@ def test_whatever_is_in_a_scan_sentences_come_back(
 
 def test_what_a_scans_file_leaves_in_doubt_is_warned_of(sample: Scan) -> None:
     assert warnings_of(replace(sample, notes=("Its header is odd.",))) == ("Its header is odd.",)
+
+
+@settings(max_examples=20)
+@given(
+    kinds=st.lists(st.sampled_from([*UNTRUSTED, *TRUSTED]), max_size=2),
+    spacing=st.sampled_from([(1.0, 1.0, 1.0), (7.0, 0.94, 0.94), (15.0, 4.0, 4.0), (0.005, 0.001, 0.001)]),
+    notes=st.lists(st.sampled_from(["Its header is odd.", "Its slices are odd."]), max_size=3),
+    doubts=st.lists(st.sampled_from(["The mask is small, 1 ml.", "The model is unsure of the mask: look."])),
+)
+def test_no_warning_comes_twice_and_the_gravest_come_first(
+    sample: Scan, kinds: list[str], spacing: tuple[float, float, float], notes: list[str], doubts: list[str]
+) -> None:
+    volume = sample.sequences["flair"]
+    for kind in kinds:
+        volume = (TRUSTED.get(kind) or UNTRUSTED[kind][0])(volume)
+    checked = check_input(replace(with_flair(sample, volume).with_spacing(spacing), notes=tuple(notes)))
+    warnings = checked.around(tuple(doubts))
+    assert len(set(warnings)) == len(warnings)
+    gravity = [1 if is_doubted([text]) else 2 if text in checked.grid else 0 for text in warnings]
+    assert gravity == sorted(gravity)
+    assert set(warnings) == {*checked.image, *doubts, *checked.grid}

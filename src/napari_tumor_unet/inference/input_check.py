@@ -54,8 +54,8 @@ class InputWarnings(NamedTuple):
     familiar: bool = True
 
     def around(self, doubts: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Return all, the gravest first, with doubts of the mask among them."""
-        return self.image + doubts + self.grid
+        """Return all, each once and the gravest first, with doubts of the mask among them."""
+        return tuple(dict.fromkeys(self.image + doubts + self.grid))
 
 
 def warnings_of(scan: Scan) -> tuple[str, ...]:

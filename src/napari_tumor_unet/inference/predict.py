@@ -112,7 +112,7 @@ def run(
                 outputs[head] = predict(compute, inputs[head], device, tta_flip=model.card.tta_flip)
             if not outputs.isfinite().all():
                 raise ModelError(
-                    f"The model {model.card.name} gives no numbers; take another model or device."
+                    f"The model {model.card.name!r} gives no numbers; take another model or device."
                 )
         planes = fitted.invert(outputs, (height, width))
         planes[planes < _LEAST] = 0
