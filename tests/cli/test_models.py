@@ -24,7 +24,7 @@ def test_a_model_is_exported_both_ways(tiny_model_file: Path, monkeypatch: pytes
     export("export_hugging_face")
     options = ("--bioimageio", "a.zip", "--huggingface", "b", "--author", "A", "--author", "B")
     done = CliRunner().invoke(app, ["models", "export", str(tiny_model_file), *options])
-    assert done.output.strip() == "The model tiny is in a.zip and b."
+    assert done.output.strip() == "The model 'tiny' is in a.zip and b."
     assert calls == [
         ("export_bioimageio", "tiny", "a.zip", ["A", "B"]),
         ("export_hugging_face", "tiny", "b", ["A", "B"]),

@@ -68,7 +68,7 @@ def test_a_scan_s_page_holds_pictures_numbers_warnings_and_where_the_mask_came_f
     assert html.count("<img") == 2 + 1 + 3
     assert 'longest">25.0 mm</td><td data-title="perpendicular">18.8 mm</td>' in html
     assert "No head &amp; &lt;i&gt;no brain&lt;/i&gt;." in html
-    assert "default (abcdef)" in html
+    assert "Model &#x27;default&#x27; (abcdef)" in html
     assert "model&#x27;s own doubt" in html
 
 

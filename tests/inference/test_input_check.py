@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_tumor_unet.inference.input_check import warnings_of
+from napari_tumor_unet.inference.input_check import check_input, warnings_of
+from napari_tumor_unet.inference.result_check import is_doubted
 from napari_tumor_unet.io.datasets.sample import sample_scan
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.scan import Geometry, Scan, scan_from_volume
@@ -59,6 +60,12 @@ def biased(volume: Volume) -> Volume:
     return volume * (1 + 0.3 * y + 0.4 * x)
 
 
+def atrophic(volume: Volume) -> Volume:
+    """Thin lines all over the brain, half in fluid, as wide sulci are."""
+    pattern = ndimage.gaussian_filter(np.random.default_rng(1).normal(size=volume.shape), (0, 3, 3))
+    return np.where(np.abs(pattern) < 0.3 * pattern.std(), 0.6 * volume, volume)
+
+
 def cut(volume: Volume, axis: int) -> Volume:
     """The sample in slices across another axis, of cubic voxels."""
     cubic = ndimage.zoom(volume.astype(np.float32), (5 / 0.9375, 1, 1), order=1)[::-1]
@@ -94,6 +101,7 @@ TRUSTED: dict[str, Callable[[Volume], Volume]] = {
     "standardised": lambda v: (v - v.mean()) / v.std(),
     "skull-stripped": lambda v: v * head_of(v, 14),
     "skull-stripped and standardised": standardised,
+    "wide sulci": atrophic,
     "tilted": lambda v: ndimage.rotate(v, 8, (1, 2), reshape=False, order=1),
     "some slices": lambda v: v[8:16],
 }
@@ -106,6 +114,7 @@ def test_a_scan_unlike_the_training_data_is_told_with_the_reason(sample: Scan, k
     warnings = warnings_of(replace(made, spacing=(1, 1, 1), in_mm=False))
     assert reason in " ".join(warnings), warnings
     assert "T1" not in " ".join(warnings)
+    assert not is_doubted(warnings)
 
 
 @pytest.mark.parametrize("kind", TRUSTED)
@@ -126,6 +135,21 @@ def test_a_t1_given_as_flair_is_told(sample: Scan, sequence: str) -> None:
     assert warning.startswith("This looks like T1, not FLAIR")
 
 
+def test_where_the_name_says_flair_only_a_plain_t1_is_told(sample: Scan) -> None:
+    pre, flair = (sample.sequences[s].astype(np.float32) for s in ("pre", "flair"))
+    t1, between = with_flair(sample, pre), with_flair(sample, 0.42 * pre + 0.58 * flair)
+    told = {
+        name: [bool(warnings_of(replace(scan, name=name))) for scan in (between, t1)]
+        for name in ("x_flair", "AX T2 FLAIR", "x", "x_t1")
+    }
+    assert told == {
+        "x_flair": [False, True],
+        "AX T2 FLAIR": [False, True],
+        "x": [True, True],
+        "x_t1": [True, True],
+    }
+
+
 @pytest.mark.parametrize(
     ("spacing", "reason"),
     [
@@ -138,7 +162,9 @@ def test_a_t1_given_as_flair_is_told(sample: Scan, sequence: str) -> None:
 def test_a_spacing_that_cannot_be_is_told(
     sample: Scan, spacing: tuple[float, float, float], reason: str
 ) -> None:
-    assert reason in " ".join(warnings_of(sample.with_spacing(spacing)))
+    warnings = warnings_of(sample.with_spacing(spacing))
+    assert reason in " ".join(warnings)
+    assert not is_doubted(warnings)
 
 
 def test_pixels_too_coarse_are_told(sample: Scan) -> None:
@@ -193,3 +219,24 @@ def test_whatever_is_in_a_scan_sentences_come_back(
 
 def test_what_a_scans_file_leaves_in_doubt_is_warned_of(sample: Scan) -> None:
     assert warnings_of(replace(sample, notes=("Its header is odd.",))) == ("Its header is odd.",)
+
+
+@settings(max_examples=20)
+@given(
+    kinds=st.lists(st.sampled_from([*UNTRUSTED, *TRUSTED]), max_size=2),
+    spacing=st.sampled_from([(1.0, 1.0, 1.0), (7.0, 0.94, 0.94), (15.0, 4.0, 4.0), (0.005, 0.001, 0.001)]),
+    notes=st.lists(st.sampled_from(["Its header is odd.", "Its slices are odd."]), max_size=3),
+    doubts=st.lists(st.sampled_from(["The mask is small, 1 ml.", "The model is unsure of the mask: look."])),
+)
+def test_no_warning_comes_twice_and_the_gravest_come_first(
+    sample: Scan, kinds: list[str], spacing: tuple[float, float, float], notes: list[str], doubts: list[str]
+) -> None:
+    volume = sample.sequences["flair"]
+    for kind in kinds:
+        volume = (TRUSTED.get(kind) or UNTRUSTED[kind][0])(volume)
+    checked = check_input(replace(with_flair(sample, volume).with_spacing(spacing), notes=tuple(notes)))
+    warnings = checked.around(tuple(doubts))
+    assert len(set(warnings)) == len(warnings)
+    gravity = [1 if is_doubted([text]) else 2 if text in checked.grid else 0 for text in warnings]
+    assert gravity == sorted(gravity)
+    assert set(warnings) == {*checked.image, *doubts, *checked.grid}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from napari_tumor_unet._common import drain
 from napari_tumor_unet.inference import segment
 from napari_tumor_unet.inference.predict import for_inference, predict, run
-from napari_tumor_unet.inference.result import Segmentation, Slices, Warned, measure
+from napari_tumor_unet.inference.result import Findings, Segmentation, Slices, Warned, headline, measure
 from napari_tumor_unet.model.card import MaskLimits, ModelError
 from napari_tumor_unet.model.device import DeviceError
 from napari_tumor_unet.model.model_file import Model, load_model
@@ -164,10 +164,20 @@ def test_ml_need_a_known_spacing() -> None:
 def test_findings_read_as_a_sentence() -> None:
     mask = np.zeros((3, 10, 10), np.uint8)
     scan = scan_from_volume(mask, spacing=(10.0, 10.0, 10.0))
-    assert str(measure(mask, scan.voxel_ml)).startswith("No tumour found: is the image FLAIR, and axial?")
+    assert str(measure(mask, scan.voxel_ml)) == "No tumour found. For research, not for clinical use."
     mask[1, 2:4, 3] = 1
     assert str(measure(mask, scan.voxel_ml)).startswith("Tumour: 2.0 ml, 1 slice, 1 region.")
     assert str(measure(mask, scan.voxel_ml)).endswith("For research, not for clinical use.")
+
+
+def test_the_headline_is_the_graver_where_the_mask_itself_is_doubted() -> None:
+    nothing, found = Findings(0, 0, 0, 0.0), Findings(2, 1, 1, 2.0)
+    thick, small = "Slices are 7 mm apart.", "The mask is small, 2.0 ml."
+    assert headline(nothing, ()) == "No tumour found."
+    assert headline(nothing, (thick,)) == "Check: no tumour found."
+    assert headline(found, ()) == "2.0 ml · 1 slice · 1 region"
+    assert headline(found, (thick,)) == "Check: 2.0 ml · 1 slice · 1 region"
+    assert headline(found, (thick, small)) == "Not to be trusted: 2.0 ml · 1 slice · 1 region"
 
 
 # Provenance
@@ -323,5 +333,5 @@ def test_a_network_that_gives_no_numbers_is_one_sentence(
 ) -> None:
     network = copy.deepcopy(tiny_model.network)
     network.bottleneck[1].running_var.fill_(-1)  # which are finite weights
-    with refused(ModelError, "tiny gives no numbers"):
+    with refused(ModelError, "'tiny' gives no numbers"):
         drain(run(phantom()[0], replace(tiny_model, network=network), device="cpu"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_tumor_unet.inference.result_check import doubts_of, signs_of
+from napari_tumor_unet.inference.result_check import doubts_of, is_doubted, signs_of
 from napari_tumor_unet.model.card import MaskLimits
 from napari_tumor_unet.scan import Scan, scan_from_volume
 from tests.conftest import make_phantom
@@ -44,6 +44,14 @@ def test_what_is_as_bright_on_the_other_side_raises_doubt() -> None:
     shaded = replace(scan, sequences={"flair": np.maximum(flair, flair[:, :, ::-1])})
     (doubt,) = doubts_of(shaded, sure(mask), mask.astype(np.uint8), LIMITS)
     assert "other side" in doubt
+
+
+def test_every_doubt_is_known_again_by_its_sentence() -> None:
+    scan, mask = make_phantom((8, 96, 96), spacing=(1, 1, 1))
+    flair = scan.sequences["flair"]
+    shaded = replace(scan, sequences={"flair": np.maximum(flair, flair[:, :, ::-1])})
+    doubts = doubts_of(shaded, sure(mask, 0.6), mask.astype(np.uint8), LIMITS)
+    assert [is_doubted(["Slices are thick.", doubt]) for doubt in doubts] == [True] * 3
 
 
 @pytest.mark.parametrize("millimetres", [1.0, 4.0, None])

@@ -66,7 +66,7 @@ def export(
             export_bioimageio(loaded, bioimageio, author or ())
         if huggingface is not None:
             export_hugging_face(loaded, huggingface, author or ())
-        out.print(f"The model {loaded.card.name} is in {' and '.join(path.name for path in targets)}.")
+        out.print(f"The model {loaded.card.name!r} is in {' and '.join(path.name for path in targets)}.")
 
 
 @command

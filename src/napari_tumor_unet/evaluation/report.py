@@ -39,7 +39,7 @@ def scan_page(scan: Scan, result: Segmentation, review: str = "") -> Page:
     facts = [
         DEFINITION,
         f"Most doubtful slices, by the model's probability: {', '.join(map(str, doubtful[:8])) or 'none'}.",
-        f"Model {made.model} ({made.model_hash[:12]}), threshold {made.threshold:g}, from "
+        f"Model {made.model!r} ({made.model_hash[:12]}), threshold {made.threshold:g}, from "
         f"{', '.join(made.sequences)}; napari-tumor-unet {made.version}."
         f"{'' if review else ' Nobody has checked the mask.'}",
     ]

@@ -21,7 +21,7 @@ _FROM, _TO = 0.35, 0.75  # of the way up: brain, above the face and under the cr
 _PIXELS = 128  # of a slice's shorter side, at least
 _RIM = 0.3  # of the head's radius: scalp, skull and what lies between them and the brain
 _NEAR = 0.1  # of the head's radius: neighbourhood that a voxel is compared with
-_FLUID = 0.5  # of the brain's median: what is darker is no tissue
+_FLUID = 0.7  # of the brain's median: what is darker is no tissue, nor are voxels half in a sulcus
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Check the input: warn of a scan that is unlike those that the models learned from.
 
 The limits lie outside of what the FLAIR of the 68 training patients of the LGG data set shows, given in
-brackets; no other patient was looked at to choose them.
+brackets; no other patient was looked at to choose them, but for those of the skewness of tissue.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.inference.image_features import ImageFeatures, measure_features
 from napari_tumor_unet.scan import Scan
+from napari_tumor_unet.scan.sequence_names import sequence_named
 
 _LIGHTEST_AIR = 0.75  # of the way from the darkest to the brightest [0 to 0.03]
 _HEAD = (0.08, 0.85)  # share of a slice [0.28 to 0.64]
@@ -23,7 +24,9 @@ _SHORTEST = 1.0  # front to back over side to side [1.08 to 1.42]
 _LEAST_SYMMETRY = 0.87  # [0.91 to 0.99]
 _WIDEST_FRONT = 1.03  # over the width behind [0.77 to 0.98]
 _MOST_TRUNCATION = 0.35  # of a side of the image [0 to 0.21]
-_LEAST_SKEWNESS = -0.1  # [-0.08 to 0.10]; T1 before contrast [-0.34 to -0.08], after it [-0.30 to -0.05]
+_LEAST_SKEWNESS = -0.1  # [-0.07 to 0.10]; T1 before contrast [-0.33 to -0.06], after it [-0.28 to -0.04]
+_LEAST_NAMED = -0.15  # where the name says FLAIR: that is wrong less often than this sign
+_LEAST_FAMILIAR = -0.075
 
 _THICK, _TOO_THICK = 6.0, 10.0  # mm
 _PIXEL = (0.2, 3.0)  # mm
@@ -42,14 +45,17 @@ class InputWarnings(NamedTuple):
         What the scan itself has noted, and what is wrong with how it looks.
     grid : tuple of str
         What the number of slices and the size of voxels may cost: of less weight than doubt of the mask.
+    familiar : bool
+        Whether the tissue looks as in the scans that models learned from: else no shortcut is taken.
     """
 
     image: tuple[str, ...]
     grid: tuple[str, ...]
+    familiar: bool = True
 
     def around(self, doubts: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Return all, the gravest first, with doubts of the mask among them."""
-        return self.image + doubts + self.grid
+        """Return all, each once and the gravest first, with doubts of the mask among them."""
+        return tuple(dict.fromkeys(self.image + doubts + self.grid))
 
 
 def warnings_of(scan: Scan) -> tuple[str, ...]:
@@ -74,11 +80,16 @@ def check_input(scan: Scan) -> InputWarnings:
     if scan.modality not in ("", "MR"):
         warnings: tuple[str, ...] = (f"This is {scan.modality}, no MRI; choose a FLAIR image.",)
     else:
-        warnings = _appearance(features, oriented=scan.geometry is not None and scan.geometry.oriented)
-    return InputWarnings(scan.notes + warnings, _grid(scan, features))
+        warnings = _appearance(
+            features,
+            oriented=scan.geometry is not None and scan.geometry.oriented,
+            named_flair=sequence_named(scan.name) == "flair",
+        )
+    familiar = not features.tissue_skewness < _LEAST_FAMILIAR
+    return InputWarnings(scan.notes + warnings, _grid(scan, features), familiar)
 
 
-def _appearance(features: ImageFeatures, *, oriented: bool) -> tuple[str, ...]:
+def _appearance(features: ImageFeatures, *, oriented: bool, named_flair: bool) -> tuple[str, ...]:
     """Warn of how the scan looks; of reasons that follow from each other give the first alone."""
     if features.lightness > _LIGHTEST_AIR:
         return ("The image is inverted: the air is brighter than the head; invert its values.",)
@@ -98,7 +109,8 @@ def _appearance(features: ImageFeatures, *, oriented: bool) -> tuple[str, ...]:
         reasons.append(
             "The head is cut off at the edge of the image; the model has learned from whole heads."
         )
-    if not misplaced and features.tissue_skewness < _LEAST_SKEWNESS:
+    least = _LEAST_NAMED if named_flair else _LEAST_SKEWNESS
+    if not misplaced and features.tissue_skewness < least:
         reasons.append("This looks like T1, not FLAIR: white matter is brighter than grey; choose FLAIR.")
     return tuple(reasons)
 

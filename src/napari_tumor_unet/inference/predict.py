@@ -112,7 +112,7 @@ def run(
                 outputs[head] = predict(compute, inputs[head], device, tta_flip=model.card.tta_flip)
             if not outputs.isfinite().all():
                 raise ModelError(
-                    f"The model {model.card.name} gives no numbers; take another model or device."
+                    f"The model {model.card.name!r} gives no numbers; take another model or device."
                 )
         planes = fitted.invert(outputs, (height, width))
         planes[planes < _LEAST] = 0
@@ -135,7 +135,8 @@ def run(
             checked = check_input(scan)
             if warnings := checked.around():
                 yield Warned(warnings)
-            elif model.card.cell_scout and device == "cpu":  # on a GPU many small steps take longer than all
+            elif checked.familiar and model.card.cell_scout and device == "cpu":
+                # On a GPU many small steps take longer than all.
                 compute = partial(predict_cells, network, model.card.cell_scout)
     dropped = drop_faint_regions(mask, probability, threshold, model.card.min_region_weight)
     if changed := dropped.slices:

@@ -22,6 +22,8 @@ from napari_tumor_unet.scan.grid import Grid, grid_of_spacing
 if TYPE_CHECKING:
     from napari_tumor_unet.inference.measures import Measures
 
+_NOTHING = "No tumour found."
+
 
 @dataclass(frozen=True)
 class Slices:
@@ -36,7 +38,7 @@ class Slices:
 
 @dataclass(frozen=True)
 class Warned:
-    """Reasons not to trust a run's result, as sentences; all that are known so far."""
+    """Reasons to check a run's result, or not to trust it, as sentences; all that are known so far."""
 
     texts: tuple[str, ...]
 
@@ -71,7 +73,7 @@ class Findings:
 
     def __str__(self) -> str:
         if not self.voxels:
-            return f"No tumour found: is the image FLAIR, and axial? {NOT_FOR_THE_CLINIC}"
+            return f"{_NOTHING} {NOT_FOR_THE_CLINIC}"
         return f"Tumour: {self.size}. {NOT_FOR_THE_CLINIC}"
 
 
@@ -143,7 +145,7 @@ class Segmentation:
     findings : Findings
     provenance : Provenance
     warnings : tuple of str
-        Reasons not to trust the result; empty where nothing speaks against it.
+        Reasons to check the result, or not to trust it; empty where nothing speaks against it.
     grid : Grid, optional
         Where the scan's voxels lie.
     """
@@ -172,6 +174,16 @@ class Segmentation:
             "provenance": self.provenance.to_json(),
             "note": NOT_FOR_THE_CLINIC,
         }
+
+
+def headline(findings: Findings, warnings: Collection[str]) -> str:
+    """Say what was found in few words, with a stronger caution where the mask is doubted than the image."""
+    from napari_tumor_unet.inference.result_check import is_doubted
+
+    found = " · ".join(findings.sizes) if findings.voxels else _NOTHING
+    if not warnings:
+        return found
+    return f"{'Not to be trusted' if is_doubted(warnings) else 'Check'}: {found[0].lower()}{found[1:]}"
 
 
 def size_in_words(voxels: int, volume_ml: float | None) -> str:

@@ -5,6 +5,7 @@ The limits are those of the model, in its card: they hold for its own probabilit
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,12 @@ _FROM, _TO = 0.35, 0.75  # of the way up: brain, above the face and under the cr
 _ANGLES = range(-8, 9, 2)  # degrees that a head may lie turned by
 _SHIFT = 0.06  # of the width, that the midline may lie beside the middle of the head
 _FLUID = 0.5  # of the brain's median: what is darker is no tissue
+
+_UNSURE, _ALIKE, _SMALL = (
+    "The model is unsure of the mask",
+    "The mask is hardly brighter",
+    "The mask is small",
+)
 
 
 @dataclass(frozen=True)
@@ -74,20 +81,25 @@ def doubts_of(
     doubts = []
     if signs.mean_probability < limits.mean_probability:
         doubts.append(
-            f"The model is unsure of the mask: its mean probability is {signs.mean_probability:.2f}, that of "
+            f"{_UNSURE}: its mean probability is {signs.mean_probability:.2f}, that of "
             f"most tumours {limits.mean_probability:.2f} or more; check whether there is a tumour at all."
         )
     if signs.contrast < limits.contrast:
         doubts.append(
-            "The mask is hardly brighter in FLAIR than the same place on the other side of the head; check "
-            "whether it is a tumour, or shading of the image."
+            f"{_ALIKE} in FLAIR than the same place on the other side of the head; check whether it is a "
+            "tumour, or shading of the image."
         )
     if signs.volume_ml < limits.volume_ml:
         doubts.append(
-            f"The mask is small, {signs.volume_ml:.1f} ml; check whether it is a tumour, or a lesion of "
-            "another disease."
+            f"{_SMALL}, {signs.volume_ml:.1f} ml; check whether it is a tumour, or a lesion of another "
+            "disease."
         )
     return tuple(doubts)
+
+
+def is_doubted(warnings: Iterable[str]) -> bool:
+    """Tell whether one of a mask's warnings doubts the mask itself, by its words, as files keep no more."""
+    return any(text.startswith((_UNSURE, _ALIKE, _SMALL)) for text in warnings)
 
 
 def signs_of(

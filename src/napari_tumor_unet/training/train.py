@@ -192,7 +192,7 @@ def record_split(training: PreparedTraining) -> None:
 def _parent(start: str | Path, recipe: Recipe) -> Model:
     model = load_model(find_model(start))
     if model.network.config != recipe.network:
-        raise TrainingError(f"The network of {model.card.name} is not that of the recipe.")
+        raise TrainingError(f"The network of the model {model.card.name!r} is not that of the recipe.")
     return model
 
 

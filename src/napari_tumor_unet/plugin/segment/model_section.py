@@ -195,7 +195,7 @@ class ModelSection:
 
     def _show_text(self, card: Card) -> None:
         box = QMessageBox(self.model.native)
-        box.setWindowTitle(plain(f"Model {card.name}"))
+        box.setWindowTitle(plain(f"Model {card.name!r}"))
         box.setTextFormat(Qt.TextFormat.PlainText)
         box.setText(plain(card.summary or card.name))
         box.setInformativeText(plain(card_as_text(card)))

@@ -19,7 +19,7 @@ class WarningSection(Section):
         self._warnings: tuple[str, ...] = ()
         self._whole = False
         self.text = warning_label()
-        self.unfold = button(_FOLDED, "Show all that speaks against this mask.", self._unfold)
+        self.unfold = button(_FOLDED, "Show all that is to be checked.", self._unfold)
         self.unfold.native.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         super().__init__(row(self.text, self.unfold))
 

@@ -225,7 +225,7 @@ def _card(
     )
     return replace(
         parent.card,
-        summary=f"{parent.card.name}, fine-tuned on {learned} of its user.",
+        summary=f"{parent.card.name!r}, fine-tuned on {learned} of its user.",
         training_data=f"{learned} with corrected masks; {split} held out. The parent: "
         f"{parent.card.training_data}",
         training=f"Fine-tuned: {len(history)} of {settings.epochs} epochs, {minutes}, "

@@ -49,7 +49,7 @@ class Interrupted:
 
     def __str__(self) -> str:
         return (
-            f"{self.plan.model}, {plural(len(self.plan.cases), 'scan')}, {self.epochs} of "
+            f"{self.plan.model!r}, {plural(len(self.plan.cases), 'scan')}, {self.epochs} of "
             f"{self.plan.settings.epochs} epochs, begun {self.began.astimezone():%d %b %H:%M}"
         )
 
