@@ -7,20 +7,23 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from napari.layers import Labels
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QStyledItemDelegate, QTableWidgetItem
+from qtpy.QtGui import QIcon, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QStyledItemDelegate, QTableWidgetItem
 from superqt.utils import signals_blocked
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.follow_up import as_date, time_order
 from napari_tumor_unet.plugin.ui.lines import LinesTable
+from napari_tumor_unet.plugin.ui.plain import plain
 
 Source: TypeAlias = Labels | Path
-_HIGHEST = 300  # pixels
+_HIGHEST = 500  # pixels
 _MASK, _DATE = 0, 1
 _WRITE = "When the scan was taken, such as 2024-03-31; click to write."
 _TOO_FEW = "Check two masks or more of one patient."
@@ -67,6 +70,9 @@ class MaskTable(LinesTable):
         self._masks: list[OfferedMask] = []
         self._checked: dict[Source, bool] = {}  # by the user, as what is in the next one
         self._written: dict[Source, str] = {}
+        room = QPixmap(1, 1)
+        room.fill(Qt.GlobalColor.transparent)
+        self._room = QIcon(room)  # beside the name, for the box
         triggers = QAbstractItemView.EditTrigger
         self.setEditTriggers(triggers.AnyKeyPressed | triggers.EditKeyPressed)
         self.setTabKeyNavigation(False)
@@ -146,38 +152,50 @@ class MaskTable(LinesTable):
         with signals_blocked(self):
             self.setRowCount(min(self.rowCount(), len(self._masks)))
             while self.rowCount() < len(self._masks):
-                self.append()
+                self._add_box(self.append())
             chosen = self.chosen
             for row, one in enumerate(self._masks):
                 self._fill(row, one, one.source in chosen)
         self.fit()
 
+    def _add_box(self, row: int) -> None:
+        """Put a check box before a name; a click on the name does the same."""
+        box = QCheckBox()
+        box.setStyleSheet("margin: 0; padding: 0;")  # else it is over the name
+        box.clicked.connect(partial(self._on_box, box))
+        self.setCellWidget(row, _MASK, box)
+        self.item(row, _MASK).setFlags(Qt.ItemFlag.ItemIsEnabled)
+
     def _fill(self, row: int, mask: OfferedMask, checked: bool) -> None:
-        flag = Qt.ItemFlag
-        usual = flag.ItemIsEnabled | flag.ItemIsSelectable
-        self.show_lines(row, [mask.name])
-        name, when = self.item(row, _MASK), self.item(row, _DATE)
-        name.setFlags(usual | flag.ItemIsUserCheckable)
-        name.setCheckState(Qt.CheckState.Checked if checked else Qt.CheckState.Unchecked)
-        when.setFlags(usual | flag.ItemIsEditable)
+        self.show_lines(row, [mask.name], self._room)
+        box, when = self.cellWidget(row, _MASK), self.item(row, _DATE)
+        box.setChecked(checked)
+        box.setAccessibleName(plain(mask.name))
+        box.setToolTip(plain(mask.name))
         when.setText(self._text(mask))
         when.setToolTip(_WRITE)
 
+    def _on_box(self, box: QCheckBox, checked: bool) -> None:
+        row = next(row for row in range(self.rowCount()) if self.cellWidget(row, _MASK) is box)
+        self._checked[self._masks[row].source] = checked
+        self.changed.emit()
+
     def _on_item(self, item: QTableWidgetItem) -> None:
-        source, column = self._masks[item.row()].source, item.column()
-        if column == _MASK:
-            self._checked[source] = item.checkState() == Qt.CheckState.Checked
-        else:
-            self._written[source] = item.text().strip()
-            with suppress(ComparisonError):
-                self._written[source] = as_date(item.text()).isoformat()
+        if item.column() != _DATE:
+            return
+        source = self._masks[item.row()].source
+        self._written[source] = item.text().strip()
+        with suppress(ComparisonError):
+            self._written[source] = as_date(item.text()).isoformat()
         self._show()
-        self.setCurrentCell([one.source for one in self._masks].index(source), column)
+        self.setCurrentCell([one.source for one in self._masks].index(source), _DATE)
         self.changed.emit()
 
     def _on_click(self, row: int, column: int) -> None:
         if column == _DATE:
             self.editItem(self.item(row, column))
+        else:
+            self.cellWidget(row, column).click()
 
 
 class _Dates(QStyledItemDelegate):

@@ -39,8 +39,16 @@ def scan_of_mask(layer: Labels, layers: Iterable[Layer]) -> str:
     scan = metadata.scan_id or metadata.source
     if image is None and not scan and layer.source.path is None:
         image = image_for(layer, layers)
+        if image is not None and _tells_another(str(layer.name), str(image.name)):
+            image = None
     scan = scan if image is None else scan_id(image)
     return f"{scan} {metadata.place.at}" if scan and metadata.place.at else scan
+
+
+def _tells_another(mask: str, scan: str) -> bool:
+    """Whether the name of a mask tells another patient, or date, than that of a scan."""
+    told = ((tell(mask), tell(scan)) for tell in (date_in, patient_in))
+    return any(mine and mine != theirs for mine, theirs in told)
 
 
 def _offered(source: Labels | Path, name: str, told_by: tuple[str, ...], scan: str) -> OfferedMask:
