@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 from napari.layers import Labels
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QStyledItemDelegate, QTableWidgetItem
 from superqt.utils import signals_blocked
 
@@ -23,7 +22,7 @@ from napari_tumor_unet.plugin.ui.lines import LinesTable
 from napari_tumor_unet.plugin.ui.plain import plain
 
 Source: TypeAlias = Labels | Path
-_HIGHEST = 500  # pixels
+_HIGHEST, _BOX = 500, 24  # pixels, also of what a check box needs
 _MASK, _DATE = 0, 1
 _WRITE = "When the scan was taken, such as 2024-03-31; click to write."
 _TOO_FEW = "Check two masks or more of one patient."
@@ -66,13 +65,10 @@ class MaskTable(LinesTable):
     changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__(("mask", "date"), _HIGHEST)
+        super().__init__(("mask", "date"), _HIGHEST, _BOX)
         self._masks: list[OfferedMask] = []
         self._checked: dict[Source, bool] = {}  # by the user, as what is in the next one
         self._written: dict[Source, str] = {}
-        room = QPixmap(1, 1)
-        room.fill(Qt.GlobalColor.transparent)
-        self._room = QIcon(room)  # beside the name, for the box
         triggers = QAbstractItemView.EditTrigger
         self.setEditTriggers(triggers.AnyKeyPressed | triggers.EditKeyPressed)
         self.setTabKeyNavigation(False)
@@ -161,13 +157,12 @@ class MaskTable(LinesTable):
     def _add_box(self, row: int) -> None:
         """Put a check box before a name; a click on the name does the same."""
         box = QCheckBox()
-        box.setStyleSheet("margin: 0; padding: 0;")  # else it is over the name
         box.clicked.connect(partial(self._on_box, box))
         self.setCellWidget(row, _MASK, box)
         self.item(row, _MASK).setFlags(Qt.ItemFlag.ItemIsEnabled)
 
     def _fill(self, row: int, mask: OfferedMask, checked: bool) -> None:
-        self.show_lines(row, [mask.name], self._room)
+        self.show_lines(row, [mask.name])
         box, when = self.cellWidget(row, _MASK), self.item(row, _DATE)
         box.setChecked(checked)
         box.setAccessibleName(plain(mask.name))
