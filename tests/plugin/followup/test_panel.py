@@ -14,6 +14,8 @@ from napari.settings import get_settings
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QFileDialog, QLineEdit
 
+from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
+from tests.dicom_files import images, saved
 from tests.plugin.conftest import PATIENCE, press
 
 
@@ -153,6 +155,25 @@ def test_masks_are_in_the_order_of_the_dates_in_their_names(viewer: napari.Viewe
     ]
     compare(panel, qtbot)
     assert [point.days for point in panel.result.time_points] == [0, 1608]
+
+
+def test_the_date_of_a_dicom_series_is_that_of_its_header(
+    viewer: napari.Viewer, qtbot: Any, tmp_path: Path
+) -> None:
+    for name, when in (("b", "20240331"), ("a", "20240930")):
+        folder = saved(images(np.ones((3, 20, 20), np.uint16), AcquisitionDate=when), tmp_path / name)
+        (scan,) = viewer.open(folder, plugin="napari-tumor-unet")
+        viewer.add_labels(
+            np.ones((3, 20, 20), np.uint8),
+            name=f"mask {name}",
+            metadata={KEY: MaskMetadata(source=str(scan.unique_id))},
+            scale=scan.scale,
+            translate=scan.translate,
+            units=scan.units,
+        )
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
+    expected = [("mask b", "2024-03-31", False), ("mask a", "2024-09-30", False)]
+    qtbot.waitUntil(lambda: shown(panel) == expected, timeout=PATIENCE)
 
 
 def test_what_the_user_said_stays_when_layers_come_and_go(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from napari.layers import Image, Labels, Layer
@@ -13,14 +15,28 @@ from napari_tumor_unet.plugin.followup.mask_table import OfferedMask
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 from napari_tumor_unet.plugin.layers.sequences import scan_id
+from napari_tumor_unet.plugin.layers.transforms import source_images
+from napari_tumor_unet.scan import SourceImage
 
 
-def offered_layer(layer: Labels, layers: Iterable[Layer]) -> OfferedMask:
-    """Offer a layer, by its own name or that of its scan."""
+def offered_layer(
+    layer: Labels, layers: Iterable[Layer], known: Mapping[SourceImage, date | None]
+) -> OfferedMask:
+    """Offer a layer, by its own name or that of its scan, and the day on which DICOM images were taken."""
     layers = list(layers)
     image = image_for(layer, layers)
     scan = mask_metadata(layer).scan or ("" if image is None else image.name)
-    return _offered(layer, str(layer.name), (str(layer.name), scan), scan_of_mask(layer, layers))
+    offered = _offered(layer, str(layer.name), (str(layer.name), scan), scan_of_mask(layer, layers))
+    source = source_image(layer, layers)
+    told = None if source is None else known.get(source)
+    return offered if told is None else replace(offered, taken=told)
+
+
+def source_image(layer: Labels, layers: Iterable[Layer]) -> SourceImage | None:
+    """Return a DICOM image of a mask's scan, if there is one."""
+    image = image_for(layer, layers)
+    images = source_images(layer) or (() if image is None else source_images(image))
+    return images[0] if images else None
 
 
 def offered_file(path: Path) -> OfferedMask:

@@ -16,10 +16,16 @@ from napari.layers import Labels
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.follow_up import FollowUp, Visit, follow, time_order, visit_of
+from napari_tumor_unet.io.dicom.source import taken_on
 from napari_tumor_unet.io.file_names import FORMATS, scan_name
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.followup.mask_table import MaskTable, Source
-from napari_tumor_unet.plugin.followup.offers import offered_file, offered_layer, scan_of_mask
+from napari_tumor_unet.plugin.followup.offers import (
+    offered_file,
+    offered_layer,
+    scan_of_mask,
+    source_image,
+)
 from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
 from napari_tumor_unet.plugin.layers.metadata import masks_in, said_spacing
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing, spacing_of
@@ -33,6 +39,7 @@ from napari_tumor_unet.plugin.ui.spacing_field import SpacingField
 from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import align, button, fields, row, text_label, warning_label, wrap
+from napari_tumor_unet.scan import SourceImage
 from napari_tumor_unet.scan.spacing import Spacing
 
 _CURVE = "#E69F00"  # seen as well by those who see no red and green
@@ -53,6 +60,7 @@ class FollowUpPanel(Panel):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
         self.files: list[Path] = []
+        self._taken: dict[SourceImage, date | None] = {}  # as DICOM headers tell
         self._untold: set[Path] = set()  # files that are known to tell no spacing
         self._given: Spacing | None = None  # of them
         self.result: FollowUp | None = None
@@ -128,10 +136,18 @@ class FollowUpPanel(Panel):
 
     def _on_layers(self) -> None:
         """Offer all masks that there are."""
-        layers = masks_in(self._viewer.layers)
-        offered = [offered_layer(layer, self._viewer.layers) for layer in layers]
+        masks, layers = masks_in(self._viewer.layers), self._viewer.layers
+        images = {image for mask in masks if (image := source_image(mask, layers))}
+        for image in images - self._taken.keys():
+            self._taken[image] = None
+            in_thread(partial(taken_on, image), partial(self._on_taken, image))
+        offered = [offered_layer(mask, layers, self._taken) for mask in masks]
         self.masks.show_masks([*offered, *map(offered_file, self.files)])
         self._on_choice()
+
+    def _on_taken(self, image: SourceImage, taken: date | None) -> None:
+        self._taken[image] = taken
+        self._on_layers()
 
     def _on_event(self, event: Any) -> None:
         if event.type == "units":
