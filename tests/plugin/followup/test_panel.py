@@ -206,6 +206,7 @@ def test_masks_are_checked_with_the_keyboard_and_compared_when_there_are_two(
     compare(panel, qtbot)
     qtbot.keyClick(boxes[1], Qt.Key.Key_Space)
     assert is_refused(panel)
+    assert not panel.table.isVisible()  # as it was of both
 
 
 def test_two_masks_of_one_scan_are_matched_and_said_to_be_of_one(viewer: napari.Viewer, qtbot: Any) -> None:

@@ -102,7 +102,8 @@ class FollowUpPanel(Panel):
             wrap(self.table),
             self.save,
         )
-        self.masks.changed.connect(self._on_choice)
+        self.masks.changed.connect(self._on_another)
+        self.baseline.changed.connect(self._on_another)
         align(choices)
         layers = self._viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.renamed, layers.reordered):
@@ -152,6 +153,11 @@ class FollowUpPanel(Panel):
     def _on_event(self, event: Any) -> None:
         if event.type == "units":
             self._show_spacing()
+
+    def _on_another(self, *_: object) -> None:
+        """Show no result of the choice before."""
+        self._show(None)
+        self._on_choice()
 
     def _on_choice(self) -> None:
         """Let masks be compared as soon as these are two, whose dates are dates."""
