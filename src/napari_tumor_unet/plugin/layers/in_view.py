@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari.components import LayerList, ViewerModel
 
 
-def show_scan(viewer: ViewerModel, image: Image) -> list[Layer]:
+def show_scan(viewer: ViewerModel, layer: Image | Labels) -> list[Layer]:
     """Bring a scan that was added into view, and hide what there is of scans that it cannot be compared with.
 
     Where another sequence of the patient is shown, or an image on the very same grid, the view stays. What
@@ -26,8 +26,8 @@ def show_scan(viewer: ViewerModel, image: Image) -> list[Layer]:
     Parameters
     ----------
     viewer : ViewerModel
-    image : Image
-        The layer of the scan to look at.
+    layer : Image or Labels
+        The layer of the scan to look at, or a mask; under a mask no image is shown but those of its scan.
 
     Returns
     -------
@@ -35,23 +35,27 @@ def show_scan(viewer: ViewerModel, image: Image) -> list[Layer]:
         What was hidden.
     """
     layers = viewer.layers
-    images_of = {layer: _image_of(layer, layers) for layer in layers if layer.visible}
-    kin = {one for one in images_of.values() if one is not None and _is_kin(one, image, layers)}
-    made_from = {mask_metadata(layer).source for layer in layers if is_prediction(layer)}
-    others = [layer for layer, one in images_of.items() if one not in kin]
+    image = _image_of(layer, layers)
+    images_of = {one: _image_of(one, layers) for one in layers if one.visible and one is not layer}
+    kin = {one for one in images_of.values() if one and image and _is_kin(one, image, layers)}
+    made_from = {mask_metadata(one).source for one in layers if is_prediction(one)}
+    others = [one for one, of in images_of.items() if of not in kin]
     hidden = [
-        layer
-        for layer in others
-        if (one := images_of[layer]) and (image_metadata(one).scan or str(one.unique_id) in made_from)
+        one
+        for one in others
+        if (of := images_of[one])
+        and (layer is not image or image_metadata(of).scan or str(of.unique_id) in made_from)
     ]
-    familiar = kin & images_of.keys() - {image} or any(_same_extent(layer, image) for layer in others)
+    familiar = kin & images_of.keys() or any(_same_extent(one, layer) for one in others)
     if grid_of(viewer).enabled:
         hidden = []
-    for layer in hidden:
-        layer.visible = False
-    go_to_middle(viewer, image, always=bool(others) and not familiar)
+    for one in hidden:
+        one.visible = False
+    if image is not None and not kin & images_of.keys():
+        image.visible = True  # where a mask comes back to a scan that was hidden
+    go_to_middle(viewer, layer, always=bool(others) and not familiar)
     if others and not familiar:
-        fit(viewer, [image])
+        fit(viewer, [layer])
     return hidden
 
 
@@ -63,6 +67,16 @@ def go_to_middle(viewer: ViewerModel, layer: Layer, *, always: bool = False) -> 
         at = axis - offset
         if at >= 0 and (always or not low[at] <= point[axis] <= high[at]):
             viewer.dims.set_point(axis, (low[at] + high[at]) / 2)
+
+
+def go_to_largest(viewer: ViewerModel, mask: Labels) -> None:
+    """Go to the slice that holds most of a mask."""
+    counts = np.count_nonzero(mask.data, axis=(-2, -1))
+    index = (*np.unravel_index(np.argmax(counts), counts.shape), 0, 0)
+    point, offset = mask.data_to_world(index), viewer.dims.ndim - mask.ndim
+    for axis in viewer.dims.not_displayed:
+        if axis >= offset:
+            viewer.dims.set_point(axis, point[axis - offset])
 
 
 def _image_of(layer: Layer, layers: LayerList) -> Image | None:
