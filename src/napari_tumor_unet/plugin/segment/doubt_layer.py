@@ -69,7 +69,7 @@ class DoubtLayer:
         layer = self._viewer.add_labels(
             blank(mask.data.shape),
             name=f"{mask_metadata(mask).scan} in doubt",
-            opacity=0.9,  # it is seen on the outline, much of which may be in doubt
+            opacity=0.5,  # the outline under it is seen, much of which may be in doubt
             colormap=CyclicLabelColormap(colors=transform_color(["transparent", _COLOUR])),
             metadata={KEY: MaskMetadata(agreement="doubt")},
             **{name: getattr(mask, name) for name in (*TRANSFORM, "axis_labels")},
