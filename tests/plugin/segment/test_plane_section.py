@@ -17,7 +17,6 @@ from qtpy.QtWidgets import QApplication
 
 from napari_tumor_unet.plugin.layers.planes import PLANES, camera_of
 from napari_tumor_unet.plugin.segment.plane_section import PlaneSection
-from napari_tumor_unet.plugin.ui.canvas_letters import show_letters
 
 
 @pytest.fixture
@@ -137,18 +136,17 @@ def test_the_section_is_hidden_without_a_volume(viewer: napari.Viewer, section: 
     assert set(section.planes) == set(PLANES)
 
 
-def leave_open() -> None:
+def leave_open(head: str) -> None:
     """End with a window in which the panel is open, as a script does that forgets to close it."""
     viewer = napari.Viewer(show_welcome_screen=False)
-    image = viewer.add_image(np.zeros((4, 8, 8)))
-    viewer.layers.selection.active = image
-    PlaneSection(viewer).native.setParent(viewer.window._qt_window)
-    show_letters(viewer, {"left": "R"})
+    viewer.open(head, plugin="napari-tumor-unet")
+    viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
+    QApplication.processEvents()
 
 
 @pytest.mark.slow
-def test_python_ends_quietly_with_the_panel_open() -> None:
-    code = "from tests.plugin.segment.test_plane_section import leave_open; leave_open()"
+def test_python_ends_quietly_with_the_panel_open(head: Path) -> None:
+    code = f"from tests.plugin.segment.test_plane_section import leave_open; leave_open({str(head)!r})"
     ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert "Error" not in ended.stderr
     assert ended.returncode == 0
