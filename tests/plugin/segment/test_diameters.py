@@ -107,12 +107,13 @@ _SIGHTS = {
 
 @pytest.mark.parametrize("sight", _SIGHTS)
 def test_its_colours_are_told_from_those_of_what_lies_under_them(sight: str) -> None:
-    def seen(colour: str) -> np.ndarray:
-        rgb = transform_color(colour)[0, :3].astype(float)
+    def seen(colour: str, opacity: float = 1.0) -> np.ndarray:
+        rgb = opacity * transform_color(colour)[0, :3].astype(float) + (1 - opacity) * 0.5  # on grey
         linear = np.clip(_SIGHTS[sight] @ rgb**2.2, 0, 1)
         return rgb2lab(linear ** (1 / 2.2))
 
-    others = [COLOURS["orange"], doubt_layer._COLOUR, *probability_layer._BANDS[1:-1], "#808080"]
-    for colour in (diameters._MEASURED, diameters._MOVED):
-        assert min(np.linalg.norm(seen(colour) - seen(other)) for other in others) > 20
-    assert np.linalg.norm(seen(diameters._MEASURED) - seen(diameters._MOVED)) > 20
+    others = [seen(colour) for colour in (COLOURS["orange"], "black", "grey", "white")]
+    others += [seen(doubt_layer._COLOUR, 0.5), *(seen(band, 0.7) for band in probability_layer._BANDS[1:-1])]
+    measured, moved = seen(diameters._MEASURED), seen(diameters._MOVED)
+    for one, lines in ((measured, [moved]), (moved, [measured])):
+        assert min(np.linalg.norm(one - other) for other in others + lines) > 18

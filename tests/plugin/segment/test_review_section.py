@@ -266,9 +266,13 @@ def test_the_doubtful_voxels_are_shown_in_a_layer_that_is_no_mask_and_goes(
 ) -> None:
     mask = a_result(viewer)
     panel.show_mask()
+    lines = viewer.add_shapes()
+    viewer.layers.selection.active = mask
     panel.review.where.value = True
-    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=PATIENCE)
     shown = next(filter(is_agreement, viewer.layers))
+    assert list(viewer.layers)[1:] == [mask, shown, lines]
+    viewer.layers.remove(lines)
     assert not is_prediction(shown)
     assert viewer.layers.selection.active is mask
     assert mask_looked_at(viewer) is mask

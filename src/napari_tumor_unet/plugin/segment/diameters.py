@@ -21,7 +21,7 @@ from napari_tumor_unet.plugin.ui.threads import in_thread
 
 _KEY = "napari-tumor-unet diameters"
 # Seen on bright tumours and on dark; told by the colour-blind from outline, doubt and probability.
-_MEASURED, _MOVED = "#ffff66", "#40ffff"
+_MEASURED, _MOVED = "#5577ff", "#ff3333"
 _KINDS = ("longest", "perpendicular")
 _GRASP = 8  # pixels of the canvas that an end may be away from the mouse
 _DONE = (ActionType.CHANGED, ActionType.ADDED, ActionType.REMOVED)
