@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
+from napari.utils.colormaps.standardize_color import transform_color
+from skimage.color import rgb2lab
 
 from napari_tumor_unet.inference.measures import MeasureError, measure_on_grid
+from napari_tumor_unet.plugin.layers.layer_scan import COLOURS
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume
+from napari_tumor_unet.plugin.segment import diameters, doubt_layer, probability_layer
 from napari_tumor_unet.plugin.segment.diameters import Diameters, diameters_of
 from napari_tumor_unet.scan.grid import grid_of_spacing
 
@@ -91,3 +95,25 @@ def test_lines_are_where_the_mask_is_however_its_slices_lie(across: int, turn: i
     volume = MaskVolume(seen, grid_of_spacing(seen.shape, (1, 1, 1), in_mm=False), place, data.ndim)
     (region,) = measure_on_grid(seen, volume.grid).regions
     assert volume.in_data(region.longest_line).mean(axis=0) == pytest.approx((1, 1, 2, 3))
+
+
+# How the two commonest kinds of colour-blind see linear RGB: Machado et al., 2009.
+_SIGHTS = {
+    "usual": np.eye(3),
+    "protan": np.array([[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]),
+    "deutan": np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]),
+}
+
+
+@pytest.mark.parametrize("sight", _SIGHTS)
+def test_its_colours_are_told_from_those_of_what_lies_under_them(sight: str) -> None:
+    def seen(colour: str, opacity: float = 1.0) -> np.ndarray:
+        rgb = opacity * transform_color(colour)[0, :3].astype(float) + (1 - opacity) * 0.5  # on grey
+        linear = np.clip(_SIGHTS[sight] @ rgb**2.2, 0, 1)
+        return rgb2lab(linear ** (1 / 2.2))
+
+    others = [seen(colour) for colour in (COLOURS["orange"], "black", "grey", "white")]
+    others += [seen(doubt_layer._COLOUR, 0.5), *(seen(band, 0.7) for band in probability_layer._BANDS[1:-1])]
+    measured, moved = seen(diameters._MEASURED), seen(diameters._MOVED)
+    for one, lines in ((measured, [moved]), (moved, [measured])):
+        assert min(np.linalg.norm(one - other) for other in others + lines) > 18

@@ -422,7 +422,7 @@ def test_a_cancelled_rerun_leaves_the_offer_of_what_was_left_out(
     probability[4, 10:14, 12:16] = 200
     layer = finished(viewer, probability)
     panel.show_mask()
-    card, told = panel.mask.card, "1 weaker region left out (16 voxels)"
+    card, told = panel.mask.card, "1 weaker region left out (16 voxels, slice 4)"
     assert card.left_out.value == told
     viewer.layers.selection.active = head
     session = SegmentationController.of(viewer)
@@ -508,7 +508,7 @@ def test_regions_that_a_run_leaves_out_are_told_and_taken_in(
 
     assert card.headline.value == "1.0 ml · 2 slices · 1 region"
     assert card.origin.value == "by tuned · threshold 0.50"
-    assert card.left_out.value == "1 weaker region left out (0.1 ml)"
+    assert card.left_out.value == "1 weaker region left out (0.1 ml, slice 4)"
     qtbot.waitUntil(lambda: rows() == ["1 · 1.0 ml · 14 x 14 mm · slices 1-2 · left"], timeout=PATIENCE)
     told = sidecar_contents(layer)["provenance"]["left_out"]
     assert told == {"regions": 1, "voxels": 16, "volume_ml": pytest.approx(0.08)}
@@ -518,9 +518,27 @@ def test_regions_that_a_run_leaves_out_are_told_and_taken_in(
     assert not card.left_out.native.isVisible()
     assert card.origin.value == "by tuned · threshold 0.50 · edited"
     assert sidecar_contents(layer)["provenance"]["left_out"]["regions"] == 0
+    regions.list.item(1).setSelected(True)
+    press(regions.erase, qtbot)
+    assert card.left_out.native.isVisible()
+    assert sidecar_contents(layer)["provenance"]["left_out"]["regions"] == 1
+    layer.undo()
     layer.undo()
     qtbot.waitUntil(card.left_out.native.isVisible, timeout=PATIENCE)
     np.testing.assert_array_equal(layer.data, mask)
+
+
+def test_the_headline_follows_the_font(done: Any) -> None:
+    settings, card = napari.settings.get_settings().appearance, done[0].card
+    before = settings.font_size
+    try:
+        for size in (14, 9):
+            settings.font_size = size
+            headline, text = (one.native.fontInfo().pointSizeF() for one in (card.headline, card.origin))
+            assert headline == pytest.approx(1.3 * size, abs=0.5)
+            assert headline > text
+    finally:
+        settings.font_size = before
 
 
 def test_the_panel_stays_narrow_with_a_large_font(viewer: napari.Viewer, panel: Any, done: Any) -> None:

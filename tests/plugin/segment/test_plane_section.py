@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,3 +134,19 @@ def test_the_section_is_hidden_without_a_volume(viewer: napari.Viewer, section: 
     viewer.add_image(np.zeros((20, 30)))
     assert not section.visible
     assert set(section.planes) == set(PLANES)
+
+
+def leave_open(head: str) -> None:
+    """End with a window in which the panel is open, as a script does that forgets to close it."""
+    viewer = napari.Viewer(show_welcome_screen=False)
+    viewer.open(head, plugin="napari-tumor-unet")
+    viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
+    QApplication.processEvents()
+
+
+@pytest.mark.slow
+def test_python_ends_quietly_with_the_panel_open(head: Path) -> None:
+    code = f"from tests.plugin.segment.test_plane_section import leave_open; leave_open({str(head)!r})"
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "Error" not in ended.stderr
+    assert ended.returncode == 0

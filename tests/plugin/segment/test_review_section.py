@@ -19,7 +19,7 @@ from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.looks import mask_looked_at
-from napari_tumor_unet.plugin.layers.metadata import KEY, is_agreement, is_prediction
+from napari_tumor_unet.plugin.layers.metadata import KEY, is_agreement, is_prediction, mask_metadata
 from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from napari_tumor_unet.plugin.segment.review import Review
@@ -149,7 +149,7 @@ def test_edits_and_thresholds_are_followed(viewer: napari.Viewer, panel: Any) ->
     section = panel.review
     viewer.dims.set_current_step(0, 4)
     layer.paint((4, 10, 10), 1)
-    assert section.message.value.startswith("Slice 4, edited: about 40 voxels")
+    assert section.message.value.startswith("Slice 4, edited: about 40 voxels in doubt before the edits.")
     assert marked_slices(viewer, panel, layer) == (4,)
     layer.undo()
     assert section.message.value.startswith("Slice 4: about 40 voxels")
@@ -266,14 +266,19 @@ def test_the_doubtful_voxels_are_shown_in_a_layer_that_is_no_mask_and_goes(
 ) -> None:
     mask = a_result(viewer)
     panel.show_mask()
+    lines = viewer.add_shapes()
+    viewer.layers.selection.active = mask
     panel.review.where.value = True
-    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=PATIENCE)
     shown = next(filter(is_agreement, viewer.layers))
+    assert list(viewer.layers)[1:] == [mask, shown, lines]
+    viewer.layers.remove(lines)
     assert not is_prediction(shown)
     assert viewer.layers.selection.active is mask
     assert mask_looked_at(viewer) is mask
     np.testing.assert_array_equal(shown.data.sum(axis=(1, 2)), DOUBTFUL)
     np.testing.assert_array_equal(shown.extent.world, mask.extent.world)
+    assert shown.opacity <= 0.5  # the outline under it is read
     panel.mask.threshold.value = 0.9
     assert len(viewer.layers) == 3
     panel.review.where.value = False
@@ -310,6 +315,13 @@ def test_the_curve_of_doubt_goes_to_the_slice_that_is_clicked(
     assert section.curve.here.value() == 6
 
 
+def test_a_panel_that_is_opened_after_the_run_shows_the_curve(viewer: napari.Viewer, qtbot: Any) -> None:
+    a_result(viewer)
+    section = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1].review
+    assert section.message.value.startswith("Slice ")
+    qtbot.waitUntil(lambda: section.curve is not None and section.curve.isVisible(), timeout=PATIENCE)
+
+
 def test_of_many_doubtful_slices_the_worst_are_told(viewer: napari.Viewer, panel: Any) -> None:
     image = viewer.add_image(np.zeros((25, 20, 24)), contrast_limits=(0, 1))
     finished(viewer, image, probability([40] * 10 + [10] * 15))
@@ -329,15 +341,41 @@ def test_the_button_that_comes_next_stands_out(viewer: napari.Viewer, panel: Any
     assert primary() == ["Segment"]
     layer = finished(viewer, image, probability())
     panel.show_mask()
-    assert primary() == ["Next doubtful slice"]
-    layer.data_setitem((np.array([0]), np.array([0]), np.array([0])), 1)
-    qtbot.waitUntil(lambda: primary() == ["Save mask..."], timeout=PATIENCE)
-    layer.undo()
-    qtbot.waitUntil(lambda: primary() == ["Next doubtful slice"], timeout=PATIENCE)
+    viewer.dims.set_current_step(0, 0)
+    for _ in ORDER:
+        assert primary() == ["Next doubtful slice"]
+        press(panel.review.next, qtbot)
+        layer.data_setitem((np.array([0]), np.array([0]), np.array([0])), 1 - layer.data[0, 0, 0])
+        panel.mask.measure()
+    assert primary() == ["Save mask..."]  # all were looked at
+    press(panel.review.next, qtbot)
+    assert primary() == ["Next doubtful slice"]  # again from the first
     for z in ORDER:
         viewer.dims.set_current_step(0, z)
         panel.review.checked.value = True
     assert primary() == ["Save mask..."]
+    panel.mask.editor.mark_saved(panel.mask.editor.checksum(), "a.nii.gz")
+    panel.mask.measure()
+    assert primary() == []
+
+
+def test_an_empty_mask_is_not_proposed_to_be_saved(viewer: napari.Viewer, panel: Any) -> None:
+    image = viewer.add_image(np.zeros((7, 20, 24), np.float32), contrast_limits=(0, 1))
+    finished(viewer, image, np.zeros((7, 20, 24), np.uint8))
+    panel.show_mask()
+    assert panel.mask.save.visible
+    assert not any(one.native.styleSheet() for one in (panel.start, panel.review.next, panel.mask.save))
+
+
+def test_of_a_slice_that_was_left_out_that_is_said(viewer: napari.Viewer, panel: Any) -> None:
+    layer = a_result(viewer)
+    mask_metadata(layer).written[4] = layer.data[4] = 0
+    panel.show_mask()
+    viewer.dims.set_current_step(0, 4)
+    assert panel.review.message.value.startswith(
+        "Slice 4: about 40 voxels in doubt, in and around what was left out."
+    )
+    assert panel.mask.card.left_out.value == "1 weaker region left out (80 voxels, slice 4)"
 
 
 def test_a_closed_panel_listens_to_nothing(viewer: napari.Viewer, qtbot: Any) -> None:

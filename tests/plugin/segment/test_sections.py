@@ -189,7 +189,8 @@ def test_the_probability_is_a_layer_in_the_place_of_the_mask(
     mask = run()
     mask.contour = 0
     press(panel.mask.probability, qtbot)
-    layer = viewer.layers[-1]
+    *_, layer, top = viewer.layers
+    assert top is mask  # whose outline is seen
     np.testing.assert_allclose(layer.data * 255, mask.metadata[KEY]["probability"], atol=1e-4)
     np.testing.assert_array_equal(layer.extent.world, mask.extent.world)
     assert viewer.layers.selection.active is mask
@@ -198,6 +199,10 @@ def test_the_probability_is_a_layer_in_the_place_of_the_mask(
     np.testing.assert_array_equal(drawn[:, 3], [0, 0, 1, 1, 1, 1, 0, 0])  # what is sure hides nothing
     assert len(np.unique(drawn[2:6], axis=0)) == 4
     assert mask.contour
+    viewer.layers.selection.active = viewer.add_shapes()
+    press(panel.mask.probability, qtbot)
+    viewer.layers.selection.active = layer
+    assert panel.mask.editor.layer is mask  # no scan is made of a probability
 
 
 def test_a_mask_is_saved_on_the_grid_of_its_scan_with_what_made_it(

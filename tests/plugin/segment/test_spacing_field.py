@@ -54,9 +54,13 @@ def test_sizes_are_in_ml_and_mm_once_it_is_said_and_in_voxels_when_it_is_emptied
 ) -> None:
     mask = viewer.layers[-1]
     before = mask.data.copy()
-    assert "840 voxels" in panel.mask.card.headline.value
+    card = panel.mask.card
+    assert "840 voxels" in card.headline.value
+    assert card.spacing.value == "No ml without a spacing: say it under Sequences and slices."
+    assert card.spacing.visible
     say(panel, "5 x 0.9 x 0.9")
-    qtbot.waitUntil(lambda: "3.4 ml" in panel.mask.card.headline.value, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: "3.4 ml" in card.headline.value, timeout=PATIENCE)
+    assert not card.spacing.visible
     qtbot.waitUntil(lambda: "22 x" in panel.mask.regions.list.item(0).text(), timeout=PATIENCE)
     assert "mm in slice 1; sum of products" in panel.mask.measures.sizes.value
     assert panel.mask.unit.value == "mm³"

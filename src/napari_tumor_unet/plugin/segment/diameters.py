@@ -20,7 +20,8 @@ from napari_tumor_unet.plugin.ui.plain import show_info
 from napari_tumor_unet.plugin.ui.threads import in_thread
 
 _KEY = "napari-tumor-unet diameters"
-_MEASURED, _MOVED = "#e25fb0", "#ff7f2a"  # both seen on bright tumours and on dark
+# Seen on bright tumours and on dark; told by the colour-blind from outline, doubt and probability.
+_MEASURED, _MOVED = "#5577ff", "#ff3333"
 _KINDS = ("longest", "perpendicular")
 _GRASP = 8  # pixels of the canvas that an end may be away from the mouse
 _DONE = (ActionType.CHANGED, ActionType.ADDED, ActionType.REMOVED)

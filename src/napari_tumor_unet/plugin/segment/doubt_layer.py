@@ -66,14 +66,15 @@ class DoubtLayer:
 
     def _add(self, mask: Labels) -> Labels:
         selected = set(self._viewer.layers.selection)
-        layer = self._viewer.add_labels(
+        layer = Labels(
             blank(mask.data.shape),
             name=f"{mask_metadata(mask).scan} in doubt",
-            opacity=0.9,  # it is seen on the outline, much of which may be in doubt
+            opacity=0.5,  # the outline under it is seen, much of which may be in doubt
             colormap=CyclicLabelColormap(colors=transform_color(["transparent", _COLOUR])),
             metadata={KEY: MaskMetadata(agreement="doubt")},
             **{name: getattr(mask, name) for name in (*TRANSFORM, "axis_labels")},
         )
+        self._viewer.layers.insert(self._viewer.layers.index(mask) + 1, layer)  # under lines on the mask
         self._viewer.layers.selection = selected  # nobody paints on it by mistake
         return layer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ POSTPROCESSING: dict[str, Callable[[NDArray[np.uint8]], None]] = {
 """What can be done with a mask (Z, Y, X), in place, in this order."""
 
 _MOST_LISTED = 100  # regions
+_MOST_RUNS = 3  # of slices, that are named each
 _SPECK_ML, _SPECK_VOXELS = 0.05, 10  # of regions that were left out, smaller ones are not worth an offer
 _MIDDLE = 0.05  # of the head's width: nearer to the midline no side is told
 
@@ -60,6 +61,8 @@ class MaskState:
         The largest first; of very many the largest 100.
     left_out : LeftOut
         Regions that can be taken in.
+    left_out_slices : tuple of int
+        The slices with these regions.
     edited : bool
         Whether the user changed the mask.
     saved_as : str
@@ -71,11 +74,7 @@ class MaskState:
     left_out: LeftOut
     edited: bool
     saved_as: str = ""
-
-    @property
-    def unsaved(self) -> bool:
-        """Whether there are edits that the panel has not saved."""
-        return self.edited and not self.saved_as
+    left_out_slices: tuple[int, ...] = ()
 
 
 class MaskEditor:
@@ -138,12 +137,14 @@ class MaskEditor:
         regions = find_regions(part, _MOST_LISTED, first)
         n = len(regions) if len(regions) < _MOST_LISTED else None
         edited = not all(map(np.array_equal, mask, metadata.written))
+        lacking = self._left_out()
         return MaskState(
             measure(part, metadata.voxel_ml, n),
             regions,
-            count_left_out(self._left_out(), metadata.voxel_ml),
+            count_left_out(lacking, metadata.voxel_ml),
             edited,
             metadata.saved_as if metadata.saved_as and metadata.saved == self.checksum() else "",
+            tuple(sorted({int(z) for voxels in lacking for z in np.unique(voxels[0])})),
         )
 
     def checksum(self) -> int:
@@ -206,8 +207,8 @@ class MaskEditor:
     def describe(self, number: int, region: Region, measured: RegionMeasures | None = None) -> str:
         """Write what is to be known of a region, for a list; with diameters, once it is measured."""
         ml, (first, last) = self._metadata.voxel_ml, region.ends
+        where = slices_in_words(range(first, last + 1))
         size = size_in_words(region.voxels, None if ml is None else region.voxels * ml)
-        where = f"slice {first}" if first == last else f"slices {first}-{last}"
         diameters = "" if measured is None else measured.diameters
         return " · ".join(filter(None, (str(number), size, diameters, where, self._side(region))))
 
@@ -298,3 +299,11 @@ class MaskEditor:
 
     def _mask(self) -> NDArray[Any]:
         return self._place.volume(self.layer.data)
+
+
+def slices_in_words(slices: Sequence[int]) -> str:
+    """Name slices, which are in order: of many runs of them the first and the last."""
+    runs = np.split(np.array(slices), np.flatnonzero(np.diff(slices) > 1) + 1)
+    ends = [(run[0], run[-1]) for run in runs] if len(runs) <= _MOST_RUNS else [(slices[0], slices[-1])]
+    named = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ends)
+    return f"slice{'s' * (len(slices) > 1)} {named}"

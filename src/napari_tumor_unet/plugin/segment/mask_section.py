@@ -17,6 +17,7 @@ from napari_tumor_unet.inference.measures import Measures
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, measures_of
 from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata
+from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor, MaskState
 from napari_tumor_unet.plugin.segment.mask_saving import ask_and_save
 from napari_tumor_unet.plugin.segment.measure_section import MeasureSection
@@ -146,7 +147,8 @@ class MaskSection(Section):
         self._timer.setInterval(max(_PAUSE, round(_SHARE * 1000 * (time.monotonic() - began))))
         if editor is not None and self.state is not None:
             name = editor.layer.name if self._named else ""
-            self.card.show_state(self.state, mask_metadata(editor.layer), name)
+            lacking = lacks_spacing(editor.layer)
+            self.card.show_state(self.state, mask_metadata(editor.layer), name, lacks_spacing=lacking)
             self.regions.show_regions(editor, self.state.regions)
             self._measuring(partial(measures_of, editor.layer), partial(self._show_measures, self.state))
             self.reset.enabled = not editor.is_as_run

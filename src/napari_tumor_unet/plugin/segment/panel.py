@@ -15,7 +15,7 @@ from superqt import QCollapsible
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.metadata import mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import MASK_OF, mask_metadata
 from napari_tumor_unet.plugin.layers.said_spacing import say_spacing, share_spacing
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.section import RecoverySection
@@ -140,6 +140,7 @@ class SegmentPanel(Panel):
         self.extent.changed.connect(lambda one: setattr(segmentation_settings(), "one_slice", one))
         self.device.changed.connect(lambda device: setattr(segmentation_settings(), "device", device))
         self.review.checked.changed.connect(self._on_checked)
+        self.review.next.changed.connect(self._lead)
         for box in self.sequences.boxes.values():
             box.changed.connect(self._show_unused)
         controller, layers, connect = self._controller, self._viewer.layers, self.connections.add
@@ -158,7 +159,8 @@ class SegmentPanel(Panel):
         self.connections.at_close(self._batch.stop_layers)
 
     def _images(self) -> list[tuple[str, Image]]:
-        return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Image)]
+        images = (layer for layer in self._viewer.layers if isinstance(layer, Image))
+        return [(image.name, image) for image in images if MASK_OF not in image.metadata]
 
     def _follow(self) -> None:
         """Take the active layer, or of a mask its image."""
@@ -205,10 +207,14 @@ class SegmentPanel(Panel):
         state, primary = self.mask.state, None
         if self.layer.value is None:
             primary = self.empty.open
-        elif not self._context.busy:
+        elif self._context.busy:
+            primary = None
+        elif state is None:
             primary = self.start
-            if state is not None:
-                primary = self.review.next if self.review.unchecked and not state.unsaved else self.mask.save
+        elif self.review.leads_on:
+            primary = self.review.next
+        elif state.findings.voxels and not state.saved_as:
+            primary = self.mask.save
         show_primary(primary, (self.empty.open, self.start, self.review.next, self.mask.save))
 
     def _on_checked(self) -> None:

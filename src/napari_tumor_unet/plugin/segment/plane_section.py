@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.compat import isalive
 
 from napari_tumor_unet.plugin.layers.layer_scan import nearest_index
 from napari_tumor_unet.plugin.layers.looks import image_looked_at, mask_looked_at
@@ -48,6 +49,7 @@ class PlaneSection(Section):
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
+        self._canvas = viewer.window._qt_viewer.canvas.native
         self._before: tuple[Any, Any] | None = None
         self._in_mm = self._made_bar = False
         self.planes = {
@@ -121,7 +123,9 @@ class PlaneSection(Section):
         self._in_mm = in_mm
 
     def _clear(self) -> None:
-        """Take back what the section showed."""
+        """Take back what the section showed, unless the whole window goes."""
+        if not isalive(self._canvas):
+            return
         viewer = self._viewer
         show_letters(viewer, {})
         if self._made_bar:

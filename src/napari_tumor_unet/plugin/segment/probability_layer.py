@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from napari.utils import Colormap
 
 from napari_tumor_unet.plugin.layers.looks import show_outline
@@ -21,7 +21,7 @@ _BANDS = ("#00000000", "#414487", "#2a788e", "#22a884", "#7ad151", "#00000000")
 
 
 def add_probability(viewer: Viewer, mask: Labels) -> None:
-    """Add the probability as an image layer in the mask's place, from 0 to 1, shown from 0.1 to 0.9.
+    """Add the probability as an image layer under the mask, from 0 to 1, shown from 0.1 to 0.9.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def add_probability(viewer: Viewer, mask: Labels) -> None:
     volume = metadata.place.volume(data)
     for z, plane in enumerate(metadata.probability):
         volume[z] = plane / np.float32(255)
-    viewer.add_image(
+    layer = Image(
         data,
         rgb=False,  # napari takes three or four columns for colours
         name=f"{metadata.scan} probability",
@@ -46,5 +46,6 @@ def add_probability(viewer: Viewer, mask: Labels) -> None:
         metadata={MASK_OF: str(mask.unique_id)},
         **{name: getattr(mask, name) for name in (*TRANSFORM, "axis_labels")},
     )
+    viewer.layers.insert(viewer.layers.index(mask), layer)
     show_outline(mask)
     viewer.layers.selection.active = active

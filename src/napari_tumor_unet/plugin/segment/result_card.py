@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from napari_tumor_unet._common import plural
-from napari_tumor_unet.inference.result import LeftOut, size_in_words
+from napari_tumor_unet.inference.result import size_in_words
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.layers.metadata import MaskMetadata
-from napari_tumor_unet.plugin.segment.mask_editor import MaskState
+from napari_tumor_unet.plugin.segment.mask_editor import MaskState, slices_in_words
+from napari_tumor_unet.plugin.ui.font import enlarge
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.widgets import button, row, text_label
@@ -27,21 +28,26 @@ class ResultCard(Section):
 
     def __init__(self, take_in: Callable[[], None]) -> None:
         self.headline = text_label(tooltip="What is in the mask now, your edits included.")
+        self.spacing = text_label()
+        self.spacing.value = "No ml without a spacing: say it under Sequences and slices."
         self.origin = text_label()
-        self.left_out = text_label()
+        self.left_out = text_label(tooltip="Specks are not told here; the saved .json counts them too.")
         self.take_in = button("Take in", "Add these regions to the mask; undo takes them out again.", take_in)
         self._row = row(self.left_out, self.take_in)
         self.unused = text_label()
         self.note = text_label()
         self.note.value = NOT_FOR_THE_CLINIC
-        super().__init__(self.headline, self.origin, self.unused, self._row, self.note)
+        super().__init__(self.headline, self.spacing, self.origin, self.unused, self._row, self.note)
         self.unused.visible = False
+        enlarge(self.headline.native, 1.3)
         self.native.layout().setSpacing(2)
 
-    def show_state(self, state: MaskState, metadata: MaskMetadata, name: str = "") -> None:
+    def show_state(
+        self, state: MaskState, metadata: MaskMetadata, name: str = "", *, lacks_spacing: bool = False
+    ) -> None:
         """Show a mask as it is now, with the name of its layer where there is a choice of masks."""
         self.headline.value = _headline(state, metadata)
-        self.headline.native.setStyleSheet(f"font-weight: bold; font-size: {self._points() * 1.2:.1f}pt")
+        self.spacing.visible = lacks_spacing and state.findings.voxels > 0
         saved = state.saved_as and f"saved as {state.saved_as}"
         parts = (
             name,
@@ -52,7 +58,7 @@ class ResultCard(Section):
         )
         self.origin.value = " · ".join(filter(None, parts))
         self.origin.tooltip = plain(_details(metadata))
-        self.left_out.value = _told(state.left_out, smaller=bool(metadata.min_region_voxels))
+        self.left_out.value = _told(state, smaller=bool(metadata.min_region_voxels))
         self._row.visible = bool(state.left_out.regions)
 
     def show_unused(self, made_from: Collection[str], there: Collection[str]) -> None:
@@ -62,11 +68,6 @@ class ResultCard(Section):
         made = " and ".join(SHORT_TITLES[sequence] for sequence in SEQUENCES if sequence in made_from)
         self.unused.value = f"Made from {made}{alone}; Segment again to use {' and '.join(unused)}."
         self.unused.visible = bool(unused and made_from)
-
-    def _points(self) -> float:
-        """Return the size of the panel's own font."""
-        self.note.native.ensurePolished()
-        return float(self.note.native.fontInfo().pointSizeF())
 
 
 def _headline(state: MaskState, metadata: MaskMetadata) -> str:
@@ -91,6 +92,10 @@ def _details(metadata: MaskMetadata) -> str:
     return f"{made.model}, from {sequences}, on {made.device}, {made.date}"
 
 
-def _told(left_out: LeftOut, *, smaller: bool) -> str:
+def _told(state: MaskState, *, smaller: bool) -> str:
+    left_out = state.left_out
+    if not left_out.regions:
+        return ""
     what = plural(left_out.regions, f"{'smaller' if smaller else 'weaker'} region")
-    return f"{what} left out ({size_in_words(left_out.voxels, left_out.volume_ml)})"
+    size = size_in_words(left_out.voxels, left_out.volume_ml)
+    return f"{what} left out ({size}, {slices_in_words(state.left_out_slices)})"

@@ -8,6 +8,7 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
+from napari_tumor_unet.inference.regions import threshold_mask
 from napari_tumor_unet.inference.uncertainty import expected_errors, most_doubtful
 from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 
@@ -53,6 +54,12 @@ class Review:
         """The slices that the user marked as right."""
         return frozenset(self._metadata.checked)
 
+    @property
+    def left(self) -> list[int]:
+        """The doubtful slices that are neither checked nor were visited."""
+        seen = self._metadata.checked | self._metadata.visited
+        return [z for z in self.doubtful if z not in seen]
+
     def check(self, z: int, right: bool) -> None:
         """Mark a slice as checked, or take that back."""
         (self._metadata.checked.add if right else self._metadata.checked.discard)(z)
@@ -60,6 +67,11 @@ class Review:
     def is_edited(self, z: int) -> bool:
         """Whether the user changed a slice."""
         return not np.array_equal(self._place.volume(self.layer.data)[z], self._metadata.written[z])
+
+    def is_left_out(self, z: int) -> bool:
+        """Whether the model left out all of a slice that reaches the threshold."""
+        written, probability = self._metadata.written[z], self._metadata.probability[z]
+        return not written.any() and bool(threshold_mask(probability, self._metadata.threshold).any())
 
     @property
     def slice_on_screen(self) -> int | None:
@@ -106,14 +118,13 @@ class Review:
         visited, here = self._metadata.visited, self.slice_on_screen
         if here is not None:  # who presses there has seen it
             visited.add(here)
-        unchecked = [z for z in self.doubtful if z not in self.checked]
-        left = [z for z in unchecked if z not in visited]
-        if not left:
+        began_again = not self.left
+        if began_again:
             visited.clear()
-        for z in (left or unchecked)[:1]:
+        for z in self.left[:1]:
             visited.add(z)
             self.go_to(z)
-        return not left
+        return began_again
 
     @property
     def _axis(self) -> int | None:

@@ -55,7 +55,8 @@ class ReviewSection(Section):
             text="slice is checked", tooltip=f"The mask of the slice on screen is right. ({_shown(_CHECK)})"
         )
         self.where = CheckBox(
-            text="show where", tooltip="Colour the voxels that are wrong with a chance of a quarter or more."
+            text="show where",
+            tooltip="Colour the voxels that the model has wrong with a chance of a quarter or more.",
         )
         self.message = text_label()
         self._place: Container[Any] = Container(labels=False)  # nothing moves when the curve comes
@@ -108,6 +109,12 @@ class ReviewSection(Section):
         review = self._review
         return review is not None and not review.checked.issuperset(review.doubtful)
 
+    @property
+    def leads_on(self) -> bool:
+        """Whether the button leads to a slice that is neither checked nor was visited."""
+        review = self._review
+        return review is not None and len(review.errors) > 1 and bool(review.left)
+
     def _show_where(self) -> None:
         review = self._review
         self._doubt.show(review.layer if review is not None and self.where.value else None)
@@ -144,8 +151,9 @@ class ReviewSection(Section):
             return None
         layer, viewer = self._review.layer, self._viewer
         # napari adds axes to the viewer after those of a layer.
-        self.visible = layer in viewer.layers and has_result(layer) and layer.ndim <= viewer.dims.ndim
-        return self._review if self.visible else None
+        there = layer in viewer.layers and has_result(layer) and layer.ndim <= viewer.dims.ndim
+        self.visible = there  # which it is not before the panel is shown
+        return self._review if there else None
 
     def _go_to_next(self) -> None:
         if review := self._current():
@@ -165,7 +173,9 @@ def _of_slice(review: Review, z: int | None) -> str:
         return review.why_none
     voxels = round(review.errors[z])
     doubt = "no voxels" if not voxels else f"about {voxels:,} {'voxel' if voxels == 1 else 'voxels'}"
-    return f"Slice {z}{', edited' if review.is_edited(z) else ''}: {doubt} in doubt"
+    where = ", in and around what was left out" if voxels and review.is_left_out(z) else ""
+    edited, then = (", edited", " before the edits") if review.is_edited(z) else ("", "")
+    return f"Slice {z}{edited}: {doubt} in doubt{then}{where}"
 
 
 def _of_all(review: Review) -> str:
