@@ -218,7 +218,8 @@ def measure(folder: Path) -> None:
     masks = figures.masks_over_time(folder / "sub-01")
     with stage.chosen(*masks):
         stage.press(panel, "Add files...")
-    panel.dates.value = ", ".join(figures.DATES)
+    for i, date in enumerate(figures.DATES):
+        panel.masks.item(i, 1).setText(date)
     stage.press(panel, "Compare")
     stage.wait(lambda: stage.there(panel, "Save report"), "the follow-up")
     stage.show_all()

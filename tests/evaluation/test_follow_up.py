@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet import follow_up
 from napari_tumor_unet.evaluation.compare import ComparisonError
-from napari_tumor_unet.evaluation.follow_up import BY_SIZE, size_class, time_order
+from napari_tumor_unet.evaluation.follow_up import BY_SIZE, Visit, follow, size_class, time_order
+from napari_tumor_unet.scan.grid import grid_of_spacing
 
 Mask = NDArray[np.uint8]
 
@@ -153,3 +154,25 @@ def test_the_baseline_may_be_another_mask() -> None:
     assert [point.size_class for point in result.time_points] == ["", "", "partial"]
     assert result.time_points[0].volume_change == pytest.approx(125)
     assert result.to_json()["baseline"] == 2
+
+
+def test_masks_of_one_scan_are_matched_and_what_is_no_change_over_time_is_said() -> None:
+    grid = grid_of_spacing((6, 80, 80), (5, 1, 1), in_mm=True)
+    day, later = date(2024, 1, 1), date(2025, 1, 1)
+
+    def told(*visits: tuple[str, date | None]) -> tuple[bool, str]:
+        followed = follow([Visit("m", box(20), grid, taken, scan=scan) for scan, taken in visits])
+        return followed.matched, " ".join(followed.notes)
+
+    matched, notes = told(("a", day), ("a", day))
+    assert matched
+    assert notes == "Masks of one scan are among these; what differs between them is no change over time."
+    matched, notes = told(("", day), ("", day))
+    assert not matched
+    assert "have the same date" in notes
+    assert "no change over time" not in told(("a", day), ("b", later))[1]
+    assert "Not all masks have a date" in told(("a", day), ("b", None))[1]
+
+
+def test_masks_without_a_date_come_after_those_with_one() -> None:
+    assert time_order(["a", "b", "c"], [None, date(2025, 1, 1), date(2024, 1, 1)]) == [2, 1, 0]

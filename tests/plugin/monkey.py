@@ -220,8 +220,8 @@ class Monkey:
 
     def tidy(self) -> None:
         """Close the panels, end what is under way, and remove the layers."""
-        while self.docks:
-            self.close()
+        self.docks.clear()
+        self.viewer.window.remove_dock_widget("all")  # the command opens the panel Score by itself
         self.viewer.layers.clear()
 
 

@@ -118,7 +118,8 @@ def follow(visits: Sequence[Visit], baseline: int = 0, same_frame: bool | None =
         )
     first = visits[0].grid
     if same_frame is None:
-        same_frame = all(v.grid.placed and v.grid.is_same(first) for v in visits)
+        one_scan = bool(visits[0].scan) and len({(v.scan, v.mask.shape) for v in visits}) == 1
+        same_frame = one_scan or all(v.grid.placed and v.grid.is_same(first) for v in visits)
     elif same_frame and len({v.mask.shape for v in visits}) > 1:
         raise ComparisonError("The masks differ in shape, so that they share no frame of reference.")
     measures = [measure_on_grid(v.mask, v.grid) for v in visits]
@@ -129,6 +130,13 @@ def follow(visits: Sequence[Visit], baseline: int = 0, same_frame: bool | None =
 
 def _notes(visits: Sequence[Visit], baseline: TimePoint, same_frame: bool) -> Iterator[str]:
     """Yield sentences on what has to be known of the numbers; none names a mask."""
+    taken = [visit.taken for visit in visits if visit.taken]
+    if max(Counter(visit.scan for visit in visits if visit.scan).values(), default=1) > 1:
+        yield "Masks of one scan are among these; what differs between them is no change over time."
+    elif len(set(taken)) < len(taken):
+        yield "Some masks have the same date; what differs between them is no change over time."
+    if 0 < len(taken) < len(visits):
+        yield "Not all masks have a date; the others are in the order of their sessions, or of the list."
     if not same_frame:
         yield (
             "It is unknown whether the scans share a frame of reference, as their grids differ or have no "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -14,9 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.inference.measures import labels_of, with_spacing
+from napari_tumor_unet.io.datasets.pairs import patient_of
 from napari_tumor_unet.scan.grid import Grid
 
 _SESSION = re.compile(r"(?:^|[\W_])ses-([A-Za-z0-9]+)")
+_DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Visit:
     """A mask (Z, Y, X) on its grid, and when the scan was taken, if that is known.
 
     ``spacing`` is "given" where the user gave it as the file tells none, "replaced" where in place of the
-    file's.
+    file's. Masks with one ``scan`` are of that scan, and share its voxels; it is empty where unknown.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Visit:
     grid: Grid
     taken: date | None = None
     spacing: Literal["told", "given", "replaced"] = "told"
+    scan: str = ""
 
 
 def visit_of(
@@ -57,7 +61,7 @@ def visit_of(
 
 
 def time_order(names: Sequence[str], taken: Sequence[date | None]) -> list[int]:
-    """Order masks by date, by the session in their names, or as they are."""
+    """Order masks by date, by the session in their names, or as they are, those without a date last."""
     indices = list(range(len(names)))
     if all(taken):
         return sorted(indices, key=lambda i: taken[i] or date.min)
@@ -70,7 +74,37 @@ def time_order(names: Sequence[str], taken: Sequence[date | None]) -> list[int]:
                 for p in re.findall(r"\d+|\D+", sessions[i][-1])
             ],
         )
-    return indices
+    return sorted(indices, key=lambda i: taken[i] or date.max)
+
+
+def date_in(name: str) -> date | None:
+    """Return the date in a name, such as ``20240331`` or ``2024-03-31``; None if there is none, or several.
+
+    Examples
+    --------
+    >>> date_in("TCGA_CS_4941_19960909_mask"), date_in("20240231"), date_in("p_2024-03-31_2024-09-30")
+    (datetime.date(1996, 9, 9), None, None)
+    """
+    found = set()
+    for year, _, month, day in _DATE.findall(name):
+        with suppress(ValueError):
+            found.add(date(int(year), int(month), int(day)))
+    return found.pop() if len(found) == 1 else None
+
+
+def patient_in(name: str) -> str:
+    """Return what of a name stands for a patient: a known code, or what is before a session or date.
+
+    Examples
+    --------
+    >>> patient_in("sub-1_ses-02_mask"), patient_in("Anna 2024-03-31"), patient_in("Labels")
+    ('sub_1', 'Anna', '')
+    """
+    code = patient_of(name)
+    if code != name:
+        return code
+    when = min((m.start() for m in (_SESSION.search(name), _DATE.search(name)) if m), default=0)
+    return name[:when].strip(" _-.")
 
 
 def as_date(text: str | date) -> date:

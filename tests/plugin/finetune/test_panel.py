@@ -536,18 +536,26 @@ def test_a_model_that_is_deleted_meanwhile_changes_nothing(panel: FineTunePanel,
 
 
 @pytest.mark.usefixtures("model")
-def test_nothing_to_learn_from_is_one_sentence(
-    scans: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+def test_with_nothing_to_learn_from_no_run_begins_and_the_button_says_why(
+    scans: napari.Viewer, qtbot: Any
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr("napari_tumor_unet.plugin.finetune.panel.show_error", said.append)
     panel = open_panel(scans)
-    press(panel.start, qtbot)
-    assert len(said) == 1
-    assert "nothing to learn from" in said[0]
-    assert panel.message.value == said[0]
-    assert is_offered(panel.start)
-    assert not panel.controller.running
+
+    def refused() -> str:
+        assert not panel.start.native.isEnabled()
+        qtbot.mouseClick(panel.start.native, Qt.MouseButton.LeftButton)
+        assert not panel.controller.running
+        return str(panel.start.native.toolTip())
+
+    assert "add a scan with its mask" in refused()
+    with_pairs(panel, qtbot)
+    assert panel.start.native.isEnabled()
+    assert "go on painting" in panel.start.native.toolTip()
+    for row in panel.cases.cases:
+        panel.cases.cases.hold_out(row, True)
+    assert "all scans are held out" in refused()
+    scans.layers.clear()
+    assert "add a scan with its mask" in refused()
 
 
 def test_a_full_disk_is_one_sentence_and_the_window_does_not_wait_for_it(

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import tifffile
 from napari.settings import get_settings
-from qtpy.QtCore import QItemSelectionModel, Qt
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QFileDialog, QLineEdit
 
+from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
+from tests.dicom_files import images, saved
 from tests.plugin.conftest import PATIENCE, press
 
 
@@ -36,7 +38,6 @@ def compare(panel: Any, qtbot: Any) -> None:
 
 
 def test_layers_are_compared_in_the_order_of_their_sessions(panel: Any, qtbot: Any) -> None:
-    panel.masks.value = panel.masks.choices
     compare(panel, qtbot)
     rows = [panel.table.item(i, 0) for i in range(2)]
     assert rows[1].text().split("\n") == [
@@ -57,8 +58,8 @@ def test_files_and_dates_are_taken_and_a_report_is_saved(
     nib.Nifti1Image(box(30).T, np.diag([-1.0, -1, 5, 1])).to_filename(file)
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(file)], ""))
     press(panel.add, qtbot)
-    panel.masks.value = panel.masks.choices
-    panel.dates.value = "2024-01-01, 2023-01-01, 2025-01-01"
+    for name, when in (("p_ses-2", "2024-01-01"), ("p_ses-1", "2023-01-01"), ("third", "2025-01-01")):
+        write_date(panel, name, when, qtbot)
     compare(panel, qtbot)
     assert [point.name for point in panel.result.time_points] == ["p_ses-1", "p_ses-2", "third_mask"]
     assert "not matched" in panel.remarks.value
@@ -82,12 +83,15 @@ def test_files_and_dates_are_taken_and_a_report_is_saved(
 
 def test_what_cannot_be_compared_is_one_sentence(panel: Any, viewer: napari.Viewer, qtbot: Any) -> None:
     viewer.add_labels(box(10), name="no unit")
-    panel.masks.value = panel.masks.choices[-2:]
+    click_box(panel, "no unit", qtbot)
     press(panel.start, qtbot)
     qtbot.waitUntil(lambda: "no unit has no spacing" in panel.message.value, timeout=PATIENCE)
-    panel.dates.value = "2024-01-01"
-    press(panel.start, qtbot)
-    assert "2 masks are chosen, but 1 dates" in panel.message.value
+    write_date(panel, "no unit", "last spring", qtbot)
+    assert panel.problem.value == "'last spring' is no date; write dates as 2024-03-31."
+    assert is_refused(panel) == panel.problem.value
+    write_date(panel, "no unit", "", qtbot)
+    assert not panel.problem.visible
+    assert not is_refused(panel)
 
 
 def test_a_spacing_that_is_said_holds_for_layers_and_files(
@@ -99,7 +103,7 @@ def test_a_spacing_that_is_said_holds_for_layers_and_files(
     tifffile.imwrite(file, box(10), photometric="minisblack")
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(file)], ""))
     press(panel.add, qtbot)
-    panel.masks.value = panel.masks.choices
+    click_box(panel, "first", qtbot)
     compare(panel, qtbot)
     assert "changes are in percent of voxels" in panel.remarks.value
     assert "1,200 voxels" in panel.table.item(0, 0).text()
@@ -117,7 +121,7 @@ def test_a_spacing_that_is_said_holds_for_layers_and_files(
 
 
 def test_masks_that_tell_their_spacing_have_no_field_for_it(panel: Any) -> None:
-    panel.masks.value = panel.masks.choices
+    assert len(panel.masks.chosen) == 2
     assert not panel.spacing.line.visible
 
 
@@ -127,24 +131,132 @@ def test_the_panel_is_as_narrow_as_others_and_cuts_nothing(
 ) -> None:
     get_settings().appearance.font_size = size
     viewer.layers[0].name = "sub-0123456789_ses-20240131_space-T1w_desc-default_dseg"
-    panel.masks.value = panel.masks.choices
+    panel.masks.choose(list(viewer.layers))
     compare(panel, qtbot)
     dock = panel.native.parentWidget()
     assert panel.native.minimumSizeHint().width() <= 320
     viewer.window._qt_window.resizeDocks([dock], [300], Qt.Orientation.Horizontal)
     qtbot.waitUntil(lambda: panel.table.width() <= 320, timeout=PATIENCE)
     assert panel.table.columnWidth(0) <= panel.table.viewport().width()
-    names = [panel.masks.native.item(i).toolTip() for i in range(2)]
-    assert names == [layer.name for layer in viewer.layers]
+    masks = panel.masks
+    assert masks.horizontalHeader().length() <= masks.viewport().width()
+    assert masks.verticalHeader().length() <= masks.viewport().height()
+    assert {masks.item(i, 0).text() for i in range(2)} == {layer.name for layer in viewer.layers}
 
 
-def test_dates_are_those_of_the_list_whatever_was_clicked_first(panel: Any, qtbot: Any) -> None:
-    rows = panel.masks.native
-    for i in (1, 0):
-        rows.setCurrentRow(i, QItemSelectionModel.SelectionFlag.Select)
-    panel.dates.value = "2020-01-01, 2022-01-01"
-    compare(panel, qtbot)
-    assert [(point.name, point.taken.year) for point in panel.result.time_points] == [
-        ("p_ses-2", 2020),
-        ("p_ses-1", 2022),
+def test_masks_are_in_the_order_of_the_dates_in_their_names(viewer: napari.Viewer, qtbot: Any) -> None:
+    for name in ("TCGA_CS_4941_20010203_mask", "TCGA_HT_1234_19990101_mask", "TCGA_CS_4941_19960909_mask"):
+        viewer.add_labels(box(20), name=name, scale=(5, 1, 1), units="mm")
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
+    assert shown(panel) == [
+        ("TCGA_CS_4941_19960909_mask", "1996-09-09", True),
+        ("TCGA_HT_1234_19990101_mask", "1999-01-01", False),
+        ("TCGA_CS_4941_20010203_mask", "2001-02-03", True),
     ]
+    compare(panel, qtbot)
+    assert [point.days for point in panel.result.time_points] == [0, 1608]
+
+
+def test_the_date_of_a_dicom_series_is_that_of_its_header(
+    viewer: napari.Viewer, qtbot: Any, tmp_path: Path
+) -> None:
+    for name, when in (("b", "20240331"), ("a", "20240930")):
+        folder = saved(images(np.ones((3, 20, 20), np.uint16), AcquisitionDate=when), tmp_path / name)
+        (scan,) = viewer.open(folder, plugin="napari-tumor-unet")
+        viewer.add_labels(
+            np.ones((3, 20, 20), np.uint8),
+            name=f"mask {name}",
+            metadata={KEY: MaskMetadata(source=str(scan.unique_id))},
+            scale=scan.scale,
+            translate=scan.translate,
+            units=scan.units,
+        )
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
+    expected = [("mask b", "2024-03-31", False), ("mask a", "2024-09-30", False)]
+    qtbot.waitUntil(lambda: shown(panel) == expected, timeout=PATIENCE)
+
+
+def test_what_the_user_said_stays_when_layers_come_and_go(
+    panel: Any, viewer: napari.Viewer, qtbot: Any
+) -> None:
+    click_box(panel, "p_ses-1", qtbot)
+    write_date(panel, "p_ses-2", "2020-01-01", qtbot)
+    viewer.add_labels(box(20), name="p_ses-3", scale=(5, 1, 1), units="mm")
+    viewer.layers["p_ses-1"].name = "<b>first</b>"
+    assert sorted(shown(panel)) == sorted(
+        [("<\u200bb>first<\u200b/b>", "", False), ("p_ses-2", "2020-01-01", True), ("p_ses-3", "", True)]
+    )
+    viewer.layers.clear()
+    assert shown(panel) == []
+
+
+def test_masks_are_checked_with_the_keyboard_and_compared_when_there_are_two(
+    viewer: napari.Viewer, qtbot: Any
+) -> None:
+    for name in ("before", "after"):
+        viewer.add_labels(box(20), name=name, scale=(5, 1, 1), units="mm")
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
+    assert is_refused(panel) == "Check two masks or more of one patient."
+    boxes = [panel.masks.cellWidget(i, 0) for i in range(2)]
+    qtbot.keyClick(boxes[0], Qt.Key.Key_Space)
+    assert is_refused(panel)
+    assert boxes[1].focusPolicy() & Qt.FocusPolicy.TabFocus
+    qtbot.keyClick(boxes[1], Qt.Key.Key_Space)
+    assert not is_refused(panel)
+    compare(panel, qtbot)
+    qtbot.keyClick(boxes[1], Qt.Key.Key_Space)
+    assert is_refused(panel)
+    assert not panel.table.isVisible()  # as it was of both
+
+
+def test_two_masks_of_one_scan_are_matched_and_said_to_be_of_one(viewer: napari.Viewer, qtbot: Any) -> None:
+    viewer.add_image(np.ones((6, 60, 60)), name="sub-1_ses-1_flair", scale=(5, 1, 1), units="mm")
+    for name, side in (("mine", 20), ("yours", 30)):
+        viewer.add_labels(box(side), name=name, scale=(5, 1, 1), units="mm")
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
+    panel.masks.choose(list(viewer.layers[1:]))
+    compare(panel, qtbot)
+    assert "Masks of one scan are among these" in panel.remarks.value
+    assert "frame of reference" not in panel.remarks.value
+    assert panel.result.matched
+
+
+def shown(panel: Any) -> list[tuple[str, str, bool]]:
+    """Each row's name, date, and whether it is checked."""
+    masks = panel.masks
+    return [
+        (masks.item(i, 0).text(), masks.item(i, 1).text(), masks.cellWidget(i, 0).isChecked())
+        for i in range(masks.rowCount())
+    ]
+
+
+def row_of(panel: Any, name: str) -> int:
+    return next(i for i, (text, *_) in enumerate(shown(panel)) if name in text)
+
+
+def click_box(panel: Any, name: str, qtbot: Any) -> None:
+    """Click a name, which checks its box."""
+    masks = panel.masks
+    qtbot.waitUntil(lambda: masks.viewport().height() >= masks.verticalHeader().length(), timeout=PATIENCE)
+    place = masks.visualItemRect(masks.item(row_of(panel, name), 0))
+    qtbot.mouseClick(
+        masks.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(place.left() + 60, place.center().y())
+    )
+
+
+def write_date(panel: Any, name: str, text: str, qtbot: Any) -> None:
+    """Click a date, and write another."""
+    masks = panel.masks
+    qtbot.waitUntil(lambda: masks.viewport().height() >= masks.verticalHeader().length(), timeout=PATIENCE)
+    place = masks.visualItemRect(masks.item(row_of(panel, name), 1))
+    qtbot.mouseClick(masks.viewport(), Qt.MouseButton.LeftButton, pos=place.center())
+    line = masks.findChild(QLineEdit)
+    line.selectAll()
+    qtbot.keyClicks(line, text) if text else qtbot.keyClick(line, Qt.Key.Key_Delete)
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: masks.findChild(QLineEdit) is None, timeout=PATIENCE)
+
+
+def is_refused(panel: Any) -> str:
+    """Why there is nothing to compare, as the button says; empty where there is something."""
+    return "" if panel.start.native.isEnabled() else str(panel.start.native.toolTip())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import os
 import signal
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -374,6 +376,26 @@ def test_a_panel_closed_in_a_comparison_leaves_the_viewer_at_work(
     with qtbot.waitSignal(again.scoring.ended, timeout=PATIENCE):
         press(again.start, qtbot)
     assert again.numbers.scores
+
+
+def test_nothing_is_held_of_a_comparison_whose_panel_was_closed(viewer: napari.Viewer, qtbot: Any) -> None:
+    def compared() -> list[weakref.ref[Any]]:
+        for name in ("prediction", "reference"):
+            viewer.add_labels(np.ones((3, 9, 9), np.uint8), name=name)
+        panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score")[1]
+        with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
+            press(panel.start, qtbot)
+        return [weakref.ref(one) for one in (panel, panel.scoring, panel.scoring.request)]
+
+    held = compared()
+    viewer.window.remove_dock_widget("all")
+    viewer.layers.clear()
+
+    def freed() -> bool:
+        gc.collect()
+        return not any(one() for one in held)
+
+    qtbot.waitUntil(freed, timeout=10_000)
 
 
 def test_scrolling_measures_nothing_anew(

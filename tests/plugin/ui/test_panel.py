@@ -221,9 +221,8 @@ def test_a_new_name_of_a_layer_reaches_the_choices(title: str, viewer: napari.Vi
     boxes = panel.native.findChildren(QComboBox)
     items = [(box.itemText(i), box.itemData(i)) for box in boxes for i in range(box.count())]
     named = [(text, layer.name) for text, layer in items if isinstance(layer, Layer)]
-    if title == "Follow-up":  # which has a list
-        shown = panel.masks.native.findChild(QListWidget) or panel.masks.native
-        texts = {shown.item(i).text() for i in range(shown.count())}
+    if title == "Follow-up":  # which has a table
+        texts = {panel.masks.item(i, 0).text() for i in range(panel.masks.rowCount())}
         named = [(layer.name, layer.name if layer.name in texts else "") for layer in viewer.layers[1:]]
     assert named
     assert all(text == name for text, name in named)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_tumor_unet._common import regular_file
 from napari_tumor_unet.io.dicom.deidentify import pydicom_silenced
-from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.scan import Scan, ScanError, SourceImage
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -17,6 +19,22 @@ _EMPTY = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
     *("AccessionNumber", "StudyID", "StudyDate", "StudyTime"),
 )
+
+_DATES = ("AcquisitionDate", "SeriesDate", "StudyDate")
+
+
+def taken_on(image: SourceImage) -> date | None:
+    """Return the day on which an image was taken; None if its header does not tell, or the file is gone."""
+    import pydicom
+
+    tags = ["SOPInstanceUID", *_DATES]
+    with pydicom_silenced(), suppress(Exception):  # pydicom raises many kinds
+        file = regular_file(image.file)
+        header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags)
+        told = next(str(header[name].value) for name in _DATES if header.get(name))
+        if header.SOPInstanceUID == image.uid:
+            return datetime.strptime(told, "%Y%m%d").date()
+    return None
 
 
 def check_source(scan: Scan) -> None:

@@ -90,23 +90,26 @@ class CasesSection(Section):
         cases = self.cases.collect()
         if not all(held_out for _, held_out in cases) or (cases and not to_learn):
             return cases
-        if cases:
-            raise ScanError("There is nothing to learn from: all scans are held out.")
-        if len(self.cases):
-            raise ScanError("There is nothing to learn from: the table says of each row why it is left out.")
-        raise ScanError("There is nothing to learn from; add a scan with its mask, or a folder of them.")
+        raise ScanError(self._why_nothing(len(cases)))
 
     @property
-    def teaches(self) -> bool:
-        """Whether there is a case to learn from."""
-        held_out = self.cases.held_out()
-        return any(case.patient not in held_out for case in self.cases.used())
+    def lacking(self) -> str:
+        """Why there is nothing to learn from; empty where there is something."""
+        held_out, used = self.cases.held_out(), self.cases.used()
+        return self._why_nothing(len(used)) if all(case.patient in held_out for case in used) else ""
 
     @property
     def slices(self) -> int:
         """Number of slices of all scans that can be used, as far as they are inspected."""
         inspections = (case.inspection for case in self.cases.used())
         return sum(each.annotation.total for each in inspections if each and each.annotation)
+
+    def _why_nothing(self, usable: int) -> str:
+        if usable:
+            return "There is nothing to learn from: all scans are held out."
+        if len(self.cases):
+            return "There is nothing to learn from: the table says of each row why it is left out."
+        return "There is nothing to learn from; add a scan with its mask, or a folder of them."
 
     def _connect(self) -> None:
         self.cases.changed.connect(self._show)

@@ -32,6 +32,7 @@ from napari_tumor_unet.training.events import Estimate
 from napari_tumor_unet.training.finetuning.run_store import Interrupted
 from napari_tumor_unet.worker import tasks
 
+_START = "Begin to learn; you can go on painting."
 _PAUSE = 500  # milliseconds without a change before an estimate is made
 
 
@@ -58,7 +59,7 @@ class FineTunePanel(Panel):
         self.settings = SettingsForm()
         self.device = DeviceField(self._context)
         self.estimate = text_label(tooltip="Measured by two steps on noise.")
-        self.start = button("Fine-tune", "Begin to learn; you can go on painting.", self._start)
+        self.start = button("Fine-tune", _START, self._start)
         self.export = button(
             "Export for nnU-Net...", "Write the checked pairs as a dataset of nnU-Net.", self._export
         )
@@ -125,9 +126,11 @@ class FineTunePanel(Panel):
         self.show_message(Message(error, "error"))
 
     def _lead(self) -> None:
-        """Let the button stand out that comes next."""
+        """Let the button stand out that comes next; the one that begins needs something to learn from."""
+        lacking = self.cases.lacking
+        self.start.enabled, self.start.tooltip = not lacking, lacking or _START
         primary = None if len(self.cases.cases) else self.cases.add_all
-        show_primary(self.start if self.cases.teaches else primary, (self.start, self.cases.add_all))
+        show_primary(primary if lacking else self.start, (self.start, self.cases.add_all))
 
     def _estimate_soon(self, *_: object) -> None:
         self._estimate_timer.start()

@@ -6,39 +6,46 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import napari
 import numpy as np
-from magicgui.widgets import LineEdit, Select, SpinBox
+from magicgui.widgets import SpinBox
 from napari.layers import Labels
-from qtpy.QtCore import Qt
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.evaluation.compare import ComparisonError
-from napari_tumor_unet.evaluation.follow_up import FollowUp, Visit, as_date, follow, time_order, visit_of
+from napari_tumor_unet.evaluation.follow_up import FollowUp, Visit, follow, time_order, visit_of
+from napari_tumor_unet.io.dicom.source import taken_on
 from napari_tumor_unet.io.file_names import FORMATS, scan_name
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.plugin.followup.mask_table import MaskTable, Source
+from napari_tumor_unet.plugin.followup.offers import (
+    offered_file,
+    offered_layer,
+    scan_of_mask,
+    source_image,
+)
 from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
-from napari_tumor_unet.plugin.layers.metadata import is_agreement, said_spacing
+from napari_tumor_unet.plugin.layers.metadata import masks_in, said_spacing
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing, spacing_of
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.lines import LinesTable
 from napari_tumor_unet.plugin.ui.panel import Panel
-from napari_tumor_unet.plugin.ui.plain import plain, show_info
+from napari_tumor_unet.plugin.ui.plain import show_info
 from napari_tumor_unet.plugin.ui.plot import Plot
+from napari_tumor_unet.plugin.ui.primary import show_primary
 from napari_tumor_unet.plugin.ui.spacing_field import SpacingField
 from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import Message
-from napari_tumor_unet.plugin.ui.widgets import align, button, fields, row, text_label, wrap
+from napari_tumor_unet.plugin.ui.widgets import align, button, fields, row, text_label, warning_label, wrap
+from napari_tumor_unet.scan import SourceImage
 from napari_tumor_unet.scan.spacing import Spacing
 
 _CURVE = "#E69F00"  # seen as well by those who see no red and green
-_SELECTED = "QListWidget::item:selected { background: #0072B2; color: white; }"  # in all themes
+_COMPARE = "Compare the sizes of the masks."
 _HIGHEST = 2000  # pixels of the table; the panel scrolls
 _ENDINGS = (".html", ".pdf", ".csv")
-
-Source: TypeAlias = Labels | Path
 
 
 class FollowUpPanel(Panel):
@@ -53,20 +60,14 @@ class FollowUpPanel(Panel):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
         self.files: list[Path] = []
+        self._taken: dict[SourceImage, date | None] = {}  # as DICOM headers tell
         self._untold: set[Path] = set()  # files that are known to tell no spacing
         self._given: Spacing | None = None  # of them
         self.result: FollowUp | None = None
         self._compare = Latest()
-        self.masks = Select(
-            choices=lambda _: self._choices(),
-            tooltip="Two masks or more of one patient; Ctrl and Shift select several.",
-        )
+        self.masks = MaskTable()
+        self.problem = warning_label()
         self.add = button("Add files...", "Offer masks that are not open.", self._add_files)
-        self.dates = LineEdit(
-            tooltip="When each scan was taken, in the order of the list, such as 2024-03-31, 2024-09-30. "
-            "Without dates, sessions in the names (ses-01) or the list give the order.",
-        )
-        self.dates.native.setPlaceholderText("dates, such as 2024-03-31, 2024-09-30")
         self.spacing = SpacingField(self._say)
         self.baseline = SpinBox(
             label="baseline",
@@ -75,7 +76,7 @@ class FollowUpPanel(Panel):
             max=99,
             tooltip="The mask that changes are since, in the order of time.",
         )
-        self.start = button("Compare", "Compare the sizes of the masks.", self.compare)
+        self.start = button("Compare", _COMPARE, self.compare)
         self.save = button("Save report...", "As a page (.html, .pdf) or a table (.csv).", self._save)
         self.remarks = text_label()
         self.table = LinesTable(("sizes over time",), _HIGHEST)
@@ -86,11 +87,11 @@ class FollowUpPanel(Panel):
         self._curve = self.plot.draw_points(_CURVE)
         choices = fields(self.baseline, self.spacing.line)
         asked = text_label()
-        asked.value = "Choose two masks or more of one patient; Ctrl and a click add one."
+        asked.value = "Check two masks or more of one patient."
         self.lay_out(
             asked,
-            self.masks,
-            self.dates,
+            wrap(self.masks),
+            self.problem,
             choices,
             self.spacing.problem,
             row(self.add, self.start),
@@ -101,11 +102,8 @@ class FollowUpPanel(Panel):
             wrap(self.table),
             self.save,
         )
-        self.masks.native.setMaximumHeight(110)
-        self.masks.native.setStyleSheet(_SELECTED)
-        self.masks.native.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.masks.native.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.masks.changed.connect(self._show_spacing)
+        self.masks.changed.connect(self._on_another)
+        self.baseline.changed.connect(self._on_another)
         align(choices)
         layers = self._viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.renamed, layers.reordered):
@@ -117,9 +115,9 @@ class FollowUpPanel(Panel):
     def compare(self) -> None:
         """Compare the masks chosen; files are read by a thread."""
         self._show(None)
-        chosen = self._chosen()
+        chosen = self.masks.chosen
         try:
-            taken = self._dates(len(chosen))
+            taken = [self.masks.taken(source) for source in chosen]
             visits = [self._visit(source) for source in chosen]
         except TumourUnetError as error:
             self.show_message(self._context.notify(Message(str(error), "error")))
@@ -138,32 +136,45 @@ class FollowUpPanel(Panel):
             self._show(result)
 
     def _on_layers(self) -> None:
-        """List all masks in their order, in which dates are given; magicgui leaves new ones at the end."""
-        chosen, masks = self.masks.value, self.masks.native
-        masks.clear()
-        self.masks.reset_choices()
-        self.masks.value = [one for one in chosen if one in self.masks.choices]
-        for i in range(masks.count()):
-            masks.item(i).setToolTip(plain(masks.item(i).text()))
-        self._show_spacing()
+        """Offer all masks that there are."""
+        masks, layers = masks_in(self._viewer.layers), self._viewer.layers
+        images = {image for mask in masks if (image := source_image(mask, layers))}
+        for image in images - self._taken.keys():
+            self._taken[image] = None
+            in_thread(partial(taken_on, image), partial(self._on_taken, image))
+        offered = [offered_layer(mask, layers, self._taken) for mask in masks]
+        self.masks.show_masks([*offered, *map(offered_file, self.files)])
+        self._on_choice()
+
+    def _on_taken(self, image: SourceImage, taken: date | None) -> None:
+        self._taken[image] = taken
+        self._on_layers()
 
     def _on_event(self, event: Any) -> None:
         if event.type == "units":
             self._show_spacing()
 
-    def _chosen(self) -> list[Source]:
-        """Return the masks chosen in the order of the list, not of the clicks."""
-        chosen = self.masks.value
-        return [one for one in self.masks.choices if one in chosen]
+    def _on_another(self, *_: object) -> None:
+        """Show no result of the choice before."""
+        self._show(None)
+        self._on_choice()
+
+    def _on_choice(self) -> None:
+        """Let masks be compared as soon as these are two, whose dates are dates."""
+        lacking = self.masks.lacking
+        self.problem.value, self.problem.visible = self.masks.problem, bool(self.masks.problem)
+        self.start.enabled, self.start.tooltip = not lacking, lacking or _COMPARE
+        show_primary(None if lacking else self.start, (self.start,))
+        self._show_spacing()
 
     def _without_spacing(self) -> dict[Source, Spacing | None]:
         """Return the masks chosen that tell no spacing, each with the one that was said of it."""
         said = {
             one: spacing_of(one) if said_spacing(one) else None
-            for one in self._chosen()
+            for one in self.masks.chosen
             if isinstance(one, Labels) and (lacks_spacing(one) or said_spacing(one))
         }
-        return said | {one: self._given for one in self._chosen() if one in self._untold}
+        return said | {one: self._given for one in self.masks.chosen if one in self._untold}
 
     def _show_spacing(self) -> None:
         """Let the user say a spacing, unless there are several already."""
@@ -183,34 +194,20 @@ class FollowUpPanel(Panel):
         self._show_spacing()
         self.compare()
 
-    def _choices(self) -> list[tuple[str, Labels | Path]]:
-        layers = [one for one in self._viewer.layers if isinstance(one, Labels) and not is_agreement(one)]
-        return [(str(one.name), one) for one in layers] + [
-            (f"{path.parent.name}/{path.name}", path) for path in self.files
-        ]
-
     def _add_files(self) -> None:
         patterns = " ".join(f"*{ending}" for ending in FORMATS)
         names, _ = FileDialog.getOpenFileNames(self.native, "Masks of one patient", "", f"Masks ({patterns})")
-        chosen = [*self._chosen(), *map(Path, names)]
+        chosen = [*self.masks.chosen, *map(Path, names)]
         self.files += [path for path in map(Path, names) if path not in self.files]
         self._on_layers()
-        self.masks.value = chosen
+        self.masks.choose(chosen)
 
-    def _dates(self, n: int) -> list[date | None]:
-        texts = [text for text in self.dates.value.split(",") if text.strip()]
-        if texts and len(texts) != n:
-            raise ComparisonError(
-                f"{n} masks are chosen, but {len(texts)} dates given; give one for each, or none."
-            )
-        return [as_date(text) for text in texts] or [None] * n
-
-    @staticmethod
-    def _visit(source: Labels | Path) -> Visit | Path:
+    def _visit(self, source: Source) -> Visit | Path:
         if isinstance(source, Path):
             return source
         volume = mask_volume(source)
-        visit = Visit(str(source.name), np.array(volume.mask), volume.grid)
+        scan = scan_of_mask(source, self._viewer.layers)
+        visit = Visit(str(source.name), np.array(volume.mask), volume.grid, scan=scan)
         return visit if said_spacing(source) is None else replace(visit, spacing="given")
 
     def _on_failed(self, sentence: str) -> None:

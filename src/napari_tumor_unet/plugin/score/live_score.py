@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
 from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.plugin.score.mask_pair import PairCounts, Request, answer_with_box, count_pair
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
+from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
 from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.child import JobError
@@ -115,9 +115,7 @@ class LiveScore(QObject):
         if self.request is None:
             return False
         labels = None if self._counts is None else self._counts.labels
-        worker = create_worker(count_pair, self.request, labels, _start_thread=False)
-        worker.returned.connect(partial(self._on_counted, self.request))
-        worker.start()
+        in_thread(partial(count_pair, self.request, labels), partial(self._on_counted, self.request))
         return True
 
     def _on_counted(self, request: Request, counts: PairCounts | Message) -> None:

@@ -40,9 +40,12 @@ class LinesTable(FittedTable):
     columns : sequence of str
     highest : int
         Pixels; a higher one scrolls.
+    indent : int
+        Pixels before the lines, as for a widget in their cell.
     """
 
-    def __init__(self, columns: Sequence[str], highest: int) -> None:
+    def __init__(self, columns: Sequence[str], highest: int, indent: int = 0) -> None:
+        self.indent = indent
         super().__init__(columns, highest)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -107,6 +110,6 @@ class _Lines(QStyledItemDelegate):
         for line in others:
             cursor.insertBlock()
             cursor.insertText(line, QTextCharFormat())
-        indent = 0 if icon.isNull() else _ICON + _MARGIN
+        indent = option.widget.indent + (0 if icon.isNull() else _ICON + _MARGIN)
         document.setTextWidth(max(1, option.widget.columnWidth(index.column()) - indent))
         return document, indent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import napari
@@ -92,10 +93,15 @@ class Panel(Section):
         show_details(self.message.value, self._details, self.native)
 
 
+_closed: set[QObject] = set()  # panels that Qt will delete
+
+
 class _Deleter(QObject):
     """Deletes a panel whose dock was closed; napari leaves that to the garbage collector."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         if event.type() == QEvent.Type.ParentChange and watched.parent() is None:
+            _closed.add(watched)  # else collected with its slots, before these hear that it is destroyed
+            watched.destroyed.connect(partial(_closed.discard, watched))
             watched.deleteLater()
         return False
