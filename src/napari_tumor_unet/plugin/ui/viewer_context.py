@@ -15,7 +15,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.descriptions import load_descriptions
-from napari_tumor_unet.plugin.layers.looks import paint_as_it_is
+from napari_tumor_unet.plugin.layers.looks import paint_as_it_is, tell_apart
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.errors import show_failure
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_info, show_warning
@@ -85,8 +85,8 @@ class ViewerContext(QObject):
         self._connections = Connections(self)
         self._connections.add(viewer.layers.events.inserted, self._on_inserted)
         bind_keys(viewer, self._connections)
-        for layer in viewer.layers:
-            _set_brush(layer)
+        for n, layer in enumerate(viewer.layers):
+            _set_looks(layer, list(viewer.layers)[:n])
 
     @classmethod
     def of(cls, viewer: Viewer) -> ViewerContext:
@@ -171,14 +171,15 @@ class ViewerContext(QObject):
 
     def _on_inserted(self, event: Any) -> None:
         """Warm up for what may be a head, however it came."""
-        _set_brush(event.value)
+        _set_looks(event.value, self.viewer.layers)
         if isinstance(event.value, Image) and event.value.ndim > 2:
             self.warm_up()
 
 
-def _set_brush(layer: Layer) -> None:
+def _set_looks(layer: Layer, others: Iterable[Layer]) -> None:
     if isinstance(layer, Labels):
         paint_as_it_is(layer)
+        tell_apart(layer, others)
 
 
 def close_worker(worker: Worker, *_: Any) -> None:
