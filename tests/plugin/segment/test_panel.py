@@ -66,7 +66,7 @@ def test_while_a_scan_is_read_the_panel_waits_for_it(
             image = nib.Nifti1Image(content.sequences["flair"].T, np.eye(4))
             nib.save(image, tmp_path / name)
         open_paths(viewer, [tmp_path / name])
-        assert panel.message.value == f"Opening {name} ..."
+        assert panel.message.value == f"Opening {name}..."
         assert not panel.start.enabled
         qtbot.waitUntil(lambda: panel.start.enabled, timeout=PATIENCE)
         assert panel.message.value == ""
