@@ -16,8 +16,9 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
 from superqt import QCollapsible
 
 from napari_tumor_unet.inference.result import Provenance, Slices
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.metadata import KEY, has_result
+from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, has_result
 from napari_tumor_unet.plugin.recovery import store, watcher
 from napari_tumor_unet.plugin.recovery.store import Autosave, OrphanedAutosave, autosave_folder
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
@@ -333,30 +334,45 @@ def test_a_removed_mask_without_edits_is_not_spoken_of(
     assert not notified
 
 
-def test_a_mask_is_not_laid_over_another_scan_without_a_question(
-    viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("beside", [None, "another patient", "read"])
+def test_a_mask_without_its_scan_comes_into_view_alone_and_names_the_scan(
+    viewer: napari.Viewer, qtbot: Any, told: list[str], beside: str | None
 ) -> None:
     layer = segmented(viewer)
     stroke(layer)
     viewer.layers.clear()
     keeper = Autosaving.of(viewer)
     qtbot.waitUntil(lambda: bool(keeper.orphans), timeout=PATIENCE)
-    viewer.add_image(np.zeros((6, 30, 20)), name="another patient", **PLACE)
-    asked: list[str] = []
-
-    def cancel(*arguments: Any) -> QMessageBox.StandardButton:
-        asked.append(arguments[2])
-        return QMessageBox.StandardButton.Cancel
-
-    monkeypatch.setattr(QMessageBox, "question", cancel)
+    if beside is not None:
+        known = {"metadata": {KEY: ImageMetadata(scan=beside)}} if beside == "read" else {}
+        other = viewer.add_image(np.zeros((6, 30, 20)), name=beside, **PLACE, **known)
+        viewer.dims.set_point(0, 1)
     keeper.restore(keeper.orphans[0])
-    qtbot.waitUntil(lambda: bool(asked), timeout=PATIENCE)
-    assert "head is not open" in asked[0]
-    assert len(viewer.layers) == len(keeper.orphans) == 1
-    viewer.add_image(np.zeros((6, 30, 20)), name="head", **PLACE)
+    qtbot.waitUntil(lambda: not keeper.orphans, timeout=PATIENCE)
+    mask = viewer.layers[-1]
+    assert mask.visible
+    assert (tuple(mask.scale), tuple(mask.translate)) == (PLACE["scale"], PLACE["translate"])
+    assert mask.data[viewer.dims.current_step[0]].any()
+    assert told[0].startswith("The mask of head is back, but head is not open: open that scan, too")
+    if beside is not None:
+        assert not other.visible
+        assert image_for(mask, viewer.layers) is None
+    head = viewer.add_image(np.zeros((6, 30, 20)), name="head", **PLACE)
+    assert image_for(mask, viewer.layers) is head
+
+
+def test_a_mask_comes_back_to_its_scan_that_was_hidden(viewer: napari.Viewer, qtbot: Any) -> None:
+    layer = segmented(viewer)
+    stroke(layer)
+    viewer.layers.remove(layer)
+    viewer.layers["head"].visible = False
+    other = viewer.add_image(np.zeros((50, 90, 90)), metadata={KEY: ImageMetadata(scan="another")}, **PLACE)
+    keeper = Autosaving.of(viewer)
+    qtbot.waitUntil(lambda: bool(keeper.orphans), timeout=PATIENCE)
     keeper.restore(keeper.orphans[0])
-    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
-    assert len(asked) == 1
+    qtbot.waitUntil(lambda: not keeper.orphans, timeout=PATIENCE)
+    assert viewer.layers["head"].visible
+    assert not other.visible
 
 
 def test_of_each_scan_the_newest_corrections_are_shown_and_all_can_be_deleted(

@@ -32,6 +32,16 @@ def test_the_work_asked_for_last_alone_counts(qtbot: Any) -> None:
     assert results == ["last", "after"]
 
 
+def test_what_is_forgotten_is_not_passed_on(qtbot: Any) -> None:
+    latest, results, ended = Latest(), list[str](), threading.Event()
+    latest(ended.set, results.append)
+    latest.forget()
+    qtbot.waitUntil(ended.is_set, timeout=PATIENCE)
+    in_thread(lambda: "after", results.append)
+    qtbot.waitUntil(lambda: bool(results), timeout=PATIENCE)
+    assert results == ["after"]
+
+
 @pytest.mark.usefixtures("viewer")
 def test_what_takes_a_result_is_not_held_afterwards(qtbot: Any) -> None:
     class Panel:

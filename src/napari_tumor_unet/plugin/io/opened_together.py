@@ -12,9 +12,12 @@ from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QTimer
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.in_view import show_scan
 from napari_tumor_unet.plugin.layers.metadata import KEY, LayerMetadata
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
+from napari_tumor_unet.plugin.ui.plain import show_info
 
 _PAUSE = 1.0  # seconds that napari may take for a layer; a user takes longer for another drop
 
@@ -25,13 +28,18 @@ _read_at = 0.0
 def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
     """Hide the T1 of a FLAIR that was opened together with them, and activate the FLAIR instead of a mask.
 
-    Images go under masks of theirs that were there before, and the viewer to where the last image is.
+    Images go under masks of theirs that were there before. The last scan comes into view, and what other
+    scans would show over it is hidden.
     """
     layers = viewer.layers
     opened = [layer for layer in opened if layer in layers]
     images = [layer for layer in opened if isinstance(layer, Image)]
+    if not images:
+        return
     sequences = ViewerSequences.of(layers)
     flair_of = {image: flair for image in images if (flair := sequences.flair(image)) in images}
+    shown = flair_of.get(images[-1], images[-1])
+    hidden = [layer for layer in show_scan(viewer, shown) if layer not in opened]
     for image, flair in flair_of.items():
         if flair is not image:
             image.visible = False
@@ -41,20 +49,23 @@ def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
         for image in images:
             if image_for(mask, layers) is image and layers.index(image) > layers.index(mask):
                 layers.move(layers.index(image), layers.index(mask))
-    if images and layers.selection.active in opened:
-        layers.selection.active = flair_of.get(images[-1], images[-1])
-    if images:
-        _bring_on_screen(viewer, images[-1])
+    if layers.selection.active in opened:
+        layers.selection.active = shown
+    if hidden:
+        _tell_of(hidden, _scan_name(shown))
 
 
-def _bring_on_screen(viewer: ViewerModel, image: Image) -> None:
-    """Go to the middle of an image along the axes in which the slice on screen misses it."""
-    low, high = image.extent.world
-    point, offset = [*viewer.dims.point], viewer.dims.ndim - image.ndim
-    for axis in viewer.dims.not_displayed:
-        at = axis - offset
-        if at >= 0 and not low[at] <= point[axis] <= high[at]:
-            viewer.dims.set_point(axis, (low[at] + high[at]) / 2)
+def _tell_of(hidden: list[Layer], scan: str) -> None:
+    """Say what is hidden, and how it comes back."""
+    names = list(dict.fromkeys(_scan_name(layer) for layer in hidden if isinstance(layer, Image)))
+    names = names or [_scan_name(hidden[0])]
+    what = f"{names[0]} is" if len(names) == 1 else f"{plural(len(names), 'layer')} of other scans are"
+    show_info(f"{what} hidden, as {scan} is another scan; the eyes in the layer list show all again.")
+
+
+def _scan_name(layer: Layer) -> str:
+    metadata = layer.metadata.get(KEY)
+    return (isinstance(metadata, LayerMetadata) and metadata.scan) or layer.name
 
 
 def show_together(read: Collection[LayerMetadata], began: float) -> None:

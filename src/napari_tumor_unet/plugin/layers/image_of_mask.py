@@ -12,7 +12,13 @@ from napari.layers import Image, Labels, Layer
 
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, scan_of
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation, axes_of, voxels_of
-from napari_tumor_unet.plugin.layers.metadata import MaskMetadata, mask_metadata, masks_in
+from napari_tumor_unet.plugin.layers.metadata import (
+    MaskMetadata,
+    image_metadata,
+    is_prediction,
+    mask_metadata,
+    masks_in,
+)
 from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment, is_flair, scan_id
 from napari_tumor_unet.plugin.layers.transforms import data_to_world, mm_in
 from napari_tumor_unet.scan import ScanError
@@ -109,6 +115,8 @@ def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
     metadata = mask_metadata(mask)
     if made_from := [image for image in images if str(image.unique_id) == metadata.source]:
         return made_from[0]
+    if is_prediction(mask):  # restored, maybe beside another patient on the same grid
+        images = [one for one in images if metadata.scan in (image_metadata(one).scan, one.name)]
     if read_with := [image for image in images if scan_id(image) == metadata.scan_id]:
         return max(read_with, key=is_flair)
     scans = {scan_id(image) for image in images}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Layer
 
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of
 from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment
@@ -14,6 +14,7 @@ from napari_tumor_unet.plugin.layers.transforms import data_to_world, stored_geo
 
 if TYPE_CHECKING:
     from napari import Viewer
+    from napari.components import ViewerModel
 
 _OPPOSITE = {"S": "I", "P": "A", "L": "R"}
 # The direction across the slices, that of the picture's vertical, and what is on its right.
@@ -81,7 +82,15 @@ def show_plane(viewer: Viewer, anatomy: Anatomy, plane: str) -> None:
     camera = camera_of(viewer)
     towards = camera.orientation[0]
     camera.orientation = (towards, "down" if down else "up", "right" if right[1] else "left")
-    viewer.reset_view()
+    fit(viewer, [layer for layer in viewer.layers if layer.visible])
+
+
+def fit(viewer: ViewerModel, layers: list[Layer]) -> None:
+    """Let layers fill the canvas; before napari 0.9, and of none, all do."""
+    if layers and hasattr(viewer, "scene"):
+        viewer.reset_view(layers=layers, reset_camera_angle=False)
+    else:
+        viewer.reset_view(reset_camera_angle=False)
 
 
 def plane_shown(viewer: Viewer, anatomy: Anatomy) -> str:
@@ -111,3 +120,8 @@ def edge_letters(viewer: Viewer, anatomy: Anatomy | None) -> dict[str, str]:
 def camera_of(viewer: Viewer) -> Any:
     """Return the camera, which napari 0.9 keeps in the scene."""
     return getattr(viewer, "scene", viewer).camera
+
+
+def grid_of(viewer: ViewerModel) -> Any:
+    """Return the grid of layers, which napari 0.9 keeps in the canvas."""
+    return getattr(viewer, "canvas", viewer).grid

@@ -126,6 +126,16 @@ def sequence_of(image: Image, descriptions: Descriptions) -> Sequence | None:
     return sequence or sequence_named(image.name)
 
 
+def may_be_compared(one: Image, other: Image, images: Iterable[Image]) -> bool:
+    """Whether two of some layers may be of one patient, and lie in one space."""
+    if len(axes_of(one).spatial) != len(axes_of(other).spatial):
+        return False
+    descriptions = read_descriptions()
+    flairs = sum(sequence_of(image, descriptions) == "flair" for image in images)
+    related = _may_be_one_patient(one, other, flairs) and compare_grids(*common_grids(one, other))
+    return related in ("same", "other")
+
+
 def _guess_by_name(image: Image, images: list[Image]) -> SequenceAssignment:
     descriptions = read_descriptions()
     named = {

@@ -113,12 +113,6 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     return restored
 
 
-def has_other_scans(viewer: Viewer, autosave: Autosave) -> bool:
-    """Whether images are open, and none of them is the scan of an autosave."""
-    images = any(isinstance(layer, Image) for layer in viewer.layers)
-    return images and _image_of(viewer, autosave, _place(autosave.result)) is None
-
-
 def _image_of(viewer: Viewer, autosave: Autosave, place: SliceOrientation) -> Image | None:
     """Find the image of the scan by its name and shape; masks are made on the FLAIR."""
     images = []

@@ -14,11 +14,12 @@ from weakref import ref
 from napari.layers import Labels
 from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
 from qtpy.QtCore import QEvent, QObject, Signal
-from qtpy.QtWidgets import QMessageBox
 
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.in_view import go_to_largest, show_scan
 from napari_tumor_unet.plugin.layers.metadata import is_prediction
 from napari_tumor_unet.plugin.recovery import store
-from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, has_other_scans, snapshot
+from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, snapshot
 from napari_tumor_unet.plugin.recovery.store import Autosave, AutosaveError, OrphanedAutosave
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_info
@@ -218,9 +219,6 @@ class Autosaving(QObject):
             self._on_deleted(orphan, restored)
             return
         try:
-            if has_other_scans(self._viewer, restored) and not self._lays_over_others(orphan):
-                self.changed.emit()
-                return
             layer = add_layer(self._viewer, restored)
         except Exception:  # keys missing in files of other versions
             why = "This autosave was written by another version; it can only be deleted."
@@ -228,19 +226,15 @@ class Autosaving(QObject):
             return
         self._keep(layer, self._layers[layer], replaces=orphan.path)
         self._drop(orphan)
+        self._show(layer, orphan.scan)
 
-    def _lays_over_others(self, orphan: OrphanedAutosave) -> bool:
-        """Ask whether to add a mask without its scan, over other ones."""
-        question = (
-            f"The scan {orphan.scan} is not open, and the mask would lie over another scan. Cancel, open "
-            f"{orphan.scan} and restore then; or add the mask all the same?"
-        )
-        buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.Cancel
-        window = self.parent()
-        answer = QMessageBox.question(
-            window, "Restore corrections", plain(question), buttons, QMessageBox.StandardButton.Cancel
-        )
-        return bool(answer == QMessageBox.StandardButton.Yes)
+    def _show(self, layer: Labels, scan: str) -> None:
+        """Bring a mask into view, without other scans under it; where its own is not open, say what to do."""
+        hidden = show_scan(self._viewer, layer)
+        if image_for(layer, self._viewer.layers) is None:
+            go_to_largest(self._viewer, layer)
+            meanwhile = "; other scans are hidden" if hidden else ""
+            show_info(f"The mask of {scan} is back, but {scan} is not open: open that scan, too{meanwhile}.")
 
     def _on_deleted(self, orphan: OrphanedAutosave, error: AutosaveError | None) -> None:
         if error:

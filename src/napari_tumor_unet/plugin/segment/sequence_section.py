@@ -140,6 +140,7 @@ class SequenceSection(Container[Any]):
     def _look_beside(self, image: Image | None, assignment: SequenceAssignment) -> None:
         """Offer the T1 that lie beside a FLAIR's file, where none is open."""
         self.beside.visible = False
+        self._found.forget()  # what lies beside the scan before
         path = None if image is None or len(assignment.channels) != 1 else image.source.path
         if path and not assignment.unclear and not assignment.corrected and ending_of(Path(path)):
             self._found(partial(t1_beside, Path(path)), self._offer_beside, lambda _: None)

@@ -52,6 +52,10 @@ class Latest:
         pass_on = partial(self._pass_on, self._asked)
         in_thread(work, partial(pass_on, on_result), partial(pass_on, on_error))
 
+    def forget(self) -> None:
+        """Pass on nothing of what was asked for so far."""
+        self._asked += 1
+
     def _pass_on(self, number: int, take: Callable[[Any], object], outcome: Any) -> None:
         if number == self._asked:
             take(outcome)

@@ -1,0 +1,103 @@
+"""Which of several scans is in view: the one that comes last, with nothing of another patient over it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.metadata import MASK_OF, image_metadata, is_prediction, mask_metadata
+from napari_tumor_unet.plugin.layers.planes import fit, grid_of
+from napari_tumor_unet.plugin.layers.sequences import may_be_compared, scan_id
+from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
+
+if TYPE_CHECKING:
+    from napari.components import LayerList, ViewerModel
+
+
+def show_scan(viewer: ViewerModel, layer: Image | Labels) -> list[Layer]:
+    """Bring a scan that was added into view, and hide what there is of scans that it cannot be compared with.
+
+    Where another sequence of the patient is shown, or an image on the very same grid, the view stays. What
+    belongs to no scan stays as it is, and all in a grid of layers, where none lies over another.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    layer : Image or Labels
+        The layer of the scan to look at, or a mask; under a mask no image is shown but those of its scan.
+
+    Returns
+    -------
+    list of Layer
+        What was hidden.
+    """
+    layers = viewer.layers
+    image = _image_of(layer, layers)
+    images_of = {one: _image_of(one, layers) for one in layers if one.visible and one is not layer}
+    kin = {one for one in images_of.values() if one and image and _is_kin(one, image, layers)}
+    made_from = {mask_metadata(one).source for one in layers if is_prediction(one)}
+    others = [one for one, of in images_of.items() if of not in kin]
+    hidden = [
+        one
+        for one in others
+        if (of := images_of[one])
+        and (layer is not image or image_metadata(of).scan or str(of.unique_id) in made_from)
+    ]
+    familiar = kin & images_of.keys() or any(_same_extent(one, layer) for one in others)
+    if grid_of(viewer).enabled:
+        hidden = []
+    for one in hidden:
+        one.visible = False
+    if image is not None and not kin & images_of.keys():
+        image.visible = True  # where a mask comes back to a scan that was hidden
+    go_to_middle(viewer, layer, always=bool(others) and not familiar)
+    if others and not familiar:
+        fit(viewer, [layer])
+    return hidden
+
+
+def go_to_middle(viewer: ViewerModel, layer: Layer, *, always: bool = False) -> None:
+    """Go to the middle of a layer, along the axes in which the slice on screen misses it, or all others."""
+    low, high = layer.extent.world
+    point, offset = [*viewer.dims.point], viewer.dims.ndim - layer.ndim
+    for axis in viewer.dims.not_displayed:
+        at = axis - offset
+        if at >= 0 and (always or not low[at] <= point[axis] <= high[at]):
+            viewer.dims.set_point(axis, (low[at] + high[at]) / 2)
+
+
+def go_to_largest(viewer: ViewerModel, mask: Labels) -> None:
+    """Go to the slice that holds most of a mask."""
+    counts = np.count_nonzero(mask.data, axis=(-2, -1))
+    index = (*np.unravel_index(np.argmax(counts), counts.shape), 0, 0)
+    point, offset = mask.data_to_world(index), viewer.dims.ndim - mask.ndim
+    for axis in viewer.dims.not_displayed:
+        if axis >= offset:
+            viewer.dims.set_point(axis, point[axis - offset])
+
+
+def _image_of(layer: Layer, layers: LayerList) -> Image | None:
+    """Return the image of a scan that a layer shows, or shows something of; of what a user drew none."""
+    if (mask_id := layer.metadata.get(MASK_OF)) is not None:
+        layer = next((one for one in layers if str(one.unique_id) == mask_id), layer)
+    if isinstance(layer, Labels):
+        return image_for(layer, layers)
+    return layer if isinstance(layer, Image) and MASK_OF not in layer.metadata else None
+
+
+def _is_kin(one: Image, image: Image, layers: LayerList) -> bool:
+    """Whether two images may be looked at together."""
+    channels = ViewerSequences.of(layers)[image].channels.values()
+    read_together = one is image or scan_id(one) == scan_id(image)
+    return (
+        read_together
+        or any(channel.image is one for channel in channels)
+        or may_be_compared(one, image, [other for other in layers if isinstance(other, Image)])
+    )
+
+
+def _same_extent(one: Layer, other: Layer) -> bool:
+    return one.ndim == other.ndim and np.allclose(one.extent.world, other.extent.world, atol=1e-3)

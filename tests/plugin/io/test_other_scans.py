@@ -1,0 +1,179 @@
+"""A scan that is opened beside another patient's, in a real window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+import tifffile
+from napari.layers import Image, Layer
+
+from napari_tumor_unet.plugin.layers.metadata import KEY, MASK_OF, MaskMetadata
+from napari_tumor_unet.plugin.layers.planes import camera_of
+from tests.plugin.conftest import PATIENCE
+from tests.plugin.io.test_readers import drop, open_mri_scan, saved_volume
+
+
+def saved_stack(path: Path) -> Path:
+    """Without a spacing, as those of the LGG data set; not in the place of a volume of ``saved_volume``."""
+    tifffile.imwrite(path, np.random.default_rng(1).integers(0, 255, (10, 64, 64, 3), np.uint8))
+    return path
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> dict[str, Path]:
+    """Two patients on unlike grids, and the second one's T1."""
+    return {
+        "TCGA_CS_1": saved_stack(tmp_path / "TCGA_CS_1.tif"),
+        "BraTS_2_FLAIR": saved_volume(tmp_path / "BraTS_2_FLAIR.nii", (60, 50, 30)),
+        "BraTS_2_T1": saved_volume(tmp_path / "BraTS_2_T1.nii", (60, 50, 30)),
+    }
+
+
+class Window:
+    """The viewer, with a way to open scans."""
+
+    def __init__(self, viewer: napari.Viewer, qtbot: Any, patch: pytest.MonkeyPatch, door: str) -> None:
+        self.viewer, self._qtbot, self._patch, self._door = viewer, qtbot, patch, door
+
+    def open(self, *paths: Path) -> Image:
+        """Open files, and return the layer that is looked at."""
+        n = len(self.viewer.layers)
+        drop(self.viewer, [*paths]) if self._door == "drop" else open_mri_scan([*paths], self._patch)
+
+        def is_shown() -> bool:
+            active = self.viewer.layers.selection.active
+            return len(self.viewer.layers) > n and active is not None and paths[-1].stem in active.name
+
+        self._qtbot.waitUntil(is_shown, timeout=PATIENCE)
+        self._qtbot.wait(1)  # napari's own reading ends before the layers are put in order
+        return self.viewer.layers.selection.active
+
+    @property
+    def view(self) -> tuple[Any, ...]:
+        camera = camera_of(self.viewer)
+        return tuple(camera.center), camera.zoom, tuple(self.viewer.dims.point)
+
+    def is_in_view(self, layer: Layer) -> bool:
+        """Whether a layer's middle slice is on screen, in the middle of the canvas, and fills it."""
+        low, high = layer.extent.world
+        (z, *centre), size = (low + high) / 2, (high - low)[1:]
+        canvas = self.viewer.window._qt_viewer.canvas.size
+        camera = camera_of(self.viewer)
+        fills = 0.8 < camera.zoom * max(size / np.array(canvas)) < 1
+        at = abs(self.viewer.dims.point[0] - z) <= self.viewer.dims.range[0].step
+        return bool(np.allclose(camera.center[-2:], centre, atol=1) and fills and at)
+
+    def work_on(self, scan: Image) -> list[Layer]:
+        """Leave a mask, its diameters and its doubt, as the panel makes them, and a point of the user's."""
+        place = {"scale": scan.scale, "translate": scan.translate, "units": scan.units}
+        mask = self.viewer.add_labels(np.ones(scan.data.shape, np.uint8), name=f"{scan.name} mask", **place)
+        line = np.array([[2, 2, 2], [2, 9, 9]])
+        lines = self.viewer.add_shapes(
+            [line], shape_type="line", metadata={MASK_OF: str(mask.unique_id)}, **place
+        )
+        doubt = self.viewer.add_labels(
+            np.ones(scan.data.shape, np.uint8),
+            name=f"{scan.name} in doubt",
+            metadata={KEY: MaskMetadata(agreement="doubt")},
+            **place,
+        )
+        return [scan, mask, lines, doubt]
+
+
+@pytest.fixture
+def window(viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch, request: Any) -> Window:
+    return Window(viewer, qtbot, monkeypatch, getattr(request, "param", "dialog"))
+
+
+through_both_doors = pytest.mark.parametrize("window", ["drop", "dialog"], indirect=True)
+
+
+def told_of(notified: list[str]) -> list[str]:
+    """What the plugin says; napari speaks of units."""
+    return [text for text in notified if not text.startswith("Inconsistent units")]
+
+
+@through_both_doors
+@pytest.mark.parametrize("order", [("TCGA_CS_1", "BraTS_2_FLAIR"), ("BraTS_2_FLAIR", "TCGA_CS_1")])
+def test_another_patient_comes_into_view_and_nothing_of_the_first_lies_over_it(
+    window: Window, scans: dict[str, Path], notified: list[str], order: tuple[str, str]
+) -> None:
+    first, second = order
+    of_first = window.work_on(window.open(scans[first]))
+    window.viewer.dims.set_point(0, 0)
+    points = window.viewer.add_points([[1, 1, 1]], name="the user's")
+    scan = window.open(scans[second])
+    assert window.is_in_view(scan)
+    assert scan.visible
+    assert not any(layer.visible for layer in of_first)
+    assert points.visible
+    (text,) = told_of(notified)
+    assert text.startswith(f"{first} is hidden, as {second} is another scan; ")
+    for layer in of_first:
+        layer.visible = True  # the eye
+    assert all(layer in window.viewer.layers for layer in of_first)
+
+
+@through_both_doors
+def test_a_t1_of_the_same_patient_changes_nothing_else(
+    window: Window, scans: dict[str, Path], notified: list[str]
+) -> None:
+    of_flair = window.work_on(window.open(scans["BraTS_2_FLAIR"]))
+    camera_of(window.viewer).zoom = 7.5
+    window.viewer.dims.set_point(0, 8)
+    before = window.view
+    window.open(scans["BraTS_2_T1"])
+    assert window.view == before
+    assert all(layer.visible for layer in of_flair)
+    assert not told_of(notified)
+
+
+def test_on_the_very_same_grid_the_view_stays_and_the_other_patient_is_hidden(
+    window: Window, tmp_path: Path, scans: dict[str, Path]
+) -> None:
+    first = window.work_on(window.open(scans["BraTS_2_FLAIR"]))
+    camera_of(window.viewer).zoom = 7.5
+    before = window.view
+    window.open(saved_volume(tmp_path / "BraTS_3_FLAIR.nii", (60, 50, 30)))
+    assert window.view == before
+    assert not any(layer.visible for layer in first)
+
+
+def test_what_is_no_scan_stays_shown(window: Window, scans: dict[str, Path], notified: list[str]) -> None:
+    atlas = window.viewer.add_image(np.zeros((30, 90, 90)), name="atlas")
+    drawn = window.viewer.add_labels(np.zeros((30, 90, 90), np.uint8), name="drawn")
+    scan = window.open(scans["BraTS_2_FLAIR"])
+    assert window.is_in_view(scan)
+    assert atlas.visible
+    assert drawn.visible
+    assert not told_of(notified)
+
+
+def test_in_a_grid_of_layers_all_stay_shown(window: Window, scans: dict[str, Path]) -> None:
+    first = window.open(scans["TCGA_CS_1"])
+    window.viewer.canvas.grid.enabled = True
+    try:
+        window.open(scans["BraTS_2_FLAIR"])
+        assert first.visible
+    finally:
+        window.viewer.canvas.grid.enabled = False
+
+
+@through_both_doors
+def test_of_two_patients_opened_together_the_last_is_in_view(window: Window, scans: dict[str, Path]) -> None:
+    scan = window.open(scans["TCGA_CS_1"], scans["BraTS_2_FLAIR"])
+    assert window.is_in_view(scan)
+    assert [layer.name for layer in window.viewer.layers if layer.visible] == [scan.name]
+
+
+def test_the_panel_takes_the_scan_that_was_opened(window: Window, scans: dict[str, Path], qtbot: Any) -> None:
+    window.open(scans["TCGA_CS_1"])
+    dock, panel = window.viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
+    for name, shown in (("BraTS_2_FLAIR", True), ("TCGA_CS_1", False)):
+        dock.setVisible(shown)
+        scan = window.open(scans[name])
+        qtbot.waitUntil(lambda scan=scan: panel.layer.value is scan, timeout=PATIENCE)
