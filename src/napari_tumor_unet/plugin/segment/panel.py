@@ -264,7 +264,7 @@ class SegmentPanel(Panel):
 
     def _show_idle(self) -> None:
         """Say what is being opened, or how the last run of the scan ended."""
-        opening = f"Opening {', '.join(self._context.opening)} ..." if self._context.opening else ""
+        opening = f"Opening {', '.join(self._context.opening)}..." if self._context.opening else ""
         ended = self._why_none() if self._shows_last_run() else Message()
         self.show_message(Message(opening) if opening else ended)
 
