@@ -171,3 +171,36 @@ def test_the_t1_beside_a_flair_are_its_patients(tree: Tree) -> None:
     folder = tree("a_flair.nii", "a_t1.nii", "a_t1ce.nii", "b_t1.nii", "b_flair.nii", "a_seg.nii")
     found = {sequence: path.name for sequence, path in t1_beside(folder / "a_flair.nii").items()}
     assert found == {"pre": "a_t1.nii", "post": "a_t1ce.nii"}
+
+
+def test_a_file_with_all_sequences_needs_no_name(tree: Tree) -> None:
+    folder = tree("a_1_flair.nii.gz", "flair.nii", "P2 t2.nii")
+    tifffile.imwrite(folder / "x.tif", np.zeros((4, 3, 8, 9), np.uint8), imagej=True)
+    tifffile.imwrite(folder / "y.tif", np.zeros((4, 8, 9, 3), np.uint8), photometric="rgb")
+    tifffile.imwrite(folder / "z.tif", np.zeros((3, 8, 9), np.uint8), photometric="minisblack")
+    scans, left_out = find_all_files(folder)
+    assert {"x.tif", "y.tif", "a_1_flair.nii.gz", "flair.nii"} == {one.path.name for one in scans}
+    assert {"z.tif", "P2 t2.nii"} == {one.path.name for one in left_out}
+    assert list(scans[0].read().sequences) == ["pre", "flair", "post"]
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        (["ms_104252_x_flair.nii.gz", "TCGA_CS_4941.tif", "TCGA_CS_4942.tif"], []),
+        (["P1_flair.nii", "P2_flair.nii", "P3.nii"], []),
+        (["001_flair.nii", "002_flair.nii", "003.nii"], []),
+        (["P1_flair.nii", "P1_t1.nii", "P1_run2.nii"], ["P1_run2.nii"]),
+        (["P1_flair.nii", "P2_t2.nii", "P3_dwi.nii"], ["P2_t2.nii", "P3_dwi.nii"]),
+        (["Smith_flair.nii", "Smith_t1.nii", "localizer_1.nii"], ["localizer_1.nii"]),
+        (["P1/flair.nii", "P1/t1.nii", "P1/x.nii", "P2/y.nii"], []),  # and x is P1's
+    ],
+)
+def test_beside_a_named_file_other_patients_are_scans_and_what_may_be_its_is_not(
+    tree: Tree, names: list[str], left: list[str]
+) -> None:
+    scans, left_out = find_all_files(tree(*names))
+    assert [one.path.name for one in left_out] == left
+    taken = {"P1_t1.nii", "Smith_t1.nii", "t1.nii", "x.nii", *left}
+    assert {one.path.name for one in scans} == {Path(name).name for name in names} - taken
+    assert not any(one.problem for one in scans)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from napari_tumor_unet.io import slice_folder
 from napari_tumor_unet.io.dicom.deidentify import study_of
 from napari_tumor_unet.io.dicom.detect import image_among
 from napari_tumor_unet.io.file_names import (
+    FORMATS,
     KNOWN,
     Format,
     ending_of,
@@ -25,6 +27,7 @@ from napari_tumor_unet.io.file_names import (
 )
 from napari_tumor_unet.io.labels import is_labels
 from napari_tumor_unet.io.read import read_as, read_scan
+from napari_tumor_unet.io.tiff import holds_sequences
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.combine import combine
 from napari_tumor_unet.scan.sequence_names import (
@@ -32,6 +35,7 @@ from napari_tumor_unet.scan.sequence_names import (
     may_be_one_patient,
     patient_in,
     sequence_named,
+    speaks_of_sequence,
     stem_of,
 )
 
@@ -84,8 +88,9 @@ def find_scan_files(folder: Path, pattern: str = "", *, flair_alone: bool = Fals
     """Find the scans in a folder and the folders in it, each with the sequences that lie beside it.
 
     In a folder where a file is named after a sequence, the names count: each FLAIR is a scan, the T1 of the
-    same patient belong to it, and other files are left out. In other folders each file is a scan. A DICOM
-    folder is one scan, whatever its name, and a folder of slices too, unless it is named after a sequence.
+    same patient belong to it, and other files that may be that patient's are left out. Any other file is a
+    scan, and so is one that holds all sequences, whatever lies beside it. A DICOM folder is one scan,
+    whatever its name, and a folder of slices too, unless it is named after a sequence.
 
     Parameters
     ----------
@@ -128,11 +133,15 @@ def find_all_files(
             scans.append(files)  # it tells itself what it holds
     for paths in beside.values():
         named = {path: sequence_named(scan_name(path)) for path in paths}
+        if any(named.values()) and not pattern:
+            whole = [path for path, sequence in named.items() if not sequence and _holds_sequences(path)]
+            scans += [ScanFiles(path, alone=flair_alone) for path in whole]
+            named = {path: sequence for path, sequence in named.items() if path not in whole}
         flairs = {path for path, sequence in named.items() if sequence == "flair"}
         chosen = flairs if any(named.values()) else set(paths)
         if pattern:
             chosen = {path for path in paths if _matches(path.relative_to(folder), pattern)}
-        for patient in _by_patient(paths, flairs | chosen):
+        for patient in _by_patient([*named], flairs | chosen):
             flair_files = [path for path in patient if path in chosen]
             t1 = [path for path in patient if named[path] in ("pre", "post") and path not in chosen]
             for path in flair_files:
@@ -143,12 +152,16 @@ def find_all_files(
             if t1:
                 problem = f"{t1[0].name} has no FLAIR beside it; the model needs one."
                 scans.append(ScanFiles(t1[0], problem=problem))
-            else:
-                known = next(path.name for path, sequence in named.items() if sequence)
+                continue
+            known = [path for path, sequence in named.items() if sequence]
+            if named_one := _leaves_out(patient[0], known, len(flairs)):
                 problem = (
-                    f"Left out, as {known} beside it is named after its sequence; name its FLAIR so too."
+                    f"Left out, as {named_one.name} beside it is named after its sequence; "
+                    "name its FLAIR so too."
                 )
                 left_out.append(ScanFiles(patient[0], problem=problem))
+            else:
+                scans += [ScanFiles(path, alone=flair_alone) for path in patient]
     return scans, left_out
 
 
@@ -246,6 +259,23 @@ def _by_patient(paths: list[Path], flairs: set[Path]) -> Iterable[list[Path]]:
     return patients.values()
 
 
+def _leaves_out(path: Path, known: list[Path], flairs: int) -> Path | None:
+    """Return a file named after a sequence beside which another one is no scan of its own.
+
+    It is one if its name speaks of no sequence and, as all of theirs, of a patient with a number: another.
+    """
+    name = scan_name(path)
+    code = f"_{patient_in(name)}_"
+    for other in known:
+        patient = patient_in(scan_name(other))
+        numbered = all(re.search(r"\d", text) for text in (name, patient))
+        same = may_be_one_patient(name, scan_name(other), flairs=max(flairs, 1))
+        same = same or code.startswith(f"_{patient}_")
+        if speaks_of_sequence(name) or same or not numbered:
+            return other
+    return None
+
+
 def _with_others(flair: Path, t1: list[Path], flairs: list[Path]) -> ScanFiles:
     """Choose the T1 of a FLAIR among those of its patient."""
     # Of files that differ in the ending alone the one with FLAIR's counts, so it comes last.
@@ -262,6 +292,15 @@ def _with_others(flair: Path, t1: list[Path], flairs: list[Path]) -> ScanFiles:
     named = find_sequences(by_name, flair=scan_name(flair))
     others = {sequence: by_name[name] for sequence, name in named.names.items() if name in by_name}
     return ScanFiles(flair, others, named.unclear)
+
+
+def _holds_sequences(path: Path) -> bool:
+    """Tell whether a file whose name speaks of no sequence holds all of them."""
+    return (
+        FORMATS.get(ending_of(path)) == "TIFF"
+        and not speaks_of_sequence(scan_name(path))
+        and holds_sequences(path)
+    )
 
 
 def _matches(path: Path, pattern: str) -> bool:

@@ -36,6 +36,15 @@ def read_tiff(path: Path, name: str) -> Scan:
     return scan_from_volume(volume, name=name, spacing=spacing)
 
 
+def holds_sequences(path: Path) -> bool:
+    """Tell from a file's header whether it holds all sequences, each a channel."""
+    try:
+        with opened_tiff(path) as (_, series):
+            return series.ndim > 2 and _channel_axis(series) is not None
+    except (OSError, ScanError):  # reading reports it
+        return False
+
+
 @contextmanager
 def opened_tiff(path: Path) -> Iterator[tuple[tifffile.TiffFile, tifffile.TiffPageSeries]]:
     """Open a TIFF file with its first series of images.
@@ -99,17 +108,19 @@ def write_tiff_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Sc
 def _read(path: Path) -> tuple[NDArray[np.generic], tuple[float, float, float] | None]:
     """Return voxels, with any channels on the second axis, and the spacing (z, y, x) in mm if it is there."""
     with opened_tiff(path) as (file, series):
-        axes, volume = series.axes, pixels_of(path.name, series)
+        channel, volume = _channel_axis(series), pixels_of(path.name, series)
         spacing = _imagej_spacing(file) or _ome_spacing(file)
-    channel = next(
-        (i for i, axis in enumerate(axes) if axis in "CS" and volume.shape[i] == len(SEQUENCES)), None
-    )
     if channel is not None and volume.ndim > 2:
         volume = np.moveaxis(volume, channel, 0)
         volume = volume.reshape(len(SEQUENCES), -1, *volume.shape[-2:]).swapaxes(0, 1)
     elif volume.ndim > 3:
         volume = volume.reshape([n for n in volume.shape[:-2] if n > 1] + list(volume.shape[-2:]))
     return volume, spacing
+
+
+def _channel_axis(series: tifffile.TiffPageSeries) -> int | None:
+    sizes = zip(series.axes, series.shape, strict=True)
+    return next((i for i, (axis, n) in enumerate(sizes) if axis in "CS" and n == len(SEQUENCES)), None)
 
 
 def _check_pages(file: BinaryIO) -> None:

@@ -132,7 +132,7 @@ def stem_of(name: str) -> str:
 
 def speaks_of_sequence(text: str) -> bool:
     """Tell whether a text has any word for a sequence or for contrast."""
-    return bool(_SPOKEN_OF.search(plain(text)))
+    return bool(re.search(rf"{_SPOKEN_OF.pattern}|{_OTHER}", plain(text)))
 
 
 def words_of(name: str) -> list[str]:

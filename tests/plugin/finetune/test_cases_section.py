@@ -20,6 +20,7 @@ from napari_tumor_unet.io.datasets.fingerprint import fingerprint
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.plugin.finetune.cases_section import CasesSection
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
+from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import make_phantom
@@ -177,9 +178,39 @@ def test_a_scan_with_its_truth_and_an_unedited_prediction_counts_once(
     assert section.summary.value.endswith("1 left out.")
     np.testing.assert_array_equal(section.collect()[0][0].mask, truth.data > 0)
     assert len(section.collect()) == 1
+
+
+def test_of_two_corrected_masks_of_a_scan_one_counts_and_the_other_when_its_row_is_gone(
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any
+) -> None:
+    image, prediction = add_scan(viewer, "a", model_hash="x")
     prediction.paint((5, 3, 3), 1)
+    opened = viewer.add_labels(prediction.data.copy(), name="a truth", **MM)
+    opened.data[3] = 0
+    section.cases.add([(image, prediction), (image, opened)])
+    another = "Another mask of this scan counts: left out; remove that row to take this one."
+    assert [row[-1] for row in shown(section, qtbot)] == [another, "4 slices of 6 with labels."]
+    assert section.summary.value.endswith("1 left out.")
+    ((case, _),) = section.collect()
+    np.testing.assert_array_equal(case.mask, opened.data > 0)
+    section.cases.remove([list(section.cases)[1]])
+    assert another not in shown(section, qtbot)[0][-1]
+    ((case, _),) = section.collect()
+    np.testing.assert_array_equal(case.mask, prediction.data > 0)
+
+
+def test_masks_of_two_time_points_are_of_two_scans(
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any
+) -> None:
+    image, masks = viewer.add_image(np.random.default_rng(0).random((2, 6, 40, 36)), name="a"), []
+    for at in range(2):
+        known = {KEY: MaskMetadata(source=str(image.unique_id), place=SliceOrientation(at=(at,)))}
+        data = np.zeros((2, 6, 40, 36), np.uint8)
+        data[at, 2:4, 9:20, 9:20] = 1
+        masks.append(viewer.add_labels(data, name=f"a {at}", metadata=known))
+    section.cases.add([(image, mask) for mask in masks])
+    assert all("with labels" in row[-1] for row in shown(section, qtbot))
     assert len(section.collect()) == 2
-    qtbot.waitUntil(lambda: "labels" in shown(section, qtbot)[0][-1], timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("size", [9, 14])

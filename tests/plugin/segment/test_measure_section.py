@@ -97,7 +97,7 @@ def drag(viewer: napari.Viewer, layer: Shapes, start: np.ndarray, end: np.ndarra
 
 
 def test_the_list_of_regions_tells_their_diameters(panel: Any, qtbot: Any) -> None:
-    wanted = ["1 · 3.0 ml · 16 x 13 mm · slices 1-5 · left", "2 · 2.8 ml · 24 x 17 mm · slices 2-3 · right"]
+    wanted = ["1 · 3.0 ml · left · 16 x 13 mm · slices 1-5", "2 · 2.8 ml · right · 24 x 17 mm · slices 2-3"]
     qtbot.waitUntil(lambda: rows(panel) == wanted, timeout=PATIENCE)
     panel.mask.regions.list.setCurrentRow(1)
     panel.mask.regions.order.value = "by product"

@@ -19,6 +19,7 @@ from superqt import QCollapsible
 from napari_tumor_unet.inference.result import Slices
 from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.model import registry
+from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import KEY, sidecar_contents
 from napari_tumor_unet.plugin.segment import model_section
@@ -45,6 +46,31 @@ def test_the_scan_follows_the_active_image(viewer: napari.Viewer, panel: Any) ->
     assert panel.layer.value is first
     viewer.add_labels(np.zeros((3, 8, 8), int))
     assert panel.layer.value is first
+
+
+def test_several_masks_chosen_at_once_show_the_flair_of_their_scan(viewer: napari.Viewer, panel: Any) -> None:
+    t1, flair = (viewer.add_image(np.zeros((3, 8, 8)), name=f"head {name}") for name in ("T1", "FLAIR"))
+    masks = {viewer.add_labels(np.zeros((3, 8, 8), int), name=f"head {n}") for n in range(2)}
+    viewer.layers.selection.active = t1
+    viewer.layers.selection = masks
+    assert panel.layer.value is flair
+
+
+def test_while_a_scan_is_read_the_panel_waits_for_it(
+    viewer: napari.Viewer, panel: Any, head: napari.layers.Image, qtbot: Any, tmp_path: Path
+) -> None:
+    for name, content in (("new.nii.gz", make_phantom((6, 20, 20))[0]), ("bad.nii.gz", None)):
+        if content is None:
+            (tmp_path / name).write_bytes(b"no scan")
+        else:
+            image = nib.Nifti1Image(content.sequences["flair"].T, np.eye(4))
+            nib.save(image, tmp_path / name)
+        open_paths(viewer, [tmp_path / name])
+        assert panel.message.value == f"Opening {name}..."
+        assert not panel.start.enabled
+        qtbot.waitUntil(lambda: panel.start.enabled, timeout=PATIENCE)
+        assert panel.message.value == ""
+        assert panel.layer.value is not head
 
 
 def test_a_panel_opened_late_takes_the_scan_on_screen(viewer: napari.Viewer, qtbot: Any) -> None:
@@ -509,12 +535,12 @@ def test_regions_that_a_run_leaves_out_are_told_and_taken_in(
     assert card.headline.value == "1.0 ml · 2 slices · 1 region"
     assert card.origin.value == "by tuned · threshold 0.50"
     assert card.left_out.value == "1 weaker region left out (0.1 ml, slice 4)"
-    qtbot.waitUntil(lambda: rows() == ["1 · 1.0 ml · 14 x 14 mm · slices 1-2 · left"], timeout=PATIENCE)
+    qtbot.waitUntil(lambda: rows() == ["1 · 1.0 ml · left · 14 x 14 mm · slices 1-2"], timeout=PATIENCE)
     told = sidecar_contents(layer)["provenance"]["left_out"]
     assert told == {"regions": 1, "voxels": 16, "volume_ml": pytest.approx(0.08)}
     press(card.take_in, qtbot)
     assert card.headline.value == "1.1 ml · 3 slices · 2 regions"
-    qtbot.waitUntil(lambda: rows()[1] == "2 · 0.1 ml · 6 x 6 mm · slice 4 · right", timeout=PATIENCE)
+    qtbot.waitUntil(lambda: rows()[1] == "2 · 0.1 ml · right · 6 x 6 mm · slice 4", timeout=PATIENCE)
     assert not card.left_out.native.isVisible()
     assert card.origin.value == "by tuned · threshold 0.50 · edited"
     assert sidecar_contents(layer)["provenance"]["left_out"]["regions"] == 0

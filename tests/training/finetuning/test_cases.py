@@ -62,6 +62,7 @@ CORRECTED = AnnotationStatus(8, labelled=(2, 3), edited=(3,))
         (UNTOUCHED, {"made_by": "x", "model_hash": "x", "held_out": True}, "warning", "it proves nothing"),
         (UNTOUCHED, {"only_checked": True}, "warning", "left out"),
         (AnnotationStatus(8, (2,), (2,), ()), {"made_by": "x", "model_hash": "x"}, "ok", "1 slice of 8"),
+        (BY_HAND, {"in_another_row": True}, "warning", "Another mask of this scan counts: left out"),
         (BY_HAND, {"learned": True}, "warning", "learned from it already"),
         (BY_HAND, {"learned": True, "held_out": True}, "warning", "proves nothing"),
     ],

@@ -285,6 +285,14 @@ def test_one_patient_on_both_sides_is_refused(
         finish(pairs, pairs[:1], tiny_model, SETTINGS, tmp_path / "run")
 
 
+def test_one_scan_twice_is_refused(
+    pairs: list[Case], tiny_model: Model, tmp_path: Path, refused: Refused
+) -> None:
+    again = replace(pairs[0], name="again", mask=pairs[1].mask)
+    with refused(TrainingError, "a and again are one scan; leave one of them out"):
+        finish([pairs[0], again], pairs[2:], tiny_model, SETTINGS, tmp_path / "run")
+
+
 @pytest.mark.parametrize(("name", "value"), [("augmentation", 2.0), ("seed", 2**63), ("batch_size", 0)])
 def test_impossible_settings_are_refused(
     pairs: list[Case], tiny_model: Model, tmp_path: Path, refused: Refused, name: str, value: Any

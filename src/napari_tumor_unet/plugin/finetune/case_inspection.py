@@ -114,9 +114,11 @@ class CaseRow:
         return self.pair.name
 
     @property
-    def scan(self) -> str | Path:
+    def scan(self) -> Any:
         """What two cases of one scan have in common."""
-        return scan_id(self.pair.image) if isinstance(self.pair, LayerPair) else self.pair.scan
+        if isinstance(self.pair, LayerPair):
+            return scan_id(self.pair.image), self.pair.moment
+        return self.pair.scan
 
     @property
     def patient(self) -> str:

@@ -198,14 +198,18 @@ class CaseList(QObject):
             made_by=row.pair.made_by if isinstance(row.pair, LayerPair) else "",
             model_hash=self._model_hash,
             learned=own is not None and own.case in self._learned_hashes,
-            in_another_row=any(self._is_better(other, row) for other in self._rows if other is not row),
+            in_another_row=self._is_in_another_row(row, annotation),
         )
 
-    @staticmethod
-    def _is_better(other: CaseRow, row: CaseRow) -> bool:
-        """Whether another row has the same scan with a mask that somebody made or looked at."""
-        found = other.inspection.annotation if other.inspection else None
-        return other.scan == row.scan and found is not None and not found.unedited
+    def _is_in_another_row(self, row: CaseRow, annotation: AnnotationStatus) -> bool:
+        """Whether a row of the same scan has a better mask, or comes first with one as good."""
+        masks = []
+        for n, other in enumerate(self._rows):
+            if other is row or other.scan == row.scan:
+                found = annotation if other is row else other.inspection and other.inspection.annotation
+                if found and (found.edited_or_checked or not (self._only_checked and other.layers)):
+                    masks.append((found.worth, n))
+        return bool(masks) and self._rows[min(masks)[1]] is not row
 
     def _extend(self, new: list[CaseRow]) -> None:
         self._rows += new

@@ -29,6 +29,7 @@ from napari_tumor_unet.plugin.io.readers import (
 )
 from napari_tumor_unet.plugin.io.series_chooser import SeriesChooser
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_warning
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.scan import ScanError
 
 if TYPE_CHECKING:
@@ -42,8 +43,10 @@ def open_paths(viewer: napari.Viewer, paths: Iterable[str | Path], beside: Itera
     chosen = [Path(path) for path in paths]
     worker = create_worker(_find, chosen, _start_thread=False)
     bar = cancelable_progress(total=len(chosen) if len(chosen) > 1 else 0, desc="Reading MRI scan")
-    said = viewer.status = plain(f"Reading {', '.join(path.name for path in chosen)} ...")
+    names = ", ".join(path.name for path in chosen)
+    said = viewer.status = plain(f"Reading {names} ...")
     worker.finished.connect(partial(_take_back, viewer, said))
+    _tell_panels(viewer, worker, names)
     _start(worker, bar, partial(_show, viewer, [*beside]))
 
 
@@ -53,6 +56,7 @@ def open_series(viewer: napari.Viewer, chosen: list[Series], every: Iterable[Ser
     worker = create_worker(read_volumes, openable(chosen), every, _start_thread=False)
     bar = cancelable_progress(total=len(chosen), desc="Reading DICOM series")
     _start(worker, bar, opened.add, partial(add, viewer, opened))
+    _tell_panels(viewer, worker, ", ".join(series.name for series in chosen))
 
 
 def add(viewer: napari.Viewer, opened: Opened, beside: Iterable[Layer] = ()) -> list[Layer]:
@@ -92,6 +96,13 @@ def _show(viewer: napari.Viewer, before: list[Layer], content: Content) -> None:
     chooser = SeriesChooser(content, viewer.window._qt_window)
     chooser.chosen.connect(partial(open_series, viewer, every=content))
     chooser.open()
+
+
+def _tell_panels(viewer: napari.Viewer, worker: GeneratorWorker, names: str) -> None:
+    """Let panels say what is being read, so that nobody takes the scan before for it."""
+    context = ViewerContext.of(viewer)
+    context.begin_opening(names)
+    worker.finished.connect(partial(context.end_opening, names))
 
 
 def _take_back(viewer: napari.Viewer, said: str) -> None:

@@ -81,6 +81,12 @@ class LayerPair:
         return "" if provenance is None else provenance.model_hash
 
     @property
+    def moment(self) -> tuple[int, ...]:
+        """Position along the image's leading axes, as along time."""
+        position = self.image.world_to_data(self._point(self._metadata.place))
+        return tuple(round(position[axis]) for axis in axes_of(self.image).leading)
+
+    @property
     def _metadata(self) -> MaskMetadata:
         return mask_metadata(self.labels)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
+from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.layer_scan import COLOURS, label_colours
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_prediction, masks_in
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 _OUTLINE, _FILLED = (1, 0.9), (0, 0.5)
 """Thickness of the contour, in voxels, and opacity."""
+_OF_FILES = ("blue", "yellow", "pink")  # orange are predictions, green is where two masks agree
 _IN_TURN: tuple[Sequence, ...] = ("flair", "post", "pre")
 
 
@@ -38,6 +42,26 @@ def paint_as_it_is(layer: Labels) -> None:
     label = int(data.max(initial=0))
     if layer.selected_label == 1 < label and not ((data > 0) & (data < label)).any():
         layer.selected_label = label
+
+
+def tell_apart(mask: Labels, layers: Iterable[Layer]) -> None:
+    """Give a mask that was read, and looks so, a colour that no other mask in its place has."""
+    if not isinstance(mask.metadata.get(KEY), MaskMetadata) or not _is_shown_in(mask, _OF_FILES[0]):
+        return
+    over = [
+        other
+        for other in layers
+        if isinstance(other, Labels) and other is not mask and other.data.shape == mask.data.shape
+    ]
+    over = [other for other in over if np.array_equal(other.extent.world, mask.extent.world)]
+    free = [name for name in _OF_FILES if not any(_is_shown_in(other, name) for other in over)]
+    if free and free[0] != _OF_FILES[0]:
+        mask.colormap = label_colours(free[0], mask.selected_label)
+
+
+def _is_shown_in(mask: Labels, name: str) -> bool:
+    colour = mask.get_color(mask.selected_label)
+    return colour is not None and np.allclose(colour[:3], transform_color(COLOURS[name])[0, :3], atol=0.01)
 
 
 def mask_looked_at(viewer: Viewer) -> Labels | None:

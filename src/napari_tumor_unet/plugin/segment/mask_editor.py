@@ -210,7 +210,7 @@ class MaskEditor:
         where = slices_in_words(range(first, last + 1))
         size = size_in_words(region.voxels, None if ml is None else region.voxels * ml)
         diameters = "" if measured is None else measured.diameters
-        return " · ".join(filter(None, (str(number), size, diameters, where, self._side(region))))
+        return " · ".join(filter(None, (str(number), size, self._side(region), diameters, where)))
 
     def go_to(self, region: Region) -> None:
         """Show the slice with most of a region; move there only where it is out of sight."""

@@ -125,6 +125,8 @@ class SegmentPanel(Panel):
         self._show_busy(self._context.busy)
         if self._context.busy:
             self._on_started()
+        elif self._context.opening:
+            self._show_idle()
         self._context.warm_up()
         self._late = timer(self.native, 0, self._share_spacing)
         self._said = timer(self.native, 0, self._on_spacing)
@@ -155,6 +157,7 @@ class SegmentPanel(Panel):
         connect(controller.progressed, self._on_progressed)
         connect(controller.ended, self._on_ended)
         connect(self._context.busy_changed, self._show_busy)
+        connect(self._context.opening_changed, self._on_opening)
         connect(self._batch.ended, self._on_ended)
         self.connections.at_close(self._batch.stop_layers)
 
@@ -163,9 +166,13 @@ class SegmentPanel(Panel):
         return [(image.name, image) for image in images if MASK_OF not in image.metadata]
 
     def _follow(self) -> None:
-        """Take the active layer, or of a mask its image."""
-        layer = self._viewer.layers.selection.active
-        image = image_for(layer, self._viewer.layers) if isinstance(layer, Labels) else layer
+        """Take the active layer, or of a mask its image; of several layers a mask's, or stay with FLAIR."""
+        layers = self._viewer.layers
+        several = [layer for layer in layers.selection if isinstance(layer, Labels)]
+        layer = layers.selection.active or next(iter(several), None)
+        image = image_for(layer, layers) if isinstance(layer, Labels) else layer
+        if image is None and self.layer.value is not None:
+            image = self._viewer_sequences.flair(self.layer.value)
         if isinstance(image, Image) and image in self.layer.choices:
             self.layer.value = image
         self._show_mask()
@@ -234,7 +241,7 @@ class SegmentPanel(Panel):
         """Show another scan, and how the last run ended only if it was the scan's."""
         self._show_scan()
         if not self._context.busy:
-            self.show_message(self._why_none() if self._shows_last_run() else Message())
+            self._show_idle()
         self._show_mask()
         self._show_warnings()
         self._show_unused()
@@ -254,6 +261,18 @@ class SegmentPanel(Panel):
         self.sequences.fill(self.layer.value)
         self.planes.refresh()
         self.show_mask()
+
+    def _on_opening(self) -> None:
+        """Wait for a scan that is being read, and not segment the one before in its place."""
+        self._show_busy(self._context.busy)
+        if not self._context.busy:
+            self._show_idle()
+
+    def _show_idle(self) -> None:
+        """Say what is being opened, or how the last run of the scan ended."""
+        opening = f"Opening {', '.join(self._context.opening)}..." if self._context.opening else ""
+        ended = self._why_none() if self._shows_last_run() else Message()
+        self.show_message(Message(opening) if opening else ended)
 
     def _why_none(self) -> Message:
         """Return why the last run gave no mask; what a mask holds, the card says."""
@@ -289,7 +308,8 @@ class SegmentPanel(Panel):
 
     def _show_busy(self, busy: bool) -> None:
         """Offer what can be done while a run is under way, or else."""
-        self.start.enabled = self.extent.visible = self.sequences.spacing.line.enabled = not busy
+        self.extent.visible = self.sequences.spacing.line.enabled = not busy
+        self.start.enabled = not busy and not self._context.opening
         self.cancel.enabled = self.cancel.visible = self.progress.visible = busy
         self._lead()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.descriptions import load_descriptions
-from napari_tumor_unet.plugin.layers.looks import paint_as_it_is
+from napari_tumor_unet.plugin.layers.looks import paint_as_it_is, tell_apart
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.errors import show_failure
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_info, show_warning
@@ -53,6 +54,10 @@ class ViewerContext(QObject):
         The child process that segments and scores.
     owner : object or None
         What segments with the worker: a run, or a batch of runs.
+    opening : tuple of str
+        Names of what is being read, to be shown when it is there.
+    opening_changed : Signal
+        It is something else.
     busy_changed : Signal
         A run or a batch has begun, with ``True``, or ended.
     models_changed : Signal
@@ -62,6 +67,7 @@ class ViewerContext(QObject):
     """
 
     busy_changed = Signal(bool)
+    opening_changed = Signal()
     models_changed = Signal()
     marked = Signal()
 
@@ -70,6 +76,7 @@ class ViewerContext(QObject):
         self.viewer = viewer
         self.worker = Worker()
         self.owner: object | None = None
+        self.opening: tuple[str, ...] = ()
         self.destroyed.connect(partial(close_worker, self.worker))
         rest = QTimer(self, interval=_UNUSED * 100)
         rest.timeout.connect(partial(self.worker.end_if_unused, _UNUSED))
@@ -78,8 +85,8 @@ class ViewerContext(QObject):
         self._connections = Connections(self)
         self._connections.add(viewer.layers.events.inserted, self._on_inserted)
         bind_keys(viewer, self._connections)
-        for layer in viewer.layers:
-            _set_brush(layer)
+        for n, layer in enumerate(viewer.layers):
+            _set_looks(layer, list(viewer.layers)[:n])
 
     @classmethod
     def of(cls, viewer: Viewer) -> ViewerContext:
@@ -112,6 +119,19 @@ class ViewerContext(QObject):
         """Let the next run or batch begin."""
         self.owner = None
         self.busy_changed.emit(False)
+
+    def begin_opening(self, name: str) -> None:
+        """Tell that something is being read, until :meth:`end_opening`."""
+        self.opening = (*self.opening, name)
+        self.opening_changed.emit()
+
+    def end_opening(self, name: str) -> None:
+        """Tell that something is there, failed or was cancelled."""
+        left = [*self.opening]
+        left.remove(name)
+        self.opening = tuple(left)
+        with suppress(RuntimeError):  # the window may be gone
+            self.opening_changed.emit()
 
     def say(self, text: str) -> None:
         """Show a text in the status line now, as the window may be busy for a while."""
@@ -151,14 +171,15 @@ class ViewerContext(QObject):
 
     def _on_inserted(self, event: Any) -> None:
         """Warm up for what may be a head, however it came."""
-        _set_brush(event.value)
+        _set_looks(event.value, self.viewer.layers)
         if isinstance(event.value, Image) and event.value.ndim > 2:
             self.warm_up()
 
 
-def _set_brush(layer: Layer) -> None:
+def _set_looks(layer: Layer, others: Iterable[Layer]) -> None:
     if isinstance(layer, Labels):
         paint_as_it_is(layer)
+        tell_apart(layer, others)
 
 
 def close_worker(worker: Worker, *_: Any) -> None:

@@ -39,6 +39,13 @@ class AnnotationStatus:
         return tuple(sorted({*edited, *self.checked}))
 
     @property
+    def worth(self) -> int:
+        """Which of several masks of a scan counts: least one drawn by hand, then one corrected or checked."""
+        if self.edited is None and self.labelled:
+            return 0
+        return 1 if self.edited_or_checked else 2
+
+    @property
     def unedited(self) -> bool:
         """Whether the mask is as a model wrote it, and nobody said of any slice that it is right."""
         return self.edited == () and not self.checked
@@ -103,12 +110,15 @@ def check(
     learned : bool
         Whether this model has learned from just this before.
     in_another_row : bool
-        Whether the scan is listed once more, with a mask that somebody made, edited or checked.
+        Whether the scan is listed once more, with the mask that counts for it.
     """
     if only_checked and not annotation.edited_or_checked:
         return CaseCheck("warning", "No slice edited or marked as checked: left out.", left_out=True)
     if annotation.unedited and in_another_row:
         return CaseCheck("warning", "Not edited, and the scan has another mask: left out.", left_out=True)
+    if in_another_row:
+        another = "Another mask of this scan counts: left out; remove that row to take this one."
+        return CaseCheck("warning", another, left_out=True)
     does = "proves" if held_out else "teaches"
     if learned:
         used = "This model has learned from it already"

@@ -149,10 +149,14 @@ def fine_tune(
         raise TrainingError(reason_of(error)) from error
     judged = [Case(NAME, NAME, sample_scan(), sample_mask()), *held_out]
     hashes: list[str] = []
+    scans: dict[str, Case] = {}
     before = [score_case(judged[0], *judged[0].read(), model, device=device)]
     yield Scored(1, len(judged), after=False)
 
     def look(read: CaseContent) -> Iterator[Scored]:
+        first = scans.setdefault(read.fingerprint.scan, read.case)
+        if first is not read.case and not of_one_scan:
+            raise TrainingError(f"{first.name} and {read.case.name} are one scan; leave one of them out.")
         if read.held_out:
             before.append(score_case(read.case, read.scan, read.mask, model, device=device))
             yield Scored(len(before), len(judged), after=False)
