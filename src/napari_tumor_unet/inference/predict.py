@@ -108,14 +108,14 @@ def run(
     shown: set[int] = set()
     total = 1 if only else depth
     for indices in scout.batches(_BATCH):  # the slice on screen alone, to be there at once
-        whole = network if indices == [0] else compute
+        network_or_cells = network if indices == [0] else compute  # as where the run begins with 0
         inputs = fitted.apply(scan, indices)
         outputs = torch.zeros(len(inputs), *inputs.shape[2:])
         flair = inputs[:, SEQUENCES.index("flair")].flatten(1)
         head = flair.amax(1) > flair.amin(1)
         if head.any():  # air needs no network
             with enough_memory(device):
-                outputs[head] = predict(whole, inputs[head], device, tta_flip=model.card.tta_flip)
+                outputs[head] = predict(network_or_cells, inputs[head], device, tta_flip=model.card.tta_flip)
             if not outputs.isfinite().all():
                 raise ModelError(
                     f"The model {model.card.name} gives no numbers; take another model or device."
