@@ -140,9 +140,10 @@ def run(
             checked = check_input(scan)
             if warnings := checked.around():
                 yield Warned(warnings)
-                if compute is not network and first > 0:
-                    scout.forget()
+            if warnings and compute is not network:
                 compute = network
+                if first > 0:
+                    scout.forget()
     dropped = drop_faint_regions(mask, probability, threshold, model.card.min_region_weight)
     if changed := dropped.slices:
         yield Slices(tuple(changed), probability[changed], mask[changed], len(shown), total)
