@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from napari_tumor_unet.training.events import Epoch
 from napari_tumor_unet.training.fold import FoldJob, FoldScore, train_fold
+from napari_tumor_unet.worker import engine
 from napari_tumor_unet.worker.child import DiedError, JobError
 from napari_tumor_unet.worker.engine import LocalPool, result_or_error, run_jobs
 
@@ -70,6 +71,31 @@ def test_a_process_has_its_share_of_the_threads(monkeypatch: pytest.MonkeyPatch)
         assert pool.submit(threads).result(60) == "3"
     finally:
         pool.close()
+
+
+@pytest.mark.parametrize(
+    ("groups", "limits", "free"),
+    [
+        ("0::/job/step", {"job/memory.max": "2000", "job/step/memory.max": "max"}, 2000),  # as Slurm
+        ("0::/", {"memory.max": "3000"}, 3000),  # in a container
+        ("5:cpu:/\n4:memory:/docker/a", {"memory/memory.limit_in_bytes": "4000"}, 4000),  # of old systems
+        ("0::/", {}, 10**6),
+    ],
+)
+def test_no_more_memory_is_free_than_a_container_or_a_job_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, groups: str, limits: dict[str, str], free: int
+) -> None:
+    class Free:
+        available = 10**6
+
+    monkeypatch.setattr(engine.psutil, "virtual_memory", Free)
+    monkeypatch.setattr(engine, "_GROUPS", tmp_path)
+    monkeypatch.setattr(engine, "_OWN_GROUPS", tmp_path / "own")
+    (tmp_path / "own").write_text(f"{groups}\n")
+    for name, limit in limits.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{limit}\n")
+    assert engine.free_memory() == free
 
 
 def threads() -> Generator[Any, None, str]:

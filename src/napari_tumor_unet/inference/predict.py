@@ -55,11 +55,11 @@ def run(
     only: bool = False,
     fitted: FittedPreprocessing | None = None,
 ) -> Generator[Slices | Warned, None, Segmentation]:
-    """Segment slice by slice, the slice ``first`` and its surroundings first.
+    """Segment slice by slice, the slice ``first`` and its surroundings first; the result is the same.
 
     Of slices closer than the card's ``slice_distance_mm`` only some are computed, and of these every
-    ``scout_stride``-th and those beside one in which something is seen, ``first`` always; the probability of
-    the others is interpolated. Where the card's ``cell_scout`` excludes tumour it is 0, but for ``first`` and
+    ``scout_stride``-th and those beside one in which something is seen; the probability of the others is
+    interpolated. Where the card's ``cell_scout`` excludes tumour it is 0, but for the scan's first slice and
     in scans unlike those that models learned from.
 
     Parameters
@@ -80,7 +80,8 @@ def run(
     Yields
     ------
     Slices
-        As they come, the first one alone; at the end those again that lost small regions.
+        As they come, the first one alone, and once more if that was but a preview; at the end those again
+        that lost small regions.
     Warned
         After the first slice, if the scan is unlike those that models learned from; and again at the end,
         with what was said before, if the mask is unlike those of tumours.
@@ -93,23 +94,28 @@ def run(
     start = time.monotonic()
     threshold = model.card.threshold if threshold is None else threshold
     device = choose_device(device)
-    checked = InputWarnings((), ())
+    checked: InputWarnings | None = None
     warnings: tuple[str, ...] = ()
-    compute: Compute = (network := for_inference(model.network).to(device))
+    network = for_inference(model.network).to(device)
+    compute: Compute = network
+    if model.card.cell_scout and device == "cpu" and not only:  # on a GPU many small steps take longer
+        compute = partial(predict_cells, network, model.card.cell_scout)
     fitted = fitted or fit_preprocessing(scan, model.preprocessing)
     depth, height, width = scan.shape
     probability, mask = blank(scan.shape), blank(scan.shape)
     slices = slices_to_compute(scan, model.card.slice_distance_mm)
     scout = Scout(slices, model.card.scout_stride, first, only=only)
-    done, total = 0, 1 if only else depth
+    shown: set[int] = set()
+    total = 1 if only else depth
     for indices in scout.batches(_BATCH):  # the slice on screen alone, to be there at once
+        network_or_cells = network if indices == [0] else compute  # as where the run begins with 0
         inputs = fitted.apply(scan, indices)
         outputs = torch.zeros(len(inputs), *inputs.shape[2:])
         flair = inputs[:, SEQUENCES.index("flair")].flatten(1)
         head = flair.amax(1) > flair.amin(1)
         if head.any():  # air needs no network
             with enough_memory(device):
-                outputs[head] = predict(compute, inputs[head], device, tta_flip=model.card.tta_flip)
+                outputs[head] = predict(network_or_cells, inputs[head], device, tta_flip=model.card.tta_flip)
             if not outputs.isfinite().all():
                 raise ModelError(
                     f"The model {model.card.name!r} gives no numbers; take another model or device."
@@ -122,27 +128,27 @@ def run(
         scout.see(np.array(indices)[seen].tolist())
         for gap in scout.gaps():
             for z, plane in interpolate(probability, *gap):
-                if z != first:  # which is computed
-                    update(probability[z], plane)
-                    indices.append(z)
+                update(probability[z], plane)
+                indices.append(z)
         part = probability[indices]
         thresholded = threshold_mask(part, threshold)
         for z, plane in zip(indices, thresholded, strict=True):
             update(mask[z], plane)
-        done += len(indices)
-        yield Slices(tuple(indices), part, thresholded, done, total)
-        if done == 1:  # nobody waits for the first slice longer
+        shown.update(indices)
+        yield Slices(tuple(indices), part, thresholded, len(shown), total)
+        if checked is None:  # nobody waits for the first slice longer
             checked = check_input(scan)
             if warnings := checked.around():
                 yield Warned(warnings)
-            elif checked.familiar and model.card.cell_scout and device == "cpu":
-                # On a GPU many small steps take longer than all.
-                compute = partial(predict_cells, network, model.card.cell_scout)
+            if (warnings or not checked.familiar) and compute is not network:
+                compute = network
+                if first > 0:
+                    scout.forget()
     dropped = drop_faint_regions(mask, probability, threshold, model.card.min_region_weight)
     if changed := dropped.slices:
-        yield Slices(tuple(changed), probability[changed], mask[changed], done, total)
+        yield Slices(tuple(changed), probability[changed], mask[changed], len(shown), total)
     limits = model.card.doubtful_under
-    if limits is not None and not only:
+    if limits is not None and not only and checked is not None:
         doubts = doubts_of(scan, probability, mask, limits, scout.computed)
         if doubts:
             warnings = checked.around(doubts)

@@ -25,44 +25,61 @@ def slices_to_compute(scan: Scan, distance_mm: float) -> list[int]:
 class Scout:
     """Says which slices to compute next: every few first, the others beside those in which something is seen.
 
+    Which those are in the end does not depend on the slice that the run begins with.
+
     Parameters
     ----------
     slices : list of int
-        Those that may be computed, in order.
+        Those that may be computed, in order, from 0 on.
     stride : int
         Every so manyth is computed in any case, and the last.
     first : int
-        Computed before all others, whether or not among ``slices``.
+        Computed before all others, whether or not it is wanted.
     only : bool
         Compute no other.
     """
 
     def __init__(self, slices: list[int], stride: int, first: int, *, only: bool = False) -> None:
         self._slices = [first] if only else slices
+        self._stride = stride
         self._first = first
-        self._wanted = {first} if only else {first, *slices[::stride], slices[-1]}
-        self.computed: list[int] = []
+        self.forget()
+
+    def forget(self) -> None:
+        """Let all be computed again, as what was computed was not to be."""
+        self._wanted = {*self._slices[:: self._stride], self._slices[-1]}
+        self._done: set[int] = set()
+        self._seen: set[int] = set()
         self._filled: set[tuple[int, int]] = set()
 
+    @property
+    def computed(self) -> list[int]:
+        """Those wanted that were computed, in order."""
+        return sorted(self._wanted & self._done)
+
     def batches(self, size: int) -> Iterator[list[int]]:
-        """Yield the slices to compute next, in order: the first alone, then the nearest ones to it."""
-        while left := self._wanted.difference(self.computed):
-            nearest = sorted(left, key=lambda z: (abs(z - self._first), z))
-            batch = sorted(nearest[: size if self.computed else 1])
-            self.computed += batch
+        """Yield the slices to compute next, in order: the first alone, then those near it, and 0 alone."""
+        batch = [self._first]
+        while batch:
+            self._done.update(batch)
             yield batch
+            left = self._wanted - self._done
+            nearest = sorted(left, key=lambda z: (abs(z - self._first), z))[:size]
+            batch = sorted(z for z in nearest if z > 0) or nearest
 
     def see(self, indices: Iterable[int]) -> None:
         """Note that something was seen in these slices: the next ones on both sides are wanted."""
-        for z in indices:
-            i = bisect(self._slices, z)
-            self._wanted.update(self._slices[max(0, i - 2) : i + 1])
+        self._seen.update(indices)
+        for _ in range(2):  # the first may be wanted only now
+            for z in self._seen & self._wanted:
+                i = bisect(self._slices, z)
+                self._wanted.update(self._slices[max(0, i - 2) : i + 1])
 
     def gaps(self) -> Iterator[tuple[int, int]]:
         """Yield each two neighbours that are computed, once it is known that nothing between them will be."""
-        for below, above in pairwise(sorted(self._wanted.intersection(self._slices))):
+        for below, above in pairwise(sorted(self._wanted)):
             gap = (below, above)
-            if above - below > 1 and gap not in self._filled and {*gap}.issubset(self.computed):
+            if above - below > 1 and gap not in self._filled and {*gap}.issubset(self._done):
                 self._filled.add(gap)
                 yield gap
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +19,7 @@ from napari_tumor_unet.worker.worker import Callbacks, Worker
 
 Job = TypeVar("Job")
 _MEMORY = 500_000_000  # bytes of a worker with torch and a model, before its first scan
+_GROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")  # of Linux, that limit memory
 _POLL = 0.5  # seconds; on Windows Ctrl-C does not end a wait
 
 
@@ -97,6 +100,19 @@ def result_or_error(future: Future[Any], name: str) -> tuple[Any, str, str]:
     raise error
 
 
+def free_memory() -> int:
+    """Return how many bytes are free in the machine; in a container, or a job, its limit at most."""
+    free = int(psutil.virtual_memory().available)
+    for line in _OWN_GROUPS.read_text().splitlines() if _OWN_GROUPS.exists() else ():
+        _, kinds, group = line.split(":", 2)
+        root, name = (_GROUPS / "memory", "memory.limit_in_bytes") if kinds else (_GROUPS, "memory.max")
+        folder = root / group.lstrip("/")
+        for above in (folder, *folder.parents):
+            with suppress(OSError, ValueError):  # there is none, or it is "max"
+                free = min(free, int((above / name).read_text()))
+    return free
+
+
 class LocalPool:
     """Processes of this machine, each with a warm model.
 
@@ -114,7 +130,7 @@ class LocalPool:
     """
 
     def __init__(self, workers: int, threads: int | None = None) -> None:
-        free = psutil.virtual_memory().available
+        free = free_memory()
         if 1 < workers > (most := max(1, free // _MEMORY)):
             need, there = (f"{size / 1e9:.1f} GB" for size in (workers * _MEMORY, free))
             raise TumourUnetError(

@@ -20,6 +20,7 @@ from napari_tumor_unet.plugin.io.mask_export import mask_file
 from napari_tumor_unet.plugin.io.writers import write_labels
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.segment import mask_saving
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Refused, make_phantom
 from tests.dicom_files import PATIENT, images, saved, turned
@@ -166,6 +167,32 @@ def test_a_painted_mask_of_a_scan_that_lost_a_slice_is_told(
     with refused(ScanError, "moved, removed or changed"):
         file.write(tmp_path / "other.dcm")
     assert not (tmp_path / "other.dcm").exists()
+
+
+def test_the_panel_offers_dicom_of_no_other_scan_and_refuses_it_at_once(
+    viewer: napari.Viewer,
+    click: Callable[..., bool],
+    qtbot: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    notified: list[str],
+) -> None:
+    viewer.add_image(make_phantom((4, 32, 32))[0].sequences["flair"], name="scan")
+    panel: Any = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    assert click(viewer)
+    offered: list[str] = []
+
+    def choose(*asked: Any) -> tuple[str, str]:
+        offered.append(asked[-1])
+        return str(tmp_path / "mask.dcm"), offered[0]
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
+    monkeypatch.setattr(mask_saving, "in_thread", lambda *_: pytest.fail("nothing is to be written"))
+    notified.clear()
+    press(panel.mask.save, qtbot)
+    assert "dcm" not in offered[0]
+    assert len(notified) == 1
+    assert "not read from DICOM" in notified[0]
 
 
 def test_a_layer_of_no_dicom_scan_is_told_before_any_question(

@@ -12,12 +12,16 @@ from typing import Any
 
 import napari
 import pytest
+import SimpleITK as sitk
 import tifffile
 from napari.utils.events import EventedModel
+from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 from superqt import QCollapsible
 
 from napari_tumor_unet.inference.batch import Outcome
+from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.segment import batch_section
 from napari_tumor_unet.plugin.segment.batch import Batch
@@ -230,6 +234,55 @@ def test_an_unreachable_cluster_is_one_sentence(
     assert notified == [f"Several scans: {panel.batch.message.value}"]
 
 
+def test_a_scan_that_fails_is_warned_of_and_its_reason_stands_below_the_table(
+    viewer: napari.Viewer,
+    panel: Any,
+    start: Callable[[], None],
+    scans: Path,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (scans / "p2_flair.tif").write_bytes(b"II*\0")
+    shown: list[Notification] = []
+    monkeypatch.setattr(notification_manager, "dispatch", shown.append)
+    with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE):
+        start()
+    assert panel.batch.message.value == "1 scan segmented, 1 failed, 1 left out."
+    assert [one.severity for one in shown] == [NotificationSeverity.WARNING]
+    assert panel.batch.table.selected_names() == ["p2_flair"]
+    assert panel.batch.row.value.startswith("p2_flair\np2_flair.tif ")
+    assert panel.batch.row.visible
+
+
+def test_a_spacing_that_is_said_is_that_of_files_that_tell_none(
+    viewer: napari.Viewer, panel: Any, start: Callable[[], None], scans: Path, qtbot: Any
+) -> None:
+    image = sitk.GetImageFromArray(flair((6, 40, 40)))
+    image.SetSpacing((1, 1, 2))
+    sitk.WriteImage(image, scans / "p2_flair.nii.gz")
+    (scans / "p2_flair.tif").unlink()
+    panel.batch.spacing.line.value = "5 x 0.9 x 0.9"
+    with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE):
+        start()
+    found = {outcome.name: outcome for outcome in batch_of(viewer).outcomes}
+    assert found["p1_flair"].findings.volume_ml == pytest.approx(found["p1_flair"].findings.voxels * 0.00405)
+    assert "not the one that was given" in " ".join(found["p2_flair"].warnings)
+    with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE):
+        press(panel.batch.left_out, qtbot)
+    assert read_scan(scans.parent / "out" / "other_mask.tif").spacing == pytest.approx((5, 0.9, 0.9))
+
+
+def test_what_is_no_spacing_starts_nothing(
+    viewer: napari.Viewer, panel: Any, start: Callable[[], None], notified: list[str]
+) -> None:
+    panel.batch.spacing.line.value = "thick"
+    panel.batch.spacing.line.native.editingFinished.emit()
+    assert panel.batch.spacing.problem.visible
+    start()
+    assert not batch_of(viewer).running
+    assert "is no spacing" in notified[0]
+
+
 def test_the_table_is_readable_where_the_panel_is_narrow(qtbot: Any) -> None:
     table = BatchTable()
     qtbot.addWidget(table)
@@ -245,6 +298,29 @@ def test_the_table_is_readable_where_the_panel_is_narrow(qtbot: Any) -> None:
         assert table.item(0, column).toolTip() == f"{'a' * 80}\nWhy it is not."
     table.selectRow(1)
     assert table.selected_text() == "b\n\nBeware."
+
+
+def test_columns_can_be_dragged_and_keep_their_shares(qtbot: Any) -> None:
+    table = BatchTable()
+    qtbot.addWidget(table)
+    table.setFixedWidth(260)
+    table.show()
+    table.horizontalHeader().resizeSection(0, 80)
+    table.setFixedWidth(520)
+    assert table.columnWidth(0) == pytest.approx(160, abs=5)
+    assert table.horizontalHeader().length() == table.viewport().width()
+
+
+def test_a_line_has_room_for_what_is_wrong_and_its_tooltip_for_all(qtbot: Any) -> None:
+    table = BatchTable()
+    qtbot.addWidget(table)
+    error = f"p1_flair.nii is cut short{' and <b>more' * 30}."
+    table.add(Outcome("p1_flair", error=error))
+    assert table.item(0, 1).text().startswith("is cut short")
+    tooltip = table.item(0, 1).toolTip()
+    assert max(map(len, tooltip.splitlines())) < 100
+    assert not Qt.mightBeRichText(tooltip)
+    assert " ".join(tooltip.replace("\u200b", "").split()) == f"p1_flair {error}"
 
 
 def test_ten_thousand_rows_take_a_moment(qtbot: Any) -> None:
@@ -275,7 +351,7 @@ def test_a_scan_whose_worker_is_killed_is_one_row(
     with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE):
         start()
     assert panel.batch.message.value == "1 scan segmented, 1 failed, 1 left out."
-    assert rows_of(panel.batch.table)["p1_flair"].startswith("p1_flair ended its process more than once")
+    assert rows_of(panel.batch.table)["p1_flair"].startswith("ended its process more than once")
 
 
 def die(*_: Any) -> Any:

@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import napari
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
 from napari.layers import Labels
 from napari.utils.notifications import notification_manager
@@ -23,7 +25,11 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QPushButton
 
 from napari_tumor_unet.evaluation.overlap import dice
+from napari_tumor_unet.inference.batch import segment_files
 from napari_tumor_unet.inference.input_check import NO_HEAD
+from napari_tumor_unet.io.find import ScanFiles
+from napari_tumor_unet.io.read import read_mask
+from napari_tumor_unet.model.model_file import load_model
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.layer_scan import data_to_world
 from napari_tumor_unet.plugin.layers.metadata import KEY
@@ -164,6 +170,20 @@ def test_the_slice_on_screen_comes_first(sample: napari.Viewer, qtbot: Any) -> N
 
 
 @pytest.mark.slow
+def test_a_thin_scan_has_the_mask_of_a_shell_whatever_slice_was_on_screen(
+    viewer: napari.Viewer, click: Click, tmp_path: Path
+) -> None:
+    flair = sitk.GetImageFromArray(make_phantom((24, 96, 96))[0].sequences["flair"])
+    sitk.WriteImage(flair, path := tmp_path / "head_flair.nii.gz")  # of 1 mm
+    *_, outcome = segment_files([ScanFiles(path)], tmp_path, load_model())
+    viewer.open(path, plugin="napari-tumor-unet")
+    viewer.dims.set_current_step(0, 13)
+    assert click(viewer)
+    np.testing.assert_array_equal(result(viewer).data, read_mask(tmp_path / "head_flair_mask.nii.gz"))
+    assert result(viewer).metadata[KEY].findings == outcome.findings
+    assert outcome.findings.voxels > 100
+
+
 def test_where_the_slice_on_screen_has_no_tumour_the_viewer_goes_to_it(
     sample: napari.Viewer, click: Click
 ) -> None:

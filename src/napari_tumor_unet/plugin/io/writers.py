@@ -9,6 +9,7 @@ import napari
 from napari.layers import Labels
 from qtpy.QtCore import QThread
 
+from napari_tumor_unet.io.dicom.source import check_source
 from napari_tumor_unet.io.file_names import DICOM_ENDING, MASK_ENDINGS, mask_ending_of
 from napari_tumor_unet.io.write import sidecar_of
 from napari_tumor_unet.plugin.io.identity import may_name_patient
@@ -51,7 +52,8 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         if layer is None:  # npe2 can be called without a viewer
             layer = Labels(data, **{name: attributes[name] for name in _ATTRIBUTES if name in attributes})
         file = mask_file(layer, viewer)
-        if mask_ending_of(target) == DICOM_ENDING and file.scan.source:
+        if mask_ending_of(target) == DICOM_ENDING:
+            check_source(file.scan)
             _ask_for_identity(viewer)
         written = file.write(target)
     except ScanError as error:

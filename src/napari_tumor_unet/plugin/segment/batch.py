@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -22,6 +23,7 @@ from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError, Message
+from napari_tumor_unet.scan.spacing import Spacing
 from napari_tumor_unet.worker.batch_job import BatchJob, Computing
 from napari_tumor_unet.worker.child import JobError
 
@@ -87,17 +89,23 @@ class Batch(QObject):
         self._tell(str(self.tally))
         self._next_layer()
 
-    def segment_folder(self, folder: Path, out: Path, computing: Computing, device: str) -> None:
-        """Segment all scans of a folder into masks in another, but for those that are done there."""
+    def segment_folder(
+        self, folder: Path, out: Path, computing: Computing, device: str, spacing: Spacing | None = None
+    ) -> None:
+        """Segment all scans of a folder into masks in another, but for those that are done there.
+
+        The spacing is that of scans whose files tell none.
+        """
         self._refuse_if_running()
         self._out, self._computing = out, computing
-        settings = Settings(device, go_on=True, leave_others=True)
+        settings = Settings(device, go_on=True, leave_others=True, spacing=spacing)
         self._start(partial(plan_folder, folder, out, settings), f"Looking for scans in {folder.name}")
 
-    def segment_left_out(self, names: Iterable[str]) -> None:
+    def segment_left_out(self, names: Iterable[str], spacing: Spacing | None = None) -> None:
         """Segment scans of the last folder that were left out."""
         self._refuse_if_running()
-        plan = Plan(tuple(all_the_same(self.left_out[name]) for name in names))
+        jobs = [all_the_same(self.left_out[name]) for name in names]
+        plan = Plan(tuple(replace(job, settings=replace(job.settings, spacing=spacing)) for job in jobs))
         self._start(lambda: plan, "Starting", go_on=True)
 
     def cancel(self) -> None:
@@ -200,4 +208,5 @@ class Batch(QObject):
             self._tell(f"{reason}{totals}")
             self.ended.emit()
             if not quiet:
-                context.notify(Message(f"Several scans: {self.message}", "error" if failed else "info"))
+                one_failed: Literal["warning", "info"] = "warning" if tally.failed else "info"
+                context.notify(Message(f"Several scans: {self.message}", "error" if failed else one_failed))

@@ -19,8 +19,10 @@ from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_error
 from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
+from napari_tumor_unet.plugin.ui.spacing_field import SpacingField
 from napari_tumor_unet.plugin.ui.threads import save_text
 from napari_tumor_unet.plugin.ui.widgets import align, button, fields, row, text_label, wrap
+from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.worker.batch_job import Computing
 
 _MOST_WORKERS = 64  # as in napari.yaml
@@ -65,6 +67,12 @@ class BatchSection(Section):
             visible=False,
         )
         self.cluster.native.setPlaceholderText("none: this machine")
+        self.spacing = SpacingField(
+            lambda _: None,  # it is read at the start
+            "Of the folder's scans whose files tell none, as TIFF and slices: distances of slices x rows x "
+            "columns, such as 5 x 0.94 x 0.94. Sizes are in ml and mm then. Empty: unknown.",
+        )
+        self.spacing.show(None, visible=True)
         self.progress = ProgressBar(value=0, max=0)
         self.cancel = button("Cancel", "End at once; masks that are done stay.", batch.cancel)
         self.message = text_label()
@@ -77,11 +85,11 @@ class BatchSection(Section):
             self._start_left_out,
         )
         self.save = button("Save table...", "As CSV.", self._save)
-        self._where = fields(self.workers, self.cluster)
+        self._where = fields(self.workers, self.cluster, self.spacing.line)
         self._under_way = row(self.progress, self.cancel)
         self._results = wrap(self.table)
         super().__init__(
-            *(self.layers, self.folder, self._where, self._under_way, self.message),
+            *(self.layers, self.folder, self._where, self.spacing.problem, self._under_way, self.message),
             *(self._results, self.row, self.left_out, self.save),
         )
         align(self._where)
@@ -90,7 +98,7 @@ class BatchSection(Section):
         connect(batch.began, self._on_began)
         connect(batch.told, self._on_told)
         connect(batch.outcome, self._on_outcome)
-        connect(batch.ended, self._show_state)
+        connect(batch.ended, self._on_ended)
         self._on_began()
         self._on_told()
         timer(self.native, DRAWN, self._recall).start()
@@ -125,6 +133,11 @@ class BatchSection(Section):
         self._batch.segment_layers(images, **self._settings())
 
     def _start_folder(self) -> None:
+        try:
+            spacing = self.spacing.read()
+        except ScanError as error:
+            show_error(str(error))
+            return
         folder = FileDialog.getExistingDirectory(self.native, "Folder with the scans")
         if not folder:
             return
@@ -133,11 +146,14 @@ class BatchSection(Section):
             return
         chosen = self._settings()
         computing = Computing(chosen["model"], self.workers.value, self.cluster.value.strip())
-        self._batch.segment_folder(Path(folder), Path(out), computing, chosen["device"])
+        self._batch.segment_folder(Path(folder), Path(out), computing, chosen["device"], spacing)
 
     def _start_left_out(self) -> None:
         names = [name for name in self.table.selected_names() if name in self._batch.left_out]
-        self._batch.segment_left_out(names or [*self._batch.left_out])
+        try:
+            self._batch.segment_left_out(names or [*self._batch.left_out], self.spacing.read())
+        except ScanError as error:
+            show_error(str(error))
 
     def _save(self) -> None:
         name, _ = FileDialog.getSaveFileName(self.native, "Save the table", "tumours.csv", "Table (*.csv)")
@@ -150,12 +166,16 @@ class BatchSection(Section):
         """Offer what can be done now: layers need the viewer's child, a folder has processes of its own."""
         running = self._batch.running
         self.layers.enabled = not running and not self._context.busy
-        self.folder.enabled = self.cluster.enabled = not running
+        self.folder.enabled = self.cluster.enabled = self.spacing.line.enabled = not running
         self.workers.enabled = not running and not self.cluster.value.strip()
         self._under_way.visible = running
         self._results.visible = self.save.visible = bool(self._batch.outcomes)
         self.left_out.visible = not running and bool(self._batch.left_out)
         self._show_row()
+
+    def _on_ended(self) -> None:
+        self.table.select_failed()  # why, stands below the table
+        self._show_state()
 
     def _show_row(self) -> None:
         self.row.value = self.table.selected_text()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
 from qtpy.QtCore import QEvent, QModelIndex, QSize, Qt
+from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QStyledItemDelegate, QTableWidgetItem
 
 from napari_tumor_unet.inference.batch import Outcome
@@ -15,22 +17,30 @@ from napari_tumor_unet.plugin.ui.table import TextTable
 _COLUMNS = {"scan": "Its name.", "found": "Size of the tumour, and warnings; or what went wrong."}
 _FOUND = 1
 _HEIGHT, _ICON, _AROUND = 200, 14, 6  # pixels
+_SHARE, _MOST = 0.45, 0.8  # of the width: the names', at first and at most
+_LETTERS = 80  # of a line of a tooltip, which Qt does not break
+_NAME, _TEXT = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 
 
 class BatchTable(TextTable):
     """Shows outcomes as they come; what a line has no room for is in the tooltips.
 
-    All rows are of one height, so that ten thousand take no time.
+    The line between the columns can be dragged. All rows are of one height, so that ten thousand take no
+    time.
     """
 
     def __init__(self) -> None:
         super().__init__((*_COLUMNS,), _HEIGHT)
         self._left_out: dict[str, QTableWidgetItem] = {}
+        self._first_failed: QTableWidgetItem | None = None
         for column, tooltip in enumerate(_COLUMNS.values()):
             self.horizontalHeaderItem(column).setToolTip(tooltip)
         header = self.horizontalHeader()
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        header.setStretchLastSection(True)
+        self._share = _SHARE
+        header.sectionResized.connect(self._on_resized)
         header.setHighlightSections(False)
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -49,10 +59,19 @@ class BatchTable(TextTable):
         if event.type() == QEvent.Type.FontChange:
             self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + _AROUND)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Let the columns keep their shares."""
+        super().resizeEvent(event)
+        self.setColumnWidth(0, round(self._share * self.viewport().width()))
+
+    def _on_resized(self, column: int, _: int, width: int) -> None:
+        if column == 0:
+            self._share = min(width / max(1, self.viewport().width()), _MOST)
+
     def show_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Show these outcomes and no others."""
         self.setRowCount(0)
-        self._left_out = {}
+        self._left_out, self._first_failed = {}, None
         for outcome in outcomes:
             self.add(outcome)
 
@@ -66,31 +85,46 @@ class BatchTable(TextTable):
         self.insertRow(row)
         sizes = () if outcome.findings is None else outcome.findings.sizes
         notes = ("Done before.",) * outcome.done_before + outcome.warnings
-        found = outcome.error or " · ".join((*sizes[:1], *notes))
-        tooltip = "\n".join((outcome.name, outcome.error or ", ".join(sizes), *notes)).rstrip()
+        found = _without_name(outcome.error, outcome.name) or " · ".join((*sizes[:1], *notes))
+        lines = (outcome.name, outcome.error or ", ".join(sizes), *notes)
+        tooltip = "\n".join(textwrap.fill(line, _LETTERS, break_long_words=False) for line in lines).rstrip()
         for column, text in enumerate((outcome.name, found)):
             item = QTableWidgetItem(plain(text))
             item.setToolTip(plain(tooltip))
             if outcome.left_out:
                 item.setForeground(self.palette().placeholderText())
             self.setItem(row, column, item)
-        self.item(row, 0).setData(Qt.ItemDataRole.UserRole, outcome.name)
+        self.item(row, 0).setData(_NAME, outcome.name)
+        self.item(row, 0).setData(_TEXT, "\n".join(lines).rstrip())
         if outcome.left_out:
             self._left_out[outcome.name] = self.item(row, 0)
         elif outcome.error or outcome.warnings:
             self.item(row, _FOUND).setIcon(self._failed if outcome.error else self._warned)
+            if outcome.error and self._first_failed is None:
+                self._first_failed = self.item(row, 0)
         if at_end:
             self.scrollToBottom()
+
+    def select_failed(self) -> None:
+        """Select the first scan that failed, unless the user has selected any."""
+        if self._first_failed is not None and not self.selectionModel().hasSelection():
+            self.selectRow(self._first_failed.row())
 
     def selected_names(self) -> list[str]:
         """Return the names of the scans in the selected rows."""
         rows = self.selectionModel().selectedRows()
-        return [self.item(index.row(), 0).data(Qt.ItemDataRole.UserRole) for index in rows]
+        return [self.item(index.row(), 0).data(_NAME) for index in rows]
 
     def selected_text(self) -> str:
         """Return all that is to be said of the scan in the selected row, if there is one."""
         rows = self.selectionModel().selectedRows()
-        return str(self.item(rows[0].row(), 0).toolTip()) if len(rows) == 1 else ""
+        return str(self.item(rows[0].row(), 0).data(_TEXT)) if len(rows) == 1 else ""
+
+
+def _without_name(error: str, name: str) -> str:
+    """Return what an error says of a scan, without the name of its file, which would leave no room."""
+    file, _, rest = error.partition(" ")
+    return rest if rest and file.startswith(name) else error
 
 
 class _Sentence(QStyledItemDelegate):

@@ -12,6 +12,7 @@ from napari.components import LayerList
 from napari.layers import Labels
 from qtpy.QtWidgets import QWidget
 
+from napari_tumor_unet.io.dicom.source import check_source
 from napari_tumor_unet.io.file_names import DICOM_ENDING, MASK_ENDINGS, ending_of, mask_ending_of
 from napari_tumor_unet.plugin.io.identity import may_name_patient
 from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, source_of, with_ending
@@ -49,13 +50,15 @@ def ask_and_save(viewer: Viewer, mask: Labels, parent: QWidget, then: Callable[[
     name, kind = FileDialog.getSaveFileName(parent, "Save the mask", str(proposed), ";;".join(kinds))
     if not name:
         return
+    in_dicom = kind in DICOM_KINDS or mask_ending_of(Path(name)) == DICOM_ENDING
     try:
         file = mask_file(mask, viewer)
+        if in_dicom:
+            check_source(file.scan)
     except ScanError as error:
         show_error(str(error))
         return
-    in_dicom = kind in DICOM_KINDS or mask_ending_of(Path(name)) == DICOM_ENDING
-    if in_dicom and file.scan.source and not may_name_patient(parent):
+    if in_dicom and not may_name_patient(parent):
         return
     ending = DICOM_ENDING if in_dicom else ending_of(proposed)
     save = partial(_save, Path(name), ending, file, in_dicom=in_dicom, with_report=kind == DICOM_KINDS[1])
