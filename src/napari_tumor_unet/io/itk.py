@@ -74,11 +74,11 @@ def write_volume_mask(path: Path, kind: str, mask: NDArray[Any], scan: Scan) -> 
         nifti.write_unoriented(path, image)
     else:
         sitk.WriteImage(image, str(path), useCompression=True)
-    if kind == "NIfTI" and not scan.in_mm:
-        nifti.say_spacing_is_unknown(path)
     with as_scan_error(path, kind):  # a full disk is no error to SimpleITK
         stored = nifti.read_header(path)[1] if kind == "NIfTI" else read_header(path, kind)
         check_whole(stored, mask.nbytes)
+    if kind == "NIfTI" and not scan.in_mm:
+        nifti.say_spacing_is_unknown(path)
 
 
 def _read_nifti(path: Path) -> tuple[NDArray[Any], Geometry, StoredVoxels, str]:

@@ -153,10 +153,10 @@ def _save(voxels: NDArray[Any], scan: Scan, path: Path) -> None:
     """Write a volume on the grid of its scan, and look whether it is whole: SimpleITK does not."""
     image = as_image(voxels, scan.geometry or Geometry(scan.spacing))
     sitk.WriteImage(image, str(path), useCompression=True)
-    if not scan.in_mm:
-        say_spacing_is_unknown(path)
     with as_scan_error(path, "NIfTI"):
         check_whole(read_header(path)[1], voxels.nbytes)
+    if not scan.in_mm:
+        say_spacing_is_unknown(path)
 
 
 def _case_named(name: str, taken: Mapping[str, object]) -> str:
