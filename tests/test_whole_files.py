@@ -15,7 +15,14 @@ from napari_tumor_unet._common import PARTIAL, atomic_write, write_whole
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.snapshot import write_snapshot
 from napari_tumor_unet.io.datasets.split import write_split
-from napari_tumor_unet.io.write import sidecar_of, write_mask, write_probability, write_result
+from napari_tumor_unet.io.write import (
+    made_with,
+    report_files,
+    sidecar_of,
+    write_mask,
+    write_probability,
+    write_result,
+)
 from napari_tumor_unet.model.model_file import Model, save_model
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.checkpoint import make_folder, write_metrics
@@ -89,6 +96,21 @@ def test_a_mask_whose_sidecar_cannot_be_written_is_not_there_either(
         write_result(tmp_path / "m.nii.gz", MASK.astype(np.uint8), SCAN, {})
     assert not list(tmp_path.iterdir())
     assert sidecar_of(tmp_path / "m.nii.gz").name == "m.json"
+
+
+def test_masks_in_two_formats_have_a_sidecar_each(tmp_path: Path) -> None:
+    one, other = tmp_path / "m.nii.gz", tmp_path / "m.tif"
+    mask = MASK.astype(np.uint8)
+    write_result(one, mask, SCAN, {"of": "one"})
+    write_result(other, 1 - mask, SCAN, {"of": "other"})
+    assert sidecar_of(other).name == "m.tif.json"
+    assert [report.name for report in report_files(other)] == ["m.tif.html", "m.tif.pdf"]
+    write_result(one, mask * 2, SCAN, {"of": "one again"})
+    assert [(made_with(path) or {}).get("of") for path in (one, other)] == ["one again", "other"]
+    one.unlink()
+    assert made_with(other) is not None
+    sidecar_of(other).rename(tmp_path / "m.json")  # as older versions called it
+    assert made_with(other) is not None
 
 
 def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path: Path) -> None:

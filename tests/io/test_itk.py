@@ -15,11 +15,12 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_tumor_unet.inference.measures import measure
 from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
-from napari_tumor_unet.io.file_names import MASK_ENDING_OF, format_of
+from napari_tumor_unet.io.file_names import MASK_ENDING_OF, MASK_ENDINGS, format_of
 from napari_tumor_unet.io.read import read_labels, read_mask, read_scan
 from napari_tumor_unet.io.write import write_mask
-from napari_tumor_unet.scan import Geometry, ScanError, scan_from_volume
+from napari_tumor_unet.scan import Geometry, Scan, ScanError, scan_from_volume
 from tests.conftest import Refused, is_one_sentence, make_phantom
 
 READ = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -231,6 +232,81 @@ def test_a_file_without_spacing_and_orientation_says_so(
     np.testing.assert_array_equal(scan.sequences["flair"], VOXELS)
     assert scan.geometry is not None
     assert (scan.in_mm, scan.voxel_ml, scan.geometry.oriented) == (False, None, False)
+
+
+@given(
+    ending=st.sampled_from(MASK_ENDINGS),
+    known=st.booleans(),
+    spacing=st.tuples(*[st.floats(0.1, 9.0)] * 3),
+    shape=st.tuples(st.integers(1, 4), *[st.integers(2, 5)] * 2),
+    orientation=st.sampled_from([*ORIENTATIONS, ""]),
+    axes=st.sampled_from([3, 4]),
+    dtype=st.sampled_from([np.uint8, np.uint16]),
+)
+@settings(max_examples=40)
+def test_an_unknown_spacing_stays_unknown_and_a_known_one_known(
+    ending: str,
+    known: bool,
+    spacing: tuple[float, float, float],
+    shape: tuple[int, int, int],
+    orientation: str,
+    axes: int,
+    dtype: type,
+) -> None:
+    labels = np.random.default_rng(0).integers(0, 300 if dtype is np.uint16 else 3, shape).astype(dtype)
+    geometry = Geometry(
+        spacing, stored_orientation=orientation or "LPS", stored_axes=axes, oriented=bool(orientation)
+    )
+    scan = Scan("a", {"flair": labels}, in_mm=known, geometry=geometry)
+    with TemporaryDirectory() as folder:
+        write_mask(path := Path(folder) / f"m{ending}", labels, scan)
+        again = read_labels(path)
+        np.testing.assert_array_equal(again.sequences["flair"], labels)
+        assert again.in_mm == known
+        assert measure(path).unit == ("mm" if known else "voxel")
+        if known or "tif" not in ending:
+            assert again.spacing == pytest.approx(spacing, rel=1e-6)
+        write_mask(twice := Path(folder) / f"n{ending}", labels, again)
+        assert read_labels(twice).in_mm == known
+        assert read_labels(twice).spacing == pytest.approx(again.spacing, rel=1e-6)
+
+
+def unknown_mask(path: Path) -> Path:
+    write_mask(path, (VOXELS > 40).astype(np.uint8), scan_from_volume(VOXELS))
+    assert not read_labels(path).in_mm
+    return path
+
+
+@pytest.mark.parametrize("ending", WRITTEN)
+def test_a_spacing_that_was_put_into_a_marked_file_counts(tmp_path: Path, ending: str) -> None:
+    image = sitk.ReadImage(str(unknown_mask(tmp_path / f"m{ending}")))
+    assert image.GetSpacing() == (1, 1, 1)
+    image.SetSpacing((0.7, 1.5, 4.0))
+    again = read_labels(saved(image, tmp_path / f"n{ending}"))
+    assert (again.in_mm, again.spacing) == (True, pytest.approx((4.0, 1.5, 0.7)))
+
+
+def test_both_the_mark_and_the_missing_unit_are_needed_in_a_nifti(tmp_path: Path) -> None:
+    path = unknown_mask(tmp_path / "m.nii.gz")
+    image = nib.load(path)
+    assert image.header.get_xyzt_units()[0] == "unknown"
+    nib.save(image, tmp_path / "same.nii")
+    assert not read_labels(tmp_path / "same.nii").in_mm
+    for entry, value in (("xyzt_units", 2), ("descrip", b""), ("pixdim", [1, 0.7, 1.5, 4, 0, 0, 0, 0])):
+        header = image.header.copy()
+        header[entry] = value
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj), None, header), tmp_path / "other.nii")
+        assert read_labels(tmp_path / "other.nii").in_mm
+
+
+@pytest.mark.parametrize("ending", WRITTEN)
+def test_a_spacing_that_is_said_takes_the_mark_away(tmp_path: Path, ending: str) -> None:
+    marked = read_labels(unknown_mask(tmp_path / f"m{ending}"))
+    write_mask(
+        tmp_path / f"n{ending}", np.asarray(marked.sequences["flair"]), marked.with_spacing((4, 1.5, 0.7))
+    )
+    again = read_labels(tmp_path / f"n{ending}")
+    assert (again.in_mm, again.spacing) == (True, pytest.approx((4, 1.5, 0.7)))
 
 
 def test_geometry_is_rebuilt_from_what_a_layer_keeps(tmp_path: Path) -> None:

@@ -14,13 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from napari_tumor_unet.io.guard import opened
 from napari_tumor_unet.io.truncation import StoredVoxels
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.grid import is_possible_spacing
+from napari_tumor_unet.scan.spacing import spacing_in_words
 
 _LONGEST_HEADER = 1 << 20
 _LONGEST_FIELD = 500  # of NRRD, as its library writes its errors into buffers that are little longer
+OWN_KEY = "napari-tumor-unet"
+"""Key of NRRD and MetaImage under which a mask says that its spacing is unknown, as the formats cannot."""
 _NRRD_OTHERS = re.compile(r"[^:]+:=")  # pairs that are no fields
 
 
@@ -76,6 +81,11 @@ def check_spacing(name: str, spacing: Iterable[float]) -> None:
     spacing = tuple(spacing)
     if not is_possible_spacing(spacing):
         raise ScanError(f"{name} has an impossible voxel spacing: {', '.join(map(str, spacing))}.")
+
+
+def unknown_spacing(spacing: Iterable[float]) -> str:
+    """Return the mark of a file whose spacing is unknown; of one that is put there later it does not hold."""
+    return f"spacing unknown, {spacing_in_words(np.array([*spacing], np.float32).tolist())}"
 
 
 def _nrrd(path: Path, file: BinaryIO) -> StoredVoxels:

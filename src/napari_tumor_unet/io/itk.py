@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from napari_tumor_unet.io import nifti
 from napari_tumor_unet.io.file_names import ending_of
 from napari_tumor_unet.io.guard import unchanged
-from napari_tumor_unet.io.header_check import as_scan_error, check_spacing, read_header, sheared
+from napari_tumor_unet.io.header_check import (
+    OWN_KEY,
+    as_scan_error,
+    check_spacing,
+    read_header,
+    sheared,
+    unknown_spacing,
+)
 from napari_tumor_unet.io.orient import as_stored, to_axial
 from napari_tumor_unet.io.truncation import StoredVoxels, check_whole
 from napari_tumor_unet.scan import Geometry, Scan, ScanError
@@ -61,6 +68,8 @@ def write_volume_mask(path: Path, kind: str, mask: NDArray[Any], scan: Scan) -> 
     while image.GetDimension() < geometry.stored_axes:
         image = sitk.JoinSeries(image)
     path.touch()  # the libraries below would print why it cannot be made
+    if kind != "NIfTI" and not scan.in_mm:
+        image.SetMetaData(OWN_KEY, unknown_spacing(image.GetSpacing()))
     if kind == "NIfTI" and not geometry.oriented:
         nifti.write_unoriented(path, image)
     else:
@@ -68,6 +77,8 @@ def write_volume_mask(path: Path, kind: str, mask: NDArray[Any], scan: Scan) -> 
     with as_scan_error(path, kind):  # a full disk is no error to SimpleITK
         stored = nifti.read_header(path)[1] if kind == "NIfTI" else read_header(path, kind)
         check_whole(stored, mask.nbytes)
+    if kind == "NIfTI" and not scan.in_mm:
+        nifti.say_spacing_is_unknown(path)
 
 
 def _read_nifti(path: Path) -> tuple[NDArray[Any], Geometry, StoredVoxels, str]:
@@ -95,6 +106,9 @@ def _read(path: Path, kind: str) -> tuple[NDArray[Any], Geometry, StoredVoxels, 
         reader.ReadImageInformation()
         _check_header(reader, stored, path.name)
         check_whole(stored, math.prod(reader.GetSize()) * _TYPES[reader.GetPixelIDValue()].itemsize)
+        if reader.HasMetaDataKey(OWN_KEY):
+            unknown = reader.GetMetaData(OWN_KEY) == unknown_spacing(reader.GetSpacing())
+            stored = replace(stored, in_mm=stored.in_mm and not unknown)
         return *_voxels_of(reader.Execute()), stored, ""
 
 

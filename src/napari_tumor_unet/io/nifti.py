@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from napari_tumor_unet.io.guard import opened
-from napari_tumor_unet.io.header_check import check_spacing
+from napari_tumor_unet.io.header_check import OWN_KEY, check_spacing, unknown_spacing
 from napari_tumor_unet.io.truncation import StoredVoxels, read_whole
 from napari_tumor_unet.scan import Geometry, ScanError
 from napari_tumor_unet.scan.grid import Grid, geometry_of, grid_of_geometry
@@ -25,6 +25,7 @@ _MAGIC = {348: b"n+1", 540: b"n+2"}
 _LARGEST_SIDE = (1 << 15) - 1
 _CODES = ("qform_code", "sform_code")
 _DATATYPES = (*(2, 4, 8, 16, 32, 64, 128, 256, 512, 768), *(1024, 1280, 1536, 1792, 2048, 2304))
+_LENGTH = 7  # bits of the units
 _IN_MM = {1: 1e3, 3: 1e-3}  # units of length that are not mm: m and um
 _APART = 0.1  # of a voxel, in a corner: more than what is rounded
 
@@ -66,7 +67,15 @@ def read_header(path: Path) -> tuple[nibabel.Nifti1Header, StoredVoxels]:
     if any(header[code] for code in _CODES) and not np.isfinite(np.hstack(orientation)).all():
         raise ScanError(f"{path.name} does not say where its voxels lie: its orientation is not finite.")
     oriented = any(header[code] > 0 for code in _CODES)
-    stored = StoredVoxels(path, 0, int(header["vox_offset"]), compressed, axes=axes, oriented=oriented)
+    stored = StoredVoxels(
+        path,
+        0,
+        int(header["vox_offset"]),
+        compressed,
+        axes=axes,
+        in_mm=bool(header["xyzt_units"] & _LENGTH) or header["descrip"].item() != _mark_of(header),
+        oriented=oriented,
+    )
     return header, stored
 
 
@@ -119,7 +128,7 @@ def geometry_of_header(
     geometry, shape, counting = _geometry_of(image), image.GetSize()[2::-1], "sform"
     if header["sform_code"] <= 0:
         return geometry, ""
-    to_lps_mm = np.array((-1.0, -1.0, 1.0)) * _IN_MM.get(int(header["xyzt_units"]) & 7, 1.0)
+    to_lps_mm = np.array((-1.0, -1.0, 1.0)) * _IN_MM.get(int(header["xyzt_units"]) & _LENGTH, 1.0)
     sform = header.get_sform()[:3] * to_lps_mm[:, None]
     by_sform = Grid(shape, sform[:, 2::-1], sform[:, 3], in_mm=True)
     if not grid_of_geometry(shape, geometry).is_same(by_sform, _APART):
@@ -179,3 +188,17 @@ def write_unoriented(path: Path, image: sitk.Image) -> None:
     written.header.set_zooms(image.GetSpacing())
     written.header.set_xyzt_units("mm", "sec")
     nibabel.save(written, path)
+
+
+def say_spacing_is_unknown(path: Path) -> None:
+    """Take the unit of length from a file, and mark it: without a unit alone a file is taken as mm."""
+    import nibabel
+
+    image = nibabel.Nifti1Image.from_filename(path, mmap=False)
+    image.header.set_xyzt_units("unknown", "sec")
+    image.header["descrip"] = _mark_of(image.header)
+    nibabel.save(nibabel.Nifti1Image(np.asanyarray(image.dataobj), None, image.header), path)
+
+
+def _mark_of(header: nibabel.Nifti1Header) -> bytes:
+    return f"{OWN_KEY}: {unknown_spacing(header.get_zooms())}".encode()

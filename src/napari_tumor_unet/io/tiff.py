@@ -87,10 +87,11 @@ def pixels_of(name: str, series: tifffile.TiffPageSeries) -> NDArray[np.generic]
 
 
 def write_tiff_mask(path: Path, mask: NDArray[np.unsignedinteger[Any]], scan: Scan) -> None:
-    """Write a mask (Z, Y, X), with the scan's spacing if it is in mm."""
+    """Write a mask (Z, Y, X), with the scan's spacing if it is in mm, and no single plane's."""
     metadata: dict[str, Any] = {"axes": "ZYX"}
     resolution = None
-    if scan.in_mm:
+    plane = scan.geometry is not None and scan.geometry.stored_axes == 2  # which has no thickness
+    if scan.in_mm and not plane:
         z, y, x = scan.spacing
         metadata |= {"spacing": z, "unit": "mm"}
         resolution = (1 / x, 1 / y)

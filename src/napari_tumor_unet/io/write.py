@@ -95,8 +95,15 @@ def _writer(
 
 
 def sidecar_of(mask_file: Path) -> Path:
-    """Return the path of the JSON file beside a mask that says what was found in it, and how."""
-    return mask_file.with_name(f"{scan_name(mask_file)}.json")
+    """Return the path of the JSON file beside a mask that says what was found in it, and how.
+
+    It is called as the mask without its ending; with it, where that file tells of a mask in another format.
+    """
+    name, ending = scan_name(mask_file), mask_ending_of(mask_file)
+    whole, shared = (mask_file.with_name(f"{stem}.json") for stem in (mask_file.name, name))
+    others = (mask_file.with_name(name + other) for other in (*MASK_ENDINGS, DICOM_ENDING) if other != ending)
+    apart = _told_of(whole, mask_file) or any(_told_of(shared, other) for other in others)
+    return whole if apart else shared
 
 
 def report_files(mask_file: Path) -> tuple[Path, Path]:
@@ -182,8 +189,12 @@ def has_probability(mask_file: Path, sidecar: dict[str, Any]) -> bool:
 
 def made_with(mask_file: Path) -> dict[str, Any] | None:
     """Return what the sidecar of a mask tells, if both are whole and as :func:`write_result` wrote them."""
+    return _told_of(sidecar_of(mask_file), mask_file)
+
+
+def _told_of(path: Path, mask_file: Path) -> dict[str, Any] | None:
     try:
-        sidecar: dict[str, Any] = from_json(regular_file(sidecar_of(mask_file)).read_bytes())
+        sidecar: dict[str, Any] = from_json(regular_file(path).read_bytes())
         return sidecar if sidecar[_CHECKSUM] == file_checksum(regular_file(mask_file)) else None
     except (OSError, ValueError, TypeError, LookupError):  # foreign, half-written or not there
         return None

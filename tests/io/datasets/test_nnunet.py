@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from napari_tumor_unet.io.datasets import nnunet
 from napari_tumor_unet.io.datasets.nnunet import export_nnunet
 from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
+from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Refused, make_phantom
 
@@ -75,6 +76,14 @@ def test_channels_are_those_that_all_scans_have(tmp_path: Path) -> None:
     pairs = [Memory("a"), Memory("b", sequences=("flair", "post"), spacing=(5.0, 1.0, 0.5))]
     assert export_nnunet(pairs, tmp_path / NAME).channels == ("FLAIR", "T1 post")
     assert check_integrity(tmp_path / NAME)["numTraining"] == 2
+
+
+def test_a_scan_without_a_spacing_has_none_in_the_dataset(tmp_path: Path) -> None:
+    pairs = [Memory("a", sequences=("flair",)), Memory("b", sequences=("flair",), spacing=(5.0, 1.0, 0.5))]
+    export_nnunet(pairs, tmp_path / NAME)
+    check_integrity(tmp_path / NAME)
+    folder = tmp_path / NAME / "imagesTr"
+    assert [read_scan(folder / f"{name}_0000.nii.gz").in_mm for name in "ab"] == [False, True]
 
 
 def test_slices_that_do_not_count_are_ignored(tmp_path: Path, refused: Refused) -> None:

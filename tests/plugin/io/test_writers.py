@@ -155,6 +155,7 @@ def test_a_layer_of_no_known_scan_lies_where_napari_shows_it_as_lps(
         ({"scale": (4, 1.5, 0.7)}, "m.tif", None),
         ({"shape": (6, 5), "scale": (1.5, 0.7), "units": "mm"}, "m.tif", mask_export._NO_SPACING),
         ({"shape": (6, 5), "scale": (1.5, 0.7), "units": "mm"}, "m.mha", None),
+        ({"shape": (6, 5), "scale": (1.5, 0.7)}, "m.nii.gz", mask_export._NO_UNIT),
         ({"shape": (1, 4, 6, 5)}, "m.tif", None),
     ],
 )
@@ -166,7 +167,9 @@ def test_what_a_file_loses_is_told_in_a_sentence(
     assert warned == [told] * (told is not None)
     assert all(map(is_one_sentence, warned))
     np.testing.assert_array_equal(read_mask(tmp_path / name), layer.data.reshape((-1, 6, 5)))
-    if layer.units[-1] != "pixel" and told != mask_export._NO_SPACING:
+    known = layer.units[-1] != "pixel" and told != mask_export._NO_SPACING
+    assert read_labels(tmp_path / name).in_mm == known
+    if known:
         factor = 1e-3 if place["units"] == "um" else 1
         spacing = read_labels(tmp_path / name).spacing
         assert spacing[-2:] == pytest.approx(factor * layer.scale[-2:], rel=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,11 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 
 from napari_tumor_unet.inference.result import Slices
+from napari_tumor_unet.io.file_names import MASK_ENDINGS
+from napari_tumor_unet.io.read import read_labels
 from napari_tumor_unet.plugin.io.mask_export import mask_file
-from napari_tumor_unet.plugin.io.readers import scan_layers
+from napari_tumor_unet.plugin.io.readers import read_layers, scan_layers
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.mask_volume import measures_of
 from napari_tumor_unet.plugin.layers.metadata import mask_metadata, said_spacing, sidecar_contents
@@ -88,6 +92,26 @@ def test_sizes_files_and_the_sidecar_follow(viewer_model: ViewerModel) -> None:
     say_spacing(viewer_model, image, None)
     assert "spacing" not in sidecar_contents(mask)
     assert mask_metadata(mask).findings.volume_ml is None
+
+
+@pytest.mark.parametrize("ending", MASK_ENDINGS)
+def test_a_mask_from_a_file_has_no_spacing_before_it_is_said(
+    viewer_model: ViewerModel, tmp_path: Path, ending: str
+) -> None:
+    mask = segment(viewer_model, add(viewer_model, head()))
+    mask_file(mask).write(tmp_path / f"z{ending}")
+    viewer_model.layers.clear()
+    ((data, arguments, _),) = read_layers(tmp_path / f"z{ending}")
+    again = viewer_model.add_labels(data, **arguments)
+    assert lacks_spacing(again)
+    assert measures_of(again)[1].unit == "voxel"
+    assert image_for(again, [again, add(viewer_model, head())]) is viewer_model.layers[-1]
+    mask_file(again).write(tmp_path / f"y{ending}")
+    assert not read_labels(tmp_path / f"y{ending}").in_mm
+    say_spacing(viewer_model, again, SPACING)
+    mask_file(again).write(tmp_path / f"x{ending}")
+    said = read_labels(tmp_path / f"x{ending}")
+    assert (said.in_mm, said.spacing) == (True, pytest.approx(SPACING))
 
 
 def test_two_masks_of_the_scan_are_compared_in_mm(viewer_model: ViewerModel) -> None:

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 from superqt import QCollapsible
 
 from napari_tumor_unet.evaluation.overlap import dice
+from napari_tumor_unet.io.write import made_with
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
@@ -330,8 +331,9 @@ def test_a_mask_is_saved_in_two_formats_under_one_name(
     for name in ("a.nii.gz", "a.nrrd"):
         assert mask.save(str(tmp_path / name), plugin="napari-tumor-unet")
     mask.data_setitem((np.array([0]), np.array([1]), np.array([2])), 3)
-    with pytest.raises(OSError, match="belongs to another mask"):
-        mask.save(str(tmp_path / "a.mha"), plugin="napari-tumor-unet")
+    assert mask.save(str(tmp_path / "a.mha"), plugin="napari-tumor-unet")
+    assert {path.name for path in tmp_path.glob("*.json")} == {"a.json", "a.nrrd.json", "a.mha.json"}
+    assert all(made_with(tmp_path / name) for name in ("a.nii.gz", "a.nrrd", "a.mha"))
 
 
 def test_models_are_imported_renamed_exported_and_deleted(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.io.header_check import as_scan_error
-from napari_tumor_unet.io.nifti import read_header
+from napari_tumor_unet.io.nifti import read_header, say_spacing_is_unknown
 from napari_tumor_unet.io.orient import as_image
 from napari_tumor_unet.io.truncation import check_whole
 from napari_tumor_unet.scan import SEQUENCES, Geometry, Scan, ScanError, Sequence
@@ -155,6 +155,8 @@ def _save(voxels: NDArray[Any], scan: Scan, path: Path) -> None:
     sitk.WriteImage(image, str(path), useCompression=True)
     with as_scan_error(path, "NIfTI"):
         check_whole(read_header(path)[1], voxels.nbytes)
+    if not scan.in_mm:
+        say_spacing_is_unknown(path)
 
 
 def _case_named(name: str, taken: Mapping[str, object]) -> str:

@@ -25,6 +25,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     sidecar_contents,
     still_fits,
 )
+from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing
 from napari_tumor_unet.plugin.layers.transforms import layer_grid, source_images, stored_geometry
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.scan import Geometry, Scan, ScanError, SourceImage
@@ -33,7 +34,10 @@ from napari_tumor_unet.scan.grid import Grid, geometry_of
 if TYPE_CHECKING:
     from napari import Viewer
 
-_NO_UNIT = "The layer has no unit of length; the file takes its spacing as mm, and tells no place."
+_NO_UNIT = (
+    "The spacing is unknown, and the file says so; other programs may take it as mm, so say it in Sequences "
+    "and slices and save again."
+)
 _AS_SHOWN = "No open scan has the grid of this layer; the file has the place that napari shows."
 _SPACING_ALONE = (
     f"A TIFF keeps the spacing alone; {MASK_ENDINGS[0]} says as well where the mask lies in the patient."
@@ -134,16 +138,20 @@ def mask_file(layer: Labels, viewer: Viewer | None = None) -> MaskFile:
     whole = mask.size == data.size or np.count_nonzero(mask) == np.count_nonzero(data)
     grid = layer_grid(layer, tuple(range(len(at), layer.ndim)), at)
     image = None if viewer is None else image_for(layer, viewer.layers)
-    geometry = stored_geometry(layer) or (None if image is None else stored_geometry(image))
+    placed = layer if image is None or stored_geometry(layer) is not None else image
+    geometry = stored_geometry(placed)
+    in_mm = grid.in_mm or (geometry is not None and not lacks_spacing(placed))
     if geometry is not None:
-        lost_in_tiff, lost_else = _SPACING_ALONE if geometry.oriented else "", ""
+        lost_in_tiff, lost_else = _SPACING_ALONE if geometry.oriented else "", "" if in_mm else _NO_UNIT
     else:
         geometry, lost_in_tiff, lost_else = _as_shown(grid, layer.name)
+    if in_mm and geometry.stored_axes == 2:
+        lost_in_tiff = _NO_SPACING
     mask = mask.reshape((1,) * (3 - mask.ndim) + mask.shape)
     scan = Scan(
         metadata.scan or layer.name,
         {"flair": np.broadcast_to(np.uint8(0), mask.shape)},
-        in_mm=grid.in_mm and len(grid.shape) == 3,  # a plane has no thickness
+        in_mm=in_mm,
         geometry=geometry,
         source=source_of(layer, viewer),
     )
@@ -189,7 +197,7 @@ def _as_shown(grid: Grid, name: str) -> tuple[Geometry, str, str]:
     if len(grid.shape) == 2:
         height, width = grid.spacing
         plane = Geometry((1.0, height, width), stored_orientation="", stored_axes=2, oriented=False)
-        return (plane, _NO_SPACING, "") if grid.in_mm else (plane, "", _NO_UNIT)
+        return plane, "", "" if grid.in_mm else _NO_UNIT
     z, y, x = grid.spacing
     plain = Geometry((z, y, x), stored_orientation="", oriented=False)
     if not grid.in_mm:
