@@ -20,10 +20,10 @@ from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, mask_volume
 from napari_tumor_unet.plugin.layers.metadata import (
-    is_prediction,
     mask_metadata,
     sidecar_contents,
     still_fits,
+    tells_edits,
 )
 from napari_tumor_unet.plugin.layers.transforms import layer_grid, source_images, stored_geometry
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
@@ -126,7 +126,7 @@ def mask_file(layer: Labels, viewer: Viewer | None = None) -> MaskFile:
     """
     data, metadata = voxels_of(layer), mask_metadata(layer)
     leading = data.shape[: max(0, data.ndim - 3)]
-    segmented = is_prediction(layer) and still_fits(layer)
+    segmented = tells_edits(layer) and still_fits(layer)
     if not segmented and any(n > 1 for n in leading):
         raise ScanError(f"{layer.name} has {data.ndim} axes, but a mask's file three; save volume by volume.")
     at = metadata.place.at if segmented else (0,) * len(leading)

@@ -15,6 +15,7 @@ from qtpy.QtCore import QTimer
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.metadata import KEY, LayerMetadata
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 
 _PAUSE = 1.0  # seconds that napari may take for a layer; a user takes longer for another drop
 
@@ -79,5 +80,9 @@ def show_together(read: Collection[LayerMetadata], began: float) -> None:
 
 
 def _show(viewer: ref[ViewerModel], opened: list[LayerMetadata]) -> None:
-    if (there := viewer()) is not None:
-        show_flair(there, [layer for layer in there.layers if layer.metadata.get(KEY) in opened])
+    if (there := viewer()) is None:
+        return
+    layers = [layer for layer in there.layers if layer.metadata.get(KEY) in opened]
+    show_flair(there, layers)
+    if any(isinstance(layer, Labels) for layer in layers):
+        Autosaving.of(there)  # no panel need be open for a stroke

@@ -29,6 +29,7 @@ from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mas
 from napari_tumor_unet.plugin.io.opened_together import show_together
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
+from napari_tumor_unet.plugin.layers.opened_masks import copy_of
 from napari_tumor_unet.plugin.layers.transforms import source_images
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_warning
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence
@@ -255,7 +256,7 @@ def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
     transform: dict[str, Any] = {name: beside[1][name] for name in kept if name in beside[1]}
     image: ImageMetadata = beside[1]["metadata"][KEY]
     shared = ("scan", "scan_id", "geometry", "shape", "ending", "source_images")
-    metadata = MaskMetadata(**{name: getattr(image, name) for name in shared})
+    metadata = MaskMetadata(**{name: getattr(image, name) for name in shared}, written=copy_of(mask))
     arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: metadata}, **transform}
     label = max(1, int(mask.max(initial=0)))
     if label in (1, 255) and not ((mask > 0) & (mask < label)).any():  # or white

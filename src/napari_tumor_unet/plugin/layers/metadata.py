@@ -137,10 +137,11 @@ class MaskMetadata(LayerMetadata):
         Where the scan lies in the layer's data.
     voxel_ml : float, optional
         Volume of a voxel, where the spacing is in mm.
-    written : array of uint8
-        (Z, Y, X), the mask as a segmentation last wrote it: what differs is the user's. Empty if none did.
+    written : array of int
+        (Z, Y, X), the mask as a segmentation last wrote it, or as it was opened: what differs is the user's.
+        Empty if neither is known.
     probability : array of uint8
-        (Z, Y, X); 255 is certain tumour.
+        (Z, Y, X); 255 is certain tumour. Empty if no segmentation wrote the mask in this viewer.
     provenance : Provenance, optional
         Of the run that wrote the mask; None until the run has ended.
     findings : Findings, optional
@@ -166,7 +167,7 @@ class MaskMetadata(LayerMetadata):
     source: str = ""
     place: SliceOrientation = field(default_factory=SliceOrientation)
     voxel_ml: float | None = None
-    written: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
+    written: NDArray[Any] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
     probability: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
     provenance: Provenance | None = None
     findings: Findings | None = None
@@ -181,6 +182,11 @@ class MaskMetadata(LayerMetadata):
     agreement: str = ""
 
     __hash__ = object.__hash__
+
+    @property
+    def has_probability(self) -> bool:
+        """Whether the probability is known, from which a mask can be made again."""
+        return bool(self.probability.size)
 
     @property
     def threshold(self) -> float:
@@ -234,6 +240,11 @@ def said_spacing(layer: Layer) -> SaidSpacing | None:
 
 def is_prediction(layer: Layer | None) -> TypeGuard[Labels]:
     """Whether a segmentation writes, or wrote, a layer."""
+    return isinstance(layer, Labels) and mask_metadata(layer).has_probability
+
+
+def tells_edits(layer: Layer | None) -> TypeGuard[Labels]:
+    """Whether a layer is a mask of which it is known how a run wrote it, or how it was opened."""
     return isinstance(layer, Labels) and bool(mask_metadata(layer).written.size)
 
 
