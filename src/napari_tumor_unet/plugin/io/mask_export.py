@@ -105,7 +105,7 @@ class MaskFile:
             return [path]
         sidecar = self.sidecar
         if self.volume is not None:
-            measures = measure_on_grid(self.volume.mask, self.volume.grid)
+            measures = measure_on_grid(self.volume.mask != 0, self.volume.grid)
             sidecar = sidecar | {"measures": measures.to_json()}
         if not path.exists() and not tells_nothing_else(sidecar_of(path), sidecar):
             raise ScanError(f"{sidecar_of(path).name} belongs to another mask; choose another name.")

@@ -13,6 +13,7 @@ from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QTimer
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.layers.metadata import KEY, LayerMetadata
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
@@ -26,10 +27,16 @@ _read_at = 0.0
 def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
     """Hide the T1 of a FLAIR that was opened together with them, and activate the FLAIR instead of a mask.
 
-    Images go under masks of theirs that were there before, and the viewer to where the last image is.
+    Masks become outlines, and strokes on them are kept from then on. Images go under masks of theirs that
+    were there before, and the viewer to where the last image is.
     """
     layers = viewer.layers
     opened = [layer for layer in opened if layer in layers]
+    masks = [layer for layer in opened if isinstance(layer, Labels)]
+    for mask in masks:
+        show_outline(mask)
+    if masks and hasattr(viewer, "window"):
+        Autosaving.of(viewer)  # no panel need be open for a stroke
     images = [layer for layer in opened if isinstance(layer, Image)]
     sequences = ViewerSequences.of(layers)
     flair_of = {image: flair for image in images if (flair := sequences.flair(image)) in images}
@@ -80,9 +87,5 @@ def show_together(read: Collection[LayerMetadata], began: float) -> None:
 
 
 def _show(viewer: ref[ViewerModel], opened: list[LayerMetadata]) -> None:
-    if (there := viewer()) is None:
-        return
-    layers = [layer for layer in there.layers if layer.metadata.get(KEY) in opened]
-    show_flair(there, layers)
-    if any(isinstance(layer, Labels) for layer in layers):
-        Autosaving.of(there)  # no panel need be open for a stroke
+    if (there := viewer()) is not None:
+        show_flair(there, [layer for layer in there.layers if layer.metadata.get(KEY) in opened])

@@ -64,7 +64,7 @@ def measures_of(layer: Labels) -> tuple[MaskVolume, Measures]:
         As :func:`mask_volume`.
     """
     volume = mask_volume(layer)
-    return volume, measure_on_grid(volume.mask, volume.grid)
+    return volume, measure_on_grid(volume.mask != 0, volume.grid)
 
 
 def _grid(layer: Labels, place: SliceOrientation, shape: tuple[int, ...]) -> Grid:

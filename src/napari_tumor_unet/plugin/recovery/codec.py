@@ -62,6 +62,7 @@ def snapshot(layer: Labels) -> Autosave | None:
             "place": dataclasses.asdict(metadata.place),
             "geometry": metadata.get("geometry"),
             "voxel_ml": metadata.voxel_ml,
+            "edited_before": metadata.edited_before,
             **{name: metadata[name] for name in _PLAIN if name in metadata},
             **{name: sorted(int(z) for z in getattr(metadata, name)) for name in _MARKS},
         },
@@ -93,6 +94,7 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
         warnings=tuple(result.get("warnings", ())),
         checked=set(result["checked"]),
         visited=set(result["visited"]),
+        edited_before=result.get("edited_before", False),
         **(provenance_of(result["provenance"]) if "provenance" in result else {}),
     )
     layer = autosave.layer
@@ -104,7 +106,7 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     restored = viewer.add_labels(
         autosave.mask,
         name=layer["name"],
-        colormap=label_colours("orange"),
+        colormap=label_colours("blue" if metadata.provenance is None else "orange"),
         metadata=held,
         units=layer["units"],
         axis_labels=layer["axis_labels"],
