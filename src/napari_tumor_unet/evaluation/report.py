@@ -33,16 +33,22 @@ def write_report(mask_file: Path, scan: Scan, result: Segmentation) -> None:
 def scan_page(scan: Scan, result: Segmentation, review: str = "") -> Page:
     """Make the page of a segmented scan, with a sentence on who looked at the mask, if anybody did."""
     measures, made = result.measures, result.provenance
-    doubtful = most_doubtful(expected_errors(result.probability, made.threshold))
+    known = bool(result.probability.size)  # else the mask is from a file
+    doubtful = most_doubtful(expected_errors(result.probability, made.threshold)) if known else ()
     rows = [(str(i + 1), *region.as_cells()) for i, region in enumerate(measures.regions[:_MOST_ROWS])]
     left_out = len(measures.regions) - len(rows)
-    facts = [
-        DEFINITION,
-        f"Most doubtful slices, by the model's probability: {', '.join(map(str, doubtful[:8])) or 'none'}.",
-        f"Model {made.model!r} ({made.model_hash[:12]}), threshold {made.threshold:g}, from "
-        f"{', '.join(made.sequences)}; napari-tumor-unet {made.version}."
-        f"{'' if review else ' Nobody has checked the mask.'}",
-    ]
+    facts = [DEFINITION]
+    if known:
+        slices = ", ".join(map(str, doubtful[:8])) or "none"
+        facts.append(f"Most doubtful slices, by the model's probability: {slices}.")
+    if made.model:
+        facts.append(
+            f"Model {made.model!r} ({made.model_hash[:12]}), threshold {made.threshold:g}, from "
+            f"{', '.join(made.sequences)}; napari-tumor-unet {made.version}."
+            f"{'' if review else ' Nobody has checked the mask.'}"
+        )
+    else:
+        facts.append("The mask was opened from a file that tells of no model.")
     if not tells_sides(scan):
         facts.insert(1, "The scan's file does not say which side is left.")
     if scan.spacing_said:
@@ -51,7 +57,7 @@ def scan_page(scan: Scan, result: Segmentation, review: str = "") -> Page:
     if left_out > 0:
         facts.insert(0, f"Not listed: {plural(left_out, 'smaller region')}.")
     return Page(
-        title="Tumour in FLAIR, segmented by a model",
+        title=f"Tumour in FLAIR{', segmented by a model' if made.model else ''}",
         note=NOT_FOR_THE_CLINIC,
         lead=tuple(filter(None, (str(measures), review))),
         warnings=_nameless(scan, result.warnings),

@@ -139,7 +139,7 @@ class Segmentation:
     Attributes
     ----------
     probability : array of uint8
-        (Z, Y, X) on the scan's grid; 255 is certain tumour.
+        (Z, Y, X) on the scan's grid; 255 is certain tumour. Empty where it is not known any more.
     mask : array of uint8
         (Z, Y, X), 0 and 1.
     findings : Findings
@@ -163,7 +163,8 @@ class Segmentation:
         from napari_tumor_unet.inference.measures import measure_on_grid
 
         grid = self.grid or grid_of_spacing(self.mask.shape, (1.0, 1.0, 1.0), in_mm=False)
-        return measure_on_grid(self.mask, grid, self.probability, self.provenance.threshold)
+        probability = self.probability if self.probability.size else None
+        return measure_on_grid(self.mask, grid, probability, self.provenance.threshold)
 
     def to_json(self) -> dict[str, Any]:
         """Return findings, measures, warnings and provenance, as a sidecar file holds them."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from napari_tumor_unet.plugin.recovery.store import load, orphaned_autosaves
 
@@ -17,7 +20,23 @@ SECONDS = 5.0  # of unbroken painting
 LABEL, SLICE = 7, 60
 
 
-def paint() -> None:
+SHAPE = (155, 240, 240)
+
+
+def opened(viewer: Any) -> Any:
+    """A mask that was read from a file, on its scan."""
+    with TemporaryDirectory() as folder:
+        for name, top in (("head", 500), ("head_mask", 1)):
+            voxels = np.zeros(SHAPE, np.int16)
+            voxels[50:70, 100:140, 100:140] = np.arange(40) % top + 1
+            file = sitk.GetImageFromArray(voxels)
+            sitk.WriteImage(file, str(path := Path(folder) / f"{name}.nii.gz"))
+            viewer.open(path, plugin="napari-tumor-unet")
+    viewer.layers.selection.active = viewer.layers["head_mask"]
+    return viewer.layers["head_mask"]
+
+
+def paint(of: str = "run") -> None:
     """Paint a mask in one stroke that never ends, and print after each move when it was, and the voxels."""
     import napari
     from qtpy.QtCore import QEvent, QPointF, Qt, QTimer
@@ -27,7 +46,7 @@ def paint() -> None:
     from tests.plugin.recovery.test_watcher import segmented
 
     viewer = napari.Viewer()
-    layer = segmented(viewer, shape=(155, 240, 240))
+    layer = opened(viewer) if of == "file" else segmented(viewer, shape=SHAPE)
     viewer.dims.set_current_step(0, SLICE)
     viewer.reset_view()
     layer.mode, layer.selected_label, layer.brush_size = "paint", LABEL, 5
@@ -56,8 +75,9 @@ def paint() -> None:
 
 
 @pytest.mark.slow
-def test_strokes_older_than_two_seconds_are_there_after_a_kill() -> None:
-    code = "from tests.plugin.recovery.test_kill import paint; paint()"
+@pytest.mark.parametrize("of", ["run", "file"])
+def test_strokes_older_than_two_seconds_are_there_after_a_kill(of: str) -> None:
+    code = f"from tests.plugin.recovery.test_kill import paint; paint({of!r})"
     strokes: list[tuple[float, int]] = []
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as napari:
         for line in napari.stdout:

@@ -18,7 +18,7 @@ from superqt import QCollapsible
 from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, has_result
+from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, has_result, is_prediction
 from napari_tumor_unet.plugin.recovery import store, watcher
 from napari_tumor_unet.plugin.recovery.store import Autosave, OrphanedAutosave, autosave_folder
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
@@ -491,3 +491,45 @@ def test_a_full_disk_is_told_once(
     assert told == [sentence]
     layer.paint((2, 8, 8), 4)
     wait_for_autosaves(1, qtbot)
+
+
+def opened(viewer: napari.Viewer, *, scan: bool = True) -> napari.layers.Labels:
+    """A mask that no run made, with other labels than 1, on its scan."""
+    if scan:
+        viewer.add_image(np.zeros((6, 30, 20), np.float32), name="head", **PLACE)
+    data = np.zeros((6, 30, 20), np.int32)
+    data[2:4, 5:15, 5:15], data[3, 8, 8] = 1, 4
+    return viewer.add_labels(data, name="head_mask", **PLACE)
+
+
+@pytest.mark.parametrize("first", ["panel", "mask"])
+def test_strokes_on_an_opened_mask_are_kept_and_come_back(
+    viewer: napari.Viewer, qtbot: Any, first: str
+) -> None:
+    layer = opened(viewer) if first == "mask" else None
+    autosaving = Autosaving.of(viewer)
+    layer = layer or opened(viewer)
+    before = layer.data.copy()
+    qtbot.waitUntil(lambda: autosaving.settled, timeout=PATIENCE)
+    assert not kept()
+    np.testing.assert_array_equal(layer.data, before)
+    layer.data_setitem((np.array([1]), np.array([2]), np.array([3])), 1)
+    qtbot.waitUntil(lambda: len(kept()) == 1 and autosaving.settled, timeout=PATIENCE)
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: len(autosaving.orphans) == 1, timeout=PATIENCE)
+    (orphan,) = autosaving.orphans
+    assert (orphan.scan, orphan.edited) == ("head", 1)
+    autosaving.restore(orphan)
+    qtbot.waitUntil(lambda: "head_mask" in viewer.layers, timeout=PATIENCE)
+    before[1, 2, 3] = 1
+    np.testing.assert_array_equal(viewer.layers["head_mask"].data, before)
+    assert not is_prediction(viewer.layers["head_mask"])
+
+
+def test_a_mask_that_was_opened_before_its_scan_is_kept_too(viewer: napari.Viewer, qtbot: Any) -> None:
+    autosaving = Autosaving.of(viewer)
+    layer = opened(viewer, scan=False)
+    assert KEY not in layer.metadata
+    viewer.add_image(np.zeros((6, 30, 20), np.float32), name="head", **PLACE)
+    layer.data_setitem((np.array([1]), np.array([2]), np.array([3])), 1)
+    qtbot.waitUntil(lambda: len(kept()) == 1 and autosaving.settled, timeout=PATIENCE)

@@ -20,10 +20,10 @@ from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, mask_volume
 from napari_tumor_unet.plugin.layers.metadata import (
-    is_prediction,
     mask_metadata,
     sidecar_contents,
     still_fits,
+    tells_edits,
 )
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing
 from napari_tumor_unet.plugin.layers.transforms import layer_grid, source_images, stored_geometry
@@ -109,7 +109,7 @@ class MaskFile:
             return [path]
         sidecar = self.sidecar
         if self.volume is not None:
-            measures = measure_on_grid(self.volume.mask, self.volume.grid)
+            measures = measure_on_grid(self.volume.mask != 0, self.volume.grid)
             sidecar = sidecar | {"measures": measures.to_json()}
         if not path.exists() and not tells_nothing_else(sidecar_of(path), sidecar):
             raise ScanError(f"{sidecar_of(path).name} belongs to another mask; choose another name.")
@@ -130,7 +130,7 @@ def mask_file(layer: Labels, viewer: Viewer | None = None) -> MaskFile:
     """
     data, metadata = voxels_of(layer), mask_metadata(layer)
     leading = data.shape[: max(0, data.ndim - 3)]
-    segmented = is_prediction(layer) and still_fits(layer)
+    segmented = tells_edits(layer) and still_fits(layer)
     if not segmented and any(n > 1 for n in leading):
         raise ScanError(f"{layer.name} has {data.ndim} axes, but a mask's file three; save volume by volume.")
     at = metadata.place.at if segmented else (0,) * len(leading)

@@ -15,8 +15,10 @@ from qtpy.QtCore import QTimer
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.in_view import show_scan
+from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.layers.metadata import KEY, LayerMetadata
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.plain import show_info
 
 _PAUSE = 1.0  # seconds that napari may take for a layer; a user takes longer for another drop
@@ -28,11 +30,16 @@ _read_at = 0.0
 def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
     """Hide the T1 of a FLAIR that was opened together with them, and activate the FLAIR instead of a mask.
 
-    Images go under masks of theirs that were there before. The last scan comes into view, and what other
-    scans would show over it is hidden.
+    Masks become outlines, and strokes on them are kept from then on. Images go under masks of theirs that
+    were there before. The last scan comes into view, and what other scans would show over it is hidden.
     """
     layers = viewer.layers
     opened = [layer for layer in opened if layer in layers]
+    masks = [layer for layer in opened if isinstance(layer, Labels)]
+    for mask in masks:
+        show_outline(mask)
+    if masks and hasattr(viewer, "window"):
+        Autosaving.of(viewer)  # no panel need be open for a stroke
     images = [layer for layer in opened if isinstance(layer, Image)]
     if not images:
         return

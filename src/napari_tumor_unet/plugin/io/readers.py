@@ -29,6 +29,7 @@ from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mas
 from napari_tumor_unet.plugin.io.opened_together import show_together
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
+from napari_tumor_unet.plugin.layers.opened_masks import copy_of, told_of
 from napari_tumor_unet.plugin.layers.transforms import source_images
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_warning
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence
@@ -134,7 +135,7 @@ def read_file(path: Path) -> Opened:
         if path.is_file() and is_labels(path, scan):
             scan = as_labels(scan, path.name)
             mask = scan.sequences["flair"]
-            return Opened([mask_layer(mask, scan_layers(scan)[0], scan.name)], [*scan.notes], path)
+            return Opened([mask_layer(mask, scan_layers(scan)[0], scan.name, path)], [*scan.notes], path)
         layers = scan_layers(scan)
         for _, arguments, _ in layers:
             metadata: ImageMetadata = arguments["metadata"][KEY]
@@ -212,7 +213,8 @@ def _read_segments(
         metadata.ending = ".nii.gz"
         if scan is not None:
             metadata.scan, metadata.scan_id = scan.name, studies.get(scan.study, metadata.scan_id)
-        layer = mask_layer(np.asarray(one.scan.sequences["flair"]), beside, one.scan.name)
+        whole = file if len(segments) == 1 else None
+        layer = mask_layer(np.asarray(one.scan.sequences["flair"]), beside, one.scan.name, whole)
         layer[1]["features"] = {
             "index": [*one.names],
             "segment": [plain(text) for text in one.names.values()],
@@ -249,17 +251,21 @@ def scan_layers(scan: Scan) -> list[LayerData]:
     return layers
 
 
-def mask_layer(mask: Any, beside: LayerData, name: str) -> LayerData:
-    """Make a labels layer in the place of the scan layer beside, and on the grid of the same file."""
+def mask_layer(mask: Any, beside: LayerData, name: str, file: Path | None = None) -> LayerData:
+    """Make a labels layer in the place of the scan layer beside, and on the grid of the same file.
+
+    Of a mask that is all of a file it carries what this and its sidecar tell; that of a model is orange.
+    """
     kept = ("scale", "translate", "units", "axis_labels")
     transform: dict[str, Any] = {name: beside[1][name] for name in kept if name in beside[1]}
     image: ImageMetadata = beside[1]["metadata"][KEY]
     shared = ("scan", "scan_id", "geometry", "shape", "ending", "source_images")
-    metadata = MaskMetadata(**{name: getattr(image, name) for name in shared})
+    told = {} if file is None else told_of(file, mask)
+    metadata = MaskMetadata(**{name: getattr(image, name) for name in shared}, written=copy_of(mask), **told)
     arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: metadata}, **transform}
     label = max(1, int(mask.max(initial=0)))
     if label in (1, 255) and not ((mask > 0) & (mask < label)).any():  # or white
-        arguments["colormap"] = label_colours("blue", label)
+        arguments["colormap"] = label_colours("blue" if metadata.provenance is None else "orange", label)
     return mask, arguments, "labels"
 
 

@@ -66,6 +66,8 @@ class LayerPair:
     def written(self, source: LayerScan) -> Any:
         """Return the mask that a model last wrote, if one did."""
         metadata = self._metadata
+        if not metadata.has_probability:  # a file may hold the truth
+            return None
         same = metadata.written.shape == source.scan.shape and metadata.place == source.place
         return metadata.written if same else None
 
@@ -126,6 +128,11 @@ def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
         scans = {scan for how, scan in alike if how == best and how[1]}
     # FLAIR is what the user looks at.
     return max((i for i in images if scan_id(i) in scans), key=is_flair) if len(scans) == 1 else None
+
+
+def lies_on_image(mask: Labels, layers: Iterable[Layer]) -> bool:
+    """Whether an image has a mask's shape and place, or several have."""
+    return any(isinstance(layer, Image) and _fits(layer, mask) for layer in layers)
 
 
 def _alike(image: str, mask: str) -> tuple[bool, int]:

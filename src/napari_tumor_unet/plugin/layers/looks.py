@@ -13,7 +13,7 @@ from napari.utils.colormaps.standardize_color import transform_color
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import COLOURS, label_colours
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of
-from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_prediction, masks_in
+from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_prediction, mask_metadata, masks_in
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.scan import Sequence
 from napari_tumor_unet.scan.sequence_names import TITLES
@@ -37,7 +37,7 @@ def show_outline(layer: Labels, outline: bool = True) -> None:
 def paint_as_it_is(layer: Labels) -> None:
     """Set the brush to the only label of a mask that was read, as 255: the usual 1 would be another one."""
     data = layer.data
-    if not isinstance(layer.metadata.get(KEY), MaskMetadata) or not isinstance(data, np.ndarray):
+    if not mask_metadata(layer).scan_id or not isinstance(data, np.ndarray):
         return
     label = int(data.max(initial=0))
     if layer.selected_label == 1 < label and not ((data > 0) & (data < label)).any():

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_tumor_unet.inference.measures import MeasureError, Measures, measure_on_grid
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation, voxels_of
-from napari_tumor_unet.plugin.layers.metadata import is_prediction, mask_metadata, still_fits
+from napari_tumor_unet.plugin.layers.metadata import mask_metadata, still_fits, tells_edits
 from napari_tumor_unet.plugin.layers.transforms import layer_grid, stored_geometry
 from napari_tumor_unet.scan.grid import Grid, grid_of_geometry, grid_of_spacing
 
@@ -46,7 +46,7 @@ def mask_volume(layer: Labels) -> MaskVolume:
         If it has several, and no segmentation made it.
     """
     data = voxels_of(layer)
-    segmented = is_prediction(layer) and still_fits(layer)
+    segmented = tells_edits(layer) and still_fits(layer)
     leading = data.shape[: max(0, data.ndim - 3)]
     if not segmented and any(n > 1 for n in leading):
         raise MeasureError(f"{layer.name} has {data.ndim} axes; measure its volumes one by one.")
@@ -64,7 +64,7 @@ def measures_of(layer: Labels) -> tuple[MaskVolume, Measures]:
         As :func:`mask_volume`.
     """
     volume = mask_volume(layer)
-    return volume, measure_on_grid(volume.mask, volume.grid)
+    return volume, measure_on_grid(volume.mask != 0, volume.grid)
 
 
 def _grid(layer: Labels, place: SliceOrientation, shape: tuple[int, ...]) -> Grid:

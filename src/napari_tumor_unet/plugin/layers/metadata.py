@@ -137,10 +137,11 @@ class MaskMetadata(LayerMetadata):
         Where the scan lies in the layer's data.
     voxel_ml : float, optional
         Volume of a voxel, where the spacing is in mm.
-    written : array of uint8
-        (Z, Y, X), the mask as a segmentation last wrote it: what differs is the user's. Empty if none did.
+    written : array of int
+        (Z, Y, X), the mask as a segmentation last wrote it, or as it was opened: what differs is the user's.
+        Empty if neither is known.
     probability : array of uint8
-        (Z, Y, X); 255 is certain tumour.
+        (Z, Y, X); 255 is certain tumour. Empty if no segmentation wrote the mask in this viewer.
     provenance : Provenance, optional
         Of the run that wrote the mask; None until the run has ended.
     findings : Findings, optional
@@ -158,7 +159,9 @@ class MaskMetadata(LayerMetadata):
     saved : int, optional
         Checksum of the mask as the panel last saved it.
     saved_as : str
-        Name of that file.
+        Name of that file, or of the one that it was opened from.
+    edited_before : bool
+        Whether the user had edited it when that file was written.
     agreement : str
         Where the layer is no mask: ``unique_id`` of what it compares, or ``doubt`` where it shows that.
     """
@@ -166,7 +169,7 @@ class MaskMetadata(LayerMetadata):
     source: str = ""
     place: SliceOrientation = field(default_factory=SliceOrientation)
     voxel_ml: float | None = None
-    written: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
+    written: NDArray[Any] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
     probability: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
     provenance: Provenance | None = None
     findings: Findings | None = None
@@ -178,9 +181,15 @@ class MaskMetadata(LayerMetadata):
     postprocessing: tuple[str, ...] = ()
     saved: int | None = None
     saved_as: str = ""
+    edited_before: bool = False
     agreement: str = ""
 
     __hash__ = object.__hash__
+
+    @property
+    def has_probability(self) -> bool:
+        """Whether the probability is known, from which a mask can be made again."""
+        return bool(self.probability.size)
 
     @property
     def threshold(self) -> float:
@@ -234,6 +243,11 @@ def said_spacing(layer: Layer) -> SaidSpacing | None:
 
 def is_prediction(layer: Layer | None) -> TypeGuard[Labels]:
     """Whether a segmentation writes, or wrote, a layer."""
+    return isinstance(layer, Labels) and mask_metadata(layer).has_probability
+
+
+def tells_edits(layer: Layer | None) -> TypeGuard[Labels]:
+    """Whether a layer is a mask of which it is known how a run wrote it, or how it was opened."""
     return isinstance(layer, Labels) and bool(mask_metadata(layer).written.size)
 
 
@@ -256,8 +270,11 @@ def still_fits(layer: Labels) -> bool:
 
 
 def has_result(layer: Layer | None) -> TypeGuard[Labels]:
-    """Whether a segmentation made a layer, has ended, and the layer still has its shape."""
-    return is_prediction(layer) and mask_metadata(layer).provenance is not None and still_fits(layer)
+    """Whether a layer is a mask of a run that has ended, or an opened one, and still has its shape."""
+    if not tells_edits(layer) or not still_fits(layer):
+        return False
+    metadata = mask_metadata(layer)
+    return metadata.provenance is not None or not metadata.has_probability
 
 
 def model_of(layer: Labels) -> str:
@@ -267,19 +284,21 @@ def model_of(layer: Labels) -> str:
 
 
 def sidecar_contents(layer: Labels) -> dict[str, Any] | None:
-    """Return the contents of a mask's JSON sidecar as it is now; None where :func:`has_result` is false."""
-    if not has_result(layer):
-        return None
+    """Return the contents of a mask's JSON sidecar as it is now; None where no model is known."""
     metadata = mask_metadata(layer)
+    if metadata.provenance is None or not has_result(layer):
+        return None
     mask = metadata.place.volume(layer.data)
-    regions = left_out(metadata.probability, metadata.threshold, metadata.written)
-    said = said_spacing(layer)
-    lacking = count_left_out([region for region in regions if not mask[region].any()], metadata.voxel_ml)
+    provenance, said = metadata.sidecar_provenance(), said_spacing(layer)
+    if metadata.has_probability:
+        regions = left_out(metadata.probability, metadata.threshold, metadata.written)
+        lacking = count_left_out([region for region in regions if not mask[region].any()], metadata.voxel_ml)
+        provenance["left_out"] = dataclasses.asdict(lacking)
     return {
         "findings": dataclasses.asdict(measure((mask > 0).astype(np.uint8), metadata.voxel_ml)),
         "warnings": list(metadata.warnings),
-        "provenance": metadata.sidecar_provenance() | {"left_out": dataclasses.asdict(lacking)},
-        "edited": not all(map(np.array_equal, mask, metadata.written)),
+        "provenance": provenance,
+        "edited": metadata.edited_before or not all(map(np.array_equal, mask, metadata.written)),
         "checked_slices": sorted(metadata.checked),
         **({} if said is None else {"spacing": spacing_said_by_user(said.mm)}),
         "note": NOT_FOR_THE_CLINIC,

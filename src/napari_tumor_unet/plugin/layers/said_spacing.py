@@ -18,9 +18,9 @@ from napari_tumor_unet.plugin.layers.metadata import (
     MASK_OF,
     SAID,
     SaidSpacing,
-    is_prediction,
     mask_metadata,
     said_spacing,
+    tells_edits,
 )
 from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.layers.sequences import scan_id
@@ -162,7 +162,7 @@ def _mark_made_since(scan: list[Layer]) -> None:
     spacing = np.array(given.scale)[list(_spatial(given))]
     for layer in scan:
         read = isinstance(layer, Image) and MASK_OF not in layer.metadata
-        read |= isinstance(layer, Labels) and bool(mask_metadata(layer).scan) and not is_prediction(layer)
+        read |= isinstance(layer, Labels) and bool(mask_metadata(layer).scan_id)
         own = np.array(layer.scale)[list(_spatial(layer))]
         if not read and not lacks_spacing(layer) and np.allclose(own, spacing[-len(own) :]):
             layer.metadata.setdefault(SAID, said_spacing(given))
@@ -176,7 +176,7 @@ def _three(values: Iterable[Any]) -> Any:
 
 def _count_anew(layer: Layer) -> None:
     """Let the size that a run told of its mask be in ml, or no longer."""
-    if not is_prediction(layer):
+    if not tells_edits(layer):
         return
     metadata = mask_metadata(layer)
     metadata.voxel_ml = ml = mask_volume(layer).grid.voxel_ml

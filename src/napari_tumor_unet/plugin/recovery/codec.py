@@ -25,6 +25,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     said_spacing,
     still_fits,
 )
+from napari_tumor_unet.plugin.layers.opened_masks import copy_of
 from napari_tumor_unet.plugin.layers.said_spacing import say_as
 from napari_tumor_unet.plugin.layers.sequences import is_flair
 from napari_tumor_unet.plugin.recovery.store import Autosave
@@ -39,16 +40,16 @@ _MARKS = ("checked", "visited")  # sets of slices
 
 
 def snapshot(layer: Labels) -> Autosave | None:
-    """Copy a segmentation's layer, without a count of edits; None if the layer has another shape by now."""
+    """Copy a mask's layer, without a count of edits; None if the layer has another shape by now."""
     if not still_fits(layer):
         return None
     metadata, said = mask_metadata(layer), said_spacing(layer)
     return Autosave(
         scan=metadata.scan,
         edited=0,
-        mask=_copy(np.asarray(layer.data)),
-        written=_copy(metadata.written),
-        probability=_copy(metadata.probability),
+        mask=copy_of(np.asarray(layer.data)),
+        written=copy_of(metadata.written),
+        probability=copy_of(metadata.probability),
         layer={
             "name": layer.name,
             "units": [str(unit) for unit in layer.units],
@@ -61,6 +62,7 @@ def snapshot(layer: Labels) -> Autosave | None:
             "place": dataclasses.asdict(metadata.place),
             "geometry": metadata.get("geometry"),
             "voxel_ml": metadata.voxel_ml,
+            "edited_before": metadata.edited_before,
             **{name: metadata[name] for name in _PLAIN if name in metadata},
             **{name: sorted(int(z) for z in getattr(metadata, name)) for name in _MARKS},
         },
@@ -80,7 +82,7 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     result, place = autosave.result, _place(autosave.result)
     image = _image_of(viewer, autosave, place)
     metadata = MaskMetadata(
-        source=result["source"] if image is None else str(image.unique_id),
+        source=result.get("source", "") if image is None else str(image.unique_id),
         scan=autosave.scan,
         place=place,
         geometry=None if result["geometry"] is None else Geometry(**as_tuples(result["geometry"])),
@@ -92,6 +94,7 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
         warnings=tuple(result.get("warnings", ())),
         checked=set(result["checked"]),
         visited=set(result["visited"]),
+        edited_before=result.get("edited_before", False),
         **(provenance_of(result["provenance"]) if "provenance" in result else {}),
     )
     layer = autosave.layer
@@ -103,7 +106,7 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     restored = viewer.add_labels(
         autosave.mask,
         name=layer["name"],
-        colormap=label_colours("orange"),
+        colormap=label_colours("blue" if metadata.provenance is None else "orange"),
         metadata=held,
         units=layer["units"],
         axis_labels=layer["axis_labels"],
@@ -126,15 +129,6 @@ def _image_of(viewer: Viewer, autosave: Autosave, place: SliceOrientation) -> Im
 
 def _place(result: dict[str, Any]) -> SliceOrientation:
     return SliceOrientation(**as_tuples(result["place"]))
-
-
-def _copy(array: NDArray[Any]) -> NDArray[Any]:
-    """Copy an array (..., Y, X); empty planes take no memory."""
-    copy = np.zeros(array.shape, array.dtype)
-    for plane, source in zip(*(each.reshape(-1, *array.shape[-2:]) for each in (copy, array)), strict=True):
-        if source.any():
-            plane[:] = source
-    return copy
 
 
 def _count_planes(mask: NDArray[Any]) -> int:

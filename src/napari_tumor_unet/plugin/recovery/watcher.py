@@ -17,7 +17,7 @@ from qtpy.QtCore import QEvent, QObject, Signal
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.in_view import go_to_largest, show_scan
-from napari_tumor_unet.plugin.layers.metadata import is_prediction
+from napari_tumor_unet.plugin.layers.opened_masks import note_opened
 from napari_tumor_unet.plugin.recovery import store
 from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, snapshot
 from napari_tumor_unet.plugin.recovery.store import Autosave, AutosaveError, OrphanedAutosave
@@ -44,7 +44,7 @@ class _WatchedLayer:
 
 
 class Autosaving(QObject):
-    """Watches the layers that segmentations wrote into a viewer; one for each session.
+    """Watches the masks of a viewer, written by segmentations, opened or made by hand; one for each session.
 
     What the user changed in a layer is kept a second later, also within a stroke of the brush. The autosave
     goes when the user takes the changes back, or saves the mask. When the layer is removed, the autosave
@@ -79,11 +79,12 @@ class Autosaving(QObject):
         self._timer = timer(self, 0, self._keep_next)
         self._arrived.connect(self._serve)
         self._connections = Connections(self)
-        self._connections.add(viewer.layers.events.inserted, self._on_inserted)
+        self._connections.add(viewer.layers.events.inserted, self._watch_masks)
         self._connections.add(viewer.layers.events.removed, self._on_removed)
         self._connections.at_close(partial(self._thread.shutdown, wait=False))
-        for layer in viewer.layers:
-            self._watch(layer)
+        self._watch_masks()
+        for layer in self._layers:  # painted before anybody watched
+            self._note_edit(layer)
         viewer.window._qt_window.installEventFilter(self)
         self._do(store.orphaned_autosaves, self.offer)
 
@@ -131,15 +132,14 @@ class Autosaving(QObject):
             self.keep_now()
         return bool(super().eventFilter(watched, event))
 
-    def _watch(self, layer: Any) -> None:
-        if is_prediction(layer):
-            self._layers[layer] = _WatchedLayer(connections := Connections(self))
-            # A stroke under way emits labels_update alone; undo and redo set_data, as does a slice shown.
-            for name in ("labels_update", "paint", "data", "set_data"):
-                connections.add(getattr(layer.events, name), self._on_edit)
-
-    def _on_inserted(self, event: Any) -> None:
-        self._watch(event.value)
+    def _watch_masks(self, *_: object) -> None:
+        """Watch the masks that are new, or whose scan is."""
+        for layer in self._viewer.layers:
+            if note_opened(layer, self._viewer.layers) and layer not in self._layers:
+                self._layers[layer] = _WatchedLayer(connections := Connections(self))
+                # A stroke under way emits labels_update alone; undo and redo set_data, as does a slice shown.
+                for name in ("labels_update", "paint", "data", "set_data"):
+                    connections.add(getattr(layer.events, name), self._on_edit)
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value
@@ -152,7 +152,10 @@ class Autosaving(QObject):
             self._do(lambda: store.orphaned(watched.path), self._offer_removed)
 
     def _on_edit(self, event: Any) -> None:
-        self._unsaved[event.source] = None
+        self._note_edit(event.source)
+
+    def _note_edit(self, layer: Labels) -> None:
+        self._unsaved[layer] = None
         if not self._timer.isActive():
             self._timer.start(_DELAY)
 

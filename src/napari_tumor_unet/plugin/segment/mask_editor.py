@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,7 @@ from napari_tumor_unet.inference.result import (
 )
 from napari_tumor_unet.inference.smoothing import fill_holes, smooth_outline
 from napari_tumor_unet.plugin.layers.metadata import mask_metadata
+from napari_tumor_unet.plugin.layers.opened_masks import checksum_of
 from napari_tumor_unet.plugin.layers.planes import camera_of
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class MaskEditor:
 
     def checksum(self) -> int:
         """Return a number that changes with the mask."""
-        return zlib.crc32(np.ascontiguousarray(self.layer.data).data)
+        return checksum_of(self.layer.data)
 
     def mark_saved(self, checksum: int, name: str) -> None:
         """Note that the mask with this checksum was saved in a file of this name."""
@@ -253,6 +253,8 @@ class MaskEditor:
 
     def _left_out(self) -> list[Voxels]:
         """Find the regions, but for specks, that reach the threshold and were neither written nor painted."""
+        if not self._metadata.has_probability:
+            return []
         if self._never_in is None:
             metadata, slices = self._metadata, self._slices_with_tumour(self.threshold)
             found = left_out(metadata.probability[slices], self.threshold, metadata.written[slices])

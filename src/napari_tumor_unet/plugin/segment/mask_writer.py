@@ -128,9 +128,10 @@ class MaskWriter:
             self._viewer.dims.point = self._source.with_slice(self._started_at, int(area.argmax()))
 
     def _hide_older(self, layer: Labels) -> None:
-        """Hide the image's older masks: of the same colour, they would look like one."""
+        """Hide the image's older masks that a model made: of the same colour, they would look like one."""
         for older in self._viewer.layers:
-            same = is_prediction(older) and mask_metadata(older).source == self._metadata.source
+            made = mask_metadata(older).provenance is not None
+            same = made and mask_metadata(older).source == self._metadata.source
             if same and older is not layer and older.visible and older not in self._viewer.layers.selection:
                 older.visible = False
                 self.hidden.append(older.name)

@@ -12,7 +12,7 @@ from napari.layers import Labels
 
 from napari_tumor_unet._common import TumourUnetError, plural
 from napari_tumor_unet.inference.measures import Measures
-from napari_tumor_unet.inference.result import Segmentation, measure
+from napari_tumor_unet.inference.result import Provenance, Segmentation, measure
 from napari_tumor_unet.io.write import report_files
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
@@ -97,18 +97,19 @@ def _write(path: Path, scan: Scan, layer: Labels, *, moved: bool) -> str:
     from napari_tumor_unet.evaluation.report import scan_page  # with matplotlib
 
     metadata, volume = mask_metadata(layer), mask_volume(layer)
-    assert metadata.provenance is not None
+    made = metadata.provenance or Provenance("", "", "", 0.5, 0.0, (), "", "", "", 0.0)
     mask = (volume.mask > 0).astype(np.uint8)
     result = Segmentation(
         metadata.probability,
         mask,
         measure(mask, metadata.voxel_ml),
-        replace(metadata.provenance, threshold=metadata.threshold),
+        replace(made, threshold=metadata.threshold),
         metadata.warnings,
         volume.grid,
     )
     checked = plural(len(metadata.checked), "slice") if metadata.checked else "no slice"
-    edited = "was" if (mask != metadata.written).any() else "was not"
+    edits = metadata.edited_before or (volume.mask != metadata.written).any()
+    edited = "was" if edits else "was not" if metadata.provenance else "may have been"
     review = f"The mask {edited} edited by hand; {checked} marked as checked."
     if moved:
         review += " The diameters are those of the mask, not the lines that were moved by hand."

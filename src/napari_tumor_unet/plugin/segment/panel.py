@@ -196,6 +196,8 @@ class SegmentPanel(Panel):
         state = self.mask.state
         for part in (self.mask.card, self.mask.save, self._regions, self._measures, self._changes):
             part.visible = state is not None
+        editor = self.mask.editor
+        self._changes.visible = editor is not None and mask_metadata(editor.layer).has_probability
         if state is not None and state.findings.regions > 1:
             self._regions.native.findChild(QCollapsible).expand(animate=False)
         self.review.show_slice()

@@ -16,6 +16,8 @@ from napari_tumor_unet.plugin.ui.widgets import button, row, text_label
 from napari_tumor_unet.scan import SEQUENCES
 from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 
+_NO_PROBABILITY = "Opened without its probability: threshold, doubt and regions left out need a run."
+
 
 class ResultCard(Section):
     """Shows the size of a mask, the model and threshold that made it, and the regions that were left out.
@@ -52,11 +54,11 @@ class ResultCard(Section):
         parts = (
             name,
             _model(metadata),
-            f"threshold {metadata.threshold:.2f}",
-            "edited" * state.edited,
+            "" if metadata.provenance is None else f"threshold {metadata.threshold:.2f}",
+            "edited" * (state.edited or metadata.edited_before),
             saved,
         )
-        self.origin.value = " · ".join(filter(None, parts))
+        self.origin.value = " · ".join(filter(None, parts)) or "by no model that is known"
         self.origin.tooltip = plain(_details(metadata))
         self.left_out.value = _told(state, smaller=bool(metadata.min_region_voxels))
         self._row.visible = bool(state.left_out.regions)
@@ -75,7 +77,7 @@ def _headline(state: MaskState, metadata: MaskMetadata) -> str:
     if findings.voxels:
         size = " · ".join(findings.sizes)
         return f"Not to be trusted: {size}" if metadata.warnings else size
-    if metadata.written.any() or state.left_out.regions:
+    if metadata.written.any() or state.left_out.regions or metadata.provenance is None:
         return "The mask is empty."
     return "No tumour found: is the image FLAIR, and axial?"
 
@@ -85,11 +87,10 @@ def _model(metadata: MaskMetadata) -> str:
 
 
 def _details(metadata: MaskMetadata) -> str:
-    made = metadata.provenance
-    if made is None:
-        return ""
-    sequences = ", ".join(made.sequences)
-    return f"{made.model}, from {sequences}, on {made.device}, {made.date}"
+    made, told = metadata.provenance, []
+    if made is not None:
+        told.append(f"{made.model}, from {', '.join(made.sequences)}, on {made.device}, {made.date}")
+    return "\n".join([*told, *[_NO_PROBABILITY] * (not metadata.has_probability)])
 
 
 def _told(state: MaskState, *, smaller: bool) -> str:

@@ -37,9 +37,16 @@ class Review:
         self._doubt: tuple[float, NDArray[np.float64]] | None = None
 
     @property
+    def knows_doubt(self) -> bool:
+        """Whether the probability is known, of which the doubt is."""
+        return self._metadata.has_probability
+
+    @property
     def errors(self) -> NDArray[np.float64]:
         """How many voxels of each slice are probably wrong at the present threshold."""
         threshold = self._metadata.threshold
+        if not self.knows_doubt:
+            return np.zeros(len(self._metadata.written))
         if self._doubt is None or self._doubt[0] != threshold:
             self._doubt = threshold, expected_errors(self._metadata.probability, threshold)
         return self._doubt[1]

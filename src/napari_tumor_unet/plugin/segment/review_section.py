@@ -85,6 +85,7 @@ class ReviewSection(Section):
             self._edits.add(layer.events.set_data, self.show_slice)
             self._edits.add(layer.events.paint, self.show_slice)
         self.visible = self._review is not None
+        self.next.visible = self.where.visible = self._review is not None and self._review.knows_doubt
         self._show_where()
         self.show_slice()
 
@@ -117,7 +118,8 @@ class ReviewSection(Section):
 
     def _show_where(self) -> None:
         review = self._review
-        self._doubt.show(review.layer if review is not None and self.where.value else None)
+        wanted = review is not None and review.knows_doubt and self.where.value
+        self._doubt.show(review.layer if review is not None and wanted else None)
 
     def _on_removed(self, event: Any) -> None:
         """Ask no longer for what the user removed."""
@@ -171,6 +173,8 @@ class ReviewSection(Section):
 def _of_slice(review: Review, z: int | None) -> str:
     if z is None:
         return review.why_none
+    if not review.knows_doubt:
+        return f"Slice {z}{', edited' if review.is_edited(z) else ''}"
     voxels = round(review.errors[z])
     doubt = "no voxels" if not voxels else f"about {voxels:,} {'voxel' if voxels == 1 else 'voxels'}"
     where = ", in and around what was left out" if voxels and review.is_left_out(z) else ""
@@ -179,6 +183,8 @@ def _of_slice(review: Review, z: int | None) -> str:
 
 
 def _of_all(review: Review) -> str:
+    if not review.knows_doubt:
+        return f"{plural(len(review.checked), 'slice')} checked."
     doubtful, errors = review.doubtful, review.errors
     n = len(doubtful)
     checked = len(review.checked.intersection(doubtful))

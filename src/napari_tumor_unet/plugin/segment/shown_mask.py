@@ -6,17 +6,18 @@ from napari.components import LayerList
 from napari.layers import Image, Labels
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
-from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import has_result, is_prediction, mask_metadata
+from napari_tumor_unet.plugin.layers.opened_masks import note_opened
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 
 
 def results_of(image: Image | None, layers: LayerList) -> list[Labels]:
-    """Return the finished masks of an image's scan, the last one last."""
+    """Return the finished masks of an image's scan, opened ones too, the last one last."""
     if image is None:
         return []
     sequences = ViewerSequences.of(layers)
     flair = sequences.flair(image)
-    results = [layer for layer in layers if has_result(layer)]
+    results = [layer for layer in layers if note_opened(layer, layers) and has_result(layer)]
     sources = [_source_of(result, layers) for result in results]
     return [
         result
@@ -26,11 +27,15 @@ def results_of(image: Image | None, layers: LayerList) -> list[Labels]:
 
 
 def mask_to_show(results: list[Labels], layers: LayerList, before: Labels | None) -> Labels | None:
-    """Return the active mask, else the one that was shown before, else the last one."""
+    """Return the active mask, else the one that was shown before, else the last one that a model made.
+
+    A mask that nobody knows a model of may be the truth, which is not shown unless it is asked for.
+    """
     for layer in (layers.selection.active, before):
         if layer in results:
             return layer
-    return results[-1] if results else None
+    made = [result for result in results if mask_metadata(result).provenance is not None]
+    return next(filter(is_prediction, reversed(made)), next(reversed(made), None))
 
 
 def _source_of(mask: Labels, layers: LayerList) -> Image | None:

@@ -1,0 +1,111 @@
+"""Masks that no segmentation made in this viewer: what they held as they came tells what is the user's."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+from napari.layers import Labels, Layer
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from napari_tumor_unet.inference.result import Provenance
+from napari_tumor_unet.io.write import made_with
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for, lies_on_image
+from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
+from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
+from napari_tumor_unet.plugin.layers.metadata import (
+    KEY,
+    MASK_OF,
+    image_metadata,
+    is_agreement,
+    mask_metadata,
+    provenance_of,
+    tells_edits,
+)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a sidecar tells of a mask beside its model."""
+
+    warnings: tuple[str, ...] = ()
+    checked_slices: tuple[int, ...] = ()
+    edited: bool = False
+    min_region_voxels: int | None = None
+    postprocessing: tuple[str, ...] = ()
+
+
+def note_opened(layer: Layer, layers: Iterable[Layer]) -> TypeGuard[Labels]:
+    """Note what a mask holds as it comes, and its scan once that is there; whether its edits are known.
+
+    A mask is a labels layer in memory that this plugin read, or that lies on an image's grid. Nothing is
+    noted of several time points, nor of what a disk holds.
+    """
+    if not isinstance(layer, Labels) or is_agreement(layer) or MASK_OF in layer.metadata:
+        return False
+    metadata, layers = mask_metadata(layer), list(layers)
+    if not metadata.written.size:
+        if not _is_volume(layer) or not lies_on_image(layer, layers):
+            return False
+        layer.metadata[KEY] = metadata
+        metadata.place = SliceOrientation(at=(0,) * (layer.ndim - 3))
+        metadata.written = copy_of(metadata.place.volume(layer.data))
+        metadata.shape = layer.data.shape
+    if not metadata.source and (image := image_for(layer, layers)) is not None:
+        metadata.source = str(image.unique_id)
+        metadata.scan = image_metadata(image).scan or str(image.name)
+        metadata.voxel_ml = mask_volume(layer).grid.voxel_ml
+    return tells_edits(layer)
+
+
+def told_of(file: Path, mask: NDArray[Any]) -> dict[str, Any]:
+    """Return what of :class:`MaskMetadata` is known of a mask (Z, Y, X) that was read from a file.
+
+    A sidecar tells of it only where it holds the checksum of this very file.
+    """
+    fields: dict[str, Any] = {"saved": checksum_of(mask), "saved_as": file.name}
+    sidecar = made_with(file)
+    if sidecar is None:
+        return fields
+    try:
+        made = provenance_of(TypeAdapter(dict[str, Any]).validate_python(sidecar["provenance"]))
+        entries = dataclasses.asdict(made.pop("provenance"))
+        provenance = TypeAdapter(Provenance).validate_python(entries)
+        told = TypeAdapter(_Told).validate_python(sidecar | made)
+    except (LookupError, TypeError, ValueError):  # pydantic's is a ValueError
+        return fields  # of another version, or another program
+    return fields | {
+        "provenance": provenance,
+        "warnings": told.warnings,
+        "checked": {z for z in told.checked_slices if 0 <= z < len(mask)},
+        "edited_before": told.edited,
+        "min_region_voxels": told.min_region_voxels,
+        "postprocessing": told.postprocessing,
+    }
+
+
+def checksum_of(mask: NDArray[Any]) -> int:
+    """Return a number that changes with a mask."""
+    return zlib.crc32(np.ascontiguousarray(mask).data)
+
+
+def copy_of(array: NDArray[Any]) -> NDArray[Any]:
+    """Copy an array (..., Y, X); empty planes take no memory."""
+    copy = np.zeros(array.shape, array.dtype)
+    planes = int(np.prod(array.shape[:-2]))
+    both = (each.reshape(planes, *array.shape[-2:]) for each in (copy, array))
+    for plane, source in zip(*both, strict=True):
+        if source.any():
+            plane[:] = source
+    return copy
+
+
+def _is_volume(layer: Labels) -> bool:
+    """Whether the data are one volume, or plane, in memory."""
+    return type(layer.data) is np.ndarray and layer.ndim > 1 and all(n == 1 for n in layer.data.shape[:-3])

@@ -1,0 +1,198 @@
+"""Masks that were opened on their scan are masks like those of a run, as far as that needs no probability."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from napari.layers import Labels
+
+from napari_tumor_unet.io.read import read_scan
+from napari_tumor_unet.io.write import sidecar_of, write_result
+from napari_tumor_unet.plugin.layers.metadata import is_prediction, mask_metadata, sidecar_contents
+from napari_tumor_unet.plugin.score.panel import ScorePanel
+from tests.conftest import make_phantom
+from tests.plugin.conftest import PATIENCE, made_by
+
+WARNING = "The model is unsure: check whether there is a tumour at all."
+SHAPE = (6, 64, 64)
+
+
+@pytest.fixture
+def panel(viewer: napari.Viewer) -> Any:
+    return viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+
+
+def mask() -> np.ndarray:
+    voxels = np.zeros(SHAPE, np.uint8)
+    voxels[2:4, 20:30, 20:30] = 1
+    return voxels
+
+
+def saved(folder: Path, *, told: dict[str, Any] | None = None, labels: np.ndarray | None = None) -> Path:
+    """A scan and its mask in files; the mask's, with what a sidecar tells of it."""
+    file = sitk.GetImageFromArray(make_phantom(SHAPE)[0].sequences["flair"].astype(np.float32))
+    file.SetSpacing((1.0, 1.0, 5.0))
+    sitk.WriteImage(file, str(folder / "head.nii.gz"))
+    path = folder / "head_mask.nii.gz"
+    write_result(path, mask() if labels is None else labels, read_scan(folder / "head.nii.gz"), told or {})
+    return path
+
+
+def made(**more: Any) -> dict[str, Any]:
+    """What the sidecar of a mask of a model holds."""
+    provenance = dataclasses.asdict(made_by("other", "a hash"))
+    return {"provenance": provenance, "warnings": [WARNING], "checked_slices": [2, 77], **more}
+
+
+@pytest.fixture
+def opened(viewer: napari.Viewer) -> Callable[..., Labels]:
+    """Open a scan, and the mask that is active then, as the user does."""
+
+    def open_both(path: Path) -> Labels:
+        viewer.open(path.with_name("head.nii.gz"), plugin="napari-tumor-unet")
+        (layer,) = viewer.open(path, plugin="napari-tumor-unet")
+        viewer.layers.selection.active = layer
+        return layer
+
+    return open_both
+
+
+def test_the_panel_shows_an_opened_mask_with_what_its_sidecar_tells(
+    panel: Any, opened: Callable[..., Labels], tmp_path: Path, qtbot: Any
+) -> None:
+    layer = opened(saved(tmp_path, told=made(edited=True)))
+    assert panel.mask.card.headline.value == "Not to be trusted: 1.0 ml · 2 slices · 1 region"
+    assert panel.mask.card.origin.value == "by other · threshold 0.50 · edited · saved as head_mask.nii.gz"
+    assert panel.warned.warnings == (WARNING,)
+    assert panel.review.checked.visible
+    assert mask_metadata(layer).checked == {2}
+    for shown in (panel.mask.card, panel.mask.save, panel._regions, panel._measures):
+        assert shown.visible
+    for hidden in (panel._changes, panel.review.next, panel.review.where, panel.mask.card.take_in):
+        assert not hidden.visible
+    assert "probability" in panel.mask.card.origin.tooltip
+    qtbot.waitUntil(lambda: "10 x 10 mm" in panel.mask.measures.sizes.value, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: bool(layer.contour), timeout=PATIENCE)
+    np.testing.assert_array_equal(layer.data, mask())
+
+
+def test_a_sidecar_of_another_mask_is_not_believed(
+    panel: Any, opened: Callable[..., Labels], tmp_path: Path
+) -> None:
+    path = saved(tmp_path, told=made())
+    told = json.loads(sidecar_of(path).read_text())
+    sidecar_of(path).write_text(json.dumps(told | {"mask_sha256": "0" * 64}))
+    opened(path)
+    assert panel.mask.card.headline.value == "1.0 ml · 2 slices · 1 region"
+    assert panel.warned.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"provenance": 3},
+        {"provenance": {"model": "m"}},
+        {"warnings": 7},
+        {"checked_slices": ["a"]},
+        {"provenance": dataclasses.asdict(made_by("m")) | {"threshold": "much"}},
+    ],
+)
+def test_a_sidecar_that_nobody_understands_is_passed_over(
+    panel: Any, opened: Callable[..., Labels], tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    layer = opened(saved(tmp_path, told=made() | wrong))
+    assert mask_metadata(layer).provenance is None
+    assert panel.mask.card.headline.value == "1.0 ml · 2 slices · 1 region"
+
+
+def test_what_a_sidecar_told_stands_in_the_next_one(opened: Callable[..., Labels], tmp_path: Path) -> None:
+    layer = opened(saved(tmp_path, told=made(edited=True)))
+    contents = sidecar_contents(layer)
+    assert contents is not None
+    assert contents["provenance"]["model"] == "other"
+    assert contents["warnings"] == [WARNING]
+    assert contents["checked_slices"] == [2]
+    assert contents["edited"]
+
+
+def test_other_labels_stay_and_count(panel: Any, opened: Callable[..., Labels], tmp_path: Path) -> None:
+    labels = mask()
+    labels[4, 5:9, 5:9] = 4
+    layer = opened(saved(tmp_path, labels=labels))
+    assert panel.mask.card.headline.value == "1.1 ml · 3 slices · 2 regions"
+    assert panel.mask.card.origin.value == "saved as head_mask.nii.gz"
+    np.testing.assert_array_equal(layer.data, labels)
+    layer.data_setitem((np.array([0]), np.array([1]), np.array([1])), 1)
+    panel.mask.measure()
+    assert panel.mask.state.unsaved
+    assert "edited" in panel.mask.card.origin.value
+
+
+def test_a_mask_made_by_hand_is_measured_while_it_is_active(viewer: napari.Viewer, panel: Any) -> None:
+    scan = viewer.add_image(make_phantom(SHAPE)[0].sequences["flair"], name="head")
+    layer = viewer.add_labels(mask().astype(np.int64), name="truth")
+    looks = layer.contour, layer.opacity
+    assert panel.mask.card.headline.value == "200 voxels · 2 slices · 1 region"
+    assert panel.mask.card.origin.value == "by no model that is known"
+    assert (layer.contour, layer.opacity) == looks
+    viewer.layers.remove(layer)
+    assert not panel.mask.card.visible
+    viewer.add_labels(mask(), name="truth")
+    viewer.layers.selection.active = scan
+    assert panel.mask.card.visible  # it was looked at
+
+
+def test_a_mask_without_a_model_waits_until_it_is_chosen(viewer: napari.Viewer, panel: Any) -> None:
+    viewer.add_labels(mask(), name="truth")
+    scan = viewer.add_image(make_phantom(SHAPE)[0].sequences["flair"], name="head")
+    assert viewer.layers.selection.active is scan
+    assert not panel.mask.card.visible
+
+
+@pytest.mark.usefixtures("quick_model")
+def test_the_click_leaves_opened_masks_alone(
+    viewer: napari.Viewer,
+    panel: Any,
+    opened: Callable[..., Labels],
+    tmp_path: Path,
+    click: Callable[..., bool],
+) -> None:
+    layer = opened(saved(tmp_path, told=made()))
+    assert click(viewer)
+    (run,) = (one for one in viewer.layers if is_prediction(one))
+    assert run is not layer
+    np.testing.assert_array_equal(layer.data, mask())
+    for one, by in ((layer, "by other"), (run, "by tiny")):
+        viewer.layers.selection.active = one
+        assert by in panel.mask.card.origin.value
+
+
+def test_an_opened_mask_is_the_reference_of_a_score(
+    viewer: napari.Viewer, opened: Callable[..., Labels], tmp_path: Path
+) -> None:
+    layer = opened(saved(tmp_path))
+    other = viewer.add_labels(mask(), name="other")
+    score = ScorePanel(viewer)
+    score.set_masks([layer, other])
+    assert score.reference.value is layer
+    assert not is_prediction(layer)
+
+
+def test_a_report_of_an_opened_mask_names_no_model_that_is_not_known(
+    viewer: napari.Viewer, panel: Any, opened: Callable[..., Labels], tmp_path: Path
+) -> None:
+    from napari_tumor_unet.plugin.segment.measure_section import _scan_of, _write
+
+    layer = opened(saved(tmp_path))
+    _write(tmp_path / "page.html", _scan_of(panel.mask.editor, viewer), layer, moved=False)
+    page = (tmp_path / "page.html").read_text()
+    assert "tells of no model" in page
+    assert "doubtful" not in page
