@@ -141,7 +141,7 @@ def test_a_mask_made_by_hand_is_measured_while_it_is_active(viewer: napari.Viewe
     layer = viewer.add_labels(mask().astype(np.int64), name="truth")
     looks = layer.contour, layer.opacity
     assert panel.mask.card.headline.value == "200 voxels · 2 slices · 1 region"
-    assert panel.mask.card.origin.value == "by no model that is known"
+    assert panel.mask.card.origin.value == "no model that is known"
     assert (layer.contour, layer.opacity) == looks
     viewer.layers.remove(layer)
     assert not panel.mask.card.visible
@@ -170,7 +170,7 @@ def test_the_click_leaves_opened_masks_alone(
     (run,) = (one for one in viewer.layers if is_prediction(one))
     assert run is not layer
     np.testing.assert_array_equal(layer.data, mask())
-    for one, by in ((layer, "by other"), (run, "by tiny")):
+    for one, by in ((layer, "model 'other'"), (run, "model 'tiny'")):
         viewer.layers.selection.active = one
         assert by in panel.mask.card.origin.value
 

@@ -138,6 +138,7 @@ def test_what_is_as_bright_on_the_other_side_is_warned_of_once_and_stays_with_th
     assert click(viewer)
     (warning,) = panel.warned.warnings
     assert warning.startswith("The mask is hardly brighter in FLAIR")
+    assert panel.mask.card.headline.value.startswith("Not to be trusted: ")
     assert viewer.layers[-1].metadata[KEY]["warnings"] == (warning,)
     (shown,) = (text for text in notified if text.endswith("clinical use."))
     assert shown.startswith(warning)
@@ -419,6 +420,7 @@ def finished(viewer: napari.Viewer, probability: np.ndarray, warnings: tuple[str
 
 
 WARNINGS = ("This looks like T1, not FLAIR: choose FLAIR.", "The model is unsure; look.", "Slices are thick.")
+DOUBTED = (*WARNINGS, "The mask is small, 0.2 ml; check it.")
 
 
 def test_of_many_warnings_the_first_is_told_in_short_where_the_size_is_and_all_on_demand(
@@ -438,6 +440,28 @@ def test_of_many_warnings_the_first_is_told_in_short_where_the_size_is_and_all_o
     assert warned.text.value == "\n".join(WARNINGS)  # no edit folds it
     press(warned.unfold, qtbot)
     assert warned.text.value.endswith("and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("warnings", "caution"), [((), ""), (WARNINGS[2:], "Check: "), (DOUBTED, "Not to be trusted: ")]
+)
+def test_the_headline_asks_to_check_an_image_and_not_to_trust_a_mask(
+    viewer: napari.Viewer, panel: Any, head: Any, warnings: tuple[str, ...], caution: str
+) -> None:
+    probability = np.zeros(head.data.shape, np.uint8)
+    probability[1:3, 30:40, 40:50] = 255
+    finished(viewer, probability, warnings)
+    panel.show_mask()
+    assert panel.mask.card.headline.value == f"{caution}200 voxels · 2 slices · 1 region"
+
+
+def test_nothing_found_in_a_sound_scan_is_said_plainly(viewer: napari.Viewer, panel: Any, head: Any) -> None:
+    layer = finished(viewer, np.zeros(head.data.shape, np.uint8))
+    panel.show_mask()
+    assert panel.mask.card.headline.value == "No tumour found."
+    layer.metadata[KEY].warnings = WARNINGS[2:]
+    panel.show_mask()
+    assert panel.mask.card.headline.value == "Check: no tumour found."
 
 
 def test_a_cancelled_rerun_leaves_the_offer_of_what_was_left_out(
@@ -533,7 +557,7 @@ def test_regions_that_a_run_leaves_out_are_told_and_taken_in(
         return [regions.list.item(i).text() for i in range(regions.list.count())]
 
     assert card.headline.value == "1.0 ml · 2 slices · 1 region"
-    assert card.origin.value == "by tuned · threshold 0.50"
+    assert card.origin.value == "model 'tuned' · threshold 0.50"
     assert card.left_out.value == "1 weaker region left out (0.1 ml, slice 4)"
     qtbot.waitUntil(lambda: rows() == ["1 · 1.0 ml · left · 14 x 14 mm · slices 1-2"], timeout=PATIENCE)
     told = sidecar_contents(layer)["provenance"]["left_out"]
@@ -542,7 +566,7 @@ def test_regions_that_a_run_leaves_out_are_told_and_taken_in(
     assert card.headline.value == "1.1 ml · 3 slices · 2 regions"
     qtbot.waitUntil(lambda: rows()[1] == "2 · 0.1 ml · right · 6 x 6 mm · slice 4", timeout=PATIENCE)
     assert not card.left_out.native.isVisible()
-    assert card.origin.value == "by tuned · threshold 0.50 · edited"
+    assert card.origin.value == "model 'tuned' · threshold 0.50 · edited"
     assert sidecar_contents(layer)["provenance"]["left_out"]["regions"] == 0
     regions.list.item(1).setSelected(True)
     press(regions.erase, qtbot)

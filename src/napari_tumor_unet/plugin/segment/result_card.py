@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from napari_tumor_unet._common import plural
-from napari_tumor_unet.inference.result import size_in_words
+from napari_tumor_unet.inference.result import headline, size_in_words
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.layers.metadata import MaskMetadata
 from napari_tumor_unet.plugin.segment.mask_editor import MaskState, slices_in_words
@@ -58,7 +58,7 @@ class ResultCard(Section):
             "edited" * (state.edited or metadata.edited_before),
             saved,
         )
-        self.origin.value = " · ".join(filter(None, parts)) or "by no model that is known"
+        self.origin.value = " · ".join(filter(None, parts)) or "no model that is known"
         self.origin.tooltip = plain(_details(metadata))
         self.left_out.value = _told(state, smaller=bool(metadata.min_region_voxels))
         self._row.visible = bool(state.left_out.regions)
@@ -73,23 +73,20 @@ class ResultCard(Section):
 
 
 def _headline(state: MaskState, metadata: MaskMetadata) -> str:
-    findings = state.findings
-    if findings.voxels:
-        size = " · ".join(findings.sizes)
-        return f"Not to be trusted: {size}" if metadata.warnings else size
-    if metadata.written.any() or state.left_out.regions or metadata.provenance is None:
+    emptied = metadata.written.any() or state.left_out.regions or metadata.provenance is None
+    if emptied and not state.findings.voxels:
         return "The mask is empty."
-    return "No tumour found: is the image FLAIR, and axial?"
+    return headline(state.findings, metadata.warnings)
 
 
 def _model(metadata: MaskMetadata) -> str:
-    return "" if metadata.provenance is None else f"by {metadata.provenance.model}"
+    return "" if metadata.provenance is None else f"model {metadata.provenance.model!r}"
 
 
 def _details(metadata: MaskMetadata) -> str:
     made, told = metadata.provenance, []
     if made is not None:
-        told.append(f"{made.model}, from {', '.join(made.sequences)}, on {made.device}, {made.date}")
+        told.append(f"Model {made.model!r}, from {', '.join(made.sequences)}, on {made.device}, {made.date}")
     return "\n".join([*told, *[_NO_PROBABILITY] * (not metadata.has_probability)])
 
 
