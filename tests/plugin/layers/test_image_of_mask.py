@@ -30,7 +30,8 @@ def pair(image: Image, labels: Labels, point: tuple[float, ...] = ()) -> tuple[A
 def test_a_mask_of_turned_slices_is_learned_from_as_it_was_segmented() -> None:
     voxels = np.arange(4 * 5 * 6).reshape(4, 5, 6)
     place = SliceOrientation(across=2, turn=1)
-    labels = Labels(voxels.copy(), metadata={KEY: {"place": place, "written": place.volume(voxels)}})
+    volumes = {"written": place.volume(voxels), "probability": np.zeros(place.volume(voxels).shape, np.uint8)}
+    labels = Labels(voxels.copy(), metadata={KEY: {"place": place, **volumes}})
     image = Image(voxels)
     scan, mask = pair(image, labels)
     assert scan.shape[0] == 6

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,6 @@ from napari.layers import Labels
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.io.write import sidecar_of, write_result
 from napari_tumor_unet.plugin.layers.metadata import is_prediction, mask_metadata, sidecar_contents
-from napari_tumor_unet.plugin.score.panel import ScorePanel
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, made_by
 
@@ -48,7 +46,7 @@ def saved(folder: Path, *, told: dict[str, Any] | None = None, labels: np.ndarra
 
 def made(**more: Any) -> dict[str, Any]:
     """What the sidecar of a mask of a model holds."""
-    provenance = dataclasses.asdict(made_by("other", "a hash"))
+    provenance = made_by("other", "a hash").to_json()
     return {"provenance": provenance, "warnings": [WARNING], "checked_slices": [2, 77], **more}
 
 
@@ -69,8 +67,8 @@ def test_the_panel_shows_an_opened_mask_with_what_its_sidecar_tells(
     panel: Any, opened: Callable[..., Labels], tmp_path: Path, qtbot: Any
 ) -> None:
     layer = opened(saved(tmp_path, told=made(edited=True)))
-    assert panel.mask.card.headline.value == "Not to be trusted: 1.0 ml · 2 slices · 1 region"
-    assert panel.mask.card.origin.value == "by other · threshold 0.50 · edited · saved as head_mask.nii.gz"
+    assert panel.mask.card.headline.value == "Check: 1.0 ml · 2 slices · 1 region"
+    assert panel.mask.card.origin.value == "model 'other' · threshold 0.50 · edited · saved as head_mask.nii.gz"
     assert panel.warned.warnings == (WARNING,)
     assert panel.review.checked.visible
     assert mask_metadata(layer).checked == {2}
@@ -102,7 +100,7 @@ def test_a_sidecar_of_another_mask_is_not_believed(
         {"provenance": {"model": "m"}},
         {"warnings": 7},
         {"checked_slices": ["a"]},
-        {"provenance": dataclasses.asdict(made_by("m")) | {"threshold": "much"}},
+        {"provenance": made_by("m").to_json() | {"threshold": "much"}},
     ],
 )
 def test_a_sidecar_that_nobody_understands_is_passed_over(
@@ -132,7 +130,8 @@ def test_other_labels_stay_and_count(panel: Any, opened: Callable[..., Labels], 
     np.testing.assert_array_equal(layer.data, labels)
     layer.data_setitem((np.array([0]), np.array([1]), np.array([1])), 1)
     panel.mask.measure()
-    assert panel.mask.state.unsaved
+    assert panel.mask.state.edited
+    assert not panel.mask.state.saved_as
     assert "edited" in panel.mask.card.origin.value
 
 
@@ -150,11 +149,14 @@ def test_a_mask_made_by_hand_is_measured_while_it_is_active(viewer: napari.Viewe
     assert panel.mask.card.visible  # it was looked at
 
 
-def test_a_mask_without_a_model_waits_until_it_is_chosen(viewer: napari.Viewer, panel: Any) -> None:
-    viewer.add_labels(mask(), name="truth")
+def test_a_mask_without_a_model_waits_until_it_is_chosen(viewer: napari.Viewer) -> None:
     scan = viewer.add_image(make_phantom(SHAPE)[0].sequences["flair"], name="head")
-    assert viewer.layers.selection.active is scan
-    assert not panel.mask.card.visible
+    truth = viewer.add_labels(mask(), name="truth")
+    viewer.layers.selection.active = scan
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    assert panel.mask.editor is None
+    viewer.layers.selection.active = truth
+    assert panel.mask.editor.layer is truth
 
 
 @pytest.mark.usefixtures("quick_model")
@@ -176,11 +178,12 @@ def test_the_click_leaves_opened_masks_alone(
 
 
 def test_an_opened_mask_is_the_reference_of_a_score(
-    viewer: napari.Viewer, opened: Callable[..., Labels], tmp_path: Path
+    viewer: napari.Viewer, panel: Any, opened: Callable[..., Labels], tmp_path: Path
 ) -> None:
     layer = opened(saved(tmp_path))
+    assert panel.mask.editor.layer is layer
     other = viewer.add_labels(mask(), name="other")
-    score = ScorePanel(viewer)
+    score = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score")[1]
     score.set_masks([layer, other])
     assert score.reference.value is layer
     assert not is_prediction(layer)
