@@ -77,7 +77,7 @@ def test_the_panel_shows_an_opened_mask_with_what_its_sidecar_tells(
     for hidden in (panel._changes, panel.review.next, panel.review.where, panel.mask.card.take_in):
         assert not hidden.visible
     assert "probability" in panel.mask.card.origin.tooltip
-    qtbot.waitUntil(lambda: "10 x 10 mm" in panel.mask.measures.sizes.value, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: "14.1 x 14.1 mm" in panel.mask.measures.sizes.value, timeout=PATIENCE)
     qtbot.waitUntil(lambda: bool(layer.contour), timeout=PATIENCE)
     np.testing.assert_array_equal(layer.data, mask())
 
