@@ -68,7 +68,9 @@ def test_the_panel_shows_an_opened_mask_with_what_its_sidecar_tells(
 ) -> None:
     layer = opened(saved(tmp_path, told=made(edited=True)))
     assert panel.mask.card.headline.value == "Check: 1.0 ml · 2 slices · 1 region"
-    assert panel.mask.card.origin.value == "model 'other' · threshold 0.50 · edited · saved as head_mask.nii.gz"
+    assert (
+        panel.mask.card.origin.value == "model 'other' · threshold 0.50 · edited · saved as head_mask.nii.gz"
+    )
     assert panel.warned.warnings == (WARNING,)
     assert panel.review.checked.visible
     assert mask_metadata(layer).checked == {2}
