@@ -75,7 +75,8 @@ def test_the_command_compares_the_two_masks_that_are_selected(
     viewer: napari.Viewer, layers: tuple[Labels, Labels], masks: Masks, qtbot: Any
 ) -> None:
     prediction, reference = layers
-    prediction.metadata[KEY] = MaskMetadata(written=masks[0], provenance=made_by("default"))
+    made = {"written": masks[0], "probability": masks[0], "provenance": made_by("default")}
+    prediction.metadata[KEY] = MaskMetadata(**made)
     viewer.layers.selection = {prediction, reference}
     entry = entries_of(viewer, "Measure")[0]
     assert entry.text() == "Score a prediction (Tumour U-Net)"
