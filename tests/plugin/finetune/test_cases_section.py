@@ -45,7 +45,10 @@ def add_scan(
     image = viewer.add_image(scan.sequences["flair"] + len(name), name=name, **MM)
     labels = mask.astype(np.uint8)
     known = MaskMetadata(
-        source=str(image.unique_id), written=labels.copy(), provenance=made_by("tiny", model_hash)
+        source=str(image.unique_id),
+        written=labels.copy(),
+        probability=labels * np.uint8(255),
+        provenance=made_by("tiny", model_hash),
     )
     metadata = {KEY: known} if model_hash else {}
     return image, viewer.add_labels(labels, name=f"{name} tumour", metadata=metadata, **MM)

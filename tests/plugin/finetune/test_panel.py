@@ -640,7 +640,8 @@ def test_the_file_of_a_model_is_not_read_on_the_windows_thread(
 
     monkeypatch.setattr("napari_tumor_unet.plugin.finetune.panel.file_hash", slow)
     for layer in (layer for layer in scans.layers if isinstance(layer, Labels)):
-        layer.metadata[KEY] = MaskMetadata(written=layer.data.copy(), provenance=made_by("tiny", tiny))
+        mask = {"written": layer.data.copy(), "probability": layer.data.copy()}
+        layer.metadata[KEY] = MaskMetadata(**mask, provenance=made_by("tiny", tiny))
     panel = with_pairs(open_panel(scans), qtbot)
     assert panel.model.value == "tiny"
     first = panel.cases.table.item
