@@ -403,7 +403,7 @@ def test_a_killed_child_is_one_sentence_and_the_run_is_resumed_with_the_same_wei
     assert "process was stopped" in panel.message.value
     assert "can be resumed" in panel.message.value
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
-    assert "tiny, 1 scan, " in panel.interrupted.run.current_choice
+    assert "'tiny', 1 scan, " in panel.interrupted.run.current_choice
     with qtbot.waitSignal(controller.ended, timeout=PATIENCE) as ended:
         press(panel.interrupted.resume, qtbot)
     assert ended.args == [True]

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from napari.layers import Image, Layer
 
+from napari_tumor_unet.plugin.io import opened_together
 from napari_tumor_unet.plugin.layers.metadata import KEY, MASK_OF, MaskMetadata
 from napari_tumor_unet.plugin.layers.planes import camera_of
 from tests.plugin.conftest import PATIENCE
@@ -38,6 +39,7 @@ class Window:
 
     def __init__(self, viewer: napari.Viewer, qtbot: Any, patch: pytest.MonkeyPatch, door: str) -> None:
         self.viewer, self._qtbot, self._patch, self._door = viewer, qtbot, patch, door
+        patch.setattr(opened_together, "_PAUSE", 0.0)  # each drop is one of its own, however soon it comes
 
     def open(self, *paths: Path) -> Image:
         """Open files, and return the layer that is looked at."""

@@ -93,7 +93,7 @@ def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel
         assert not panel.start.enabled
     assert ended.args == [True]
     assert seen[0][0] == "1 of 6 slices"
-    assert re.fullmatch(r"5 of 6 slices, \d+ s left", seen[1][0])
+    assert re.fullmatch(r"[2-5] of 6 slices, \d+ s left", seen[1][0])
     assert seen[0][1]
     assert panel.message.value == ""
     assert panel.start.enabled
