@@ -218,8 +218,8 @@ def measure(folder: Path) -> None:
     masks = figures.masks_over_time(folder / "sub-01")
     with stage.chosen(*masks):
         stage.press(panel, "Add files...")
-    for i, date in enumerate(figures.DATES):
-        panel.masks.item(i, 1).setText(date)
+    for mask, date in zip(masks, figures.DATES, strict=True):
+        stage.write_date(panel.masks, mask.name, date)
     stage.press(panel, "Compare")
     stage.wait(lambda: stage.there(panel, "Save report"), "the follow-up")
     stage.show_all()

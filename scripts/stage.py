@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
     QGraphicsView,
     QPushButton,
     QScrollArea,
+    QTableWidget,
     QWidget,
 )
 from scripts.camera import save, without_empty_end
@@ -148,6 +149,11 @@ class Stage:
         widget = self.find(panel, text, *kinds)
         self.reveal(widget)
         self.click(widget)
+
+    def write_date(self, table: QTableWidget, name: str, date: str) -> None:
+        """Write into the row whose check box has a name that ends so."""
+        rows = [row for row in range(table.rowCount()) if table.cellWidget(row, 0).toolTip().endswith(name)]
+        table.item(rows[0], 1).setText(date)
 
     def there(self, panel: Any, text: str) -> bool:
         """Whether a panel shows a button of this text that can be pressed."""
