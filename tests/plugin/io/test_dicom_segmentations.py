@@ -207,14 +207,13 @@ def test_a_layer_of_no_dicom_scan_is_told_before_any_question(
 
 
 def test_a_script_is_told_that_the_file_names_the_patient(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    viewer_model: ViewerModel, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr("napari_tumor_unet.plugin.io.writers.show_warning", said.append)
     monkeypatch.setattr("napari_tumor_unet.plugin.io.writers.napari.current_viewer", lambda: None)
-    model = ViewerModel()
-    model.open(folder, plugin="napari-tumor-unet")
-    data, attributes, _ = model.layers[1].as_layer_data_tuple()
+    viewer_model.open(folder, plugin="napari-tumor-unet")
+    data, attributes, _ = viewer_model.layers[1].as_layer_data_tuple()
     write_labels(str(tmp_path / "mask.dcm"), data, attributes)
     assert any("patient's identity" in text for text in said)
 
