@@ -120,7 +120,7 @@ def print_walk(folder: Path, n: int) -> None:
     """Print how long it takes to find and name the scans of a folder."""
     folder.mkdir()
     for i in range(n):
-        (folder / f"sub-{i:06}_FLAIR.nii.gz").touch()
+        (folder / f"sub-{i:06}{'_FLAIR' * (i % 2)}.nii.gz").touch()  # half of them named after the sequence
     start = time.monotonic()
     jobs = plan_jobs(find_scan_files(folder), folder, Settings())
     print(f"{len(jobs):,} files of a folder are found and named in {time.monotonic() - start:.1f} s")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -141,6 +140,7 @@ def find_all_files(
         chosen = flairs if any(named.values()) else set(paths)
         if pattern:
             chosen = {path for path in paths if _matches(path.relative_to(folder), pattern)}
+        named_files = _NamedFiles((path for path, sequence in named.items() if sequence), len(flairs))
         for patient in _by_patient([*named], flairs | chosen):
             flair_files = [path for path in patient if path in chosen]
             t1 = [path for path in patient if named[path] in ("pre", "post") and path not in chosen]
@@ -153,8 +153,7 @@ def find_all_files(
                 problem = f"{t1[0].name} has no FLAIR beside it; the model needs one."
                 scans.append(ScanFiles(t1[0], problem=problem))
                 continue
-            known = [path for path, sequence in named.items() if sequence]
-            if named_one := _leaves_out(patient[0], known, len(flairs)):
+            if named_one := named_files.beside(patient[0]):
                 problem = (
                     f"Left out, as {named_one.name} beside it is named after its sequence; "
                     "name its FLAIR so too."
@@ -259,21 +258,36 @@ def _by_patient(paths: list[Path], flairs: set[Path]) -> Iterable[list[Path]]:
     return patients.values()
 
 
-def _leaves_out(path: Path, known: list[Path], flairs: int) -> Path | None:
-    """Return a file named after a sequence beside which another one is no scan of its own.
+class _NamedFiles:
+    """The files of a folder that are named after a sequence, one of each patient."""
 
-    It is one if its name speaks of no sequence and, as all of theirs, of a patient with a number: another.
-    """
-    name = scan_name(path)
-    code = f"_{patient_in(name)}_"
-    for other in known:
-        patient = patient_in(scan_name(other))
-        numbered = all(re.search(r"\d", text) for text in (name, patient))
-        same = may_be_one_patient(name, scan_name(other), flairs=max(flairs, 1))
-        same = same or code.startswith(f"_{patient}_")
-        if speaks_of_sequence(name) or same or not numbered:
-            return other
-    return None
+    def __init__(self, paths: Iterable[Path], flairs: int) -> None:
+        self._flairs = max(flairs, 1)
+        self._of_patient: dict[str, Path] = {}
+        for path in paths:
+            self._of_patient.setdefault(patient_in(scan_name(path)), path)
+        kinds = {(_has_number(code), code.isdigit()): path for code, path in self._of_patient.items()}
+        self._of_each_kind = [*kinds.values()]
+
+    def beside(self, path: Path) -> Path | None:
+        """Return one beside which another file is no scan of its own.
+
+        It is one if its name speaks of no sequence and, as theirs, of a patient with a number: another.
+        """
+        name = scan_name(path)
+        words = patient_in(name).split("_")
+        codes = ("_".join(words[:n]) for n in range(1, len(words) + 1))
+        of_patient = [self._of_patient[code] for code in codes if code in self._of_patient]
+        for other in self._of_each_kind:  # which stand for all, as there may be thousands
+            numbered = _has_number(name) and _has_number(patient_in(scan_name(other)))
+            same = may_be_one_patient(name, scan_name(other), flairs=self._flairs)
+            if speaks_of_sequence(name) or same or not numbered:
+                return other
+        return next(iter(of_patient), None)
+
+
+def _has_number(text: str) -> bool:
+    return any(letter.isdigit() for letter in text)
 
 
 def _with_others(flair: Path, t1: list[Path], flairs: list[Path]) -> ScanFiles:
