@@ -14,6 +14,7 @@ from napari.layers import Image, Layer
 from napari_tumor_unet.plugin.io import opened_together
 from napari_tumor_unet.plugin.layers.metadata import KEY, MASK_OF, MaskMetadata
 from napari_tumor_unet.plugin.layers.planes import camera_of
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from tests.plugin.conftest import PATIENCE
 from tests.plugin.io.test_readers import drop, open_mri_scan, saved_volume
 
@@ -143,6 +144,15 @@ def test_on_the_very_same_grid_the_view_stays_and_the_other_patient_is_hidden(
     window.open(saved_volume(tmp_path / "BraTS_3_FLAIR.nii", (60, 50, 30)))
     assert window.view == before
     assert not any(layer.visible for layer in first)
+
+
+def test_all_sequences_go_under_a_mask_of_theirs_that_was_there_before(
+    window: Window, scans: dict[str, Path]
+) -> None:
+    Autosaving.of(window.viewer)  # looks for the scan of a mask whenever a layer comes
+    mask = window.viewer.add_labels(np.ones((10, 64, 64), np.uint8), name="TCGA_CS_1 mask")
+    flair = window.open(scans["TCGA_CS_1"])
+    assert window.viewer.layers[-2:] == [flair, mask]
 
 
 def test_what_is_no_scan_stays_shown(window: Window, scans: dict[str, Path], notified: list[str]) -> None:

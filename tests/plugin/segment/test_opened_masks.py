@@ -15,6 +15,7 @@ from napari.layers import Labels
 
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.io.write import sidecar_of, write_result
+from napari_tumor_unet.plugin.followup.offers import scan_of_mask
 from napari_tumor_unet.plugin.layers.metadata import is_prediction, mask_metadata, sidecar_contents
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, made_by
@@ -177,6 +178,30 @@ def test_the_click_leaves_opened_masks_alone(
     for one, by in ((layer, "model 'other'"), (run, "model 'tiny'")):
         viewer.layers.selection.active = one
         assert by in panel.mask.card.origin.value
+
+
+@pytest.mark.usefixtures("quick_model")
+def test_a_mask_of_a_model_that_was_kept_is_hidden_by_the_next_run(
+    viewer: napari.Viewer, opened: Callable[..., Labels], tmp_path: Path, click: Callable[..., bool]
+) -> None:
+    layer = opened(saved(tmp_path, told=made()))
+    mask_metadata(layer).source = "an image of the session before"
+    viewer.layers.selection.active = viewer.layers["head"]
+    assert click(viewer)
+    assert not layer.visible
+
+
+@pytest.mark.usefixtures("panel")
+def test_masks_of_two_scans_in_one_place_are_a_follow_up(
+    viewer: napari.Viewer, opened: Callable[..., Labels], tmp_path: Path
+) -> None:
+    path = opened(saved(tmp_path)).source.path
+    later = Path(path).with_name("later_mask.nii.gz")
+    later.write_bytes(Path(path).read_bytes())
+    viewer.open(later, plugin="napari-tumor-unet")
+    masks = [layer for layer in viewer.layers if isinstance(layer, Labels)]
+    first, second = (scan_of_mask(one, viewer.layers) for one in masks)
+    assert first != second
 
 
 def test_an_opened_mask_is_the_reference_of_a_score(

@@ -47,15 +47,15 @@ def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
     flair_of = {image: flair for image in images if (flair := sequences.flair(image)) in images}
     shown = flair_of.get(images[-1], images[-1])
     hidden = [layer for layer in show_scan(viewer, shown) if layer not in opened]
+    for mask in [layer for layer in layers if isinstance(layer, Labels) and layer not in opened]:
+        for image in images:
+            if image_for(mask, layers) is image and layers.index(image) > layers.index(mask):
+                layers.move(layers.index(image), layers.index(mask))
     for image, flair in flair_of.items():
         if flair is not image:
             image.visible = False
             if layers.index(image) > layers.index(flair):
                 layers.move(layers.index(image), layers.index(flair))
-    for mask in [layer for layer in layers if isinstance(layer, Labels) and layer not in opened]:
-        for image in images:
-            if image_for(mask, layers) is image and layers.index(image) > layers.index(mask):
-                layers.move(layers.index(image), layers.index(mask))
     if layers.selection.active in opened:
         layers.selection.active = shown
     if hidden:

@@ -130,6 +130,13 @@ def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
     return max((i for i in images if scan_id(i) in scans), key=is_flair) if len(scans) == 1 else None
 
 
+def scan_image(mask: Labels, layers: Iterable[Layer]) -> Image | None:
+    """Return the image that a mask was made from, moved or not; else the one that it fits."""
+    layers, wanted = list(layers), mask_metadata(mask).source
+    made_from = (layer for layer in layers if isinstance(layer, Image) and str(layer.unique_id) == wanted)
+    return next(made_from, None) or image_for(mask, layers)
+
+
 def lies_on_image(mask: Labels, layers: Iterable[Layer]) -> bool:
     """Whether an image has a mask's shape and place, or several have."""
     return any(isinstance(layer, Image) and _fits(layer, mask) for layer in layers)

@@ -24,6 +24,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     MASK_OF,
     image_metadata,
     is_agreement,
+    is_prediction,
     mask_metadata,
     provenance_of,
     tells_edits,
@@ -57,8 +58,8 @@ def note_opened(layer: Layer, layers: Iterable[Layer]) -> TypeGuard[Labels]:
         metadata.place = SliceOrientation(at=(0,) * (layer.ndim - 3))
         metadata.written = copy_of(metadata.place.volume(layer.data))
         metadata.shape = layer.data.shape
-    if not metadata.source and (image := image_for(layer, layers)) is not None:
-        metadata.source = str(image.unique_id)
+    # The scan is looked for anew each time: its T1 may come before its FLAIR.
+    if not is_prediction(layer) and (image := image_for(layer, layers)) is not None:
         metadata.scan = image_metadata(image).scan or str(image.name)
         metadata.voxel_ml = mask_volume(layer).grid.voxel_ml
     return tells_edits(layer)

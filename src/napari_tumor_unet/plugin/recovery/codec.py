@@ -81,8 +81,9 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     """Add the layer as it was; the layer belongs to the image of its scan, if that is open."""
     result, place = autosave.result, _place(autosave.result)
     image = _image_of(viewer, autosave, place)
+    run = bool(autosave.probability.size)  # else the mask was opened, and goes with what it fits
     metadata = MaskMetadata(
-        source=result.get("source", "") if image is None else str(image.unique_id),
+        source=str(image.unique_id) if run and image is not None else result.get("source", ""),
         scan=autosave.scan,
         place=place,
         geometry=None if result["geometry"] is None else Geometry(**as_tuples(result["geometry"])),

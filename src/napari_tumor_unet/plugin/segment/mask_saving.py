@@ -16,6 +16,7 @@ from napari_tumor_unet.io.dicom.source import check_source
 from napari_tumor_unet.io.file_names import DICOM_ENDING, MASK_ENDINGS, ending_of, mask_ending_of
 from napari_tumor_unet.plugin.io.identity import may_name_patient
 from napari_tumor_unet.plugin.io.mask_export import MaskFile, mask_file, source_of, with_ending
+from napari_tumor_unet.plugin.layers.image_of_mask import scan_image
 from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
@@ -68,7 +69,7 @@ def ask_and_save(viewer: Viewer, mask: Labels, parent: QWidget, then: Callable[[
 def propose_file(mask: Labels, layers: LayerList) -> Path:
     """Propose a file: beside the scan, where that is known, in its format, and one that is not there."""
     metadata = mask_metadata(mask)
-    image = next((layer for layer in layers if str(layer.unique_id) == metadata.source), None)
+    image = scan_image(mask, layers)
     path = None if image is None else image.source.path
     usual = ".nii.gz" if metadata.geometry else ".tif"
     ending = usual if image is None else image_metadata(image).ending or usual

@@ -20,6 +20,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     said_spacing,
 )
 from napari_tumor_unet.plugin.layers.transforms import source_images, stored_geometry
+from napari_tumor_unet.plugin.segment.shown_mask import results_of
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -128,11 +129,10 @@ class MaskWriter:
             self._viewer.dims.point = self._source.with_slice(self._started_at, int(area.argmax()))
 
     def _hide_older(self, layer: Labels) -> None:
-        """Hide the image's older masks that a model made: of the same colour, they would look like one."""
-        for older in self._viewer.layers:
+        """Hide the scan's older masks that a model made: of the same colour, they would look like one."""
+        for older in results_of(self._source.image, self._viewer.layers):
             made = mask_metadata(older).provenance is not None
-            same = made and mask_metadata(older).source == self._metadata.source
-            if same and older is not layer and older.visible and older not in self._viewer.layers.selection:
+            if made and older is not layer and older.visible and older not in self._viewer.layers.selection:
                 older.visible = False
                 self.hidden.append(older.name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from napari.components import LayerList
 from napari.layers import Image, Labels
 
-from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.image_of_mask import scan_image
 from napari_tumor_unet.plugin.layers.metadata import has_result, is_prediction, mask_metadata
 from napari_tumor_unet.plugin.layers.opened_masks import note_opened
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
@@ -18,7 +18,7 @@ def results_of(image: Image | None, layers: LayerList) -> list[Labels]:
     sequences = ViewerSequences.of(layers)
     flair = sequences.flair(image)
     results = [layer for layer in layers if note_opened(layer, layers) and has_result(layer)]
-    sources = [_source_of(result, layers) for result in results]
+    sources = [scan_image(result, layers) for result in results]
     return [
         result
         for result, source in zip(results, sources, strict=True)
@@ -36,10 +36,3 @@ def mask_to_show(results: list[Labels], layers: LayerList, before: Labels | None
             return layer
     made = [result for result in results if mask_metadata(result).provenance is not None]
     return next(filter(is_prediction, reversed(made)), next(reversed(made), None))
-
-
-def _source_of(mask: Labels, layers: LayerList) -> Image | None:
-    """Return the image that a mask was made from, moved or not; else the one that it fits."""
-    wanted = mask_metadata(mask).source
-    made_from = (layer for layer in layers if isinstance(layer, Image) and str(layer.unique_id) == wanted)
-    return next(made_from, None) or image_for(mask, layers)
