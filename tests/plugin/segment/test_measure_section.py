@@ -55,6 +55,21 @@ def panel(viewer: napari.Viewer, run: Callable[[], None], qtbot: Any) -> Any:
     return panel
 
 
+def test_nothing_is_said_of_the_mask_before_while_another_is_measured(
+    viewer: napari.Viewer, panel: Any, run: Callable[[], None], qtbot: Any
+) -> None:
+    measures = panel.mask.measures
+    qtbot.waitUntil(lambda: measures.sizes.value.startswith("Diameters"), timeout=PATIENCE)
+    viewer.layers[-1].data[1, 35, 44] = 0  # an edited mask stays, and the next run has one of its own
+    run()
+    viewer.layers.selection.active = viewer.layers[-1]
+    panel.show_mask()
+    assert panel.mask.editor.layer is viewer.layers[-1]
+    assert not measures.sizes.value
+    assert not measures.report.enabled
+    qtbot.waitUntil(lambda: measures.report.enabled, timeout=PATIENCE)
+
+
 def rows(panel: Any) -> list[str]:
     regions = panel.mask.regions.list
     return [regions.item(i).text() for i in range(regions.count())]

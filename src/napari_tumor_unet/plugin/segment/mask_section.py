@@ -129,7 +129,10 @@ class MaskSection(Section):
         """
         self._edits.close()
         self._named = named
+        before = self.editor and self.editor.layer
         self.editor = editor = MaskEditor(self._viewer, layer) if has_result(layer) else None
+        if layer not in (None, before):
+            self.measures.forget()
         if editor is not None:
             # A stroke under way emits labels_update alone; undo and redo set_data, as does a slice shown.
             for name in ("labels_update", "paint", "data", "set_data"):

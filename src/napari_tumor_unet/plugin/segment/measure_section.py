@@ -49,7 +49,13 @@ class MeasureSection(Section):
         self.lines = button("Show diameters", "As lines that can be dragged, in a layer.", self._show_lines)
         self.report = button("Report...", "One page with pictures and numbers, to print.", self._report)
         super().__init__(self.sizes, self.lines, self.report)
-        self.lines.enabled = self.report.enabled = False  # until there is something
+        self.forget()
+
+    def forget(self) -> None:
+        """Show nothing of a mask before, until another one is measured."""
+        self._editor = None
+        self.sizes.value = ""
+        self.lines.enabled = self.report.enabled = False
 
     def show_measures(self, editor: MaskEditor, measures: Measures) -> None:
         """Show what a mask measures."""
