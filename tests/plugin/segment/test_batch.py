@@ -21,6 +21,7 @@ from qtpy.QtWidgets import QFileDialog
 from superqt import QCollapsible
 
 from napari_tumor_unet.inference.batch import Outcome
+from napari_tumor_unet.inference.result import Findings
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.segment import batch_section
@@ -281,6 +282,14 @@ def test_what_is_no_spacing_starts_nothing(
     start()
     assert not batch_of(viewer).running
     assert "is no spacing" in notified[0]
+
+
+def test_of_a_scan_without_a_tumour_the_table_says_so(qtbot: Any) -> None:
+    table = BatchTable()
+    qtbot.addWidget(table)
+    table.add(Outcome("kirby", findings=Findings(0, 0, 0, 0.0)))
+    assert table.item(0, 1).text() == "No tumour found."
+    assert table.item(0, 1).toolTip() == "kirby\nNo tumour found."
 
 
 def test_the_table_is_readable_where_the_panel_is_narrow(qtbot: Any) -> None:

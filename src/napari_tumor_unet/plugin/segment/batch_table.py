@@ -11,6 +11,7 @@ from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QStyledItemDelegate, QTableWidgetItem
 
 from napari_tumor_unet.inference.batch import Outcome
+from napari_tumor_unet.inference.result import headline
 from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.table import TextTable
 
@@ -83,7 +84,9 @@ class BatchTable(TextTable):
         at_end = bar.value() == bar.maximum()
         row = self.rowCount()
         self.insertRow(row)
-        sizes = () if outcome.findings is None else outcome.findings.sizes
+        findings = outcome.findings
+        nothing = () if findings is None else (headline(findings, ()),)
+        sizes = findings.sizes if findings is not None and findings.voxels else nothing
         notes = ("Done before.",) * outcome.done_before + outcome.warnings
         found = _without_name(outcome.error, outcome.name) or " · ".join((*sizes[:1], *notes))
         lines = (outcome.name, outcome.error or ", ".join(sizes), *notes)
