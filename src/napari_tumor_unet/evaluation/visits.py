@@ -92,12 +92,12 @@ def date_in(name: str) -> date | None:
     return found.pop() if len(found) == 1 else None
 
 
-def patient_in(name: str) -> str:
+def patient_named(name: str) -> str:
     """Return what of a name stands for a patient: a known code, or what is before a session or date.
 
     Examples
     --------
-    >>> patient_in("sub-1_ses-02_mask"), patient_in("Anna 2024-03-31"), patient_in("Labels")
+    >>> patient_named("sub-1_ses-02_mask"), patient_named("Anna 2024-03-31"), patient_named("Labels")
     ('sub_1', 'Anna', '')
     """
     code = patient_of(name)

@@ -132,7 +132,8 @@ def stem_of(name: str) -> str:
 
 def speaks_of_sequence(text: str) -> bool:
     """Tell whether a text has any word for a sequence or for contrast."""
-    return bool(re.search(rf"{_SPOKEN_OF.pattern}|{_OTHER}", plain(text)))
+    words = plain(text)
+    return bool(_SPOKEN_OF.search(words) or re.search(_OTHER, words))
 
 
 def words_of(name: str) -> list[str]:

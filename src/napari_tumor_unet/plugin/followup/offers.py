@@ -9,7 +9,7 @@ from pathlib import Path
 
 from napari.layers import Image, Labels, Layer
 
-from napari_tumor_unet.evaluation.visits import date_in, patient_in
+from napari_tumor_unet.evaluation.visits import date_in, patient_named
 from napari_tumor_unet.io.file_names import scan_name
 from napari_tumor_unet.plugin.followup.mask_table import OfferedMask
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
@@ -63,11 +63,11 @@ def scan_of_mask(layer: Labels, layers: Iterable[Layer]) -> str:
 
 def _tells_another(mask: str, scan: str) -> bool:
     """Whether the name of a mask tells another patient, or date, than that of a scan."""
-    told = ((tell(mask), tell(scan)) for tell in (date_in, patient_in))
+    told = ((tell(mask), tell(scan)) for tell in (date_in, patient_named))
     return any(mine and mine != theirs for mine, theirs in told)
 
 
 def _offered(source: Labels | Path, name: str, told_by: tuple[str, ...], scan: str) -> OfferedMask:
     taken = next(filter(None, map(date_in, told_by)), None)
-    patient = next(filter(None, map(patient_in, told_by)), "")
+    patient = next(filter(None, map(patient_named, told_by)), "")
     return OfferedMask(source, name, patient, scan, taken)
