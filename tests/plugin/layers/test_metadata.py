@@ -22,8 +22,8 @@ from napari_tumor_unet.plugin.layers.metadata import (
     is_prediction,
     mask_metadata,
     model_of,
-    sidecar_contents,
 )
+from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
 from napari_tumor_unet.plugin.layers.transforms import stored_geometry
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
 from napari_tumor_unet.scan import Geometry

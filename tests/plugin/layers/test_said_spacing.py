@@ -18,9 +18,10 @@ from napari_tumor_unet.plugin.io.readers import read_layers, scan_layers
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.mask_volume import measures_of
-from napari_tumor_unet.plugin.layers.metadata import mask_metadata, said_spacing, sidecar_contents
+from napari_tumor_unet.plugin.layers.metadata import mask_metadata, said_spacing
 from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing, share_spacing
+from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
 from napari_tumor_unet.plugin.score.mask_pair import masks_to_compare
 from napari_tumor_unet.plugin.segment.diameters import diameters_of
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter

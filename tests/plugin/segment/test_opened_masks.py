@@ -16,7 +16,8 @@ from napari.layers import Labels
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.io.write import sidecar_of, write_result
 from napari_tumor_unet.plugin.followup.offers import scan_of_mask
-from napari_tumor_unet.plugin.layers.metadata import is_prediction, mask_metadata, sidecar_contents
+from napari_tumor_unet.plugin.layers.metadata import is_prediction, mask_metadata
+from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, made_by
 

@@ -21,7 +21,8 @@ from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.metadata import KEY, sidecar_contents
+from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
 from napari_tumor_unet.plugin.segment import model_section
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter

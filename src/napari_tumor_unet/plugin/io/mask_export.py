@@ -21,11 +21,11 @@ from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, mask_volume
 from napari_tumor_unet.plugin.layers.metadata import (
     mask_metadata,
-    sidecar_contents,
     still_fits,
     tells_edits,
 )
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing
+from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
 from napari_tumor_unet.plugin.layers.transforms import layer_grid, source_images, stored_geometry
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.scan import Geometry, Scan, ScanError, SourceImage

@@ -29,7 +29,8 @@ from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mas
 from napari_tumor_unet.plugin.io.opened_together import show_together
 from napari_tumor_unet.plugin.layers.layer_scan import label_colours
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
-from napari_tumor_unet.plugin.layers.opened_masks import copy_of, told_of
+from napari_tumor_unet.plugin.layers.opened_masks import copy_of
+from napari_tumor_unet.plugin.layers.sidecar import told_of
 from napari_tumor_unet.plugin.layers.transforms import source_images
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_warning
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence

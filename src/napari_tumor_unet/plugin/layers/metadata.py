@@ -11,15 +11,7 @@ import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.inference.regions import left_out
-from napari_tumor_unet.inference.result import (
-    Findings,
-    Provenance,
-    count_left_out,
-    measure,
-    spacing_said_by_user,
-)
-from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.inference.result import Findings, Provenance
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.scan import Geometry, Sequence, SourceImage
 from napari_tumor_unet.scan.spacing import Spacing
@@ -281,28 +273,6 @@ def model_of(layer: Labels) -> str:
     """Return the name of the model that made a mask; empty if none did."""
     provenance = mask_metadata(layer).provenance
     return "" if provenance is None else provenance.model
-
-
-def sidecar_contents(layer: Labels) -> dict[str, Any] | None:
-    """Return the contents of a mask's JSON sidecar as it is now; None where no model is known."""
-    metadata = mask_metadata(layer)
-    if metadata.provenance is None or not has_result(layer):
-        return None
-    mask = metadata.place.volume(layer.data)
-    provenance, said = metadata.sidecar_provenance(), said_spacing(layer)
-    if metadata.has_probability:
-        regions = left_out(metadata.probability, metadata.threshold, metadata.written)
-        lacking = count_left_out([region for region in regions if not mask[region].any()], metadata.voxel_ml)
-        provenance["left_out"] = dataclasses.asdict(lacking)
-    return {
-        "findings": dataclasses.asdict(measure((mask > 0).astype(np.uint8), metadata.voxel_ml)),
-        "warnings": list(metadata.warnings),
-        "provenance": provenance,
-        "edited": metadata.edited_before or not all(map(np.array_equal, mask, metadata.written)),
-        "checked_slices": sorted(metadata.checked),
-        **({} if said is None else {"spacing": spacing_said_by_user(said.mm)}),
-        "note": NOT_FOR_THE_CLINIC,
-    }
 
 
 def as_tuples(values: Mapping[str, Any]) -> dict[str, Any]:

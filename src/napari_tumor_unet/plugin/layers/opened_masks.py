@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
 from napari.layers import Labels, Layer
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
-from napari_tumor_unet.inference.result import Provenance
-from napari_tumor_unet.io.write import made_with
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, lies_on_image
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
@@ -26,20 +20,8 @@ from napari_tumor_unet.plugin.layers.metadata import (
     is_agreement,
     is_prediction,
     mask_metadata,
-    provenance_of,
     tells_edits,
 )
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What a sidecar tells of a mask beside its model."""
-
-    warnings: tuple[str, ...] = ()
-    checked_slices: tuple[int, ...] = ()
-    edited: bool = False
-    min_region_voxels: int | None = None
-    postprocessing: tuple[str, ...] = ()
 
 
 def note_opened(layer: Layer, layers: Iterable[Layer]) -> TypeGuard[Labels]:
@@ -63,32 +45,6 @@ def note_opened(layer: Layer, layers: Iterable[Layer]) -> TypeGuard[Labels]:
         metadata.scan = image_metadata(image).scan or str(image.name)
         metadata.voxel_ml = mask_volume(layer).grid.voxel_ml
     return tells_edits(layer)
-
-
-def told_of(file: Path, mask: NDArray[Any]) -> dict[str, Any]:
-    """Return what of :class:`MaskMetadata` is known of a mask (Z, Y, X) that was read from a file.
-
-    A sidecar tells of it only where it holds the checksum of this very file.
-    """
-    fields: dict[str, Any] = {"saved": checksum_of(mask), "saved_as": file.name}
-    sidecar = made_with(file)
-    if sidecar is None:
-        return fields
-    try:
-        made = provenance_of(TypeAdapter(dict[str, Any]).validate_python(sidecar["provenance"]))
-        entries = dataclasses.asdict(made.pop("provenance"))
-        provenance = TypeAdapter(Provenance).validate_python(entries)
-        told = TypeAdapter(_Told).validate_python(sidecar | made)
-    except (LookupError, TypeError, ValueError):  # pydantic's is a ValueError
-        return fields  # of another version, or another program
-    return fields | {
-        "provenance": provenance,
-        "warnings": told.warnings,
-        "checked": {z for z in told.checked_slices if 0 <= z < len(mask)},
-        "edited_before": told.edited,
-        "min_region_voxels": told.min_region_voxels,
-        "postprocessing": told.postprocessing,
-    }
 
 
 def checksum_of(mask: NDArray[Any]) -> int:

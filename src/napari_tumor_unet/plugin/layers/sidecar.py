@@ -1,0 +1,79 @@
+"""What the JSON file beside a mask tells of it, from a layer and back to one."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+
+from napari_tumor_unet.inference.regions import left_out
+from napari_tumor_unet.inference.result import Provenance, count_left_out, measure, spacing_said_by_user
+from napari_tumor_unet.io.write import made_with
+from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata, provenance_of, said_spacing
+from napari_tumor_unet.plugin.layers.opened_masks import checksum_of
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a sidecar tells of a mask beside its model."""
+
+    warnings: tuple[str, ...] = ()
+    checked_slices: tuple[int, ...] = ()
+    edited: bool = False
+    min_region_voxels: int | None = None
+    postprocessing: tuple[str, ...] = ()
+
+
+def sidecar_contents(layer: Labels) -> dict[str, Any] | None:
+    """Return the contents of a mask's JSON sidecar as it is now; None where no model is known."""
+    metadata = mask_metadata(layer)
+    if metadata.provenance is None or not has_result(layer):
+        return None
+    mask = metadata.place.volume(layer.data)
+    provenance, said = metadata.sidecar_provenance(), said_spacing(layer)
+    if metadata.has_probability:
+        regions = left_out(metadata.probability, metadata.threshold, metadata.written)
+        lacking = count_left_out([region for region in regions if not mask[region].any()], metadata.voxel_ml)
+        provenance["left_out"] = dataclasses.asdict(lacking)
+    return {
+        "findings": dataclasses.asdict(measure((mask > 0).astype(np.uint8), metadata.voxel_ml)),
+        "warnings": list(metadata.warnings),
+        "provenance": provenance,
+        "edited": metadata.edited_before or not all(map(np.array_equal, mask, metadata.written)),
+        "checked_slices": sorted(metadata.checked),
+        **({} if said is None else {"spacing": spacing_said_by_user(said.mm)}),
+        "note": NOT_FOR_THE_CLINIC,
+    }
+
+
+def told_of(file: Path, mask: NDArray[Any]) -> dict[str, Any]:
+    """Return what of :class:`MaskMetadata` is known of a mask (Z, Y, X) that was read from a file.
+
+    A sidecar tells of it only where it holds the checksum of this very file.
+    """
+    fields: dict[str, Any] = {"saved": checksum_of(mask), "saved_as": file.name}
+    sidecar = made_with(file)
+    if sidecar is None:
+        return fields
+    try:
+        made = provenance_of(TypeAdapter(dict[str, Any]).validate_python(sidecar["provenance"]))
+        entries = dataclasses.asdict(made.pop("provenance"))
+        provenance = TypeAdapter(Provenance).validate_python(entries)
+        told = TypeAdapter(_Told).validate_python(sidecar | made)
+    except (LookupError, TypeError, ValueError):  # pydantic's is a ValueError
+        return fields  # of another version, or another program
+    return fields | {
+        "provenance": provenance,
+        "warnings": told.warnings,
+        "checked": {z for z in told.checked_slices if 0 <= z < len(mask)},
+        "edited_before": told.edited,
+        "min_region_voxels": told.min_region_voxels,
+        "postprocessing": told.postprocessing,
+    }
