@@ -122,6 +122,11 @@ class Provenance:
         return {_KEYS.get(name, name): value for name, value in entries.items()}
 
     @classmethod
+    def unknown(cls) -> Provenance:
+        """Return that of a mask of which nothing is known."""
+        return cls("", "", "", 0.5, 0.0, (), "", "", "", 0.0)
+
+    @classmethod
     def from_json(cls, entries: Mapping[str, Any]) -> Provenance:
         """Return what :meth:`to_json` gave; entries that are none of a provenance are passed over."""
         names = [field.name for field in dataclasses.fields(cls)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cached_property
@@ -25,14 +25,13 @@ from napari_tumor_unet.io.file_names import (
     scan_name,
 )
 from napari_tumor_unet.io.labels import is_labels
+from napari_tumor_unet.io.patients import NamedFiles, by_patient
 from napari_tumor_unet.io.read import read_as, read_scan
 from napari_tumor_unet.io.tiff import holds_sequences
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.combine import combine
 from napari_tumor_unet.scan.sequence_names import (
     find_sequences,
-    may_be_one_patient,
-    patient_in,
     sequence_named,
     speaks_of_sequence,
     stem_of,
@@ -140,8 +139,8 @@ def find_all_files(
         chosen = flairs if any(named.values()) else set(paths)
         if pattern:
             chosen = {path for path in paths if _matches(path.relative_to(folder), pattern)}
-        named_files = _NamedFiles((path for path, sequence in named.items() if sequence), len(flairs))
-        for patient in _by_patient([*named], flairs | chosen):
+        named_files = NamedFiles((path for path, sequence in named.items() if sequence), len(flairs))
+        for patient in by_patient([*named], flairs | chosen):
             flair_files = [path for path in patient if path in chosen]
             t1 = [path for path in patient if named[path] in ("pre", "post") and path not in chosen]
             for path in flair_files:
@@ -178,7 +177,7 @@ def t1_beside(flair: Path) -> Mapping[Sequence, Path]:
         raise ScanError(f"{flair.parent.name} cannot be read: {error.strerror}.") from error
     named = {path: sequence_named(scan_name(path)) for path in paths}
     flairs = {path for path, sequence in named.items() if sequence == "flair"} | {flair}
-    patient = next((paths for paths in _by_patient(paths, flairs) if flair in paths), [])
+    patient = next((paths for paths in by_patient(paths, flairs) if flair in paths), [])
     t1 = [path for path in patient if named[path] in ("pre", "post") and path != flair]
     return _with_others(flair, t1, [path for path in patient if path in flairs]).others
 
@@ -244,50 +243,6 @@ def find_masks(folder: Path) -> list[Path]:
 def _is_dicom_mask(path: Path) -> bool:
     """Tell a segmentation from the report beside it, and from a scan, by the last word of its name."""
     return bool(mask_ending_of(path)) and name_of_masked(path) != scan_name(path)
-
-
-def _by_patient(paths: list[Path], flairs: set[Path]) -> Iterable[list[Path]]:
-    """Group files of one folder by the patient that their names tell."""
-    patients: dict[str, list[Path]] = defaultdict(list)
-    alone = scan_name(next(iter(flairs))) if len(flairs) == 1 else None
-    for path in paths:
-        name = scan_name(path)
-        if alone is not None and may_be_one_patient(name, alone, flairs=1):
-            name = alone
-        patients[patient_in(name)].append(path)
-    return patients.values()
-
-
-class _NamedFiles:
-    """The files of a folder that are named after a sequence, one of each patient."""
-
-    def __init__(self, paths: Iterable[Path], flairs: int) -> None:
-        self._flairs = max(flairs, 1)
-        self._of_patient: dict[str, Path] = {}
-        for path in paths:
-            self._of_patient.setdefault(patient_in(scan_name(path)), path)
-        kinds = {(_has_number(code), code.isdigit()): path for code, path in self._of_patient.items()}
-        self._of_each_kind = [*kinds.values()]
-
-    def beside(self, path: Path) -> Path | None:
-        """Return one beside which another file is no scan of its own.
-
-        It is one if its name speaks of no sequence and, as theirs, of a patient with a number: another.
-        """
-        name = scan_name(path)
-        words = patient_in(name).split("_")
-        codes = ("_".join(words[:n]) for n in range(1, len(words) + 1))
-        of_patient = [self._of_patient[code] for code in codes if code in self._of_patient]
-        for other in self._of_each_kind:  # which stand for all, as there may be thousands
-            numbered = _has_number(name) and _has_number(patient_in(scan_name(other)))
-            same = may_be_one_patient(name, scan_name(other), flairs=self._flairs)
-            if speaks_of_sequence(name) or same or not numbered:
-                return other
-        return next(iter(of_patient), None)
-
-
-def _has_number(text: str) -> bool:
-    return any(letter.isdigit() for letter in text)
 
 
 def _with_others(flair: Path, t1: list[Path], flairs: list[Path]) -> ScanFiles:

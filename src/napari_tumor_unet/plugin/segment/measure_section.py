@@ -103,7 +103,7 @@ def _write(path: Path, scan: Scan, layer: Labels, *, moved: bool) -> str:
     from napari_tumor_unet.evaluation.report import scan_page  # with matplotlib
 
     metadata, volume = mask_metadata(layer), mask_volume(layer)
-    made = metadata.provenance or Provenance("", "", "", 0.5, 0.0, (), "", "", "", 0.0)
+    made = metadata.provenance or Provenance.unknown()
     mask = (volume.mask > 0).astype(np.uint8)
     result = Segmentation(
         metadata.probability,
