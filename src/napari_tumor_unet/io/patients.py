@@ -37,7 +37,9 @@ class NamedFiles:
         self._of_patient: dict[str, Path] = {}
         for path in paths:
             self._of_patient.setdefault(patient_in(scan_name(path)), path)
-        kinds = {(_has_number(code), code.isdigit()): path for code, path in self._of_patient.items()}
+        kinds: dict[tuple[bool, bool], Path] = {}
+        for code, path in self._of_patient.items():
+            kinds.setdefault((_has_number(code), code.isdigit()), path)
         self._of_each_kind = [*kinds.values()]
 
     def beside(self, path: Path) -> Path | None:
@@ -49,12 +51,14 @@ class NamedFiles:
         words = patient_in(name).split("_")
         codes = ("_".join(words[:n]) for n in range(1, len(words) + 1))
         of_patient = [self._of_patient[code] for code in codes if code in self._of_patient]
+        if of_patient:
+            return of_patient[-1]
         for other in self._of_each_kind:  # which stand for all, as there may be thousands
             numbered = _has_number(name) and _has_number(patient_in(scan_name(other)))
             same = may_be_one_patient(name, scan_name(other), flairs=self._flairs)
             if speaks_of_sequence(name) or same or not numbered:
                 return other
-        return next(iter(of_patient), None)
+        return None
 
 
 def _has_number(text: str) -> bool:
