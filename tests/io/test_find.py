@@ -190,6 +190,7 @@ def test_a_file_with_all_sequences_needs_no_name(tree: Tree) -> None:
         (["ms_104252_x_flair.nii.gz", "TCGA_CS_4941.tif", "TCGA_CS_4942.tif"], []),
         (["P1_flair.nii", "P2_flair.nii", "P3.nii"], []),
         (["001_flair.nii", "002_flair.nii", "003.nii"], []),
+        (["001_flair.nii", "002.nii"], ["002.nii"]),  # a series of 001, or a patient
         (["P1_flair.nii", "P1_t1.nii", "P1_run2.nii"], ["P1_run2.nii"]),
         (["P1_flair.nii", "P2_t2.nii", "P3_dwi.nii"], ["P2_t2.nii", "P3_dwi.nii"]),
         (["Smith_flair.nii", "Smith_t1.nii", "localizer_1.nii"], ["localizer_1.nii"]),

@@ -25,7 +25,7 @@ from napari_tumor_unet.io.file_names import (
     scan_name,
 )
 from napari_tumor_unet.io.labels import is_labels
-from napari_tumor_unet.io.patients import NamedFiles, by_patient
+from napari_tumor_unet.io.patients import NamedFiles, by_patient, has_number
 from napari_tumor_unet.io.read import read_as, read_scan
 from napari_tumor_unet.io.tiff import holds_sequences
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
@@ -146,18 +146,18 @@ def find_all_files(
             for path in flair_files:
                 alone = ScanFiles(path, alone=True)
                 scans.append(alone if flair_alone else _with_others(path, t1, flair_files))
-            if flair_files or pattern:
+            if pattern:
+                continue
+            if flair_files:
+                others = [path for path in patient if path not in chosen and _may_be_another(path)]
+                left_out += [_left_out(path, flair_files[0]) for path in others]
                 continue
             if t1:
                 problem = f"{t1[0].name} has no FLAIR beside it; the model needs one."
                 scans.append(ScanFiles(t1[0], problem=problem))
                 continue
             if named_one := named_files.beside(patient[0]):
-                problem = (
-                    f"Left out, as {named_one.name} beside it is named after its sequence; "
-                    "name its FLAIR so too."
-                )
-                left_out.append(ScanFiles(patient[0], problem=problem))
+                left_out.append(_left_out(patient[0], named_one))
             else:
                 scans += [ScanFiles(path, alone=flair_alone) for path in patient]
     return scans, left_out
@@ -261,6 +261,17 @@ def _with_others(flair: Path, t1: list[Path], flairs: list[Path]) -> ScanFiles:
     named = find_sequences(by_name, flair=scan_name(flair))
     others = {sequence: by_name[name] for sequence, name in named.names.items() if name in by_name}
     return ScanFiles(flair, others, named.unclear)
+
+
+def _left_out(path: Path, named: Path) -> ScanFiles:
+    problem = f"Left out, as {named.name} beside it is named after its sequence; name its FLAIR so too."
+    return ScanFiles(path, problem=problem)
+
+
+def _may_be_another(path: Path) -> bool:
+    """Tell whether a file may be another patient's although it goes with a FLAIR: it has but a number."""
+    name = scan_name(path)
+    return not speaks_of_sequence(name) and has_number(name)
 
 
 def _holds_sequences(path: Path) -> bool:

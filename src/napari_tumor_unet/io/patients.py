@@ -39,7 +39,7 @@ class NamedFiles:
             self._of_patient.setdefault(patient_in(scan_name(path)), path)
         kinds: dict[tuple[bool, bool], Path] = {}
         for code, path in self._of_patient.items():
-            kinds.setdefault((_has_number(code), code.isdigit()), path)
+            kinds.setdefault((has_number(code), code.isdigit()), path)
         self._of_each_kind = [*kinds.values()]
 
     def beside(self, path: Path) -> Path | None:
@@ -54,12 +54,13 @@ class NamedFiles:
         if of_patient:
             return of_patient[-1]
         for other in self._of_each_kind:  # which stand for all, as there may be thousands
-            numbered = _has_number(name) and _has_number(patient_in(scan_name(other)))
+            numbered = has_number(name) and has_number(patient_in(scan_name(other)))
             same = may_be_one_patient(name, scan_name(other), flairs=self._flairs)
             if speaks_of_sequence(name) or same or not numbered:
                 return other
         return None
 
 
-def _has_number(text: str) -> bool:
+def has_number(text: str) -> bool:
+    """Tell whether a name may hold a code or a number."""
     return any(letter.isdigit() for letter in text)

@@ -70,6 +70,10 @@ class Window:
         at = abs(self.viewer.dims.point[0] - z) <= self.viewer.dims.range[0].step
         return bool(np.allclose(camera.center[-2:], centre, atol=1) and fills and at)
 
+    def is_slice_of(self, layer: Layer) -> bool:
+        low, high = layer.extent.world
+        return bool(low[0] <= self.viewer.dims.point[0] <= high[0])
+
     def work_on(self, scan: Image) -> list[Layer]:
         """Leave a mask, its diameters and its doubt, as the panel makes them, and a point of the user's."""
         place = {"scale": scan.scale, "translate": scan.translate, "units": scan.units}
@@ -116,8 +120,10 @@ def test_another_patient_comes_into_view_and_nothing_of_the_first_lies_over_it(
     assert points.visible
     (text,) = told_of(notified)
     assert text.startswith(f"{first} is hidden, as {second} is another scan; ")
+    window.viewer.dims.set_point(0, 25)  # where the stack of ten slices has none
     for layer in of_first:
         layer.visible = True  # the eye
+    assert window.is_slice_of(of_first[0])
     assert all(layer in window.viewer.layers for layer in of_first)
 
 

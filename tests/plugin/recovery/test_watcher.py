@@ -361,9 +361,11 @@ def test_a_mask_without_its_scan_comes_into_view_alone_and_names_the_scan(
     assert image_for(mask, viewer.layers) is head
 
 
-def test_a_mask_comes_back_to_its_scan_that_was_hidden(viewer: napari.Viewer, qtbot: Any) -> None:
+def test_a_mask_comes_back_to_its_scan_that_was_hidden_and_shows_the_edit(
+    viewer: napari.Viewer, qtbot: Any
+) -> None:
     layer = segmented(viewer)
-    stroke(layer)
+    layer.paint((5, 8, 8), 2)  # not in the slice with most of the mask
     viewer.layers.remove(layer)
     viewer.layers["head"].visible = False
     other = viewer.add_image(np.zeros((50, 90, 90)), metadata={KEY: ImageMetadata(scan="another")}, **PLACE)
@@ -373,6 +375,7 @@ def test_a_mask_comes_back_to_its_scan_that_was_hidden(viewer: napari.Viewer, qt
     qtbot.waitUntil(lambda: not keeper.orphans, timeout=PATIENCE)
     assert viewer.layers["head"].visible
     assert not other.visible
+    assert viewer.dims.point[0] == pytest.approx(viewer.layers[-1].data_to_world((5, 0, 0))[0])
 
 
 def test_of_each_scan_the_newest_corrections_are_shown_and_all_can_be_deleted(

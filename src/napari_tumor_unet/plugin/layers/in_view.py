@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.metadata import MASK_OF, image_metadata, is_prediction, mask_metadata
@@ -51,6 +53,7 @@ def show_scan(viewer: ViewerModel, layer: Image | Labels) -> list[Layer]:
         hidden = []
     for one in hidden:
         one.visible = False
+        _find_when_shown(one, ref(viewer))
     if image is not None and not kin & images_of.keys():
         image.visible = True  # where a mask comes back to a scan that was hidden
     go_to_middle(viewer, layer, always=bool(others) and not familiar)
@@ -69,9 +72,22 @@ def go_to_middle(viewer: ViewerModel, layer: Layer, *, always: bool = False) -> 
             viewer.dims.set_point(axis, (low[at] + high[at]) / 2)
 
 
-def go_to_largest(viewer: ViewerModel, mask: Labels) -> None:
-    """Go to the slice that holds most of a mask."""
-    counts = np.count_nonzero(mask.data, axis=(-2, -1))
+def _find_when_shown(hidden: Layer, viewer: ref[ViewerModel]) -> None:
+    """Go, once, to a hidden layer that the user shows again, where the slice on screen misses it."""
+
+    def find(event: Any) -> None:
+        there, layer = viewer(), event.source
+        if layer.visible:
+            layer.events.visible.disconnect(find)
+            if there is not None and layer in there.layers:
+                go_to_middle(there, layer)
+
+    hidden.events.visible.connect(find)
+
+
+def go_to_most(viewer: ViewerModel, mask: Labels, voxels: NDArray[Any]) -> None:
+    """Go to the slice in which most of some voxels of a mask, given on its grid, are set."""
+    counts = np.count_nonzero(voxels, axis=(-2, -1))
     index = (*np.unravel_index(np.argmax(counts), counts.shape), 0, 0)
     point, offset = mask.data_to_world(index), viewer.dims.ndim - mask.ndim
     for axis in viewer.dims.not_displayed:

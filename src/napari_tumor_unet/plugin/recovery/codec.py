@@ -77,6 +77,14 @@ def count_edits(autosave: Autosave) -> Autosave:
     return dataclasses.replace(autosave, edited=edited + elsewhere)
 
 
+def edits_in(layer: Labels) -> NDArray[np.bool_]:
+    """Return where the user changed a mask, on its own grid; the whole mask where another time point's is."""
+    mask, metadata = np.asarray(layer.data), mask_metadata(layer)
+    edits = np.zeros(mask.shape, bool)
+    metadata.place.volume(edits)[:] = metadata.place.volume(mask) != metadata.written
+    return edits if edits.any() else mask != 0
+
+
 def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
     """Add the layer as it was; the layer belongs to the image of its scan, if that is open."""
     result, place = autosave.result, _place(autosave.result)

@@ -16,10 +16,10 @@ from napari.utils.notifications import Notification, NotificationSeverity, notif
 from qtpy.QtCore import QEvent, QObject, Signal
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
-from napari_tumor_unet.plugin.layers.in_view import go_to_largest, show_scan
+from napari_tumor_unet.plugin.layers.in_view import go_to_most, show_scan
 from napari_tumor_unet.plugin.layers.opened_masks import note_opened
 from napari_tumor_unet.plugin.recovery import store
-from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, snapshot
+from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, edits_in, snapshot
 from napari_tumor_unet.plugin.recovery.store import Autosave, AutosaveError, OrphanedAutosave
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_info
@@ -234,8 +234,8 @@ class Autosaving(QObject):
     def _show(self, layer: Labels, scan: str) -> None:
         """Bring a mask into view, without other scans under it; where its own is not open, say what to do."""
         hidden = show_scan(self._viewer, layer)
+        go_to_most(self._viewer, layer, edits_in(layer))
         if image_for(layer, self._viewer.layers) is None:
-            go_to_largest(self._viewer, layer)
             meanwhile = "; other scans are hidden" if hidden else ""
             show_info(f"The mask of {scan} is back, but {scan} is not open: open that scan, too{meanwhile}.")
 
