@@ -3,9 +3,7 @@
     python -m tests.plugin.monkey SEED [--actions 300] [--panels all|open|none] [--draw] [--model default]
 
 ``all`` presses what the panels offer; ``open`` leaves them open and touches layers alone, as ``none`` does
-without any. OpenGL draws nothing without ``--draw``: two layers and the removal of the first are enough for
-vispy to crash in glDrawArrays of Mesa, as in https://github.com/napari/napari/issues/8471. Prints a report
-as JSON.
+without any. OpenGL draws nothing without ``--draw``, as that takes long. Prints a report as JSON.
 """
 
 from __future__ import annotations

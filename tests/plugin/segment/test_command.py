@@ -8,7 +8,7 @@ import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
@@ -21,7 +21,7 @@ import SimpleITK as sitk
 from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
 from napari.layers import Labels
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QPushButton
 
 from napari_tumor_unet.evaluation.overlap import dice
@@ -435,6 +435,30 @@ def test_the_activity_dock_stays_closed_where_the_panel_shows_the_run(
     assert not sample.window._qt_window._activity_dialog.isVisible()
     with qtbot.waitSignal(SegmentationController.of(sample).ended, timeout=PATIENCE):
         held.set()
+
+
+def test_a_run_that_ends_while_napari_makes_its_bar_leaves_none(
+    viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Job(QObject):
+        def held(self) -> nullcontext[None]:
+            return nullcontext()
+
+        def cancel(self) -> None:
+            bar.close()
+            self.deleteLater()
+            QApplication.sendPostedEvents(self, QEvent.Type.DeferredDelete)
+
+    class BarOfACancelledRun(progress_bar._Bar):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            job.cancel()
+
+    monkeypatch.setattr(progress_bar, "_Bar", BarOfACancelledRun)
+    scan = scan_from_volume(np.zeros((4, 8, 8)))
+    bar = progress_bar.ProgressBar(viewer, scan, job := Job(), "Reading the scan", ready=False)
+    qtbot.waitUntil(lambda: isinstance(bar._bar, BarOfACancelledRun), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: bar_of(viewer) is None, timeout=PATIENCE)
 
 
 @pytest.mark.usefixtures("quick_model")

@@ -68,7 +68,8 @@ class ProgressBar:
 
     def close(self) -> None:
         """Remove the bar, and close the dock if the run opened it."""
-        self._pause.stop()
+        if not self._closed:  # else the timer may be gone with its job
+            self._pause.stop()
         self._closed = True
         if self._bar is not None:
             self._bar.close()

@@ -17,6 +17,7 @@ from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.descriptions import load_descriptions
 from napari_tumor_unet.plugin.layers.looks import paint_as_it_is, tell_apart
 from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.drawing import removal_that_draws_on
 from napari_tumor_unet.plugin.ui.errors import show_failure
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_info, show_warning
 from napari_tumor_unet.plugin.ui.viewer_keys import bind_keys
@@ -84,6 +85,7 @@ class ViewerContext(QObject):
         load_descriptions()
         self._connections = Connections(self)
         self._connections.add(viewer.layers.events.inserted, self._on_inserted)
+        self._connections.add(viewer.layers.events.removing, removal_that_draws_on(viewer))
         bind_keys(viewer, self._connections)
         for n, layer in enumerate(viewer.layers):
             _set_looks(layer, list(viewer.layers)[:n])
