@@ -122,6 +122,20 @@ def test_a_mask_keeps_its_scan_when_the_t1_are_opened(
     assert mask_metadata(run).source == str(panel.layer.value.unique_id)
 
 
+def test_of_a_scan_opened_twice_each_mask_goes_with_the_copy_before_it(
+    viewer: napari.Viewer, panel: Any, tmp_path: Path, opened: Callable[..., Labels]
+) -> None:
+    path = saved(tmp_path)
+    for mask_layer, flair in [
+        (opened(path), viewer.layers["head"]),
+        (opened(path), viewer.layers["head [1]"]),
+    ]:
+        viewer.layers.selection.active = mask_layer
+        assert panel.layer.value is flair
+        assert panel.mask.editor.layer is mask_layer
+        assert panel.mask.card.visible
+
+
 def test_a_sidecar_of_another_mask_is_not_believed(
     panel: Any, opened: Callable[..., Labels], tmp_path: Path
 ) -> None:

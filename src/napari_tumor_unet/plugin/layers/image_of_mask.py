@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 import numpy as np
+from napari.components import LayerList
 from napari.layers import Image, Labels, Layer
 
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, scan_of
@@ -115,6 +117,7 @@ def matches(layers: Iterable[Layer]) -> tuple[list[tuple[Image, Labels]], int]:
 
 def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
     """Return the image of a mask's shape and place: its source, or read with it, or of a similar name."""
+    layers = layers if isinstance(layers, LayerList) else list(layers)
     sequences = ViewerSequences.of(layers)
     images = [image for image in sequences.images if _is_scan_of(image, mask)]
     metadata = mask_metadata(mask)
@@ -128,10 +131,15 @@ def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
     flairs = [flair if (flair := sequences.flair(image)) in images else image for image in images]
     scans = {scan_id(flair) for flair in flairs}
     if len(scans) > 1:
-        alike = [_alike(image.name.lower(), mask.name.lower()) for image in images]
+        files = [_file_of(image) for image in images]
+        names = [_alike(image.name.lower(), mask.name.lower()) for image in images]
+        alike = [max(how for how, of in zip(names, files, strict=True) if of == file) for file in files]
         best = max(alike)
         scans = {scan_id(f) for f, how in zip(flairs, alike, strict=True) if how == best and how[1]}
-    return max((f for f in flairs if scan_id(f) in scans), key=is_flair) if len(scans) == 1 else None
+    flairs = [flair for flair in flairs if scan_id(flair) in scans]
+    if len(scans) == 1:
+        return max(flairs, key=is_flair)
+    return _copy_under(mask, flairs, layers) if len({_file_of(flair) for flair in flairs}) == 1 else None
 
 
 def scan_image(mask: Labels, layers: Iterable[Layer]) -> Image | None:
@@ -144,6 +152,17 @@ def scan_image(mask: Labels, layers: Iterable[Layer]) -> Image | None:
 def lies_on_image(mask: Labels, layers: Iterable[Layer]) -> bool:
     """Whether an image has a mask's shape and place, or several have."""
     return any(isinstance(layer, Image) and _is_scan_of(layer, mask) for layer in layers)
+
+
+def _file_of(image: Image) -> tuple[str, str]:
+    """Return what two layers of one file have in common; napari counts their names."""
+    return image.source.path or str(image.unique_id), re.sub(r" \[\d+\]$", "", image.name)
+
+
+def _copy_under(mask: Labels, copies: list[Image], layers: Iterable[Layer]) -> Image:
+    """Return which of several layers of one file a mask was opened on: the last under it."""
+    under = list(takewhile(lambda layer: layer is not mask, layers))
+    return max(copies, key=lambda copy: under.index(copy) if copy in under else -1)
 
 
 def _alike(image: str, mask: str) -> tuple[bool, int]:
