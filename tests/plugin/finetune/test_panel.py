@@ -291,10 +291,15 @@ def test_a_run_waits_while_it_is_asked_whether_to_forget_it(
 def test_the_button_that_comes_next_stands_out(scans: napari.Viewer, qtbot: Any) -> None:
     panel = open_panel(scans)
     buttons = panel.start, panel.cases.add_all
+    layers = list(scans.layers)
 
     def stand_out() -> list[bool]:
         return [bool(one.native.styleSheet()) for one in buttons]
 
+    assert stand_out() == [False, True]
+    scans.layers.clear()
+    assert stand_out() == [False, False]  # nothing can match
+    scans.layers.extend(layers)
     assert stand_out() == [False, True]
     with_pairs(panel, qtbot)
     assert stand_out() == [True, False]
@@ -455,6 +460,7 @@ def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resu
     panel = open_panel(viewer)
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
     assert "1 of 3 epochs" in panel.interrupted.run.current_choice
+    assert panel.interrupted.whole.value == panel.interrupted.run.current_choice
     answer(QMessageBox.StandardButton.Yes)
     press(panel.interrupted.delete, qtbot)
     qtbot.waitUntil(lambda: len(find_interrupted()) == 1, timeout=PATIENCE)

@@ -10,6 +10,7 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
+from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
@@ -408,6 +409,24 @@ def test_of_each_scan_the_newest_corrections_are_shown_and_all_can_be_deleted(
     press(everything, qtbot)
     qtbot.waitUntil(lambda: not keeper.orphans, timeout=PATIENCE)
     assert asked == ["Delete 14 unsaved corrections, of all scans? They cannot be brought back."]
+
+
+def test_when_corrections_were_made_is_whole_with_a_large_font(
+    viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(get_settings().appearance, "font_size", 14)
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    made = datetime(2025, 11, 29, 2, 3).astimezone()
+    Autosaving.of(viewer).offer(
+        [OrphanedAutosave(tmp_path / name, "head", 12, made, of="one") for name in "ab"]
+    )
+    first_line(panel, qtbot)
+    qtbot.waitUntil(lambda: has_its_place(panel.recovery.lines[0][1][1]), timeout=PATIENCE)
+    extent = panel.recovery.lines[0][0].native.findChildren(QLabel)[1]
+    assert extent.text() == "29 Nov 02:03, 12 slices edited, 1 older"
+    qtbot.waitUntil(lambda: extent.height() >= extent.heightForWidth(extent.width()), timeout=PATIENCE)
+    room = extent.fontMetrics().boundingRect(extent.rect(), Qt.TextFlag.TextWordWrap, extent.text())
+    assert extent.rect().contains(room)
 
 
 def test_a_long_name_has_both_ends_and_delete_lies_far_from_restore(
