@@ -422,11 +422,12 @@ def test_when_corrections_were_made_is_whole_with_a_large_font(
     )
     first_line(panel, qtbot)
     qtbot.waitUntil(lambda: has_its_place(panel.recovery.lines[0][1][1]), timeout=PATIENCE)
-    extent = panel.recovery.lines[0][0].native.findChildren(QLabel)[1]
+    scan, extent = panel.recovery.lines[0][0].native.findChildren(QLabel)
     assert extent.text() == "29 Nov 02:03, 12 slices edited, 1 older"
     qtbot.waitUntil(lambda: extent.height() >= extent.heightForWidth(extent.width()), timeout=PATIENCE)
     room = extent.fontMetrics().boundingRect(extent.rect(), Qt.TextFlag.TextWordWrap, extent.text())
     assert extent.rect().contains(room)
+    assert scan.mapToGlobal(scan.rect().bottomLeft()).y() <= extent.mapToGlobal(extent.rect().topLeft()).y()
 
 
 def test_a_long_name_has_both_ends_and_delete_lies_far_from_restore(
