@@ -221,6 +221,85 @@ def test_two_masks_of_one_scan_are_matched_and_said_to_be_of_one(viewer: napari.
     assert panel.result.matched
 
 
+def change(viewer: napari.Viewer, how: str) -> None:
+    layer = viewer.layers["p_ses-2"]
+    match how:
+        case "paint":
+            layer.paint((2, 40, 50), 1)
+        case "fill":
+            layer.fill((0, 0, 0), 1)
+        case "data":
+            layer.data = box(30)
+        case "spacing":
+            layer.scale = (4, 1, 1)
+        case "undo":
+            layer.undo()
+
+
+@pytest.mark.parametrize("how", ["paint", "fill", "data", "spacing", "undo"])
+def test_a_result_goes_when_a_mask_that_was_compared_changes(
+    panel: Any, viewer: napari.Viewer, qtbot: Any, how: str
+) -> None:
+    viewer.layers["p_ses-2"].paint((2, 50, 50), 1)
+    compare(panel, qtbot)
+    assert panel.save.native.styleSheet()  # it comes next
+    change(viewer, how)
+    qtbot.waitUntil(lambda: panel.result is None, timeout=PATIENCE)
+    assert panel.message.value == "The masks have changed; compare again."
+    assert not panel.table.isVisible()
+    assert not panel.save.native.isVisible()
+    assert panel.start.native.styleSheet()
+    compare(panel, qtbot)
+    assert not panel.message.visible
+
+
+def test_a_result_stays_while_its_masks_are_looked_at(
+    panel: Any, viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare(panel, qtbot)
+    looked: list[bool] = []
+    look = panel._watch._on_looked
+    monkeypatch.setattr(panel._watch, "_on_looked", lambda *args: (looked.append(args[1]), look(*args)))
+    viewer.dims.set_current_step(0, 3)
+    viewer.layers[0].refresh()
+    qtbot.waitUntil(lambda: looked == [False], timeout=PATIENCE)
+    assert panel.result is not None
+
+
+@pytest.mark.parametrize("how", ["remove", "clear", "rename", "add"])
+def test_a_result_goes_with_the_masks_that_it_names(
+    panel: Any, viewer: napari.Viewer, qtbot: Any, how: str
+) -> None:
+    compare(panel, qtbot)
+    match how:
+        case "remove":
+            viewer.layers.remove("p_ses-1")
+        case "clear":
+            viewer.layers.clear()
+        case "rename":
+            viewer.layers["p_ses-1"].name = "q_ses-1"
+        case "add":  # a third that is checked
+            viewer.add_labels(box(10), name="p_ses-3", scale=(5, 1, 1), units="mm")
+    assert panel.result is None
+    assert not panel.table.isVisible()
+    assert not panel.save.native.isVisible()
+
+
+def test_masks_that_change_while_they_are_compared_have_no_result(
+    panel: Any, viewer: napari.Viewer, qtbot: Any
+) -> None:
+    press(panel.start, qtbot)
+    viewer.layers.remove("p_ses-1")
+    viewer.layers["p_ses-2"].name = "q"
+    assert not panel.message.visible
+    other = [
+        viewer.add_labels(box(side), name=f"r_ses-{side}", scale=(5, 1, 1), units="mm") for side in (9, 8)
+    ]
+    panel.masks.choose(other)
+    compare(panel, qtbot)
+    assert [point.name for point in panel.result.time_points] == ["r_ses-8", "r_ses-9"]
+
+
 def shown(panel: Any) -> list[tuple[str, str, bool]]:
     """Each row's name, date, and whether it is checked."""
     masks = panel.masks
