@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import napari
-import numpy as np
 from magicgui.widgets import SpinBox
 from napari.layers import Labels
 
@@ -24,10 +23,9 @@ from napari_tumor_unet.plugin.followup.mask_watch import MaskWatch
 from napari_tumor_unet.plugin.followup.offers import (
     offered_file,
     offered_layer,
-    scan_of_mask,
     source_image,
+    visit_of_layer,
 )
-from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
 from napari_tumor_unet.plugin.layers.metadata import masks_in, said_spacing
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing, spacing_of
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
@@ -122,7 +120,10 @@ class FollowUpPanel(Panel):
         chosen = self.masks.chosen
         try:
             taken = [self.masks.taken(source) for source in chosen]
-            visits = {source: self._visit(source) for source in chosen}
+            visits = {
+                source: source if isinstance(source, Path) else visit_of_layer(source, self._viewer.layers)
+                for source in chosen
+            }
         except TumourUnetError as error:
             self.show_message(self._context.notify(Message(str(error), "error")))
             return
@@ -231,14 +232,6 @@ class FollowUpPanel(Panel):
         self.files += [path for path in map(Path, names) if path not in self.files]
         self._on_layers()
         self.masks.choose(chosen)
-
-    def _visit(self, source: Source) -> Visit | Path:
-        if isinstance(source, Path):
-            return source
-        volume = mask_volume(source)
-        scan = scan_of_mask(source, self._viewer.layers)
-        visit = Visit(str(source.name), np.array(volume.mask), volume.grid, scan=scan)
-        return visit if said_spacing(source) is None else replace(visit, spacing="given")
 
     def _on_failed(self, sentence: str) -> None:
         self.show_message(self._context.notify(Message(sentence, "error")))
