@@ -166,8 +166,17 @@ def test_a_run_shows_before_and_after_and_its_model_is_kept_by_name(
     no_run_is_left(qtbot)
 
 
-def test_a_discarded_model_leaves_nothing(panel: FineTunePanel, qtbot: Any) -> None:
+def test_a_model_is_discarded_after_a_question_and_leaves_nothing(
+    panel: FineTunePanel, qtbot: Any, answer: Answer
+) -> None:
     assert run(panel, qtbot)
+    asked = answer(QMessageBox.StandardButton.No)
+    press(panel.report.discard, qtbot)
+    assert panel.controller.report is not None
+    assert asked == [
+        "Discard the new model, tuned from 'tiny', with its scores and pictures? It cannot be brought back."
+    ]
+    answer(QMessageBox.StandardButton.Yes)
     press(panel.report.discard, qtbot)
     assert list(registry.user_models()) == ["tiny"]
     assert is_offered(panel.start)
