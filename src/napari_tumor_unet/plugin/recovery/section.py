@@ -107,12 +107,17 @@ class RecoverySection(Section):
 
 def _description(orphan: OrphanedAutosave, older: int = 0) -> Container[Any]:
     """Show the scan, of a long name both ends, and under it the time and the extent."""
-    when, edited = orphan.when, plural(orphan.edited, "slice")
+    when = orphan.when
+    extent = [
+        f"{plural(n, 'slice')} {what}"
+        for n, what in ((orphan.edited, "edited"), (orphan.checked, "checked"))
+        if n
+    ]
     made: Container[Any] = Container(labels=False)
     made.margins = (0, 0, 0, 0)
     made.native.layout().setSpacing(0)
-    more = f", {older} older" if older else ""
-    for text in (orphan.scan, f"{when.day} {when:%b %H:%M}, {edited} edited{more}"):
+    more = [f"{older} older"] * bool(older)
+    for text in (orphan.scan, ", ".join([f"{when.day} {when:%b %H:%M}", *extent, *more])):
         label = QElidingLabel(plain(text))
         label.setElideMode(
             Qt.TextElideMode.ElideMiddle
