@@ -81,7 +81,8 @@ class Autosave:
 class OrphanedAutosave:
     """An autosave that no layer holds any more: its file, and what a user knows it by.
 
-    ``edited`` and ``checked`` count slices. Two of the same scan and run have the same ``of``; two scans may have one name.
+    ``edited`` and ``checked`` count slices. Two of the same scan and run have the same ``of``; two scans may
+    have one name.
     """
 
     path: Path
