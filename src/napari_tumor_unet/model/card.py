@@ -28,7 +28,10 @@ from napari_tumor_unet.model.settings import (
 FORMAT = "napari-tumor-unet/1"
 NOT_FOR_THE_CLINIC = "For research, not for clinical use."
 NO_DIGEST = "The file carries no digest of its weights: damage to them would not be noticed."
-NOT_CHECKED = "This model's masks are not checked for being no tumour: none comes with a warning of that."
+NOT_CHECKED = (
+    "This model's masks are not checked for being no tumour: whatever else stands here, none comes with a "
+    "warning of that."
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
