@@ -107,12 +107,13 @@ class RecoverySection(Section):
 
 def _description(orphan: OrphanedAutosave, older: int = 0) -> Container[Any]:
     """Show the scan, of a long name both ends, and under it the time and the extent, whole."""
-    when, edited = orphan.when, plural(orphan.edited, "slice")
-    more = f", {older} older" if older else ""
+    when, counts = orphan.when, {"edited": orphan.edited, "checked": orphan.checked}
+    slices = [f"{plural(n, 'slice')} {what}" for what, n in counts.items() if n]
+    more = [f"{older} older"] * bool(older)
     scan, extent = QElidingLabel(plain(orphan.scan)), text_label()
     scan.setElideMode(Qt.TextElideMode.ElideMiddle)  # a patient is told at the start, a sequence at the end
     scan.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # none cut off below
-    extent.value = f"{when.day} {when:%b %H:%M}, {edited} edited{more}"
+    extent.value = ", ".join([f"{when.day} {when:%b %H:%M}", *slices, *more])
     for label in (scan, extent.native):
         label.setToolTip(plain(f"{orphan.scan}\n{when:%x %X}"))
     made: Container[Any] = Container(widgets=[wrap(scan), extent], labels=False)
