@@ -12,6 +12,7 @@ from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.io.dicom import detect
 from napari_tumor_unet.io.file_names import FORMATS
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
+from napari_tumor_unet.plugin.layers.image_of_mask import scan_image
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import masks_in
 from napari_tumor_unet.plugin.segment import diameters
@@ -40,6 +41,8 @@ def segment(viewer: napari.viewer.Viewer) -> None:
     chosen = [layer for layer in selection if isinstance(layer, Image)]
     try:
         layer = selection.active or (chosen[0] if len(chosen) == 1 else None)
+        if isinstance(layer, Labels):
+            layer = scan_image(layer, viewer.layers) or layer
         source = scan_of(layer, viewer.layers, viewer.dims.point)
         controller.segment(source, only=segmentation_settings().one_slice)
     except TumourUnetError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import napari
+import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -195,3 +196,94 @@ def test_the_panel_takes_the_scan_that_was_opened(window: Window, scans: dict[st
         dock.setVisible(shown)
         scan = window.open(scans[name])
         qtbot.waitUntil(lambda scan=scan: panel.layer.value is scan, timeout=PATIENCE)
+
+
+@pytest.fixture
+def patients(tmp_path: Path) -> dict[str, Path]:
+    """FLAIR and masks of three patients on one grid, as those of BraTS."""
+    codes = ("00006", "00630", "00739")
+    names = [f"BraTS2021_{code}_{what}" for code in codes for what in ("flair", "seg")]
+    paths = {name.removeprefix("BraTS2021_"): tmp_path / f"{name}.nii" for name in names}
+    for name, path in paths.items():
+        saved_mask(path) if name.endswith("seg") else saved_volume(path)
+    return paths
+
+
+def saved_mask(path: Path) -> None:
+    voxels = np.zeros((20, 24, 6), np.uint8)
+    voxels[5:9, 5:9, 2:4] = 1
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([-1, -1, 4, 1])), path)
+
+
+def shown_in(viewer: napari.Viewer) -> list[str]:
+    return [layer.name.removeprefix("BraTS2021_") for layer in viewer.layers if layer.visible]
+
+
+@through_both_doors
+def test_a_mask_brings_its_own_scan_into_view_in_place_of_another_patient(
+    window: Window, patients: dict[str, Path], notified: list[str]
+) -> None:
+    window.open(patients["00006_flair"])
+    window.open(patients["00630_flair"])
+    notified.clear()
+    window.open(patients["00006_seg"])
+    assert shown_in(window.viewer) == ["00006_flair", "00006_seg"]
+    (text,) = told_of(notified)
+    assert text.startswith(
+        "BraTS2021_00630_flair is hidden, as BraTS2021_00006_seg is a mask of BraTS2021_00006_flair; "
+    )
+    notified.clear()
+    window.open(patients["00006_seg"], patients["00630_seg"])
+    assert shown_in(window.viewer) == ["00630_flair", "00630_seg"]
+    assert len(told_of(notified)) == 1
+
+
+@through_both_doors
+def test_a_mask_of_what_is_in_view_changes_nothing(
+    window: Window, patients: dict[str, Path], notified: list[str]
+) -> None:
+    first = window.open(patients["00006_flair"])
+    window.open(patients["00630_flair"])
+    first.visible = True
+    window.viewer.dims.set_point(0, 4)
+    notified.clear()
+    before = window.view
+    window.open(patients["00630_seg"])
+    assert window.view == before
+    assert shown_in(window.viewer) == ["00006_flair", "00630_flair", "00630_seg"]
+    assert not told_of(notified)
+
+
+@through_both_doors
+def test_a_mask_that_may_be_of_several_scans_hides_nothing_and_is_told_of(
+    window: Window, patients: dict[str, Path], notified: list[str], qtbot: Any
+) -> None:
+    window.open(patients["00739_seg"])  # before any scan
+    window.open(patients["00006_flair"])
+    window.open(patients["00630_flair"])
+    notified.clear()
+    before = shown_in(window.viewer)
+    window.open(patients["00739_seg"])
+    assert shown_in(window.viewer)[: len(before)] == before
+    qtbot.waitUntil(lambda: bool(told_of(notified)), timeout=PATIENCE)
+    (text,) = told_of(notified)
+    assert "unclear which of the open scans BraTS2021_00739_seg" in text
+
+
+@through_both_doors
+def test_a_mask_whose_scan_comes_after_it_is_not_told_of_and_lies_above(
+    window: Window,
+    patients: dict[str, Path],
+    notified: list[str],
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    window.open(patients["00006_flair"])
+    window.open(patients["00630_flair"])
+    notified.clear()
+    monkeypatch.setattr(opened_together, "_PAUSE", 0.5)
+    monkeypatch.setattr(opened_together, "_read_at", 0.0)
+    window.open(patients["00739_seg"], patients["00739_flair"])
+    qtbot.waitUntil(lambda: not opened_together._unclear, timeout=PATIENCE)
+    assert shown_in(window.viewer) == ["00739_flair", "00739_seg"]
+    assert not [text for text in told_of(notified) if "unclear" in text]

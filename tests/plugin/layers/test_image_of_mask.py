@@ -10,7 +10,7 @@ from napari.layers import Image, Labels
 
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
-from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.layers.metadata import KEY, MASK_OF
 from napari_tumor_unet.plugin.layers.sequences import Channel, SequenceAssignment
 from napari_tumor_unet.plugin.layers.viewer_sequences import correct_layer
 from napari_tumor_unet.scan import ScanError
@@ -96,6 +96,10 @@ def test_a_mask_lies_where_its_scan_does(place: dict, same: bool, refused: Refus
         (("a1", "a2"), "a3", None),
         (("a", "b"), "Labels", None),
         (("a",), "Labels", "a"),
+        (("BraTS_1_t1", "BraTS_1_flair", "BraTS_1_t1ce"), "BraTS_1_seg", "BraTS_1_flair"),
+        (("BraTS_1_t1", "BraTS_1_flair", "BraTS_2_t1", "BraTS_2_flair"), "BraTS_2_seg", "BraTS_2_flair"),
+        (("BraTS_1_t1", "BraTS_1_flair", "BraTS_2_flair"), "BraTS_3_seg", None),
+        (("BraTS_1_flair", "BraTS_2_t1"), "BraTS_3_seg", None),
     ],
 )
 def test_of_several_images_the_one_called_alike_is_taken(
@@ -104,6 +108,21 @@ def test_of_several_images_the_one_called_alike_is_taken(
     layers = [Image(np.zeros((4, 6, 7)), name=name) for name in images]
     taken = image_for(Labels(np.zeros((4, 6, 7), int), name=mask), layers)
     assert (taken and taken.name) == found
+
+
+def test_a_probability_is_no_scan() -> None:
+    image = Image(np.zeros((4, 6, 7)), name="case1_flair")
+    mask = Labels(np.zeros((4, 6, 7), int), name="case1_seg")
+    shown = Image(image.data, name="case1_flair mask: probability", metadata={MASK_OF: "another mask"})
+    assert image_for(mask, [image, shown]) is image
+    assert image_for(mask, [shown]) is None
+
+
+def test_a_mask_on_the_grid_of_its_t1_alone_belongs_to_that() -> None:
+    flair = Image(np.zeros((4, 6, 7)), name="case1_flair", **MM)
+    t1 = Image(np.zeros((20, 6, 7)), name="case1_t1", scale=(1, 1, 1), units="mm")
+    mask = Labels(np.zeros((20, 6, 7), int), name="case1_seg", scale=(1, 1, 1), units="mm")
+    assert image_for(mask, [flair, t1]) is t1
 
 
 def test_what_a_mask_was_made_from_or_read_with_comes_before_names() -> None:

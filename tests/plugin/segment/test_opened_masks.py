@@ -19,7 +19,7 @@ from napari_tumor_unet.plugin.followup.offers import scan_of_mask
 from napari_tumor_unet.plugin.layers.metadata import is_prediction, mask_metadata
 from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
 from tests.conftest import make_phantom
-from tests.plugin.conftest import PATIENCE, made_by
+from tests.plugin.conftest import PATIENCE, made_by, press
 
 WARNING = "The model is unsure: check whether there is a tumour at all."
 SHAPE = (6, 64, 64)
@@ -84,6 +84,42 @@ def test_the_panel_shows_an_opened_mask_with_what_its_sidecar_tells(
     qtbot.waitUntil(lambda: "14.1 x 14.1 mm" in panel.mask.measures.sizes.value, timeout=PATIENCE)
     qtbot.waitUntil(lambda: bool(layer.contour), timeout=PATIENCE)
     np.testing.assert_array_equal(layer.data, mask())
+
+
+def saved_patient(folder: Path, code: str) -> dict[str, Path]:
+    """Sequences and mask of a patient, each in a file of its own, as those of BraTS."""
+    sequences = make_phantom(SHAPE)[0].sequences
+    files = {"flair": sequences["flair"], "t1": sequences["pre"], "t1ce": sequences["post"], "seg": mask()}
+    paths = {name: folder / code / f"{code}_{name}.nii.gz" for name in files}
+    (folder / code).mkdir()
+    for name, voxels in files.items():
+        file = sitk.GetImageFromArray(np.asarray(voxels).astype(np.uint8 if name == "seg" else np.float32))
+        sitk.WriteImage(file, str(paths[name]))
+    return paths
+
+
+@pytest.mark.usefixtures("quick_model")
+def test_a_mask_keeps_its_scan_when_the_t1_are_opened(
+    viewer: napari.Viewer, panel: Any, tmp_path: Path, qtbot: Any, click: Callable[..., bool]
+) -> None:
+    other, paths = (saved_patient(tmp_path, code) for code in ("BraTS2021_00630", "BraTS2021_00006"))
+    for path in (other["flair"], paths["flair"], paths["seg"]):
+        (layer,) = viewer.open(path, plugin="napari-tumor-unet")
+        viewer.layers.selection.active = layer
+    qtbot.waitUntil(lambda: panel.sequences.beside.visible, timeout=PATIENCE)
+    press(panel.sequences.beside, qtbot)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=PATIENCE)
+    viewer.layers.selection.active = layer
+    assert panel.layer.value is viewer.layers["BraTS2021_00006_flair"]
+    assert panel.mask.editor.layer is layer
+    assert panel.mask.card.visible
+    assert panel.mask.save.visible
+    cases = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Fine-tune")[1].cases
+    press(cases.add_all, qtbot)
+    assert [row.layers for row in cases.cases] == [(panel.layer.value, layer)]
+    assert click(viewer)
+    (run,) = (one for one in viewer.layers if is_prediction(one))
+    assert mask_metadata(run).source == str(panel.layer.value.unique_id)
 
 
 def test_a_sidecar_of_another_mask_is_not_believed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable
 from functools import partial
-from weakref import ref
+from weakref import WeakSet, ref
 
 import napari
 from napari.components import ViewerModel
@@ -13,25 +13,29 @@ from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QTimer
 
 from napari_tumor_unet._common import plural
-from napari_tumor_unet.plugin.layers.image_of_mask import image_for
-from napari_tumor_unet.plugin.layers.in_view import show_scan
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for, lies_on_image
+from napari_tumor_unet.plugin.layers.in_view import show_scan, shows_scan_of
 from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.layers.metadata import KEY, LayerMetadata
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
+from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.plain import show_info
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 
 _PAUSE = 1.0  # seconds that napari may take for a layer; a user takes longer for another drop
 
 _opening: list[LayerMetadata] = []  # of the files that napari hands to the reader one by one
 _read_at = 0.0
+_unclear: WeakSet[Labels] = WeakSet()  # opened, and not told of yet
 
 
 def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
     """Hide the T1 of a FLAIR that was opened together with them, and activate the FLAIR instead of a mask.
 
-    Masks become outlines, and strokes on them are kept from then on. Images go under masks of theirs that
-    were there before. The last scan comes into view, and what other scans would show over it is hidden.
+    Masks become outlines, and strokes on them are kept from then on. Images go under masks of theirs.
+    The last scan comes into view, and what other scans would show over it is hidden. Of masks alone it is
+    the scan of the last one, unless the scans of all are in view.
     """
     layers = viewer.layers
     opened = [layer for layer in opened if layer in layers]
@@ -42,14 +46,17 @@ def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
         Autosaving.of(viewer)  # no panel need be open for a stroke
     images = [layer for layer in opened if isinstance(layer, Image)]
     if not images:
+        _show_scan_of(viewer, masks)
         return
     sequences = ViewerSequences.of(layers)
     flair_of = {image: flair for image in images if (flair := sequences.flair(image)) in images}
     shown = flair_of.get(images[-1], images[-1])
     hidden = [layer for layer in show_scan(viewer, shown) if layer not in opened]
-    for mask in [layer for layer in layers if isinstance(layer, Labels) and layer not in opened]:
+    for mask in [layer for layer in layers if isinstance(layer, Labels)]:
+        scan = image_for(mask, layers)
         for image in images:
-            if image_for(mask, layers) is image and layers.index(image) > layers.index(mask):
+            of_scan = scan in (image, sequences.flair(image))
+            if of_scan and layers.index(image) > layers.index(mask):
                 layers.move(layers.index(image), layers.index(mask))
     for image, flair in flair_of.items():
         if flair is not image:
@@ -59,15 +66,49 @@ def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
     if layers.selection.active in opened:
         layers.selection.active = shown
     if hidden:
-        _tell_of(hidden, _scan_name(shown))
+        _tell_of(hidden, f"{_scan_name(shown)} is another scan")
 
 
-def _tell_of(hidden: list[Layer], scan: str) -> None:
+def _show_scan_of(viewer: ViewerModel, masks: list[Labels]) -> None:
+    """Bring the scan of the last of some masks into view, if one of them would lie over another scan."""
+    image_of = {mask: image for mask in masks if (image := image_for(mask, viewer.layers)) is not None}
+    if not all(shows_scan_of(viewer, image) for image in image_of.values()):
+        mask, image = [*image_of.items()][-1]
+        if hidden := show_scan(viewer, mask):
+            _tell_of(hidden, f"{mask.name} is a mask of {_scan_name(image)}")
+    if len(image_of) < len(masks) and hasattr(viewer, "window"):
+        _unclear.update(mask for mask in masks if mask not in image_of)
+        _tell_later(ViewerContext.of(viewer))
+
+
+def _tell_later(context: ViewerContext) -> None:
+    """Wait for what else is being opened: among it may be the scan of a mask."""
+    timer(context, int(_PAUSE * 1000), partial(_tell_unclear, ref(context))).start()
+
+
+def _tell_unclear(there: ref[ViewerContext]) -> None:
+    """Say for which masks several scans fit, none of them for certain, while there is one in view."""
+    if (context := there()) is None:
+        return
+    if context.opening:
+        _tell_later(context)
+        return
+    layers = context.viewer.layers
+    masks = [layer for layer in layers if isinstance(layer, Labels) and layer in _unclear]
+    _unclear.difference_update(masks)
+    names = [mask.name for mask in masks if lies_on_image(mask, layers) and image_for(mask, layers) is None]
+    if names and any(isinstance(layer, Image) and layer.visible for layer in layers):
+        what = f"{names[0]} belongs" if len(names) == 1 else f"{plural(len(names), 'mask')} belong"
+        mend = "open that scan, or let the layer's name begin as that of its scan."
+        show_info(f"It is unclear which of the open scans {what} to; {mend}")
+
+
+def _tell_of(hidden: list[Layer], why: str) -> None:
     """Say what is hidden, and how it comes back."""
     names = list(dict.fromkeys(_scan_name(layer) for layer in hidden if isinstance(layer, Image)))
     names = names or [_scan_name(hidden[0])]
     what = f"{names[0]} is" if len(names) == 1 else f"{plural(len(names), 'layer')} of other scans are"
-    show_info(f"{what} hidden, as {scan} is another scan; the eyes in the layer list show all again.")
+    show_info(f"{what} hidden, as {why}; the eyes in the layer list show all again.")
 
 
 def _scan_name(layer: Layer) -> str:

@@ -13,6 +13,7 @@ from napari.layers import Image, Labels, Layer
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, scan_of
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation, axes_of, voxels_of
 from napari_tumor_unet.plugin.layers.metadata import (
+    MASK_OF,
     MaskMetadata,
     image_metadata,
     is_prediction,
@@ -21,6 +22,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
 )
 from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment, is_flair, scan_id
 from napari_tumor_unet.plugin.layers.transforms import data_to_world, mm_in
+from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.grid import Grid
 
@@ -113,7 +115,8 @@ def matches(layers: Iterable[Layer]) -> tuple[list[tuple[Image, Labels]], int]:
 
 def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
     """Return the image of a mask's shape and place: its source, or read with it, or of a similar name."""
-    images = [layer for layer in layers if isinstance(layer, Image) and _fits(layer, mask)]
+    sequences = ViewerSequences.of(layers)
+    images = [image for image in sequences.images if _is_scan_of(image, mask)]
     metadata = mask_metadata(mask)
     if made_from := [image for image in images if str(image.unique_id) == metadata.source]:
         return made_from[0]
@@ -121,13 +124,14 @@ def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
         images = [one for one in images if metadata.scan in (image_metadata(one).scan, one.name)]
     if read_with := [image for image in images if scan_id(image) == metadata.scan_id]:
         return max(read_with, key=is_flair)
-    scans = {scan_id(image) for image in images}
+    # FLAIR is what the user looks at, whether its T1 were read with it or are files of their own.
+    flairs = [flair if (flair := sequences.flair(image)) in images else image for image in images]
+    scans = {scan_id(flair) for flair in flairs}
     if len(scans) > 1:
-        alike = [(_alike(image.name.lower(), mask.name.lower()), scan_id(image)) for image in images]
-        best = max(how for how, _ in alike)
-        scans = {scan for how, scan in alike if how == best and how[1]}
-    # FLAIR is what the user looks at.
-    return max((i for i in images if scan_id(i) in scans), key=is_flair) if len(scans) == 1 else None
+        alike = [_alike(image.name.lower(), mask.name.lower()) for image in images]
+        best = max(alike)
+        scans = {scan_id(f) for f, how in zip(flairs, alike, strict=True) if how == best and how[1]}
+    return max((f for f in flairs if scan_id(f) in scans), key=is_flair) if len(scans) == 1 else None
 
 
 def scan_image(mask: Labels, layers: Iterable[Layer]) -> Image | None:
@@ -139,7 +143,7 @@ def scan_image(mask: Labels, layers: Iterable[Layer]) -> Image | None:
 
 def lies_on_image(mask: Labels, layers: Iterable[Layer]) -> bool:
     """Whether an image has a mask's shape and place, or several have."""
-    return any(isinstance(layer, Image) and _fits(layer, mask) for layer in layers)
+    return any(isinstance(layer, Image) and _is_scan_of(layer, mask) for layer in layers)
 
 
 def _alike(image: str, mask: str) -> tuple[bool, int]:
@@ -148,7 +152,10 @@ def _alike(image: str, mask: str) -> tuple[bool, int]:
     return mask.startswith(image), sum(1 for _ in same)
 
 
-def _fits(image: Image, mask: Labels) -> bool:
+def _is_scan_of(image: Image, mask: Labels) -> bool:
+    """Whether an image has a mask's shape and place, and does not show a probability."""
+    if MASK_OF in image.metadata:
+        return False
     same_axes = len(axes_of(image).mask) == mask.ndim
     return same_axes and _grid(mask, image).is_same(_grid(image, mask))
 

@@ -62,6 +62,12 @@ def show_scan(viewer: ViewerModel, layer: Image | Labels) -> list[Layer]:
     return hidden
 
 
+def shows_scan_of(viewer: ViewerModel, image: Image) -> bool:
+    """Whether an image is shown, or another that may be looked at with it."""
+    shown = (one for one in viewer.layers if isinstance(one, Image) and one.visible)
+    return any(_is_kin(one, image, viewer.layers) for one in shown if MASK_OF not in one.metadata)
+
+
 def go_to_middle(viewer: ViewerModel, layer: Layer, *, always: bool = False) -> None:
     """Go to the middle of a layer, along the axes in which the slice on screen misses it, or all others."""
     low, high = layer.extent.world
