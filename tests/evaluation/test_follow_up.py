@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from napari_tumor_unet import follow_up
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.follow_up import BY_SIZE, Visit, follow, size_class, time_order
+from napari_tumor_unet.evaluation.report import follow_up_page
+from napari_tumor_unet.io.write import file_checksum, sidecar_of
 from napari_tumor_unet.scan.grid import grid_of_spacing
 
 Mask = NDArray[np.uint8]
@@ -176,3 +179,31 @@ def test_masks_of_one_scan_are_matched_and_what_is_no_change_over_time_is_said()
 
 def test_masks_without_a_date_come_after_those_with_one() -> None:
     assert time_order(["a", "b", "c"], [None, date(2025, 1, 1), date(2024, 1, 1)]) == [2, 1, 0]
+
+
+def test_new_regions_are_said_with_the_class_in_one_sentence() -> None:
+    first = box(20)
+    result = follow_up(
+        [first, box(5, at=60, also=first)], spacing=(5, 1, 1), same_frame=True, names=["a", "b"]
+    )
+    new = "stable by size alone, but with new regions in {}; steroids, clinical state"
+    assert result.remarks[0].startswith(f"Last: {new.format('b')}")
+    assert not any(remark.startswith("New regions") for remark in result.remarks)
+    assert new.format("scan 2") in follow_up_page(result).as_html()
+
+
+def test_warnings_and_patients_are_those_of_sidecars_and_names(tmp_path: Path) -> None:
+    files = [written(tmp_path, name, box(20)) for name in ("sub-1_ses-1_mask", "sub-2_ses-2_mask")]
+    doubt = "The mask is small, 1.0 ml; check it."
+    told = {"warnings": [doubt], "mask_sha256": file_checksum(files[1])}
+    sidecar_of(files[1]).write_text(json.dumps(told))
+    result = follow_up(files)
+    assert [point.warnings for point in result.time_points] == [(), (doubt,)]
+    who, trust = result.cautions()
+    assert who == "These are masks of different patients: sub_1, sub_2."
+    assert trust == "sub-2_ses-2_mask is not to be trusted: the mask is small, 1.0 ml."
+    assert result.cautions(named=False)[0] == "These are masks of different patients."
+    assert result.as_table()[1][1][-1] == "stable, not to be trusted"
+    assert result.as_csv().splitlines()[2].endswith(f',"{doubt}"')
+    sidecar_of(files[1]).write_text(json.dumps(told | {"mask_sha256": "another's"}))
+    assert not follow_up(files).time_points[1].warnings

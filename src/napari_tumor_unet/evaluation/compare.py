@@ -69,7 +69,7 @@ def align(prediction: NDArray[Any], its_grid: Grid, reference: NDArray[Any], gri
         if prediction.shape != reference.shape:
             raise ComparisonError(
                 f"The masks differ in shape, {prediction.shape} and {reference.shape}, and do not both say "
-                "where they lie."
+                "where they lie: choose masks of one scan."
             )
         alike = (its_grid.placed, its_grid.in_mm) == (grid.placed, grid.in_mm)
         alike = alike and np.allclose(its_grid.spacing, grid.spacing)

@@ -125,7 +125,9 @@ def follow(visits: Sequence[Visit], baseline: int = 0, same_frame: bool | None =
     measures = [measure_on_grid(v.mask, v.grid) for v in visits]
     tracks, new = track_regions([v.mask for v in visits], measures) if same_frame else untracked(measures)
     points = [_time_point(i, visits, measures, baseline, tracks[i], new[i]) for i in range(len(visits))]
-    return FollowUp(tuple(points), baseline, same_frame, tuple(_notes(visits, points[baseline], same_frame)))
+    notes = tuple(_notes(visits, points[baseline], same_frame))
+    patients = tuple(dict.fromkeys(visit.patient for visit in visits if visit.patient))
+    return FollowUp(tuple(points), baseline, same_frame, notes, patients)
 
 
 def _notes(visits: Sequence[Visit], baseline: TimePoint, same_frame: bool) -> Iterator[str]:
@@ -203,6 +205,7 @@ def _time_point(
         else "",
         plane=visits[i].mask[regions[0].slice] != 0 if regions else None,
         pixel=(spacing[1], spacing[2]),
+        warnings=visits[i].warnings,
     )
 
 

@@ -74,17 +74,16 @@ def follow_up_page(result: FollowUp) -> Page:
     """Make the page of a follow-up."""
     columns, rows = result.as_table(named=False)
     points = result.time_points
-    last = points[-1]
     lead = [
         f"{len(points)} scans; changes since scan {result.baseline + 1}, and since the smallest from it on."
     ]
-    if last.verdict:
-        lead.append(f"Last scan: {last.verdict}.")
+    if conclusion := result.conclusion(named=False):
+        lead.append(conclusion)
     return Page(
         title="Tumour in FLAIR over time",
         note=NOT_FOR_THE_CLINIC,
         lead=tuple(lead),
-        warnings=result.notes,
+        warnings=(*result.cautions(named=False), *result.notes),
         pictures=(curves(result), silhouettes(result)),
         columns=columns,
         rows=tuple(rows),

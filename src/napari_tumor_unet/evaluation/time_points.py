@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet import _text
 from napari_tumor_unet.inference.measures import Measures
+from napari_tumor_unet.inference.result import in_short
 
-BY_SIZE = "by size alone; steroids, clinical state, enhancement and confirmation decide"
+_ALONE, _DECIDE = "by size alone", "steroids, clinical state, enhancement and confirmation decide"
+BY_SIZE = f"{_ALONE}; {_DECIDE}"
 """What has to be said with each class."""
 
 
@@ -47,6 +50,8 @@ class TimePoint:
         (Y, X); the mask in the slice of the largest region's diameters.
     pixel : tuple of float
         Its size (y, x) in mm.
+    warnings : tuple of str
+        Of the run that made the mask.
     """
 
     name: str
@@ -63,6 +68,7 @@ class TimePoint:
     size_class: str
     plane: NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
     pixel: tuple[float, float] = (1.0, 1.0)
+    warnings: tuple[str, ...] = ()
 
     @property
     def size(self) -> float:
@@ -74,6 +80,22 @@ class TimePoint:
     def verdict(self) -> str:
         """The class in words that say what it does not say; empty where there is none."""
         return f"{self.size_class} {BY_SIZE}" if self.size_class else ""
+
+    @property
+    def trust(self) -> str:
+        """What the warnings say of the mask, in a word or two; empty where there are none."""
+        if not self.warnings:
+            return ""
+        return "not to be trusted" if _doubts_in(self.warnings) else "to be checked"
+
+    def caution(self, *, named: bool = True) -> str:
+        """Say it with the first reason; of others than doubts of the mask only if files may be named."""
+        doubts = _doubts_in(self.warnings)
+        others = [text for text in self.warnings if text not in doubts] if named else []
+        reason = in_short([*doubts, *others]).removesuffix(".")
+        if doubts:
+            reason = f"{reason[0].lower()}{reason[1:]}"
+        return f"{self.trust}: {reason}" if reason else self.trust
 
     def to_json(self) -> dict[str, Any]:
         """Return the time point as JSON holds it."""
@@ -96,17 +118,22 @@ class TimePoint:
             "ml_per_year_since_baseline": self.ml_per_year,
             "class_by_size_alone": self.size_class or None,
             "regions": regions,
+            "warnings": list(self.warnings),
         }
 
 
 @dataclass(frozen=True)
 class FollowUp:
-    """The masks of one patient in the order of time; ``baseline`` is the index of that one, from 0."""
+    """The masks of one patient in the order of time; ``baseline`` is the index of that one, from 0.
+
+    ``patients`` are those whom the names tell for certain; with two or more the masks are not of one.
+    """
 
     time_points: tuple[TimePoint, ...]
     baseline: int
     matched: bool
     notes: tuple[str, ...] = ()
+    patients: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the follow-up as JSON holds it."""
@@ -115,7 +142,7 @@ class FollowUp:
             "baseline": self.baseline + 1,
             "regions_matched": self.matched,
             "class_is": BY_SIZE,
-            "notes": list(self.notes),
+            "notes": [*self.cautions(), *self.notes],
         }
 
     @property
@@ -125,13 +152,29 @@ class FollowUp:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What has to be said of the last class, and notes; as sentences."""
-        verdict = self.time_points[-1].verdict
-        new = [p.name for p in self.time_points if any(p.new)]
+        """What has to be said of the last class and of single masks, and notes; as sentences."""
+        return tuple(filter(None, (self.conclusion(), *self.cautions(), *self.notes)))
+
+    def conclusion(self, *, named: bool = True) -> str:
+        """Say the last class with new regions, which make none; by names or, for a report, numbers."""
+        points, last = self.time_points, self.time_points[-1].size_class
+        new = ", ".join(p.name if named else str(i) for i, p in enumerate(points, 1) if any(p.new))
+        regions = f"new regions in {'' if named else 'scan '}{new}" if new else ""
+        if not last:
+            return f"N{regions[1:]}." if regions else ""
+        also = f", {'and' if last == 'progressive' else 'but'} with {regions}" if regions else ""
+        return f"Last{'' if named else ' scan'}: {last} {_ALONE}{also}; {_DECIDE}."
+
+    def cautions(self, *, named: bool = True) -> tuple[str, ...]:
+        """Say which masks are of others, or not to be trusted; by names or, for a report, numbers."""
+        who = f": {', '.join(self.patients)}" if named else ""
         return (
-            *((f"Last: {verdict}.",) if verdict else ()),
-            *((f"New regions in {', '.join(new)}.",) if new else ()),
-            *self.notes,
+            *((f"These are masks of different patients{who}.",) if len(self.patients) > 1 else ()),
+            *(
+                f"{point.name if named else f'Scan {i}'} is {point.caution(named=named)}."
+                for i, point in enumerate(self.time_points, 1)
+                if point.warnings
+            ),
         )
 
     def as_table(self, *, named: bool = True) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -141,7 +184,12 @@ class FollowUp:
             *("volume", "since baseline", "since nadir", "sum of products", "since baseline", "since nadir"),
             *("ml a year", "regions", "by size alone"),
         )
-        return columns, [self._row(i, named) for i in range(len(self.time_points))]
+        rows = [self._row(i, named) for i in range(len(self.time_points))]
+        trusts = [point.trust for point in self.time_points]
+        return columns, [
+            (*row[:-1], ", ".join(filter(None, (row[-1], trust))))
+            for row, trust in zip(rows, trusts, strict=True)
+        ]
 
     def lines_of(self, i: int) -> tuple[str, ...]:
         """Return a time point in a few lines, for where a table has no room; the first is its name."""
@@ -158,6 +206,7 @@ class FollowUp:
                     _with_changes(size, *volume) + (f", {per_year} ml a year" if per_year else ""),
                     _with_changes(f"products {changes[2]}", *products) if changes[2] else "",
                     " · ".join(filter(None, (f"regions: {regions}", by_size))),
+                    self.time_points[i].caution(),
                 ),
             )
         )
@@ -185,8 +234,17 @@ class FollowUp:
             point.to_json() | {"regions": len(point.tracks), "new_regions": _count_new(point)}
             for point in self.time_points
         ]
-        rows = [row | {"class_is": BY_SIZE} for row in rows]
+        rows = [
+            row | {"class_is": BY_SIZE, "warnings": " ".join(row.pop("warnings"))} for row in rows
+        ]  # last, so that columns stay where they were
         return _text.as_csv(list(rows[0]), rows)
+
+
+def _doubts_in(warnings: Iterable[str]) -> list[str]:
+    """Return the warnings that doubt the mask itself."""
+    from napari_tumor_unet.inference.result_check import is_doubted  # with scipy
+
+    return [text for text in warnings if is_doubted([text])]
 
 
 def _with_changes(size: str, since_baseline: str, since_nadir: str) -> str:

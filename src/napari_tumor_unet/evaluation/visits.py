@@ -16,9 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.inference.measures import labels_of, with_spacing
 from napari_tumor_unet.io.datasets.pairs import patient_of
+from napari_tumor_unet.io.write import made_with
 from napari_tumor_unet.scan.grid import Grid
 
 _SESSION = re.compile(r"(?:^|[\W_])ses-([A-Za-z0-9]+)")
+_BRATS = re.compile(r"BraTS\d*[_-](?:[A-Za-z]+[_-])?\d{3,}")  # BraTS2021_00630, BraTS-GLI-00005-100
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)(?!\d)")
 
 
@@ -27,7 +29,8 @@ class Visit:
     """A mask (Z, Y, X) on its grid, and when the scan was taken, if that is known.
 
     ``spacing`` is "given" where the user gave it as the file tells none, "replaced" where in place of the
-    file's. Masks with one ``scan`` are of that scan, and share its voxels; it is empty where unknown.
+    file's. Masks with one ``scan`` are of that scan, and share its voxels; it is empty where unknown, as
+    ``patient`` is where no name tells one for certain. ``warnings`` are those of the run that made the mask.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Visit:
     taken: date | None = None
     spacing: Literal["told", "given", "replaced"] = "told"
     scan: str = ""
+    patient: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def visit_of(
@@ -51,7 +56,10 @@ def visit_of(
     The spacing is for a file that tells none, or ``replaces`` what the file tells.
     """
     labels, grid = labels_of(mask)
-    visit = Visit(name, labels, grid, taken)
+    path = Path(mask) if isinstance(mask, str | Path) else None
+    patient = patient_told(name, *(() if path is None else (path.name, path.parent.name)))
+    warnings = () if path is None else _warnings_of(path)
+    visit = Visit(name, labels, grid, taken, patient=patient, warnings=warnings)
     if spacing is None or (grid.in_mm and not replaces):
         return visit
     given = with_spacing(grid, spacing)
@@ -92,6 +100,11 @@ def date_in(name: str) -> date | None:
     return found.pop() if len(found) == 1 else None
 
 
+def session_in(name: str) -> str:
+    """Return the last session in a name, as BIDS writes it (``ses-01``); empty if there is none."""
+    return next(iter(_SESSION.findall(name)[-1:]), "")
+
+
 def patient_named(name: str) -> str:
     """Return what of a name stands for a patient: a known code, or what is before a session or date.
 
@@ -105,6 +118,28 @@ def patient_named(name: str) -> str:
         return code
     when = min((m.start() for m in (_SESSION.search(name), _DATE.search(name)) if m), default=0)
     return name[:when].strip(" _-.")
+
+
+def patient_told(*names: str) -> str:
+    """Return the patient whom one of some names tells for certain, by a known code; empty if none does.
+
+    Examples
+    --------
+    >>> patient_told("mask", "BraTS2021_00630_seg"), patient_told("sub-1_ses-02"), patient_told("Anna")
+    ('BraTS2021_00630', 'sub_1', '')
+    """
+    for name in names:
+        if code := _BRATS.match(name):
+            return code.group()
+        if (patient := patient_of(name)) != name:
+            return patient
+    return ""
+
+
+def _warnings_of(mask_file: Path) -> tuple[str, ...]:
+    """Return what the sidecar of a mask warns of, if it is this file's."""
+    told = (made_with(mask_file) or {}).get("warnings")
+    return tuple(filter(None, map(str, told))) if isinstance(told, list) else ()
 
 
 def as_date(text: str | date) -> date:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import mmap
+import re
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -190,6 +191,16 @@ def headline(findings: Findings, warnings: Collection[str]) -> str:
     if not warnings:
         return found
     return f"{'Not to be trusted' if is_doubted(warnings) else 'Check'}: {found[0].lower()}{found[1:]}"
+
+
+def in_short(warnings: Sequence[str]) -> str:
+    """Return what the first sentence says before it says why or what to do, and how many more there are."""
+    if not warnings:
+        return ""
+    first = re.split(r"[:;] ", warnings[0], maxsplit=1)[0]
+    if len(warnings) == 1:
+        return first
+    return f"{first.removesuffix('.')}, and {len(warnings) - 1} more"
 
 
 def size_in_words(voxels: int, volume_ml: float | None) -> str:

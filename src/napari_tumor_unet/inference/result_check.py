@@ -1,6 +1,7 @@
 """Check the result: warn of a mask that is unlike the masks of tumours.
 
-The limits are those of the model, in its card: they hold for its own probabilities alone.
+The limits are those of the model, in its card: they hold for its own probabilities, and for those of models
+that were fine-tuned from it.
 """
 
 from __future__ import annotations

@@ -28,6 +28,10 @@ from napari_tumor_unet.model.settings import (
 FORMAT = "napari-tumor-unet/1"
 NOT_FOR_THE_CLINIC = "For research, not for clinical use."
 NO_DIGEST = "The file carries no digest of its weights: damage to them would not be noticed."
+NOT_CHECKED = (
+    "This model's masks are not checked for being no tumour: whatever else stands here, none comes with a "
+    "warning of that."
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -103,7 +107,8 @@ class Card:
     data : tuple of str
         Hashes of the scans and masks that it was tuned on: of voxels, types and shapes.
     doubtful_under : MaskLimits or None
-        Masks with less come with a warning; None where nobody measured that, as of fine-tuned models.
+        Masks with less come with a warning; None where nobody measured that. Fine-tuned models have their
+        parent's, which hold for them too: see docs/models.md.
     slice_distance_mm : float
         Of slices closer than that some are computed, and the others interpolated; 0 is none.
     scout_stride : int

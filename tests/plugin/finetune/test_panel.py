@@ -25,8 +25,11 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from safetensors.numpy import load_file
 from superqt import QCollapsible
 
+from napari_tumor_unet.inference.result_check import is_doubted
+from napari_tumor_unet.inference.segment import segment
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.model.card import file_hash, read_card
+from napari_tumor_unet.model.card import MaskLimits, file_hash, read_card
+from napari_tumor_unet.model.model_file import Model, save_model
 from napari_tumor_unet.plugin.finetune.panel import FineTunePanel
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
@@ -166,12 +169,34 @@ def test_a_run_shows_before_and_after_and_its_model_is_kept_by_name(
     no_run_is_left(qtbot)
 
 
-def test_a_discarded_model_leaves_nothing(panel: FineTunePanel, qtbot: Any) -> None:
+def test_a_model_is_discarded_after_a_question_and_leaves_nothing(
+    panel: FineTunePanel, qtbot: Any, answer: Answer
+) -> None:
     assert run(panel, qtbot)
+    asked = answer(QMessageBox.StandardButton.No)
+    press(panel.report.discard, qtbot)
+    assert panel.controller.report is not None
+    assert asked == [
+        "Discard the new model, tuned from 'tiny', with its scores and pictures? It cannot be brought back."
+    ]
+    answer(QMessageBox.StandardButton.Yes)
     press(panel.report.discard, qtbot)
     assert list(registry.user_models()) == ["tiny"]
     assert is_offered(panel.start)
     no_run_is_left(qtbot)
+
+
+@pytest.mark.slow
+def test_a_kept_model_doubts_masks_as_its_parent_does(
+    scans: napari.Viewer, tiny_model: Model, qtbot: Any
+) -> None:
+    card = replace(tiny_model.card, threshold=0.01, doubtful_under=MaskLimits(2.0, 0.75, 6.0))
+    save_model(replace(tiny_model, card=card), registry.make_model_folder() / "tiny.safetensors")
+    panel = with_pairs(open_panel(scans, epochs=1), qtbot)
+    assert run(panel, qtbot)
+    keep(panel, qtbot)
+    scan, _ = make_phantom((6, 40, 36))
+    assert is_doubted(segment(scan, model="tiny tuned").warnings)
 
 
 @pytest.mark.slow
@@ -291,10 +316,15 @@ def test_a_run_waits_while_it_is_asked_whether_to_forget_it(
 def test_the_button_that_comes_next_stands_out(scans: napari.Viewer, qtbot: Any) -> None:
     panel = open_panel(scans)
     buttons = panel.start, panel.cases.add_all
+    layers = list(scans.layers)
 
     def stand_out() -> list[bool]:
         return [bool(one.native.styleSheet()) for one in buttons]
 
+    assert stand_out() == [False, True]
+    scans.layers.clear()
+    assert stand_out() == [False, False]  # nothing can match
+    scans.layers.extend(layers)
     assert stand_out() == [False, True]
     with_pairs(panel, qtbot)
     assert stand_out() == [True, False]
@@ -455,6 +485,7 @@ def test_a_run_of_a_napari_that_was_killed_is_offered_and_can_be_deleted_or_resu
     panel = open_panel(viewer)
     qtbot.waitUntil(lambda: panel.interrupted.visible, timeout=PATIENCE)
     assert "1 of 3 epochs" in panel.interrupted.run.current_choice
+    assert panel.interrupted.whole.value == panel.interrupted.run.current_choice
     answer(QMessageBox.StandardButton.Yes)
     press(panel.interrupted.delete, qtbot)
     qtbot.waitUntil(lambda: len(find_interrupted()) == 1, timeout=PATIENCE)

@@ -221,6 +221,136 @@ def test_two_masks_of_one_scan_are_matched_and_said_to_be_of_one(viewer: napari.
     assert panel.result.matched
 
 
+@pytest.mark.parametrize("named_after", [True, False])
+def test_a_mask_from_a_file_is_of_the_scan_that_it_is_named_after(
+    viewer: napari.Viewer, qtbot: Any, tmp_path: Path, named_after: bool
+) -> None:
+    for name in ("BraTS2021_00630_flair", f"BraTS2021_00{630 if named_after else 631}_seg"):
+        file = tmp_path / f"{name}.nii.gz"
+        voxels = np.random.default_rng(0).random(box(20).shape) if "flair" in name else box(20)
+        nib.Nifti1Image(voxels.T, np.diag([-1.0, -1, 5, 1])).to_filename(file)
+        viewer.open(file, plugin="napari-tumor-unet")
+    scan, opened = viewer.layers
+    metadata = {KEY: MaskMetadata(source=str(scan.unique_id))}
+    place = {"scale": opened.scale, "translate": opened.translate, "units": opened.units}
+    run = viewer.add_labels(box(30), name="of a run", metadata=metadata, **place)
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
+    panel.masks.choose([opened, run])
+    compare(panel, qtbot)
+    assert ("Masks of one scan are among these" in panel.remarks.value) == named_after
+
+
+def test_a_mask_that_is_not_to_be_trusted_is_so_in_the_table_and_the_report(
+    panel: Any, viewer: napari.Viewer, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubt = "The model is unsure of the mask: its mean probability is 0.6; check it."
+    viewer.layers["p_ses-2"].metadata[KEY] = MaskMetadata(warnings=("p.nii is flat.", doubt))
+    compare(panel, qtbot)
+    lines = panel.table.item(1, 0).text().split("\n")
+    assert lines[-1] == "not to be trusted: the model is unsure of the mask, and 1 more"
+    assert "trusted" not in panel.table.item(0, 0).text()
+    assert "p_ses-2 is not to be trusted: the model is unsure" in panel.remarks.value
+    report = tmp_path / "report.html"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(report), ""))
+    press(panel.save, qtbot)
+    qtbot.waitUntil(report.exists, timeout=PATIENCE)
+    page = report.read_text()
+    assert "Scan 2 is not to be trusted: the model is unsure of the mask." in page
+    assert "partial, not to be trusted" in page
+    assert "p.nii" not in page
+
+
+def test_masks_of_different_patients_are_said_to_be(viewer: napari.Viewer, qtbot: Any) -> None:
+    for name in ("TCGA_CS_4941_19960909_mask", "TCGA_HT_1234_19990101_mask", "labels"):
+        viewer.add_labels(box(20), name=name, scale=(5, 1, 1), units="mm")
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
+    panel.masks.choose([viewer.layers[0], viewer.layers[2]])
+    compare(panel, qtbot)
+    assert "patients" not in panel.remarks.value
+    panel.masks.choose(list(viewer.layers))
+    compare(panel, qtbot)
+    assert "These are masks of different patients: TCGA_CS_4941, TCGA_HT_1234." in panel.remarks.value
+
+
+def change(viewer: napari.Viewer, how: str) -> None:
+    layer = viewer.layers["p_ses-2"]
+    match how:
+        case "paint":
+            layer.paint((2, 40, 50), 1)
+        case "fill":
+            layer.fill((0, 0, 0), 1)
+        case "data":
+            layer.data = box(30)
+        case "spacing":
+            layer.scale = (4, 1, 1)
+        case "undo":
+            layer.undo()
+
+
+@pytest.mark.parametrize("how", ["paint", "fill", "data", "spacing", "undo"])
+def test_a_result_goes_when_a_mask_that_was_compared_changes(
+    panel: Any, viewer: napari.Viewer, qtbot: Any, how: str
+) -> None:
+    viewer.layers["p_ses-2"].paint((2, 50, 50), 1)
+    compare(panel, qtbot)
+    assert panel.save.native.styleSheet()  # it comes next
+    change(viewer, how)
+    qtbot.waitUntil(lambda: panel.result is None, timeout=PATIENCE)
+    assert panel.message.value == "The masks have changed; compare again."
+    assert not panel.table.isVisible()
+    assert not panel.save.native.isVisible()
+    assert panel.start.native.styleSheet()
+    compare(panel, qtbot)
+    assert not panel.message.visible
+
+
+def test_a_result_stays_while_its_masks_are_looked_at(
+    panel: Any, viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare(panel, qtbot)
+    looked: list[bool] = []
+    look = panel._watch._on_looked
+    monkeypatch.setattr(panel._watch, "_on_looked", lambda *args: (looked.append(args[1]), look(*args)))
+    viewer.dims.set_current_step(0, 3)
+    viewer.layers[0].refresh()
+    qtbot.waitUntil(lambda: looked == [False], timeout=PATIENCE)
+    assert panel.result is not None
+
+
+@pytest.mark.parametrize("how", ["remove", "clear", "rename", "add"])
+def test_a_result_goes_with_the_masks_that_it_names(
+    panel: Any, viewer: napari.Viewer, qtbot: Any, how: str
+) -> None:
+    compare(panel, qtbot)
+    match how:
+        case "remove":
+            viewer.layers.remove("p_ses-1")
+        case "clear":
+            viewer.layers.clear()
+        case "rename":
+            viewer.layers["p_ses-1"].name = "q_ses-1"
+        case "add":  # a third that is checked
+            viewer.add_labels(box(10), name="p_ses-3", scale=(5, 1, 1), units="mm")
+    assert panel.result is None
+    assert not panel.table.isVisible()
+    assert not panel.save.native.isVisible()
+
+
+def test_masks_that_change_while_they_are_compared_have_no_result(
+    panel: Any, viewer: napari.Viewer, qtbot: Any
+) -> None:
+    press(panel.start, qtbot)
+    viewer.layers.remove("p_ses-1")
+    viewer.layers["p_ses-2"].name = "q"
+    assert not panel.message.visible
+    other = [
+        viewer.add_labels(box(side), name=f"r_ses-{side}", scale=(5, 1, 1), units="mm") for side in (9, 8)
+    ]
+    panel.masks.choose(other)
+    compare(panel, qtbot)
+    assert [point.name for point in panel.result.time_points] == ["r_ses-8", "r_ses-9"]
+
+
 def shown(panel: Any) -> list[tuple[str, str, bool]]:
     """Each row's name, date, and whether it is checked."""
     masks = panel.masks

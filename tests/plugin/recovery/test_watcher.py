@@ -10,6 +10,7 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
+from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
@@ -18,7 +19,13 @@ from superqt import QCollapsible
 from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, has_result, is_prediction
+from napari_tumor_unet.plugin.layers.metadata import (
+    KEY,
+    ImageMetadata,
+    MaskMetadata,
+    has_result,
+    is_prediction,
+)
 from napari_tumor_unet.plugin.recovery import store, watcher
 from napari_tumor_unet.plugin.recovery.store import Autosave, OrphanedAutosave, autosave_folder
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
@@ -141,6 +148,54 @@ def test_a_result_without_edits_is_never_kept(viewer: napari.Viewer, qtbot: Any)
     MaskEditor(viewer, layer).change(0.9, 0)
     looked(viewer, qtbot)
     assert not autosave_folder().exists()
+
+
+def panel_of(viewer: napari.Viewer, layer: napari.layers.Labels) -> Any:
+    """The panel Segment tumour, with a slice of this mask on screen that holds some of it."""
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    viewer.layers.selection.active = layer
+    viewer.dims.set_point(0, layer.data_to_world((2, 0, 0))[0])
+    return panel
+
+
+def test_a_tick_alone_is_kept_at_once_until_it_is_taken_back_and_comes_back(
+    viewer: napari.Viewer, qtbot: Any
+) -> None:
+    layer = segmented(viewer)
+    tick = panel_of(viewer, layer).review.checked
+    looked(viewer, qtbot)
+    assert not kept()
+    for n in (1, 0, 1):  # nothing is moved nor painted after the click
+        tick.native.click()
+        wait_for_autosaves(n, qtbot)
+    keeper = Autosaving.of(viewer)
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: bool(keeper.orphans), timeout=PATIENCE)
+    assert (keeper.orphans[0].edited, keeper.orphans[0].checked) == (0, 1)
+    keeper.restore(keeper.orphans[0])
+    qtbot.waitUntil(lambda: not keeper.orphans, timeout=PATIENCE)
+    looked(viewer, qtbot)
+    assert viewer.layers[-1].metadata[KEY].checked == {2}
+    assert len(kept()) == 1
+
+
+def test_a_tick_that_is_in_a_file_is_not_kept(viewer: napari.Viewer, qtbot: Any) -> None:
+    keeper = Autosaving.of(viewer)
+    layer = segmented(viewer)
+    tick = panel_of(viewer, layer).review.checked
+    tick.native.click()
+    wait_for_autosaves(1, qtbot)
+    keeper.saved_marker(layer)()
+    wait_for_autosaves(0, qtbot)
+    layer.metadata[KEY].visited.add(3)  # as the walk does
+    layer.refresh()
+    looked(viewer, qtbot)
+    assert not kept()
+    metadata = MaskMetadata(scan="head", checked={2}, written=layer.data.copy(), shape=layer.data.shape)
+    viewer.add_labels(layer.data.copy(), name="of a file", metadata={KEY: metadata}, **PLACE)
+    keeper.note_marks()
+    looked(viewer, qtbot)
+    assert not kept()
 
 
 def test_what_is_undone_is_not_kept_any_more(viewer: napari.Viewer, qtbot: Any) -> None:
@@ -384,7 +439,9 @@ def test_of_each_scan_the_newest_corrections_are_shown_and_all_can_be_deleted(
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
     keeper = Autosaving.of(viewer)
     days = [datetime(2026, 1, day).astimezone() for day in range(1, 14)]
-    orphans = [OrphanedAutosave(tmp_path / f"{n}", f"scan {n}", 1, day, f"{n}") for n, day in enumerate(days)]
+    orphans = [
+        OrphanedAutosave(tmp_path / f"{n}", f"scan {n}", 1, day, f"{n}", 2) for n, day in enumerate(days)
+    ]
     orphans.append(OrphanedAutosave(tmp_path / "old", "scan 12", 2, days[0], "12"))
     keeper.offer(orphans)
     fold = panel.recovery.native.findChild(QCollapsible)
@@ -393,7 +450,7 @@ def test_of_each_scan_the_newest_corrections_are_shown_and_all_can_be_deleted(
     first_line(panel, qtbot)
     *lines, (everything, show_all) = panel.recovery.lines
     name, extent = (label.text() for label in lines[0][0].native.findChildren(QLabel))
-    assert (name, extent) == ("scan 12", "13 Jan 00:00, 1 slice edited, 1 older")
+    assert (name, extent) == ("scan 12", "13 Jan 00:00, 1 slice edited, 2 slices checked, 1 older")
     assert len(lines) == 8
     press(show_all, qtbot)
     assert len(panel.recovery.lines) == 13 + 1
@@ -408,6 +465,25 @@ def test_of_each_scan_the_newest_corrections_are_shown_and_all_can_be_deleted(
     press(everything, qtbot)
     qtbot.waitUntil(lambda: not keeper.orphans, timeout=PATIENCE)
     assert asked == ["Delete 14 unsaved corrections, of all scans? They cannot be brought back."]
+
+
+def test_when_corrections_were_made_is_whole_with_a_large_font(
+    viewer: napari.Viewer, qtbot: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(get_settings().appearance, "font_size", 14)
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    made = datetime(2025, 11, 29, 2, 3).astimezone()
+    Autosaving.of(viewer).offer(
+        [OrphanedAutosave(tmp_path / name, "head", 12, made, of="one") for name in "ab"]
+    )
+    first_line(panel, qtbot)
+    qtbot.waitUntil(lambda: has_its_place(panel.recovery.lines[0][1][1]), timeout=PATIENCE)
+    scan, extent = panel.recovery.lines[0][0].native.findChildren(QLabel)
+    assert extent.text() == "29 Nov 02:03, 12 slices edited, 1 older"
+    qtbot.waitUntil(lambda: extent.height() >= extent.heightForWidth(extent.width()), timeout=PATIENCE)
+    room = extent.fontMetrics().boundingRect(extent.rect(), Qt.TextFlag.TextWordWrap, extent.text())
+    assert extent.rect().contains(room)
+    assert scan.mapToGlobal(scan.rect().bottomLeft()).y() <= extent.mapToGlobal(extent.rect().topLeft()).y()
 
 
 def test_a_long_name_has_both_ends_and_delete_lies_far_from_restore(

@@ -15,6 +15,7 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
+import tifffile
 from napari._app_model import get_app_model
 from napari.layers import Labels
 from napari.settings import get_settings
@@ -210,6 +211,25 @@ def test_layers_in_other_places_are_compared_in_the_world(
     assert not panel.live.enabled
 
 
+def test_masks_of_two_scans_that_lie_nowhere_get_no_numbers(
+    viewer: napari.Viewer, panel: Any, masks: Masks, tmp_path: Path, qtbot: Any
+) -> None:
+    paths = [tmp_path / name for name in ("one_mask.tif", "other_mask.tif")]
+    for path, mask in zip(paths, (masks[0][2:], masks[1]), strict=True):
+        tifffile.imwrite(path, mask)
+        viewer.open(path, plugin="napari-tumor-unet")
+    one, other = (layer for layer in viewer.layers if isinstance(layer, Labels))
+    set_layers(panel, one, other)
+    press(panel.start, qtbot)
+    qtbot.waitUntil(lambda: "choose masks of one scan" in panel.message.value, timeout=PATIENCE)
+    assert not panel.numbers.visible
+    assert not panel.collection.visible
+    one.translate = (2, 0, 0)  # by hand: now it says where it lies
+    with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
+        press(panel.start, qtbot)
+    assert panel.numbers.scores[0].dice == score(*masks).dice
+
+
 @pytest.mark.parametrize("wrong", ["elsewhere", "alone"])
 def test_what_cannot_be_compared_is_one_sentence(
     viewer: napari.Viewer, panel: Any, masks: Masks, qtbot: Any, wrong: str
@@ -258,6 +278,26 @@ def test_the_agreement_is_a_layer_in_the_place_of_the_reference(
     press(panel.slices.agreement, qtbot)
     qtbot.waitUntil(lambda: not panel.scoring.running, timeout=PATIENCE)
     assert len(viewer.layers) == 3
+
+
+def test_an_agreement_follows_another_reference_and_hides_with_the_numbers(
+    viewer: napari.Viewer, panel: Any, masks: Masks, layers: tuple[Labels, Labels], compare: Any, qtbot: Any
+) -> None:
+    third = viewer.add_labels(masks[0].copy(), **MM)
+    elsewhere = viewer.add_labels(masks[1], translate=(1000, 0, 0), **MM)
+    set_layers(panel, *layers)
+    compare()
+    press(panel.slices.agreement, qtbot)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=PATIENCE)
+    agreement = viewer.layers[-1]
+    panel.reference.value = third  # the same voxels
+    qtbot.waitUntil(lambda: agreement.data.max() == 1, timeout=PATIENCE)
+    assert panel.slices.legend.visible
+    panel.reference.value = elsewhere
+    qtbot.waitUntil(lambda: not agreement.visible, timeout=PATIENCE)
+    panel.reference.value = layers[1]
+    qtbot.waitUntil(lambda: agreement.visible, timeout=PATIENCE)
+    assert agreement.data.max() == 3
 
 
 def test_the_way_leads_to_the_worst_slices(

@@ -17,7 +17,7 @@ import tifffile
 from napari.utils.events import EventedModel
 from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QAbstractSlider, QFileDialog
 from superqt import QCollapsible
 
 from napari_tumor_unet.inference.batch import Outcome
@@ -31,6 +31,7 @@ from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui import settings
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import BusyError
+from napari_tumor_unet.plugin.ui.widgets import Scrolled
 from napari_tumor_unet.worker import engine
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, choose_model, press
@@ -253,6 +254,26 @@ def test_a_scan_that_fails_is_warned_of_and_its_reason_stands_below_the_table(
     assert panel.batch.table.selected_names() == ["p2_flair"]
     assert panel.batch.row.value.startswith("p2_flair\np2_flair.tif ")
     assert panel.batch.row.visible
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_at_the_end_the_table_is_in_sight_unless_the_user_scrolled(
+    viewer: napari.Viewer, panel: Any, scans: Path, qtbot: Any, elsewhere: bool
+) -> None:
+    for path in sorted(scans.glob("p*.tif")):
+        viewer.open(path, plugin="napari-tumor-unet")
+    viewer.layers.selection = set(viewer.layers)
+    table, batch = panel.batch.table, batch_of(viewer)
+    area = panel.native.findChild(Scrolled)
+    press(panel.batch.layers, qtbot)
+    area.verticalScrollBar().setValue(0)  # as when what is above grows
+    if elsewhere:
+        area.verticalScrollBar().triggerAction(QAbstractSlider.SliderAction.SliderSingleStepAdd)
+    with qtbot.waitSignal(panel.batch._bring_timer.timeout, timeout=PATIENCE):
+        pass
+    assert not batch.running
+    assert table.visibleRegion().isEmpty() == elsewhere
+    assert table.rowCount() == 2
 
 
 def test_a_spacing_that_is_said_is_that_of_files_that_tell_none(

@@ -494,6 +494,16 @@ def test_the_status_line_says_at_once_what_happens(sample: napari.Viewer, qtbot:
 
 
 @pytest.mark.usefixtures("quick_model")
+def test_the_status_line_forgets_a_scan_that_is_gone(
+    sample: napari.Viewer, click: Click, notified: list[str]
+) -> None:
+    assert click(sample)
+    assert sample.status in notified[-1]
+    sample.layers.clear()
+    assert sample.status == "Ready"
+
+
+@pytest.mark.usefixtures("quick_model")
 def test_the_click_segments_this_slice_only_where_the_preferences_say_so(
     sample: napari.Viewer, click: Click, notified: list[str]
 ) -> None:

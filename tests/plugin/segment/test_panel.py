@@ -222,6 +222,12 @@ def test_the_card_tells_of_weights_without_a_digest(tiny_model_file: Path, tmp_p
     assert told not in model_section.card_as_text(model_section.find_card(str(tiny_model_file)))
 
 
+def test_the_card_tells_whose_masks_are_not_checked(tiny_model_file: Path) -> None:
+    told = "This model's masks are not checked for being no tumour"
+    assert told in model_section.card_as_text(model_section.find_card(str(tiny_model_file)))
+    assert told not in model_section.card_as_text(model_section.find_card("default"))
+
+
 def test_a_file_in_place_of_the_folder_of_models_is_told(
     panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any, notified: list[str]
 ) -> None:

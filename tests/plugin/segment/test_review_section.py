@@ -230,6 +230,23 @@ def test_of_a_time_axis_the_slices_are_those_of_the_results_time(
     assert marked_slices(viewer, panel, layer) == (4,)
 
 
+def test_where_napari_counts_the_slices_of_another_scan_both_numbers_are_told(
+    viewer: napari.Viewer, panel: Any, qtbot: Any
+) -> None:
+    image = viewer.add_image(np.zeros((len(DOUBTFUL), 20, 24), np.float32), scale=(5, 1, 1))
+    layer = finished(viewer, image, probability())
+    viewer.layers.selection.active = layer
+    panel.show_mask()
+    Review(viewer, layer).go_to(2)
+    assert panel.review.message.value.startswith("Slice 2: ")
+    viewer.add_labels(np.zeros((40, 20, 24), np.uint8), name="another scan's")
+    assert panel.review.message.value.startswith("Slice 2 (10 on napari's slider): ")
+    press(panel.review.next, qtbot)
+    assert viewer.dims.point[0] == 5 * ORDER[0]
+    panel.mask.regions.list.setCurrentRow(0)
+    assert Review(viewer, layer).slice_on_screen == 1  # the largest region is there
+
+
 def test_a_plane_has_no_next_slice_but_can_be_checked(viewer: napari.Viewer, panel: Any) -> None:
     image = viewer.add_image(np.zeros((20, 24)), contrast_limits=(0, 1))
     layer = finished(viewer, image, probability()[4:5])

@@ -112,7 +112,8 @@ def test_the_new_model_learned_from_the_scans_and_says_so(
     card = tuned.model.card
     assert card.parent == parent.hash
     assert len(card.data) == 2
-    assert (card.doubtful_under, card.scout_stride) == (None, 1)  # measured on the parent's masks
+    assert card.doubtful_under == limits  # without a word no warning may go
+    assert card.scout_stride == 1  # measured on the parent's masks
     assert card.cell_scout is None
     assert card.scores["held-out scan 1"]["after"] == round(tuned.changes[0].after.dice, 4)
     assert card.advised_against == ""

@@ -99,6 +99,11 @@ class CasesSection(Section):
         return self._why_nothing(len(used)) if all(case.patient in held_out for case in used) else ""
 
     @property
+    def can_match(self) -> bool:
+        """Whether a mask that is open has a scan that it can be of."""
+        return bool(matches(self._viewer.layers)[0])
+
+    @property
     def slices(self) -> int:
         """Number of slices of all scans that can be used, as far as they are inspected."""
         inspections = (case.inspection for case in self.cases.used())

@@ -98,6 +98,8 @@ class FineTunePanel(Panel):
         for field in (*self.settings.fields.values(), self.device):
             field.changed.connect(self._estimate_soon)
         controller, connect = self.controller, self.connections.add
+        connect(self._viewer.layers.events.inserted, self._lead)
+        connect(self._viewer.layers.events.removed, self._lead)
         connect(controller.began, self._on_began)
         connect(controller.opened, self._on_opened)
         connect(controller.ended, self._on_ended)
@@ -125,11 +127,11 @@ class FineTunePanel(Panel):
     def _on_model_unread(self, error: str) -> None:
         self.show_message(Message(error, "error"))
 
-    def _lead(self) -> None:
+    def _lead(self, *_: object) -> None:
         """Let the button stand out that comes next; the one that begins needs something to learn from."""
         lacking = self.cases.lacking
         self.start.enabled, self.start.tooltip = not lacking, lacking or _START
-        primary = None if len(self.cases.cases) else self.cases.add_all
+        primary = self.cases.add_all if not len(self.cases.cases) and self.cases.can_match else None
         show_primary(primary if lacking else self.start, (self.start, self.cases.add_all))
 
     def _estimate_soon(self, *_: object) -> None:

@@ -47,7 +47,9 @@ class FineTuningReport(Section):
         )
         self.called = LineEdit(label="name", tooltip="What the new model is to be called.")
         self.keep = button("Keep", "Store the new model among your own.", self._keep)
-        self.discard = button("Discard", "Delete the new model, and all that the run left.", self._discard)
+        self.discard = button(
+            "Discard...", "Delete the new model, and all that the run left, after a question.", self._discard
+        )
         self.fields = fields(self.called)
         super().__init__(
             self.advice, wrap(self.table), self.pictures, self.fields, row(self.keep, self.discard)
@@ -76,14 +78,8 @@ class FineTuningReport(Section):
     def _keep(self) -> None:
         report = self._controller.report
         if report is not None and report.advice.verdict == "discard":
-            answer = QMessageBox.question(
-                self.native,
-                "Keep the model",
-                plain(f"{report.advice.said} Keep the new model all the same?"),
-                QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
-                QMessageBox.StandardButton.No,
-            )
-            if answer != QMessageBox.StandardButton.Yes:
+            question = f"{report.advice.said} Keep the new model all the same?"
+            if not self._confirmed("Keep the model", question):
                 return
         self._let_decide(False)
         self._controller.keep(self.called.value)
@@ -92,7 +88,13 @@ class FineTuningReport(Section):
         self.keep.enabled = self.discard.enabled = ready
 
     def _discard(self) -> None:
-        self._controller.discard()
+        what = f"the new model, tuned from {self._controller.parent_name!r}, with its scores and pictures"
+        if self._confirmed("Discard the model", f"Discard {what}? It cannot be brought back."):
+            self._controller.discard()
+
+    def _confirmed(self, title: str, question: str) -> bool:
+        yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
+        return bool(QMessageBox.question(self.native, title, plain(question), yes | no, no) == yes)
 
     def _show_pictures(self) -> None:
         if self._controller.report is not None:

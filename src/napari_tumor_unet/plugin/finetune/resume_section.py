@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QMessageBox
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.threads import in_thread
-from napari_tumor_unet.plugin.ui.widgets import button, choice, row
+from napari_tumor_unet.plugin.ui.widgets import button, choice, row, text_label
 from napari_tumor_unet.training.finetuning.run_store import (
     Interrupted,
     UnusableRun,
@@ -35,10 +35,11 @@ class ResumeSection(Section):
         self._runs: list[Interrupted | UnusableRun] = []
         title = Label(value="Interrupted fine-tuning:")
         self.run = choice("", lambda: [(str(run), run) for run in self._runs], "The latest first.")
+        self.whole = text_label()  # what the choice has no room for
         self._on_resume = resume
         self.resume = button("Resume", "Go on from the last whole epoch.", self._resume)
         self.delete = button("Delete", "Forget it, and delete the copies of scans in it.", self._delete)
-        super().__init__(title, self.run, row(self.resume, self.delete))
+        super().__init__(title, self.run, self.whole, row(self.resume, self.delete))
         self.run.changed.connect(self._on_run)
         self.visible = False
 
@@ -51,8 +52,10 @@ class ResumeSection(Section):
         self.run.reset_choices()
         self._on_run()
         self.visible = bool(runs)
+        self.run.visible = len(runs) > 1
 
     def _on_run(self) -> None:
+        self.whole.value = "" if self.run.value is None else str(self.run.value)
         self.resume.enabled = isinstance(self.run.value, Interrupted)
 
     def _resume(self) -> None:

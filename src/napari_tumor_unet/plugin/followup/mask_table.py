@@ -84,6 +84,12 @@ class MaskTable(LinesTable):
         return [one.source for one in self._masks if self._checked.get(one.source, one in wanted)]
 
     @property
+    def entries(self) -> tuple[tuple[Source, str, str], ...]:
+        """The masks that are checked, each with its name and date as the table shows them."""
+        chosen = self.chosen
+        return tuple((one.source, one.name, self._text(one)) for one in self._masks if one.source in chosen)
+
+    @property
     def problem(self) -> str:
         """What is wrong with a date, in a sentence; empty if nothing is."""
         for one in self._masks:

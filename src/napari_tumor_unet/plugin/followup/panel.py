@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import napari
-import numpy as np
 from magicgui.widgets import SpinBox
 from napari.layers import Labels
 
@@ -20,13 +19,13 @@ from napari_tumor_unet.io.dicom.source import taken_on
 from napari_tumor_unet.io.file_names import FORMATS, scan_name
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.followup.mask_table import MaskTable, Source
+from napari_tumor_unet.plugin.followup.mask_watch import MaskWatch
 from napari_tumor_unet.plugin.followup.offers import (
     offered_file,
     offered_layer,
-    scan_of_mask,
     source_image,
+    visit_of_layer,
 )
-from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
 from napari_tumor_unet.plugin.layers.metadata import masks_in, said_spacing
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing, spacing_of
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
@@ -44,6 +43,7 @@ from napari_tumor_unet.scan.spacing import Spacing
 
 _CURVE = "#E69F00"  # seen as well by those who see no red and green
 _COMPARE = "Compare the sizes of the masks."
+_CHANGED = "The masks have changed; compare again."
 _HIGHEST = 2000  # pixels of the table; the panel scrolls
 _ENDINGS = (".html", ".pdf", ".csv")
 
@@ -65,6 +65,8 @@ class FollowUpPanel(Panel):
         self._given: Spacing | None = None  # of them
         self.result: FollowUp | None = None
         self._compare = Latest()
+        self._compared: object = None  # which masks, as the table had them
+        self._watch = MaskWatch(self.native, self._on_change)
         self.masks = MaskTable()
         self.problem = warning_label()
         self.add = button("Add files...", "Offer masks that are not open.", self._add_files)
@@ -102,28 +104,39 @@ class FollowUpPanel(Panel):
             wrap(self.table),
             self.save,
         )
-        self.masks.changed.connect(self._on_another)
-        self.baseline.changed.connect(self._on_another)
+        self.masks.changed.connect(self._on_choice)
+        self.baseline.changed.connect(self._on_choice)
         align(choices)
         layers = self._viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.renamed, layers.reordered):
             self.connections.add(event, self._on_layers)
         self.connections.add(layers, self._on_event)
-        self._on_layers()
         self._show(None)
+        self._on_layers()
 
     def compare(self) -> None:
         """Compare the masks chosen; files are read by a thread."""
-        self._show(None)
+        self._forget()
         chosen = self.masks.chosen
         try:
             taken = [self.masks.taken(source) for source in chosen]
-            visits = [self._visit(source) for source in chosen]
+            visits = {
+                source: source if isinstance(source, Path) else visit_of_layer(source, self._viewer.layers)
+                for source in chosen
+            }
         except TumourUnetError as error:
             self.show_message(self._context.notify(Message(str(error), "error")))
             return
+        self._compared = self._asked
+        self._watch.start(
+            {
+                one: visit
+                for one, visit in visits.items()
+                if isinstance(one, Labels) and isinstance(visit, Visit)
+            }
+        )
         self.show_message(Message("Comparing"))
-        work = partial(_follow, visits, taken, self.baseline.value - 1, self._given)
+        work = partial(_follow, [*visits.values()], taken, self.baseline.value - 1, self._given)
         self._compare(work, self._on_compared, self._on_failed)
 
     def _on_compared(self, compared: tuple[FollowUp | ComparisonError, set[Path]]) -> None:
@@ -154,18 +167,36 @@ class FollowUpPanel(Panel):
         if event.type == "units":
             self._show_spacing()
 
-    def _on_another(self, *_: object) -> None:
-        """Show no result of the choice before."""
-        self._show(None)
-        self._on_choice()
+    @property
+    def _asked(self) -> object:
+        """What *Compare* would compare now."""
+        return self.masks.entries, self.baseline.value
 
-    def _on_choice(self) -> None:
-        """Let masks be compared as soon as these are two, whose dates are dates."""
+    def _on_change(self) -> None:
+        self._forget()
+        self.show_message(Message(_CHANGED))
+
+    def _forget(self) -> None:
+        """Show no result, nor one that is being computed."""
+        self._compare.forget()
+        self._watch.stop()
+        self._compared = None
+        self._show(None)
+
+    def _on_choice(self, *_: object) -> None:
+        """Let masks be compared as soon as these are two, whose dates are dates; others are no result's."""
+        if self._compared not in (None, self._asked):
+            self._forget()
         lacking = self.masks.lacking
         self.problem.value, self.problem.visible = self.masks.problem, bool(self.masks.problem)
         self.start.enabled, self.start.tooltip = not lacking, lacking or _COMPARE
-        show_primary(None if lacking else self.start, (self.start,))
+        self._lead()
         self._show_spacing()
+
+    def _lead(self) -> None:
+        """Let the button stand out that comes next."""
+        following = self.start if self.result is None else self.save
+        show_primary(following if self.start.enabled else None, (self.start, self.save))
 
     def _without_spacing(self) -> dict[Source, Spacing | None]:
         """Return the masks chosen that tell no spacing, each with the one that was said of it."""
@@ -202,14 +233,6 @@ class FollowUpPanel(Panel):
         self._on_layers()
         self.masks.choose(chosen)
 
-    def _visit(self, source: Source) -> Visit | Path:
-        if isinstance(source, Path):
-            return source
-        volume = mask_volume(source)
-        scan = scan_of_mask(source, self._viewer.layers)
-        visit = Visit(str(source.name), np.array(volume.mask), volume.grid, scan=scan)
-        return visit if said_spacing(source) is None else replace(visit, spacing="given")
-
     def _on_failed(self, sentence: str) -> None:
         self.show_message(self._context.notify(Message(sentence, "error")))
 
@@ -222,6 +245,7 @@ class FollowUpPanel(Panel):
         self.plot.setVisible(shown)
         self.table.setVisible(shown)
         self.show_message(Message())
+        self._lead()
         if result is None:
             return
         for i in range(len(result.time_points)):

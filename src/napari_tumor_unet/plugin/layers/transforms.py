@@ -10,7 +10,13 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of, voxels_of
-from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metadata, said_spacing
+from napari_tumor_unet.plugin.layers.metadata import (
+    ImageMetadata,
+    MaskMetadata,
+    image_metadata,
+    mask_metadata,
+    said_spacing,
+)
 from napari_tumor_unet.scan import Geometry, SourceImage
 from napari_tumor_unet.scan.grid import Grid, grid_of_geometry, grid_of_spacing
 
@@ -61,7 +67,7 @@ def stored_geometry(layer: Image | Labels) -> Geometry | None:
 
     The spacing in it is what the user said, where the file tells none.
     """
-    metadata = image_metadata(layer) if isinstance(layer, Image) else mask_metadata(layer)
+    metadata = _metadata(layer)
     if metadata.geometry is None or tuple(metadata.shape) != tuple(voxels_of(layer).shape):
         return None
     said = said_spacing(layer)
@@ -70,7 +76,7 @@ def stored_geometry(layer: Image | Labels) -> Geometry | None:
 
 def source_images(layer: Image | Labels) -> tuple[SourceImage, ...]:
     """Return the DICOM images of a layer's slices, as :func:`stored_geometry` returns their geometry."""
-    metadata = image_metadata(layer) if isinstance(layer, Image) else mask_metadata(layer)
+    metadata = _metadata(layer)
     return (stored_geometry(layer) and metadata.source_images) or ()
 
 
@@ -103,13 +109,17 @@ def _in_world(image: Image) -> Grid:
     grid = layer_grid(image, axes)
     if len(axes) < 3:  # one slice has no thickness
         return grid_of_spacing((1, *grid.shape), (1.0, *grid.spacing), grid.in_mm)
-    return replace(grid, placed=_says_where(image, grid))
+    return replace(grid, placed=says_where(image, grid))
 
 
-def _says_where(image: Image, grid: Grid) -> bool:
+def says_where(layer: Image | Labels, grid: Grid) -> bool:
     """Whether a grid tells where it lies: not without any transform, or if a file held a spacing alone."""
-    if grid.offset.any():
+    if grid.offset.any() or stored_geometry(layer) is not None:
         return True
-    if image_metadata(image).scan:
-        return stored_geometry(image) is not None
-    return grid.in_mm or not np.array_equal(grid.matrix, np.eye(3))
+    if grid.in_mm:
+        return not _metadata(layer).scan
+    return not np.array_equal(grid.matrix, np.eye(len(grid.shape)))
+
+
+def _metadata(layer: Image | Labels) -> ImageMetadata | MaskMetadata:
+    return image_metadata(layer) if isinstance(layer, Image) else mask_metadata(layer)

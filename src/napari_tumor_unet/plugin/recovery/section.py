@@ -14,7 +14,7 @@ from napari_tumor_unet.plugin.recovery.store import OrphanedAutosave
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import plain
-from napari_tumor_unet.plugin.ui.widgets import button, folded, row
+from napari_tumor_unet.plugin.ui.widgets import button, folded, row, text_label, wrap
 
 _MOST_SHOWN = 8  # scans, at first
 
@@ -106,18 +106,17 @@ class RecoverySection(Section):
 
 
 def _description(orphan: OrphanedAutosave, older: int = 0) -> Container[Any]:
-    """Show the scan, of a long name both ends, and under it the time and the extent."""
-    when, edited = orphan.when, plural(orphan.edited, "slice")
-    made: Container[Any] = Container(labels=False)
+    """Show the scan, of a long name both ends, and under it the time and the extent, whole."""
+    when, counts = orphan.when, {"edited": orphan.edited, "checked": orphan.checked}
+    slices = [f"{plural(n, 'slice')} {what}" for what, n in counts.items() if n]
+    more = [f"{older} older"] * bool(older)
+    scan, extent = QElidingLabel(plain(orphan.scan)), text_label()
+    scan.setElideMode(Qt.TextElideMode.ElideMiddle)  # a patient is told at the start, a sequence at the end
+    scan.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # none cut off below
+    extent.value = ", ".join([f"{when.day} {when:%b %H:%M}", *slices, *more])
+    for label in (scan, extent.native):
+        label.setToolTip(plain(f"{orphan.scan}\n{when:%x %X}"))
+    made: Container[Any] = Container(widgets=[wrap(scan), extent], labels=False)
     made.margins = (0, 0, 0, 0)
     made.native.layout().setSpacing(0)
-    more = f", {older} older" if older else ""
-    for text in (orphan.scan, f"{when.day} {when:%b %H:%M}, {edited} edited{more}"):
-        label = QElidingLabel(plain(text))
-        label.setElideMode(
-            Qt.TextElideMode.ElideMiddle
-        )  # a patient is told at the start, a sequence at the end
-        label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # none cut off below
-        label.setToolTip(plain(f"{orphan.scan}\n{when:%x %X}"))
-        made.native.layout().addWidget(label)
     return made

@@ -72,8 +72,8 @@ class Autosave:
 
     @property
     def digest(self) -> str:
-        """The same for two that hold the same corrections."""
-        result = json.dumps(self.result, sort_keys=True)
+        """The same for two that hold the same corrections, whatever the user was led to since."""
+        result = json.dumps({**self.result, "visited": None}, sort_keys=True)
         return hashlib.sha256(f"{result} {_digest(self.mask)} {_digest(self.written)}".encode()).hexdigest()
 
 
@@ -81,7 +81,8 @@ class Autosave:
 class OrphanedAutosave:
     """An autosave that no layer holds any more: its file, and what a user knows it by.
 
-    Two of the same scan and run have the same ``of``; two scans may have one name.
+    ``edited`` and ``checked`` count slices. Two of the same scan and run have the same ``of``; two scans may
+    have one name.
     """
 
     path: Path
@@ -89,6 +90,7 @@ class OrphanedAutosave:
     edited: int
     when: datetime
     of: str = ""
+    checked: int = 0
 
 
 def autosave_folder() -> Path:
@@ -248,7 +250,10 @@ def _orphan(path: Path) -> OrphanedAutosave | None:
             header = _header_in(file)
         when = datetime.fromisoformat(header["when"]).astimezone()
         of = header.get("volumes", {}).get("probability", path.name)
-        return OrphanedAutosave(path, header["scan"], header["edited"], when, f"{header['scan']} {of}")
+        checked = len(header["result"].get("checked", ()))
+        return OrphanedAutosave(
+            path, header["scan"], header["edited"], when, f"{header['scan']} {of}", checked
+        )
     except Exception:  # as in load
         return None
 

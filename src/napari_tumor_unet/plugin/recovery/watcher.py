@@ -17,6 +17,7 @@ from qtpy.QtCore import QEvent, QObject, Signal
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.in_view import go_to_most, show_scan
+from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 from napari_tumor_unet.plugin.layers.opened_masks import note_opened
 from napari_tumor_unet.plugin.recovery import store
 from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, edits_in, snapshot
@@ -38,6 +39,7 @@ class _WatchedLayer:
     """The connections to a layer, and, for the thread that writes alone, what is kept of the layer."""
 
     connections: Connections
+    known_checked: frozenset[int]  # slices that a file holds as checked, so that they need not be kept
     path: Path | None = None
     digest: str = ""  # of the layer as it was last looked at
     saved_digest: str = ""  # of the layer as the user last saved it
@@ -46,10 +48,10 @@ class _WatchedLayer:
 class Autosaving(QObject):
     """Watches the masks of a viewer, written by segmentations, opened or made by hand; one for each session.
 
-    What the user changed in a layer is kept a second later, also within a stroke of the brush. The autosave
-    goes when the user takes the changes back, or saves the mask. When the layer is removed, the autosave
-    stays and is offered at once; when the viewer is closed, as napari is next started: neither can be
-    undone, and napari warns of neither.
+    What the user changed in a layer, or marked as checked, is kept a second later, also within a stroke of
+    the brush. The autosave goes when the user takes that back, or saves the mask. When the layer is removed,
+    the autosave stays and is offered at once; when the viewer is closed, as napari is next started: neither
+    can be undone, and napari warns of neither.
 
     Attributes
     ----------
@@ -110,12 +112,17 @@ class Autosaving(QObject):
         while self._unsaved:
             self._keep_first()
 
+    def note_marks(self) -> None:
+        """Keep, as after an edit, what was marked as checked: no event of a layer tells of that."""
+        for layer in self._layers:  # those whose marks are the same are not written
+            self._note_edit(layer)
+
     def saved_marker(self, layer: Labels) -> Callable[[], None]:
         """Return a function that marks the layer, as it is now, as saved by the user."""
         autosave, watched = snapshot(layer), self._layers.get(layer)
         if autosave is None or watched is None:
             return lambda: None
-        return partial(self._mark_as_saved, layer, watched, autosave.digest)
+        return partial(self._mark_as_saved, layer, watched, autosave)
 
     def restore(self, orphan: OrphanedAutosave) -> None:
         """Bring a layer back; from then on this session keeps the corrections."""
@@ -136,7 +143,8 @@ class Autosaving(QObject):
         """Watch the masks that are new, or whose scan is."""
         for layer in self._viewer.layers:
             if note_opened(layer, self._viewer.layers) and layer not in self._layers:
-                self._layers[layer] = _WatchedLayer(connections := Connections(self))
+                checked = frozenset(mask_metadata(layer).checked)
+                self._layers[layer] = _WatchedLayer(connections := Connections(self), checked)
                 # A stroke under way emits labels_update alone; undo and redo set_data, as does a slice shown.
                 for name in ("labels_update", "paint", "data", "set_data"):
                     connections.add(getattr(layer.events, name), self._on_edit)
@@ -181,8 +189,8 @@ class Autosaving(QObject):
             show_error(str(error))
         self._warned = bool(error)
 
-    def _mark_as_saved(self, layer: Labels, watched: _WatchedLayer, digest: str) -> None:
-        self._do(partial(_discard_saved, watched, digest), self._on_written)
+    def _mark_as_saved(self, layer: Labels, watched: _WatchedLayer, saved: Autosave) -> None:
+        self._do(partial(_discard_saved, watched, saved), self._on_written)
         if layer in self._layers:
             self._keep(layer, watched)  # as it is by now, which may be as it was saved
 
@@ -208,7 +216,8 @@ class Autosaving(QObject):
                 here.restore(offered.pop())
 
         restore = (("Restore", bring_back),)
-        text = plain(f"The mask of {orphan.scan} was removed, with corrections that are not saved.")
+        what = "corrections" if orphan.edited else "checked slices"
+        text = plain(f"The mask of {orphan.scan} was removed, with {what} that are not saved.")
         notification_manager.dispatch(Notification(text, NotificationSeverity.INFO, restore))
 
     def _announce(self) -> None:
@@ -227,7 +236,9 @@ class Autosaving(QObject):
             why = "This autosave was written by another version; it can only be deleted."
             self._on_deleted(orphan, AutosaveError(why))
             return
-        self._keep(layer, self._layers[layer], replaces=orphan.path)
+        watched = self._layers[layer]
+        watched.known_checked = frozenset()
+        self._keep(layer, watched, replaces=orphan.path)
         self._drop(orphan)
         self._show(layer, orphan.scan)
 
@@ -273,11 +284,13 @@ class Autosaving(QObject):
 
 
 def _write(watched: _WatchedLayer, autosave: Autosave, replaces: Path | None) -> None:
-    """Write an autosave that holds edits, and then delete the one that it replaces."""
+    """Write an autosave that holds edits or marks, and then delete the one that it replaces."""
     digest = autosave.digest
     if digest == watched.digest:
         return
-    if digest != watched.saved_digest and (autosave := count_edits(autosave)).edited:
+    autosave = count_edits(autosave)
+    marked = not watched.known_checked.issuperset(autosave.result["checked"])
+    if digest != watched.saved_digest and (autosave.edited or marked):
         watched.path = watched.path or store.new_file()
         store.save(autosave, watched.path)
     elif watched.path is not None:
@@ -287,8 +300,9 @@ def _write(watched: _WatchedLayer, autosave: Autosave, replaces: Path | None) ->
     watched.digest = digest
 
 
-def _discard_saved(watched: _WatchedLayer, digest: str) -> None:
-    """Note that the user saved the layer with this digest; an autosave of the same is deleted."""
-    watched.saved_digest = digest
+def _discard_saved(watched: _WatchedLayer, saved: Autosave) -> None:
+    """Note that the user saved the layer as it was in this; an autosave of the same is deleted."""
+    watched.saved_digest = digest = saved.digest
+    watched.known_checked = frozenset(saved.result["checked"])
     if watched.path is not None and watched.digest == digest:
         store.discard(watched.path)

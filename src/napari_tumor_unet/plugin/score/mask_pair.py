@@ -23,7 +23,7 @@ from napari_tumor_unet.evaluation.compare import (
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.plugin.layers.layer_scan import nearest_index
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
-from napari_tumor_unet.plugin.layers.transforms import TRANSFORM, layer_grid
+from napari_tumor_unet.plugin.layers.transforms import TRANSFORM, layer_grid, says_where
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.scan.grid import Grid
 
@@ -52,6 +52,10 @@ class LayerMask:
     def voxels(self) -> Any:
         """(Y, X) or (Z, Y, X), as the layer holds them."""
         return voxels_of(self.layer)[self.at]
+
+    def without_place(self) -> LayerMask:
+        """Return the same voxels on a grid of which the spacing alone is known."""
+        return replace(self, grid=replace(self.grid, placed=False))
 
     def with_slice(self, point: Sequence[float], z: int) -> tuple[float, ...]:
         """Move a point of the viewer's world to a slice."""
@@ -121,6 +125,9 @@ def masks_to_compare(
 ) -> tuple[LayerMask, LayerMask]:
     """Take as many axes as both layers have, at most three, and of the others the position on screen.
 
+    Where neither a file nor the user says where a mask lies, napari's world, in which all then begin at one
+    corner, says nothing.
+
     Raises
     ------
     ComparisonError
@@ -129,7 +136,10 @@ def masks_to_compare(
     if prediction is None or reference is None or prediction is reference:
         raise ComparisonError("Choose two labels layers to compare.")
     axes = min(prediction.ndim, reference.ndim, 3)
-    return _layer_mask(prediction, axes, point), _layer_mask(reference, axes, point)
+    one, other = (_layer_mask(layer, axes, point) for layer in (prediction, reference))
+    if any(says_where(mask.layer, mask.grid) for mask in (one, other)):
+        return one, other
+    return one.without_place(), other.without_place()
 
 
 def _layer_mask(layer: Labels, axes: int, point: Sequence[float]) -> LayerMask:

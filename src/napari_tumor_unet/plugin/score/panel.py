@@ -163,6 +163,8 @@ class ScorePanel(Panel):
         self._lead()
         if again and self.prediction.value is not None and self.reference.value is not None:
             self.compare()
+        elif again:
+            self.slices.hide_agreement()
 
     def _forget(self) -> None:
         self.scoring.cancel()
@@ -218,6 +220,7 @@ class ScorePanel(Panel):
 
     def _on_failed(self, message: Message) -> None:
         self._edits.close()
+        self.slices.hide_agreement()
         self.show_message(message)
 
     def _show_results(self, *, visible: bool) -> None:

@@ -50,12 +50,13 @@ class SlicesSection(Section):
         self._reference: LayerMask | None = None
         self._counts: PairCounts | None = None
         self._next = 0
+        self._hid = False
         self.worst = button("Worst slice", "Go to the slice with the lowest Dice.", self._go_to_worst)
         self.next = button("Next", "Go to the next worst slice.", self._go_to_next)
         self.agreement = button(
             "Show agreement",
             "Add a layer that shows where the masks agree, and follows them.",
-            self._show_agreement,
+            self._bring_agreement,
         )
         self.legend = Label(value=_LEGEND, visible=False)
         self.legend.native.setWordWrap(True)
@@ -81,13 +82,19 @@ class SlicesSection(Section):
         self._plot.visible = many
         self.curve.show_slices(slices)
         self.worst.enabled = self.next.enabled = many and bool(worst_first(slices))
-        self.legend.visible = self._layer(reference) is not None
+        self.legend.visible = self._layer() is not None
         self._follow_timer.start()
         self._on_point()
 
     def clear(self) -> None:
         """Show nothing."""
         self._prediction = self._reference = self._counts = None
+
+    def hide_agreement(self) -> None:
+        """Hide a layer of agreement, if nothing is compared now, until it follows the next masks."""
+        layer = self._layer()
+        if self._counts is None and layer is not None and layer.visible:
+            layer.visible, self._hid = False, True
 
     def _go_to(self, z: int) -> None:
         if self._reference is not None:
@@ -109,8 +116,12 @@ class SlicesSection(Section):
 
     def _follow(self) -> None:
         """Let a layer of agreement that is there show the comparison as it is now."""
-        if self._reference is not None and self._layer(self._reference) is not None:
+        if self._layer() is not None:
             self._show_agreement()
+
+    def _bring_agreement(self) -> None:
+        self._hid = True  # by whomever
+        self._show_agreement()
 
     def _show_agreement(self) -> None:
         counts, prediction, reference = self._counts, self._prediction, self._reference
@@ -125,12 +136,16 @@ class SlicesSection(Section):
         selected = set(self._viewer.layers.selection)
         data, geometry = reference.like(mask)
         of = f"{prediction.layer.unique_id} {reference.layer.unique_id}"
-        layer = self._layer(reference)
-        if layer is not None and layer.ndim == data.ndim:
+        layer = self._layer()
+        if layer is not None and layer.ndim != data.ndim:
+            self._viewer.layers.remove(layer)
+            layer = None
+        if layer is not None:
             layer.data = data
             layer.metadata[KEY] = MaskMetadata(agreement=of)
             for name, value in geometry.items():
                 setattr(layer, name, value)
+            layer.visible = layer.visible or self._hid
         else:
             self._viewer.add_labels(
                 data,
@@ -141,10 +156,10 @@ class SlicesSection(Section):
                 **geometry,
             )
             self._viewer.layers.selection = selected  # nobody paints on it by mistake
+        self._hid = False
         self.legend.visible = True
 
-    def _layer(self, reference: LayerMask) -> Labels | None:
-        """Find the layer of agreement with a reference, or with a mask that was swapped for it."""
-        wanted = str(reference.layer.unique_id)
+    def _layer(self) -> Labels | None:
+        """Find the layer of agreement, of whichever masks: it follows those that are compared."""
         layers = (layer for layer in self._viewer.layers if is_agreement(layer))
-        return next((layer for layer in layers if wanted in mask_metadata(layer).agreement.split()), None)
+        return next((layer for layer in layers if mask_metadata(layer).agreement != "doubt"), None)

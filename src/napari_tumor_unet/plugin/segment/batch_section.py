@@ -10,6 +10,7 @@ from pathlib import Path
 from loky.backend.context import cpu_count
 from magicgui.widgets import LineEdit, ProgressBar, SpinBox
 from napari.layers import Image
+from qtpy.QtWidgets import QScrollArea, QWidget
 
 from napari_tumor_unet.inference.batch import Outcome, as_csv
 from napari_tumor_unet.plugin.segment.batch import Batch
@@ -99,12 +100,16 @@ class BatchSection(Section):
         connect(batch.told, self._on_told)
         connect(batch.outcome, self._on_outcome)
         connect(batch.ended, self._on_ended)
+        self._scrolled = False
+        self._bring_timer = timer(self.native, DRAWN, self._bring_table)
         self._on_began()
         self._on_told()
         timer(self.native, DRAWN, self._recall).start()
 
     def _recall(self) -> None:
         """Show what is remembered, in step with napari's preferences, and remember what is chosen."""
+        if (area := self._scroll_area()) is not None:
+            area.verticalScrollBar().actionTriggered.connect(self._on_scrolled)
         self._show_preferred()
         self.workers.changed.connect(lambda workers: setattr(segmentation_settings(), "workers", workers))
         self.cluster.native.editingFinished.connect(self._on_cluster)
@@ -176,12 +181,29 @@ class BatchSection(Section):
     def _on_ended(self) -> None:
         self.table.select_failed()  # why, stands below the table
         self._show_state()
+        self._bring_timer.start()  # results of its layers come into the panel above
+
+    def _bring_table(self) -> None:
+        """Scroll the table into sight, if its fold is open, unless the user scrolled since the start."""
+        area = self._scroll_area()
+        if area is not None and self.table.isVisible() and not self._scrolled:
+            area.ensureWidgetVisible(self.table, 0, 0)
+
+    def _scroll_area(self) -> QScrollArea | None:
+        above: QWidget | None = self.native
+        while above is not None and not isinstance(above, QScrollArea):
+            above = above.parentWidget()
+        return above
+
+    def _on_scrolled(self, *_: object) -> None:
+        self._scrolled = True
 
     def _show_row(self) -> None:
         self.row.value = self.table.selected_text()
         self.row.visible = bool(self.row.value)
 
     def _on_began(self) -> None:
+        self._scrolled = False
         self.table.show_outcomes(self._batch.outcomes)
         self._show_state()
 

@@ -79,6 +79,7 @@ class SegmentationController(QObject):
         Autosaving.of(context.viewer)
         self._run: Run | None = None
         self._asked.connect(self._on_asked)
+        self.viewer.layers.events.removed.connect(self._on_scan_removed)
 
     @classmethod
     def of(cls, viewer: Viewer) -> SegmentationController:
@@ -232,6 +233,11 @@ class SegmentationController(QObject):
         """Cancel a run whose mask, or whose image, is gone."""
         if self._run is not None and event.value in (self._run.source.image, self._run.writer.layer):
             QTimer.singleShot(0, self.cancel)  # no layer may be removed while another one is
+
+    def _on_scan_removed(self, event: Any) -> None:
+        """Take what was found in a scan from the status line, as the scan is gone."""
+        if str(event.value.unique_id) == self.image_id and self.viewer.status == plain(self.message.text):
+            self.viewer.status = "Ready"
 
     def _end(self, run: Run, message: Message, *, revert: bool = False) -> None:
         """End the run, its layer as it was, or gone, before anybody is told and looks at it."""

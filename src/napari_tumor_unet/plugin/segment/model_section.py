@@ -13,7 +13,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QInputDialog, QLineEdit, QMenu, QMessageBox, QSizePolicy
 
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.model.card import NO_DIGEST, Card, read_card, weights_digest
+from napari_tumor_unet.model.card import NO_DIGEST, NOT_CHECKED, Card, read_card, weights_digest
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.plain import plain, show_info
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
@@ -211,9 +211,10 @@ def _list_models(files: Iterable[Path]) -> _Models:
 
 
 def find_card(model: str) -> Card:
-    """Read the card of a model, by name or file; that it has no digest is among its limits."""
+    """Read the card of a model, by name or file; what it has not is among its limits."""
     card = read_card(path := registry.find_model(model))
-    return card if weights_digest(path) else replace(card, limits=(*card.limits, NO_DIGEST))
+    lacking = ((card.doubtful_under is None, NOT_CHECKED), (not weights_digest(path), NO_DIGEST))
+    return replace(card, limits=(*card.limits, *(said for lacks, said in lacking if lacks)))
 
 
 def card_as_text(card: Card) -> str:

@@ -228,6 +228,7 @@ class SegmentPanel(Panel):
 
     def _on_checked(self) -> None:
         self._context.marked.emit()
+        Autosaving.of(self._viewer).note_marks()
         self._lead()
 
     def _show_scan(self) -> None:

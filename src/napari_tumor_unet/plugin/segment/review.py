@@ -93,6 +93,12 @@ class Review:
         return z if 0 <= z < len(self._metadata.written) else None
 
     @property
+    def step_on_screen(self) -> int:
+        """Where napari's slider stands, whose step is the least slice distance of all layers."""
+        dims, axis = self._viewer.dims, self._axis
+        return 0 if axis is None else dims.current_step[dims.ndim - self.layer.ndim + axis]
+
+    @property
     def why_none(self) -> str:
         """Say what to do for a slice of the result to be on screen."""
         if self._viewer.dims.ndisplay == 3:

@@ -73,7 +73,7 @@ class ReviewSection(Section):
         self.connections.add(viewer.layers.events.removed, self._on_removed)
         self._drawing = timer(self.native, DRAWN, self._add_curve)
         dims = viewer.dims.events
-        for event in (dims.point, dims.order, dims.ndisplay):
+        for event in (dims.point, dims.range, dims.order, dims.ndisplay):
             self.connections.add(event, self.show_slice)
 
     def show_mask(self, layer: Labels | None) -> None:
@@ -173,13 +173,15 @@ class ReviewSection(Section):
 def _of_slice(review: Review, z: int | None) -> str:
     if z is None:
         return review.why_none
+    step = review.step_on_screen
+    name = f"Slice {z}" if step == z else f"Slice {z} ({step} on napari's slider)"
     if not review.knows_doubt:
-        return f"Slice {z}{', edited' if review.is_edited(z) else ''}"
+        return f"{name}{', edited' if review.is_edited(z) else ''}"
     voxels = round(review.errors[z])
     doubt = "no voxels" if not voxels else f"about {voxels:,} {'voxel' if voxels == 1 else 'voxels'}"
     where = ", in and around what was left out" if voxels and review.is_left_out(z) else ""
     edited, then = (", edited", " before the edits") if review.is_edited(z) else ("", "")
-    return f"Slice {z}{edited}: {doubt} in doubt{then}{where}"
+    return f"{name}{edited}: {doubt} in doubt{then}{where}"
 
 
 def _of_all(review: Review) -> str:

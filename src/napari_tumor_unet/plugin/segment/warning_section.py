@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from qtpy.QtWidgets import QSizePolicy
 
+from napari_tumor_unet.inference.result import in_short
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.widgets import button, row, warning_label
 
@@ -39,19 +38,9 @@ class WarningSection(Section):
         self._show()
 
     def _show(self) -> None:
-        short, whole = _in_short(self._warnings), "\n".join(self._warnings)
+        short, whole = in_short(self._warnings), "\n".join(self._warnings)
         self.text.value = whole if self._whole else short
         self.text.tooltip = "" if self._whole else whole
         self.unfold.text = _UNFOLDED if self._whole else _FOLDED
         self.unfold.visible = short != whole
         self.visible = bool(self._warnings)
-
-
-def _in_short(warnings: tuple[str, ...]) -> str:
-    """Return what the first sentence says before it says why or what to do, and how many more there are."""
-    if not warnings:
-        return ""
-    first = re.split(r"[:;] ", warnings[0], maxsplit=1)[0]
-    if len(warnings) == 1:
-        return first
-    return f"{first.removesuffix('.')}, and {len(warnings) - 1} more"

@@ -237,7 +237,6 @@ def _card(
         scores=scores,
         parent=parent.hash,
         data=tuple(hashes),
-        doubtful_under=None,  # its probabilities are others
         scout_stride=1,
         cell_scout=None,
         advised_against=advice.why if advice.verdict == "discard" else "",
