@@ -15,12 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.inference.measures import labels_of, with_spacing
-from napari_tumor_unet.io.datasets.pairs import patient_of
 from napari_tumor_unet.io.write import made_with
 from napari_tumor_unet.scan.grid import Grid
+from napari_tumor_unet.scan.patient_names import patient_of, patient_told
 
 _SESSION = re.compile(r"(?:^|[\W_])ses-([A-Za-z0-9]+)")
-_BRATS = re.compile(r"BraTS\d*[_-](?:[A-Za-z]+[_-])?\d{3,}")  # BraTS2021_00630, BraTS-GLI-00005-100
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(\d\d)\2(\d\d)(?!\d)")
 
 
@@ -118,22 +117,6 @@ def patient_named(name: str) -> str:
         return code
     when = min((m.start() for m in (_SESSION.search(name), _DATE.search(name)) if m), default=0)
     return name[:when].strip(" _-.")
-
-
-def patient_told(*names: str) -> str:
-    """Return the patient whom one of some names tells for certain, by a known code; empty if none does.
-
-    Examples
-    --------
-    >>> patient_told("mask", "BraTS2021_00630_seg"), patient_told("sub-1_ses-02"), patient_told("Anna")
-    ('BraTS2021_00630', 'sub_1', '')
-    """
-    for name in names:
-        if code := _BRATS.match(name):
-            return code.group()
-        if (patient := patient_of(name)) != name:
-            return patient
-    return ""
 
 
 def _warnings_of(mask_file: Path) -> tuple[str, ...]:

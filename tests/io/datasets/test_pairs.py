@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_tumor_unet.io.datasets.pairs import find_pairs, patient_of
+from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan.patient_names import patient_of
 from tests.conftest import Refused
 
 VOXELS = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)

@@ -110,6 +110,15 @@ def test_of_several_images_the_one_called_alike_is_taken(
     assert (taken and taken.name) == found
 
 
+@pytest.mark.parametrize(
+    ("mask", "found"), [("BraTS2021_00006_seg", False), ("BraTS2021_00630_seg", True), ("seg", True)]
+)
+def test_a_mask_that_is_named_after_another_patient_belongs_to_no_scan(mask: str, found: bool) -> None:
+    images = [Image(np.zeros((4, 5, 6)), name=f"BraTS2021_00630_{of}") for of in ("t1", "flair")]
+    labels = Labels(np.zeros((4, 5, 6), int), name=mask)
+    assert image_for(labels, images) is (images[1] if found else None)
+
+
 def test_a_probability_is_no_scan() -> None:
     image = Image(np.zeros((4, 6, 7)), name="case1_flair")
     mask = Labels(np.zeros((4, 6, 7), int), name="case1_seg")

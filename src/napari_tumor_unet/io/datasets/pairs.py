@@ -19,9 +19,9 @@ from napari_tumor_unet.io.file_names import ending_of, is_mask_name, name_of_mas
 from napari_tumor_unet.io.read import read_labels, read_scan
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.combine import combine
+from napari_tumor_unet.scan.patient_names import patient_of
 from napari_tumor_unet.scan.sequence_names import sequence_named
 
-_PATIENT = re.compile(r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+")
 _NNUNET_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
 
@@ -148,12 +148,6 @@ def find_pairs(folder: Path) -> Dataset:
             "_mask files, or imagesTr with labelsTr."
         )
     return Dataset(tuple(sorted(pairs, key=lambda pair: pair.name)), left_out)
-
-
-def patient_of(name: str) -> str:
-    """Return the patient that a scan's name stands for: its TCGA code, or BIDS subject, else the name."""
-    code = _PATIENT.match(name)
-    return code.group().replace("-", "_") if code else name
 
 
 def _files(folder: Path) -> tuple[list[Case], dict[str, str]]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_tumor_unet._common import regular_file, write_whole
-from napari_tumor_unet.io.datasets.pairs import Case, find_pairs, patient_of
+from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan.patient_names import patient_of
 
 
 @dataclass(frozen=True)

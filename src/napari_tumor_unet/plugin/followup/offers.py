@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_tumor_unet.evaluation.visits import Visit, date_in, patient_named, patient_told, session_in
+from napari_tumor_unet.evaluation.visits import Visit, date_in, patient_named, session_in
 from napari_tumor_unet.io.file_names import scan_name
 from napari_tumor_unet.plugin.followup.mask_table import OfferedMask
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, scan_image
@@ -19,6 +19,7 @@ from napari_tumor_unet.plugin.layers.metadata import image_metadata, mask_metada
 from napari_tumor_unet.plugin.layers.sequences import scan_id
 from napari_tumor_unet.plugin.layers.transforms import source_images
 from napari_tumor_unet.scan import SourceImage
+from napari_tumor_unet.scan.patient_names import patient_told
 from napari_tumor_unet.scan.sequence_names import patient_in, words_of
 
 

@@ -27,6 +27,7 @@ from napari_tumor_unet.plugin.layers.transforms import data_to_world, mm_in
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.grid import Grid
+from napari_tumor_unet.scan.patient_names import patient_told
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,10 @@ def matches(layers: Iterable[Layer]) -> tuple[list[tuple[Image, Labels]], int]:
 
 
 def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
-    """Return the image of a mask's shape and place: its source, or read with it, or of a similar name."""
+    """Return the image of a mask's shape and place: its source, or read with it, or of a similar name.
+
+    One whose name tells another patient, by a known code, is none.
+    """
     layers = layers if isinstance(layers, LayerList) else list(layers)
     sequences = ViewerSequences.of(layers)
     images = [image for image in sequences.images if _is_scan_of(image, mask)]
@@ -127,6 +131,7 @@ def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
         images = [one for one in images if metadata.scan in (image_metadata(one).scan, one.name)]
     if read_with := [image for image in images if scan_id(image) == metadata.scan_id]:
         return max(read_with, key=is_flair)
+    images = [image for image in images if not _tells_another_patient(image, mask)]
     # FLAIR is what the user looks at, whether its T1 were read with it or are files of their own.
     flairs = [flair if (flair := sequences.flair(image)) in images else image for image in images]
     scans = {scan_id(flair) for flair in flairs}
@@ -152,6 +157,12 @@ def scan_image(mask: Labels, layers: Iterable[Layer]) -> Image | None:
 def lies_on_image(mask: Labels, layers: Iterable[Layer]) -> bool:
     """Whether an image has a mask's shape and place, or several have."""
     return any(isinstance(layer, Image) and _is_scan_of(layer, mask) for layer in layers)
+
+
+def _tells_another_patient(image: Image, mask: Labels) -> bool:
+    of_image = patient_told(image_metadata(image).scan, image.name)
+    of_mask = patient_told(mask_metadata(mask).scan, mask.name)
+    return bool(of_image and of_mask and of_image != of_mask)
 
 
 def _file_of(image: Image) -> tuple[str, str]:

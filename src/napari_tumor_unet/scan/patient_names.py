@@ -1,0 +1,30 @@
+"""Tell the patient of a file or layer from its name, where that has a known code."""
+
+from __future__ import annotations
+
+import re
+
+_CODE = re.compile(r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+")
+_BRATS = re.compile(r"BraTS\d*[_-](?:[A-Za-z]+[_-])?\d{3,}")  # BraTS2021_00630, BraTS-GLI-00005-100
+
+
+def patient_of(name: str) -> str:
+    """Return the patient that a scan's name stands for: its TCGA code, or BIDS subject, else the name."""
+    code = _CODE.match(name)
+    return code.group().replace("-", "_") if code else name
+
+
+def patient_told(*names: str) -> str:
+    """Return the patient whom one of some names tells for certain, by a known code; empty if none does.
+
+    Examples
+    --------
+    >>> patient_told("mask", "BraTS2021_00630_seg"), patient_told("sub-1_ses-02"), patient_told("Anna")
+    ('BraTS2021_00630', 'sub_1', '')
+    """
+    for name in names:
+        if code := _BRATS.match(name):
+            return code.group()
+        if (patient := patient_of(name)) != name:
+            return patient
+    return ""
