@@ -96,7 +96,7 @@ def test_series_and_autosaves(text: str, qtbot: Any) -> None:
     item = _item(series, checked=False, several=False)
     assert_seen(item.text(0), text, qtbot)
     assert_seen(item.toolTip(0), text, qtbot)
-    lines = _description(SimpleNamespace(scan=text, edited=1, when=datetime(2026, 1, 1)))
+    lines = _description(SimpleNamespace(scan=text, edited=1, checked=0, when=datetime(2026, 1, 1)))
     qtbot.addWidget(lines.native)
     assert_seen(lines.native.findChildren(QLabel)[0].text(), text, qtbot)
 
