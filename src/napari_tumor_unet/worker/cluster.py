@@ -51,6 +51,7 @@ class Cluster:
     def __init__(self, address: str, needs: Needs, out: Path | None = None) -> None:
         try:
             from distributed import Client
+            from distributed.comm import get_address_host
         except ImportError as error:
             raise TumourUnetError(
                 'A cluster needs the extra cluster: pip install "napari-tumor-unet[cluster]".'
@@ -60,6 +61,8 @@ class Cluster:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what goes wrong is told in a sentence
         where = {"scheduler_file": address} if is_file else {"address": address}
         try:
+            if not is_file:
+                get_address_host(address)  # of an unknown protocol a client may wait for ever
             self._client = Client(**where, timeout=_PATIENCE, set_as_default=False)
         except Exception as error:  # of the network, of a name, of a file that is none
             name = Path(address).name if is_file else address
