@@ -24,7 +24,7 @@ def patient_told(*names: str) -> str:
     """
     for name in names:
         if code := _BRATS.match(name):
-            return code.group()
+            return code.group().replace("-", "_")
         if (patient := patient_of(name)) != name:
             return patient
     return ""

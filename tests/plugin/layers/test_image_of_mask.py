@@ -111,7 +111,13 @@ def test_of_several_images_the_one_called_alike_is_taken(
 
 
 @pytest.mark.parametrize(
-    ("mask", "found"), [("BraTS2021_00006_seg", False), ("BraTS2021_00630_seg", True), ("seg", True)]
+    ("mask", "found"),
+    [
+        ("BraTS2021_00006_seg", False),
+        ("BraTS2021_00630_seg", True),
+        ("BraTS2021-00630-seg", True),
+        ("seg", True),
+    ],
 )
 def test_a_mask_that_is_named_after_another_patient_belongs_to_no_scan(mask: str, found: bool) -> None:
     images = [Image(np.zeros((4, 5, 6)), name=f"BraTS2021_00630_{of}") for of in ("t1", "flair")]
