@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Iterable
 from functools import partial
@@ -23,10 +24,10 @@ from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.plain import show_info
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 
-_PAUSE = 1.0  # seconds that napari may take for a layer; a user takes longer for another drop
+_PAUSE = 2.0  # seconds between two drops at least; between two files of one, napari takes less
 
 _opening: list[LayerMetadata] = []  # of the files that napari hands to the reader one by one
-_read_at = 0.0
+_shown_at = 0.0  # infinity while what was read last waits to be shown
 _unclear: WeakSet[Labels] = WeakSet()  # opened, and not told of yet
 
 
@@ -126,17 +127,19 @@ def show_together(read: Collection[LayerMetadata], began: float) -> None:
     began : float
         When reading began, by the monotonic clock.
     """
-    global _read_at
+    global _shown_at
     viewer = napari.current_viewer()
     if viewer is None:
         return
-    if began - _read_at > _PAUSE:
+    if began - _shown_at > _PAUSE:
         _opening.clear()
     _opening.extend(read)
-    _read_at = time.monotonic()
+    _shown_at = math.inf
     QTimer.singleShot(0, partial(_show, ref(viewer), [*_opening]))
 
 
 def _show(viewer: ref[ViewerModel], opened: list[LayerMetadata]) -> None:
+    global _shown_at
     if (there := viewer()) is not None:
         show_flair(there, [layer for layer in there.layers if layer.metadata.get(KEY) in opened])
+    _shown_at = time.monotonic()
