@@ -11,7 +11,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage, QKeyEvent, QPixmap
 from qtpy.QtWidgets import (
     QLabel,
-    QMessageBox,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -19,9 +18,10 @@ from qtpy.QtWidgets import (
 
 from napari_tumor_unet.model.registry import new_name
 from napari_tumor_unet.plugin.finetune.controller import FineTuningController
+from napari_tumor_unet.plugin.ui.confirm import confirmed
 from napari_tumor_unet.plugin.ui.lines import LinesTable
 from napari_tumor_unet.plugin.ui.panel import Section
-from napari_tumor_unet.plugin.ui.plain import plain, show_error
+from napari_tumor_unet.plugin.ui.plain import show_error
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, fields, row, text_label, wrap
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
@@ -89,12 +89,8 @@ class FineTuningReport(Section):
 
     def _discard(self) -> None:
         what = f"the new model, tuned from {self._controller.parent_name!r}, with its scores and pictures"
-        if self._confirmed("Discard the model", f"Discard {what}? It cannot be brought back."):
+        if confirmed(self.native, "Discard the model", f"Discard {what}? It cannot be brought back."):
             self._controller.discard()
-
-    def _confirmed(self, title: str, question: str) -> bool:
-        yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
-        return bool(QMessageBox.question(self.native, title, plain(question), yes | no, no) == yes)
 
     def _show_pictures(self) -> None:
         if self._controller.report is not None:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 from magicgui.widgets import Label
-from qtpy.QtWidgets import QMessageBox
 
+from napari_tumor_unet.plugin.ui.confirm import confirmed
 from napari_tumor_unet.plugin.ui.panel import Section
-from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.plugin.ui.widgets import button, choice, row, text_label
 from napari_tumor_unet.training.finetuning.run_store import (
@@ -63,11 +62,7 @@ class ResumeSection(Section):
 
     def _delete(self) -> None:
         run = self.run.value
-        answer = QMessageBox.question(
-            self.native,
-            "Delete the fine-tuning",
-            plain(f"Delete the fine-tuning and what was learned in it: {run}? It cannot be brought back."),
-        )
-        if answer == QMessageBox.StandardButton.Yes:
+        question = f"Delete the fine-tuning and what was learned in it: {run}? It cannot be brought back."
+        if confirmed(self.native, "Delete the fine-tuning", question):
             in_thread(partial(discard, run.folder))
             self._show([other for other in self._runs if other is not run])

@@ -9,11 +9,11 @@ from typing import Any
 
 from magicgui.widgets import ProgressBar
 from napari import Viewer
-from qtpy.QtWidgets import QMessageBox
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.finetune.controller import FineTuningController
 from napari_tumor_unet.plugin.finetune.curves import TrainingCurves
+from napari_tumor_unet.plugin.ui.confirm import confirmed
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
@@ -76,12 +76,8 @@ class RunSection(Section):
         go_on = not self._controller.paused
         self._controller.send_command("pause")
         done = plural(self.curves.epochs, "epoch")
-        answer = QMessageBox.question(
-            self.native,
-            "Cancel the fine-tuning",
-            f"Forget what was learned in {done}? Stop keeps the best of it. It waits for your answer.",
-        )
-        forget = bool(answer == QMessageBox.StandardButton.Yes)
+        question = f"Forget what was learned in {done}? Stop keeps the best of it. It waits for your answer."
+        forget = confirmed(self.native, "Cancel the fine-tuning", question)
         if go_on and not forget:
             self._controller.send_command("go on")
         return forget

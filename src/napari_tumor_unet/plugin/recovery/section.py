@@ -6,12 +6,13 @@ from typing import Any
 
 from magicgui.widgets import Container
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QMessageBox, QSizePolicy
+from qtpy.QtWidgets import QSizePolicy
 from superqt import QCollapsible, QElidingLabel
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.recovery.store import OrphanedAutosave
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
+from napari_tumor_unet.plugin.ui.confirm import confirmed
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.widgets import button, folded, row, text_label, wrap
@@ -100,9 +101,7 @@ class RecoverySection(Section):
                 self._autosaving.delete(orphan)
 
     def _confirmed(self, question: str) -> bool:
-        yes, no = QMessageBox.StandardButton.Yes, QMessageBox.StandardButton.No
-        answer = QMessageBox.question(self.native, "Delete corrections", plain(question), yes | no, no)
-        return bool(answer == yes)
+        return confirmed(self.native, "Delete corrections", question)
 
 
 def _description(orphan: OrphanedAutosave, older: int = 0) -> Container[Any]:

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QInputDialog, QLineEdit, QMenu, QMessageBox, QSizePol
 
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.model.card import NO_DIGEST, NOT_CHECKED, Card, read_card, weights_digest
+from napari_tumor_unet.plugin.ui.confirm import confirmed
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.plain import plain, show_info
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
@@ -167,12 +168,8 @@ class ModelSection:
 
     def _delete(self) -> None:
         name = str(self.model.value)
-        answer = QMessageBox.question(
-            self.model.native,
-            "Delete the model",
-            plain(f"Delete the model {name!r}? It cannot be brought back."),
-        )
-        if answer == QMessageBox.StandardButton.Yes:
+        question = f"Delete the model {name!r}? It cannot be brought back."
+        if confirmed(self.model.native, "Delete the model", question):
             delete = partial(registry.delete_model, name)
             in_thread(delete, lambda _: self._on_changed(registry.DEFAULT_MODEL))
 
