@@ -379,13 +379,46 @@ def test_a_bundled_model_offers_neither_renaming_nor_deleting(panel: Any, qtbot:
 
 
 def test_a_model_of_ones_own_that_was_tried_is_not_the_one_clicks(panel: Any, qtbot: Any) -> None:
-    assert segmentation_settings().model == "default"  # the panel's is "tiny"
+    qtbot.waitUntil(lambda: panel.models.note.visible, timeout=PATIENCE)  # the panel's is "tiny"
+    assert panel.models.note.value == "The one click uses 'default'."
     choose_model(panel, "seed", qtbot)
-    assert segmentation_settings().model == "seed"
+    assert segmentation_settings().model == "default"
     choose_model(panel, "tiny", qtbot)
-    assert segmentation_settings().model == "seed"
-    next(a for a in panel.models.menu.actions() if a.text() == "Use for the one click").trigger()
+    prefer(panel, qtbot)
     assert segmentation_settings().model == "tiny"
+    assert not panel.models.note.visible
+    for model in ("seed", "default"):  # as the arrow keys pass them
+        choose_model(panel, model, qtbot)
+        assert segmentation_settings().model == "tiny"
+        assert panel.models.note.value == "The one click uses 'tiny'."
+    prefer(panel, qtbot)
+    assert segmentation_settings().model == "default"
+
+
+def prefer(panel: Any, qtbot: Any) -> None:
+    """Use the model that is chosen for the one click; the menu tells whether it is."""
+    action = next(a for a in panel.models.menu.actions() if a.text() == "Use for the one click")
+    for ticked in (False, True):
+        press(panel.models.manage, qtbot)
+        assert action.isChecked() is ticked
+        if not ticked:
+            action.trigger()
+        panel.models.menu.close()
+
+
+def test_the_model_of_the_one_click_is_followed_when_renamed_and_deleted(
+    panel: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefer(panel, qtbot)
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("mine", True))
+    actions = {action.text(): action for action in panel.models.menu.actions()}
+    actions["Rename..."].trigger()
+    qtbot.waitUntil(lambda: panel.model.value == "mine", timeout=PATIENCE)
+    assert segmentation_settings().model == "mine"
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    actions["Delete..."].trigger()
+    qtbot.waitUntil(lambda: panel.model.value == "default", timeout=PATIENCE)
+    assert not panel.models.note.visible
 
 
 def test_a_name_that_is_taken_is_told_and_nothing_changes(

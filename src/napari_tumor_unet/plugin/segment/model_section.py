@@ -21,7 +21,7 @@ from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
 from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
 from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
-from napari_tumor_unet.plugin.ui.widgets import button, choice
+from napari_tumor_unet.plugin.ui.widgets import button, choice, text_label
 from napari_tumor_unet.worker import tasks
 
 _FILE = "a file..."
@@ -40,7 +40,9 @@ class _Models(NamedTuple):
 class ModelSection:
     """The model that segments, and what can be done with it.
 
-    Files are read and written in threads: the folder of models may lie on a slow disk.
+    What is chosen here is tried here. The model of the one click changes by the menu alone; where it is
+    another one, ``note`` says which. Files are read and written in threads: the folder of models may lie on
+    a slow disk.
 
     Parameters
     ----------
@@ -54,6 +56,8 @@ class ModelSection:
         self._listing = Latest()
         self.model = choice("model", self._choices, "A model of the plugin, your own, or a file.")
         self.manage = button("...", "About the model; import, rename, export or delete one.", self._show_menu)
+        self.note = text_label(visible=False, tooltip="The menu ... beside the model sets that.")
+        self._recalled = False
         self.manage.native.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self._last: str | Path = registry.DEFAULT_MODEL
         self.model.changed.connect(self._on_model)
@@ -63,19 +67,33 @@ class ModelSection:
         self.menu.addAction("Import...", self._import)
         self.menu.addAction("Export...", self._export)
         self.menu.addAction("Export for bioimage.io...", self._export_package)
-        own = (
-            ("Rename...", self._rename),
-            ("Delete...", self._delete),
-            ("Use for the one click", self._prefer),
-        )
+        own = ("Rename...", self._rename), ("Delete...", self._delete)
         self._own_actions = [self.menu.addAction(text, act) for text, act in own]
+        self._preference = self.menu.addAction("Use for the one click")
+        self._preference.setCheckable(True)
+        self._preference.triggered.connect(self._prefer)
         self.menu.addAction("Show folder", self._show_folder)
         self.refresh()
 
     def recall(self, preferred: str) -> None:
         """Choose the preferred model, if it is still there and nothing else was chosen meanwhile."""
+        self._recalled = True
         if self._last == registry.DEFAULT_MODEL and self._wanted is None:
             self.choose(preferred)
+        self.show_one_click()
+
+    def show_one_click(self, *_: object) -> None:
+        """Say which model the one click uses, where it is not the one that is chosen."""
+        if not self._recalled or self._wanted is not None:  # napari is slow to find its first setting
+            return
+        used = self._one_click
+        self.note.value = plain(f"The one click uses {used!r}.")
+        self.note.visible = used != self.model.value
+
+    @property
+    def _one_click(self) -> str:
+        preferred = str(segmentation_settings().model)
+        return preferred if preferred in self._models.names else registry.DEFAULT_MODEL
 
     def refresh(self) -> None:
         """List the models that there are now."""
@@ -96,6 +114,7 @@ class ModelSection:
             self.model.value = next((name for name in wanted if name in choices), registry.DEFAULT_MODEL)
         if self.model.value != self._last:
             self.model.changed.emit(self.model.value)
+        self.show_one_click()
 
     def _choices(self) -> list[tuple[str, str | Path]]:
         files = [(path.name, path) for path in self._models.files]
@@ -105,8 +124,7 @@ class ModelSection:
         """Remember a model; for a file ask which, and choose it only if it is a model."""
         if value != _FILE:
             self._last, self._wanted = value, None
-            if isinstance(value, str) and value not in self._models.own:  # those one may but try
-                segmentation_settings().model = value
+            self.show_one_click()
             return
         with self.model.changed.blocked():
             self.model.value = self._last
@@ -125,6 +143,8 @@ class ModelSection:
     def _show_menu(self) -> None:
         for action in self._own_actions:
             action.setEnabled(self.model.value in self._models.own)
+        self._preference.setEnabled(self.model.value in self._models.names)
+        self._preference.setChecked(self.model.value == self._one_click)
         corner = self.manage.native.rect().bottomLeft()
         self.menu.popup(self.manage.native.mapToGlobal(corner))
 
@@ -164,7 +184,12 @@ class ModelSection:
             self.model.native, "Rename the model", "New name", QLineEdit.EchoMode.Normal, old
         )
         if ok:
-            in_thread(partial(registry.rename_model, old, new), lambda _: self._on_changed(new.strip()))
+            in_thread(partial(registry.rename_model, old, new), lambda _: self._on_renamed(old, new.strip()))
+
+    def _on_renamed(self, old: str, new: str) -> None:
+        if segmentation_settings().model == old:
+            segmentation_settings().model = new
+        self._on_changed(new)
 
     def _delete(self) -> None:
         name = str(self.model.value)
@@ -173,8 +198,9 @@ class ModelSection:
             delete = partial(registry.delete_model, name)
             in_thread(delete, lambda _: self._on_changed(registry.DEFAULT_MODEL))
 
-    def _prefer(self) -> None:
-        segmentation_settings().model = str(self.model.value)
+    def _prefer(self, wanted: bool) -> None:
+        segmentation_settings().model = str(self.model.value) if wanted else registry.DEFAULT_MODEL
+        self.show_one_click()
 
     def _on_changed(self, name: str) -> None:
         """Choose a model, and let all panels list the models anew."""

@@ -95,6 +95,7 @@ class SegmentPanel(Panel):
             self.sequences.spacing.problem,
             self.planes,
             model,
+            self.models.note,
             self._run,
             self.progress,
             self.message,
@@ -135,6 +136,8 @@ class SegmentPanel(Panel):
     def _recall(self) -> None:
         preferred = segmentation_settings()
         self.models.recall(preferred.model)
+        if events := getattr(preferred, "events", None):
+            self.connections.add(events.model, self.models.show_one_click)
         self.extent.value = self.extent.value or preferred.one_slice
 
     def _connect(self) -> None:
