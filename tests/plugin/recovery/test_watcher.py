@@ -10,6 +10,7 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
+from napari.layers import Labels
 from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent, Qt
@@ -17,7 +18,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
 from superqt import QCollapsible
 
 from napari_tumor_unet.inference.result import Provenance, Slices
-from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for, scan_image
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import (
     KEY,
@@ -32,6 +33,7 @@ from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
+from napari_tumor_unet.scan import Geometry
 from tests.plugin.conftest import PATIENCE, press
 from tests.plugin.recovery.test_store import make
 
@@ -431,6 +433,44 @@ def test_a_mask_comes_back_to_its_scan_that_was_hidden_and_shows_the_edit(
     assert viewer.layers["head"].visible
     assert not other.visible
     assert viewer.dims.point[0] == pytest.approx(viewer.layers[-1].data_to_world((5, 0, 0))[0])
+
+
+def read_as_head(x: float) -> dict[str, Any]:
+    """What tells a scan of the name "head" that lies at some place."""
+    geometry = Geometry((5, 1, 2), (x, 2, 1))
+    metadata = ImageMetadata(scan="head", geometry=geometry, shape=(6, 30, 20))
+    return {"metadata": {KEY: metadata}, "translate": (1, 2, x)}
+
+
+def back(viewer: napari.Viewer, qtbot: Any) -> Labels:
+    keeper = Autosaving.of(viewer)
+    qtbot.waitUntil(lambda: bool(keeper.orphans), timeout=PATIENCE)
+    keeper.restore(keeper.orphans[0])
+    qtbot.waitUntil(lambda: not keeper.orphans, timeout=PATIENCE)
+    mask = viewer.layers[-1]
+    assert isinstance(mask, Labels)
+    return mask
+
+
+@pytest.mark.parametrize("x", [3, 40])
+@pytest.mark.parametrize("which", [0, 1])
+def test_of_two_scans_of_one_name_a_mask_comes_back_to_its_own(
+    viewer: napari.Viewer, qtbot: Any, which: int, x: float
+) -> None:
+    masks = [segmented(viewer, **read_as_head(at)) for at in (3, x)]
+    image = scan_image(masks[which], viewer.layers)
+    stroke(masks[which])
+    viewer.layers.remove(masks[which])
+    assert scan_image(back(viewer, qtbot), viewer.layers) is image
+
+
+def test_a_mask_comes_back_to_no_scan_of_its_name_that_lies_elsewhere(
+    viewer: napari.Viewer, qtbot: Any
+) -> None:
+    stroke(segmented(viewer, **read_as_head(3)))
+    viewer.layers.clear()
+    viewer.add_image(np.zeros((6, 30, 20)), name="head", **(PLACE | read_as_head(40)))
+    assert scan_image(back(viewer, qtbot), viewer.layers) is None
 
 
 def test_of_each_scan_the_newest_corrections_are_shown_and_all_can_be_deleted(

@@ -17,7 +17,7 @@ from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, lies_on_image
 from napari_tumor_unet.plugin.layers.in_view import show_scan, shows_scan_of
 from napari_tumor_unet.plugin.layers.looks import show_outline
-from napari_tumor_unet.plugin.layers.metadata import KEY, LayerMetadata
+from napari_tumor_unet.plugin.layers.metadata import KEY, LayerMetadata, title_of
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.connections import timer
@@ -67,7 +67,13 @@ def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
     if layers.selection.active in opened:
         layers.selection.active = shown
     if hidden:
-        _tell_of(hidden, f"{_scan_name(shown)} is another scan")
+        _tell_of(hidden, f"{title_of(shown)} is another scan")
+
+
+def bring_into_view(viewer: ViewerModel, image: Image) -> None:
+    """Show a scan that the user turns to, unless it is in view, and hide what would lie over it."""
+    if not shows_scan_of(viewer, image) and (hidden := show_scan(viewer, image)):
+        _tell_of(hidden, f"{title_of(image)} is another scan")
 
 
 def _show_scan_of(viewer: ViewerModel, masks: list[Labels]) -> None:
@@ -76,7 +82,7 @@ def _show_scan_of(viewer: ViewerModel, masks: list[Labels]) -> None:
     if not all(shows_scan_of(viewer, image) for image in image_of.values()):
         mask, image = [*image_of.items()][-1]
         if hidden := show_scan(viewer, mask):
-            _tell_of(hidden, f"{mask.name} is a mask of {_scan_name(image)}")
+            _tell_of(hidden, f"{mask.name} is a mask of {title_of(image)}")
     if len(image_of) < len(masks) and hasattr(viewer, "window"):
         _unclear.update(mask for mask in masks if mask not in image_of)
         _tell_later(ViewerContext.of(viewer))
@@ -106,15 +112,10 @@ def _tell_unclear(there: ref[ViewerContext]) -> None:
 
 def _tell_of(hidden: list[Layer], why: str) -> None:
     """Say what is hidden, and how it comes back."""
-    names = list(dict.fromkeys(_scan_name(layer) for layer in hidden if isinstance(layer, Image)))
-    names = names or [_scan_name(hidden[0])]
+    names = list(dict.fromkeys(title_of(layer) for layer in hidden if isinstance(layer, Image)))
+    names = names or [title_of(hidden[0])]
     what = f"{names[0]} is" if len(names) == 1 else f"{plural(len(names), 'layer')} of other scans are"
     show_info(f"{what} hidden, as {why}; the eyes in the layer list show all again.")
-
-
-def _scan_name(layer: Layer) -> str:
-    metadata = layer.metadata.get(KEY)
-    return (isinstance(metadata, LayerMetadata) and metadata.scan) or layer.name
 
 
 def show_together(read: Collection[LayerMetadata], began: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from napari_tumor_unet.inference.result import Findings, Provenance
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.scan import Geometry, Sequence, SourceImage
+from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 from napari_tumor_unet.scan.spacing import Spacing
 
 KEY = "napari-tumor-unet"
@@ -211,6 +213,17 @@ def image_metadata(image: Layer) -> ImageMetadata:
     if isinstance(value, ImageMetadata):
         return value
     return ImageMetadata(**_as_fields(value, ImageMetadata))
+
+
+def title_of(layer: Layer) -> str:
+    """Return what a user calls a layer's scan: its name, counted as the layer's is, or the layer's own name.
+
+    Two scans may have one name; their layers are told apart by the number that napari adds.
+    """
+    scan, name = image_metadata(layer).scan, str(layer.name)
+    bare = re.sub(r" \[\d+\]$", "", name)
+    as_read = bare in (scan, *(f"{scan} {title}" for title in SHORT_TITLES.values()))
+    return f"{scan}{name.removeprefix(bare)}" if scan and as_read else name
 
 
 def mask_metadata(layer: Layer | None) -> MaskMetadata:

@@ -28,6 +28,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
 from napari_tumor_unet.plugin.layers.opened_masks import copy_of
 from napari_tumor_unet.plugin.layers.said_spacing import say_as
 from napari_tumor_unet.plugin.layers.sequences import is_flair
+from napari_tumor_unet.plugin.layers.transforms import stored_geometry
 from napari_tumor_unet.plugin.recovery.store import Autosave
 from napari_tumor_unet.scan import Geometry
 
@@ -126,14 +127,24 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
 
 
 def _image_of(viewer: Viewer, autosave: Autosave, place: SliceOrientation) -> Image | None:
-    """Find the image of the scan by its name and shape; masks are made on the FLAIR."""
-    images = []
+    """Find the image of the scan, by name, shape and where its file lies; masks are made on the FLAIR."""
+    images, told = [], autosave.result["geometry"]
     for image in viewer.layers:
         if isinstance(image, Image) and autosave.scan in (image_metadata(image).scan, image.name):
             shape = voxels_of(image).shape
-            if tuple(shape[axis] for axis in axes_of(image, place.across).mask) == autosave.mask.shape:
+            own = tuple(shape[axis] for axis in axes_of(image, place.across).mask)
+            if own == autosave.mask.shape and not _lies_elsewhere(image, told):
                 images.append(image)
-    return max(images, key=is_flair, default=None)
+    source = autosave.result.get("source")
+    return max(images, key=lambda image: (str(image.unique_id) == source, is_flair(image)), default=None)
+
+
+def _lies_elsewhere(image: Image, told: dict[str, Any] | None) -> bool:
+    """Whether an image's file lies elsewhere than a mask's scan did; two scans may have one name."""
+    geometry = stored_geometry(image)
+    if geometry is None or told is None:
+        return False
+    return not all(np.allclose(getattr(geometry, name), told[name]) for name in ("origin", "direction"))
 
 
 def _place(result: dict[str, Any]) -> SliceOrientation:

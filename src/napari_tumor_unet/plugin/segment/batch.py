@@ -18,6 +18,8 @@ from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.inference.batch import Outcome, Plan, all_the_same, plan_folder
 from napari_tumor_unet.inference.scan_job import ScanJob, Settings
 from napari_tumor_unet.inference.tally import Tally
+from napari_tumor_unet.plugin.io.opened_together import bring_into_view
+from napari_tumor_unet.plugin.layers.in_view import shows_scan_of
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
@@ -58,6 +60,7 @@ class Batch(QObject):
         super().__init__(controller)
         self._controller = controller
         self._images: deque[Image] = deque()
+        self._begun: list[Image] = []
         self._options: dict[str, Any] = {}
         self._job: QtJob | None = None
         self._out, self._computing = Path(), Computing("")
@@ -78,11 +81,17 @@ class Batch(QObject):
         return batch if batch is not None else cls(controller)
 
     def segment_layers(self, images: Iterable[Image], **options: Any) -> None:
-        """Segment image layers, each into a labels layer; options as for the controller's ``segment``."""
+        """Segment image layers, each into a labels layer; options as for the controller's ``segment``.
+
+        If none of them is in view, the first one comes; from then on the view is the user's.
+        """
         self._refuse_if_running()
         self._controller.context.acquire(self)
-        sequences = ViewerSequences.of(self._controller.viewer.layers)
+        viewer = self._controller.viewer
+        sequences = ViewerSequences.of(viewer.layers)
         self._images = deque(dict.fromkeys(map(sequences.flair, images)))
+        if not any(shows_scan_of(viewer, image) for image in self._images):
+            bring_into_view(viewer, self._images[0])
         self._begin(len(self._images))
         self._options = options
         self._controller.ended.connect(self._on_layer)
@@ -125,7 +134,7 @@ class Batch(QObject):
             raise BusyError("Several scans are being segmented; wait for them, or cancel them.")
 
     def _begin(self, total: int = 0, *, go_on: bool = False) -> None:
-        self.tally = Tally(total)
+        self.tally, self._begun = Tally(total), []
         if not go_on:
             self.outcomes, self.left_out = [], {}
         self.began.emit()
@@ -153,11 +162,14 @@ class Batch(QObject):
                 text, details = explain(error, image.name)
                 self._add(Outcome(image.name, error=text, details=details))
             else:
+                self._begun.append(image)
                 return
         self._controller.ended.disconnect(self._on_layer)
         self._end()
 
-    def _on_layer(self, _: bool) -> None:
+    def _on_layer(self, well: bool) -> None:
+        if not well:
+            self._begun.pop()
         if self._controller.outcome is not None:
             self._add(self._controller.outcome)
         QTimer.singleShot(0, self._next_layer)  # the run that has ended is still cleaning up
@@ -191,6 +203,13 @@ class Batch(QObject):
         self.message = message
         self.told.emit()
 
+    def _told_hidden(self) -> str:
+        """Say that masks came hidden with their scans."""
+        viewer = self._controller.viewer
+        hidden = [i for i in self._begun if i in viewer.layers and not shows_scan_of(viewer, i)]
+        told = " The masks of hidden scans are hidden, too; the eyes in the layer list show both."
+        return told * bool(hidden)
+
     def _end(self, reason: str = "", *, failed: bool = False, quiet: bool = False) -> None:
         if self._job is not None:
             self._job.deleteLater()
@@ -199,6 +218,7 @@ class Batch(QObject):
         before = f", {tally.before} done before" * bool(tally.before)
         left_out = f", {tally.left_out} left out" * bool(tally.left_out)
         totals = f"{plural(tally.segmented, 'scan')} segmented{before}, {tally.failed} failed{left_out}."
+        totals += self._told_hidden()
         if failed:
             totals = f" {totals}" * bool(tally.done)
         with suppress(RuntimeError):  # the window may be gone

@@ -14,6 +14,7 @@ from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.inference.input_check import NO_HEAD
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, Warned
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.plugin.io.opened_together import bring_into_view
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.run import Run
@@ -114,7 +115,7 @@ class SegmentationController(QObject):
         only : bool
             Segment the slice on screen alone.
         quiet : bool
-            Show no notification, and leave the worker to the batch whose scan it is.
+            Show no notification, leave the view as it is, and the worker to the batch whose scan it is.
 
         Raises
         ------
@@ -126,6 +127,7 @@ class SegmentationController(QObject):
             self.context.acquire(self)
             if source.assignment.unclear:
                 show_warning(source.assignment.unclear)
+            bring_into_view(self.viewer, source.image)
         self.message, self.warnings, self.outcome = Message(), (), None
         self.image_id = str(source.image.unique_id)
         ready = self.context.worker.is_ready
@@ -166,7 +168,7 @@ class SegmentationController(QObject):
 
     def _tell(self, run: Run, stage: str) -> None:
         """Say what the run does, in the status line at once, as napari takes its time to make a bar."""
-        self.context.say(f"{stage}: {run.source.scan.name}")
+        self.context.say(f"{stage}: {run.name}")
         run.bar.tell(stage)
         self.told.emit(stage)
 
@@ -186,8 +188,7 @@ class SegmentationController(QObject):
             if self._run is run:  # napari may serve events meanwhile, and with them a Cancel
                 self.progressed.emit(slices.done, slices.total)
         if self._run is run:
-            name = run.source.scan.name
-            self.viewer.status = plain(f"{SEGMENTING}: {name}, slice {slices.done} of {slices.total}")
+            self.viewer.status = plain(f"{SEGMENTING}: {run.name}, slice {slices.done} of {slices.total}")
             run.bar.move_to(slices.done)
 
     def _on_finished(self, run: Run, result: tuple[Findings, Provenance]) -> None:
@@ -196,7 +197,7 @@ class SegmentationController(QObject):
             return
         findings, provenance = result
         findings = run.writer.finish(None if run.only else findings, provenance, self.warnings)
-        self.outcome = Outcome(run.source.scan.name, findings, provenance, warnings=self.warnings)
+        self.outcome = Outcome(run.name, findings, provenance, warnings=self.warnings)
         found = str(findings).removesuffix(f" {NOT_FOR_THE_CLINIC}")
         text = " ".join((found, *run.notes(), NOT_FOR_THE_CLINIC))
         self.viewer.status = plain(text)
@@ -208,23 +209,22 @@ class SegmentationController(QObject):
     def _on_no_head(self, run: Run) -> None:
         """Leave no empty mask over what is no scan of a head."""
         text = f"{NO_HEAD} Nothing was found in it, so there is no mask."
-        self.outcome = Outcome(run.source.scan.name, error=text)
+        self.outcome = Outcome(run.name, error=text)
         self._end(run, Message(text, "warning"), revert=True)
         if not run.quiet:
             self.context.notify(self.message)
 
     def _on_failed(self, run: Run, error: JobError) -> None:
-        name = run.source.scan.name
-        self.outcome = Outcome(name, error=str(error))
-        message = Message(str(error), "error", error.details)
+        self.outcome = Outcome(run.name, error=str(error))
+        message, names = Message(str(error), "error", error.details), [run.name, run.source.scan.name]
         if run.quiet:
-            message = replace(message, details=note_error(message.text, message.details, [name]))
+            message = replace(message, details=note_error(message.text, message.details, names))
         else:
-            message = self.context.notify(message, [name])
+            message = self.context.notify(message, names)
         self._end(run, message, revert=True)
 
     def _on_cancelled(self, run: Run) -> None:
-        self.outcome = Outcome(run.source.scan.name, error="Cancelled.")
+        self.outcome = Outcome(run.name, error="Cancelled.")
         self._end(run, Message("Segmentation cancelled; the layers are as they were."), revert=True)
         if not run.quiet:
             self.context.notify(self.message)

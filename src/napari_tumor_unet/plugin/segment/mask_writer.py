@@ -9,6 +9,7 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, blank, measure, update
+from napari_tumor_unet.plugin.layers.in_view import shows_scan_of
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, label_colours
 from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.layers.metadata import (
@@ -18,6 +19,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     is_prediction,
     mask_metadata,
     said_spacing,
+    title_of,
 )
 from napari_tumor_unet.plugin.layers.transforms import source_images, stored_geometry
 from napari_tumor_unet.plugin.segment.shown_mask import results_of
@@ -57,9 +59,15 @@ class MaskWriter:
             self.layer._reset_history()
 
     def add_layer(self) -> None:
-        """Add the layer, if it is not there from the last run."""
+        """Add the layer, if it is not there from the last run; where its scan is hidden, it is, too."""
+        in_view = shows_scan_of(self._viewer, self._source.image)
         if self.layer is None:
-            self.layer = self._new_layer()
+            selected = set(self._viewer.layers.selection)
+            self.layer = self._new_layer(visible=in_view)
+            if not in_view:  # the user is at work on another scan
+                self._viewer.layers.selection = selected
+        elif in_view:
+            self.layer.visible = True
 
     def write(self, slices: Slices) -> None:
         """Show some slices."""
@@ -82,6 +90,13 @@ class MaskWriter:
         if self._before is not None or self._present_layer() is None:
             return False
         return not (self._mask().any() or self._metadata.written.any())
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the layer is hidden, and no image of its scan is shown."""
+        layer = self._present_layer()
+        hidden = layer is not None and not layer.visible
+        return hidden and not shows_scan_of(self._viewer, self._source.image)
 
     def finish(
         self, findings: Findings | None, provenance: Provenance, warnings: tuple[str, ...] = ()
@@ -107,8 +122,9 @@ class MaskWriter:
             return
         mask, written = self._mask(), self._metadata.written
         if self._before is None and _same(mask, written):
+            was_active = self._viewer.layers.selection.active is layer
             self._viewer.layers.remove(layer)
-            if self._source.image in self._viewer.layers:
+            if was_active and self._source.image in self._viewer.layers:
                 self._viewer.layers.selection.active = self._source.image
             return
         air = np.zeros(mask.shape[1:], np.uint8)
@@ -122,7 +138,8 @@ class MaskWriter:
 
     def _show_tumour(self) -> None:
         """Go to the slice with most tumour, if the one on screen has none and the user did not move."""
-        if len(self._source.axes.spatial) < 3 or tuple(self._viewer.dims.point) != self._started_at:
+        moved = self.is_hidden or tuple(self._viewer.dims.point) != self._started_at
+        if len(self._source.axes.spatial) < 3 or moved:
             return
         area = self._mask().sum(axis=(1, 2), dtype=int)
         if area.any() and not area[self._source.slice_on_screen(self._started_at)]:
@@ -155,7 +172,7 @@ class MaskWriter:
             return None
         return layer if layer.data.shape == self._source.mask_shape() else None
 
-    def _new_layer(self) -> Labels:
+    def _new_layer(self, *, visible: bool) -> Labels:
         scan, geometry = self._source.scan, stored_geometry(self._source.image)
         said = said_spacing(self._source.image)
         self._metadata = MaskMetadata(
@@ -171,7 +188,8 @@ class MaskWriter:
         )
         layer = Labels(
             blank(self._source.mask_shape()),
-            name=f"{self._source.scan.name} tumour",
+            name=f"{title_of(self._source.image)} tumour",
+            visible=visible,
             colormap=label_colours("orange"),
             iso_gradient_mode="smooth",
             metadata={KEY: self._metadata} | ({} if said is None else {SAID: said}),

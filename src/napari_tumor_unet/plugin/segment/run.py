@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.registry import DEFAULT_MODEL, ENDING, find_model
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
+from napari_tumor_unet.plugin.layers.metadata import title_of
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from napari_tumor_unet.plugin.segment.progress_bar import ProgressBar
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
@@ -31,6 +32,7 @@ class Run:
         ready: bool,
     ) -> None:
         self.source = source
+        self.name = title_of(source.image)
         self.only = only
         self.quiet = quiet
         self.job = job
@@ -58,6 +60,8 @@ class Run:
             yield f"There is no model {self.missing!r} any more, so {DEFAULT_MODEL!r} was used."
         elif self.model != DEFAULT_MODEL:
             yield f"By the model {Path(self.model).name.removesuffix(ENDING)!r}."
+        if self.writer.is_hidden:
+            yield "The mask is hidden, as its scan is; the eyes in the layer list show both."
         for name in self.writer.hidden:
             yield f"Your mask {name!r} stays as it was, hidden."
         if self.only and not self.quiet:
