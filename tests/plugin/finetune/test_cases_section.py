@@ -157,13 +157,31 @@ def test_masks_that_cannot_be_used_or_teach_nothing_are_pointed_out(
     words = ("this model", "another model", "empty", "learned from it already", "(3, 40, 36)", "elsewhere")
     for word, (mask, text) in zip(words, said.items(), strict=True):
         assert word in text, (mask, text)
-    assert section.summary.value.endswith("2 left out.")
+    assert section.summary.value.endswith("3 left out.")
     with pytest.raises(ScanError, match="shape"):
         section.collect()
     used_image.data = used_image.data + 1
     qtbot.waitUntil(lambda: "with labels" in shown(section, qtbot)[3][-1], timeout=PATIENCE)
     section.cases.check_for("z", ())
     assert "another model" in shown(section, qtbot)[0][-1]
+
+
+def test_a_true_mask_is_not_held_out_in_favour_of_what_the_model_made_itself(
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any
+) -> None:
+    for name in ("b", "c"):
+        add_scan(viewer, name, model_hash="x")
+    section.cases.check_for("x", ())
+    press(section.add_all, qtbot)
+    shown(section, qtbot)
+    assert section.summary.value == "Nothing to learn from: edit a mask, or add another. 2 left out."
+    assert "why it is left out" in section.lacking
+    add_scan(viewer, "a")
+    press(section.add_all, qtbot)
+    shown(section, qtbot)
+    assert section.summary.value.startswith("No held-out score: one scan only")
+    assert [(case.name, held_out) for case, held_out in section.collect()] == [("a", False)]
+    assert not section.lacking
 
 
 def test_a_scan_with_its_truth_and_an_unedited_prediction_counts_once(
@@ -368,7 +386,7 @@ def test_a_mask_that_cannot_be_read_is_one_sentence_without_names_in_the_log(
     with pytest.raises(ScanError, match="could not be read"):
         section.collect()
     assert "secret" not in (tmp_path / "errors.log").read_text()
-    assert section.summary.value == "Nothing to learn from: add scans with their masks. 1 left out."
+    assert section.summary.value == "Nothing to learn from: edit a mask, or add another. 1 left out."
 
 
 def test_a_folder_without_pairs_is_one_sentence(

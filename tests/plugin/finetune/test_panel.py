@@ -673,8 +673,9 @@ def test_the_file_of_a_model_is_not_read_on_the_windows_thread(
     for layer in (layer for layer in scans.layers if isinstance(layer, Labels)):
         mask = {"written": layer.data.copy(), "probability": layer.data.copy()}
         layer.metadata[KEY] = MaskMetadata(**mask, provenance=made_by("tiny", tiny))
-    panel = with_pairs(open_panel(scans), qtbot)
+    panel = open_panel(scans)
     assert panel.model.value == "tiny"
+    press(panel.cases.add_all, qtbot)
     first = panel.cases.table.item
     qtbot.waitUntil(lambda: "Made by this model" in first(0, 0).text(), timeout=PATIENCE)
     qtbot.wait(800)

@@ -79,7 +79,7 @@ class FineTuningReport(Section):
         report = self._controller.report
         if report is not None and report.advice.verdict == "discard":
             question = f"{report.advice.said} Keep the new model all the same?"
-            if not self._confirmed("Keep the model", question):
+            if not confirmed(self.native, "Keep the model", question):
                 return
         self._let_decide(False)
         self._controller.keep(self.called.value)

@@ -125,7 +125,8 @@ def check(
         return CaseCheck("warning", f"{used}: a score on it proves nothing." if held_out else f"{used}.")
     if annotation.unedited:
         if made_by and made_by == model_hash:
-            return CaseCheck("warning", f"Made by this model and not edited: it {does} nothing.")
+            unchanged = "Made by this model and not edited: left out; edit it, or mark slices as checked."
+            return CaseCheck("warning", unchanged, left_out=True)
         return CaseCheck(
             "warning", f"Made by another model and not edited: it {does} only what that one thinks."
         )
@@ -154,8 +155,8 @@ def summary(learned: Sequence[str], held_out: Sequence[str], left_out: int = 0) 
     scans = f"{plural(len(learned), 'scan')} to learn from"
     others = f" {left_out} left out." if left_out else ""
     if not learned:
-        why = "all scans are held out" if held_out else "add scans with their masks"
-        return f"Nothing to learn from: {why}.{others}"
+        mend = "edit a mask, or add another" if left_out else "add scans with their masks"
+        return f"Nothing to learn from: {'all scans are held out' if held_out else mend}.{others}"
     if held_out:
         return f"{scans}, {len(held_out)} held out.{others}"
     if len(learned) == 1:
