@@ -86,6 +86,7 @@ class RunSection(Section):
         self._since = (0.0, 0)
         self.curves.begin([], 1)
         self.progress.value, self.progress.max = 0, 1
+        self.pause.enabled = self.stop.enabled = True
         self._show_message(Message("Copying the scans"))
 
     def _on_event(self, event: Any) -> None:
@@ -96,6 +97,8 @@ class RunSection(Section):
             self._show_message(Message(f"Reading scan {event.scan} of {event.scans}"))
         elif isinstance(event, Scored):
             when = "after" if event.after else "before"
+            self.pause.enabled = self.stop.enabled = not event.after  # then the learning is over
+            self.progress.max, self.progress.value = event.scans, event.scan
             self._show_message(Message(f"Scoring {when}: scan {event.scan} of {event.scans}"))
         elif isinstance(event, Step):
             self._show_step(event)
