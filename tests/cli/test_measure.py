@@ -106,6 +106,22 @@ def test_follow_up_orders_by_session_and_prints_changes(masks: list[Path], tmp_p
     assert points[1]["ml_per_year_since_baseline"] < 0
 
 
+def test_follow_up_takes_dates_from_names_and_prints_lines_that_nothing_cuts(
+    masks: list[Path], tmp_path: Path
+) -> None:
+    files = [
+        mask.rename(tmp_path / f"A_{day}_mask.nii.gz")
+        for mask, day in zip(masks, ("20210112", "20200110"), strict=False)
+    ]
+    lines = run("follow-up", *files, "--out", tmp_path / "f.json").splitlines()
+    assert lines[:2] == ["A_20200110_mask", "  2020-01-10 · day 0"]
+    assert lines[6] == "  2021-01-12 · day 368"
+    assert lines[7].endswith(" ml (+300 % since baseline, +300 % since nadir), +6.4 ml a year")
+    assert "The dates are those in the names of files and folders." in lines
+    told = json.loads((tmp_path / "f.json").read_text())
+    assert told["time_points"][1]["class_by_size_alone"] == "progressive"
+
+
 def test_follow_up_refuses_a_mask_without_spacing_in_one_sentence(masks: list[Path]) -> None:
     result = CliRunner().invoke(app, ["follow-up", str(masks[0]), str(masks[2])])
     assert result.exit_code == 1

@@ -9,6 +9,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from napari_tumor_unet import follow_up
@@ -89,9 +91,11 @@ def test_dates_order_the_masks_and_give_a_rate() -> None:
 
 def test_sessions_of_bids_order_the_masks() -> None:
     names = ["sub-1/ses-10/sub-1_ses-10_mask", "sub-1_ses-2_mask", "sub-1_ses-baseline_mask"]
-    assert time_order(names, [None] * 3) == [1, 0, 2]
-    assert time_order([*names, "other"], [None] * 4) == [0, 1, 2, 3]
-    assert time_order(names, [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 1)]) == [2, 0, 1]
+    told_by = [(name,) for name in names]
+    assert time_order(told_by, [None] * 3) == ([2, 1, 0], "numbers")
+    assert time_order([*told_by, ("other",)], [None] * 4) == ([0, 1, 2, 3], "list")
+    dates = [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 1)]
+    assert time_order(told_by, dates) == ([2, 0, 1], "dates")
 
 
 def test_regions_are_matched_on_one_grid_and_new_ones_marked(tmp_path: Path) -> None:
@@ -109,7 +113,7 @@ def test_regions_on_other_grids_are_not_matched_and_that_is_said(tmp_path: Path)
     result = follow_up(paths)
     assert not result.matched
     assert result.time_points[1].new == (None,)
-    assert "not matched" in result.notes[0]
+    assert "not matched" in result.notes[-1]
     assert not follow_up([box(20), box(20)], spacing=(5, 1, 1)).matched
     assert follow_up([box(20), box(20)], spacing=(5, 1, 1), same_frame=True).matched
 
@@ -169,7 +173,10 @@ def test_masks_of_one_scan_are_matched_and_what_is_no_change_over_time_is_said()
 
     matched, notes = told(("a", day), ("a", day))
     assert matched
-    assert notes == "Masks of one scan are among these; what differs between them is no change over time."
+    assert notes == (
+        "Masks of one scan are among these; what differs between them is no change over time, and there is "
+        "no class by size."
+    )
     matched, notes = told(("", day), ("", day))
     assert not matched
     assert "have the same date" in notes
@@ -178,7 +185,103 @@ def test_masks_of_one_scan_are_matched_and_what_is_no_change_over_time_is_said()
 
 
 def test_masks_without_a_date_come_after_those_with_one() -> None:
-    assert time_order(["a", "b", "c"], [None, date(2025, 1, 1), date(2024, 1, 1)]) == [2, 1, 0]
+    dates = [None, date(2025, 1, 1), date(2024, 1, 1)]
+    assert time_order([("a",), ("b",), ("c",)], dates) == ([2, 1, 0], "list")
+
+
+@pytest.mark.parametrize(
+    ("names", "order"),
+    [
+        (["p_study2_flair", "p_study10_flair", "p_study1_flair"], [2, 0, 1]),
+        (["Follow-up 2", "baseline", "followup"], [1, 2, 0]),
+        (["p1 tp3", "p2 tp2"], [1, 0]),
+        (["sub-1_ses-m06", "sub-1_ses-m00"], [1, 0]),
+        (["visit1_study2", "visit2_study1"], None),  # two orders
+        (["visit1", "study2"], None),
+        (["visit1_a", "visit1_b"], None),
+        (["patient2_t2", "patient1_t1"], None),
+        (["after", "before"], None),
+    ],
+)
+def test_numbers_of_visits_order_masks_where_they_are_clear(
+    names: list[str], order: list[int] | None
+) -> None:
+    expected = (list(range(len(names))), "list") if order is None else (order, "numbers")
+    assert time_order([(name,) for name in names], [None] * len(names)) == expected
+
+
+@given(st.permutations(range(1, 6)), st.sampled_from(["visit", "ses-", "tp_", "Study "]))
+def test_the_order_of_numbered_masks_is_that_of_their_numbers(numbers: list[int], word: str) -> None:
+    order, by = time_order([(f"p07_{word}{n}_flair",) for n in numbers], [None] * 5)
+    assert by == "numbers"
+    assert [numbers[i] for i in order] == [1, 2, 3, 4, 5]
+
+
+def test_dates_that_speak_against_numbers_leave_the_order_unknown() -> None:
+    assert time_order(
+        [("visit1",), ("visit2",), ("visit3",)], [date(2025, 1, 1), None, date(2024, 1, 1)]
+    ) == (
+        [2, 0, 1],
+        "list",
+    )
+
+
+def test_without_dates_or_numbers_there_is_no_class_in_any_format_and_that_is_said(tmp_path: Path) -> None:
+    result = follow_up([written(tmp_path, name, box(side)) for name, side in (("after", 10), ("before", 20))])
+    said = (
+        "No mask has a date, so the order is that of the list, which may not be that of time, and there is "
+        "no class by size; add dates."
+    )
+    assert said in result.remarks
+    assert not result.conclusion()
+    assert result.time_points[1].product_change == pytest.approx(300)
+    assert result.as_table()[1][1][-1] == "no class"
+    html = follow_up_page(result).as_html()
+    assert said in html
+    assert 'by size alone">no class<' in html
+    told = result.to_json()["time_points"][1]
+    assert (told["class_by_size_alone"], told["no_class_because"]) == (
+        None,
+        "the order of the masks in time is unknown",
+    )
+    assert result.as_csv().splitlines()[2].endswith(",the order of the masks in time is unknown")
+
+
+def test_numbers_in_names_give_the_order_and_a_class_and_that_is_said(tmp_path: Path) -> None:
+    result = follow_up([written(tmp_path, f"p_study{n}_mask", box(10 * n)) for n in (2, 1)])
+    assert [point.size_class for point in result.time_points] == ["", "progressive"]
+    assert result.notes[0].startswith("No mask has a date, so the order is that of the numbers in the names;")
+
+
+def test_dates_in_the_names_of_files_order_them_and_given_ones_overrule(tmp_path: Path) -> None:
+    files = [written(tmp_path, f"A_{day}_mask", box(20)) for day in ("20210112", "20200110")]
+    result = follow_up(files)
+    assert [point.taken for point in result.time_points] == [date(2020, 1, 10), date(2021, 1, 12)]
+    assert result.notes[0] == "The dates are those in the names of files and folders."
+    result = follow_up(files, dates=["10.07.2019", "2020-01-10"])
+    assert [point.taken for point in result.time_points] == [date(2019, 7, 10), date(2020, 1, 10)]
+    assert not any("names" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("doubted", "classes"),
+    [(0, ["", "", ""]), (1, ["", "", ""]), (2, ["", "partial", ""]), (None, ["", "partial", "progressive"])],
+)
+def test_masks_that_are_not_to_be_trusted_have_no_class_and_give_none(
+    doubted: int | None, classes: list[str]
+) -> None:
+    grid, doubt = (
+        grid_of_spacing((6, 80, 80), (5, 1, 1), in_mm=True),
+        ("The mask is small, 1.0 ml; check it.",),
+    )
+    result = follow(
+        [
+            Visit(f"visit{i}", box(side), grid, date(2020 + i, 1, 1), warnings=doubt if i == doubted else ())
+            for i, side in enumerate((30, 10, 20))
+        ]
+    )
+    assert [point.size_class for point in result.time_points] == classes
+    assert any("There is no class by size where" in note for note in result.notes) == (doubted is not None)
 
 
 def test_new_regions_are_said_with_the_class_in_one_sentence() -> None:
@@ -203,7 +306,7 @@ def test_warnings_and_patients_are_those_of_sidecars_and_names(tmp_path: Path) -
     assert who == "These are masks of different patients: sub_1, sub_2."
     assert trust == "sub-2_ses-2_mask is not to be trusted: the mask is small, 1.0 ml."
     assert result.cautions(named=False)[0] == "These are masks of different patients."
-    assert result.as_table()[1][1][-1] == "stable, not to be trusted"
-    assert result.as_csv().splitlines()[2].endswith(f',"{doubt}"')
+    assert result.as_table()[1][1][-1] == "no class, not to be trusted"
+    assert result.as_csv().splitlines()[2].endswith(f',"{doubt}",the mask is not to be trusted')
     sidecar_of(files[1]).write_text(json.dumps(told | {"mask_sha256": "another's"}))
     assert not follow_up(files).time_points[1].warnings

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_tumor_unet.cli.console import command, out, table
+from napari_tumor_unet.cli.console import command, out
 from napari_tumor_unet.cli.options import AsJson, Spacing, as_path
 
 if TYPE_CHECKING:
     from napari_tumor_unet.evaluation.follow_up import FollowUp
 
-_ENDINGS = (".html", ".pdf", ".csv")
+_ENDINGS = (".html", ".pdf", ".csv", ".json")
 
 
 @command
@@ -22,20 +22,25 @@ def follow_up(
     masks: Annotated[list[Path], typer.Argument(parser=as_path, help="Masks of one patient.")],
     dates: Annotated[
         str | None,
-        typer.Option(metavar="D,D,...", help="When each scan was taken, such as 2024-03-31,2024-09-30."),
+        typer.Option(
+            metavar="D,D,...",
+            help="When each scan was taken, such as 2024-03-31,2024-09-30; counts more than names.",
+        ),
     ] = None,
     baseline: Annotated[
         int, typer.Option(min=1, help="The mask that changes are since, in the order of time.")
     ] = 1,
     spacing: Spacing = None,
     out_file: Annotated[
-        Path | None, typer.Option("--out", parser=as_path, help="Report to write: .html, .pdf or .csv.")
+        Path | None,
+        typer.Option("--out", parser=as_path, help="Report to write: .html, .pdf, .csv or .json."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the masks of one patient: volume, products, change since baseline and since the smallest.
 
-    They are ordered by --dates, by the sessions in their names (ses-01), or as given.
+    They are ordered by --dates, by the dates in names of files or folders (20240331), by the numbers of
+    visits in all names (ses-01, visit2), or as given; then there is no class.
     """
     from napari_tumor_unet.evaluation import follow_up as following
 
@@ -55,10 +60,9 @@ def follow_up(
 
 
 def _print(result: FollowUp) -> None:
-    columns, rows = result.as_table()
-    points = table(*columns)
-    for row in rows:
-        points.add_row(*row)
-    out.print(points)
+    for i in range(len(result.time_points)):
+        name, *lines = result.lines_of(i)
+        for line in (name, *(f"  {line}" for line in lines)):
+            out.print(line)
     for note in result.remarks:
         out.print(note)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -19,7 +20,15 @@ from napari_tumor_unet._common import plural
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.region_tracks import track_regions, untracked
 from napari_tumor_unet.evaluation.time_points import BY_SIZE, FollowUp, TimePoint
-from napari_tumor_unet.evaluation.visits import Visit, as_date, time_order, visit_of
+from napari_tumor_unet.evaluation.visits import (
+    OrderedBy,
+    Visit,
+    as_date,
+    date_told,
+    names_of,
+    time_order,
+    visit_of,
+)
 from napari_tumor_unet.inference.measures import Measures, measure_on_grid
 from napari_tumor_unet.io.file_names import scan_name
 
@@ -36,6 +45,13 @@ __all__ = [
     "visit_of",
 ]
 _DAYS_IN_A_YEAR = 365.25
+_NAMED = "The dates are those in the names of files and folders."
+_UNSAID = "and there is no class by size; add dates"
+_ORDERS: dict[OrderedBy, str] = {
+    "numbers": "the order is that of the numbers in the names; check it, or add dates",
+    "names": f"the order is that of the names, which may not be that of time, {_UNSAID}",
+    "list": f"the order is that of the list, which may not be that of time, {_UNSAID}",
+}
 
 
 def follow_up(
@@ -52,10 +68,11 @@ def follow_up(
     Parameters
     ----------
     masks : sequence of array, str or Path
-        As for :func:`napari_tumor_unet.measure`. They are ordered by ``dates``, by the sessions in the names
-        of all (``ses-01``, as BIDS has them), or else as given.
+        As for :func:`napari_tumor_unet.measure`. They are ordered by ``dates``, by the numbers of visits in
+        the names of all (``ses-01``, ``visit2``), or else as given; that is taken for their order in time
+        where all are arrays, and gives files no class.
     dates : sequence of str or date, optional
-        When each scan was taken, as ``2024-03-31``.
+        When each scan was taken, as ``2024-03-31``; by default as the names of files and folders tell.
     baseline : int
         Which mask the changes are since, in the order of time; 1 is the first.
     spacing : sequence of float, optional
@@ -86,7 +103,10 @@ def follow_up(
         names = [
             scan_name(Path(m)) if isinstance(m, str | Path) else f"mask {i + 1}" for i, m in enumerate(masks)
         ]
-    taken = [None] * len(masks) if dates is None else [as_date(text) for text in dates]
+    if dates is None:
+        taken = [date_told(names_of(Path(m))) if isinstance(m, str | Path) else None for m in masks]
+    else:
+        taken = [as_date(text) for text in dates]
     if not len(names) == len(taken) == len(masks):
         raise ComparisonError(
             f"There are {len(masks)} masks and {len(taken)} dates; give a date for each mask."
@@ -95,12 +115,12 @@ def follow_up(
         visit_of(name, mask, when, spacing, replaces=True)
         for name, mask, when in zip(names, masks, taken, strict=True)
     ]
-    order = time_order([str(m) if isinstance(m, str | Path) else "" for m in masks], taken)
-    return follow([visits[i] for i in order], baseline - 1, same_frame)
+    result = follow(visits, baseline - 1, same_frame)
+    return replace(result, notes=(_NAMED, *result.notes)) if dates is None and any(taken) else result
 
 
 def follow(visits: Sequence[Visit], baseline: int = 0, same_frame: bool | None = None) -> FollowUp:
-    """Follow masks in the order of time; parameters as of :func:`follow_up`, but the baseline from 0.
+    """Put masks in order, and follow them; parameters as of :func:`follow_up`, but the baseline from 0.
 
     Raises
     ------
@@ -111,6 +131,8 @@ def follow(visits: Sequence[Visit], baseline: int = 0, same_frame: bool | None =
         raise ComparisonError("A follow-up needs two masks or more of one patient.")
     if not 0 <= baseline < len(visits):
         raise ComparisonError(f"There is no mask {baseline + 1} of {len(visits)} to be the baseline.")
+    order, by = time_order([visit.told_by for visit in visits], [visit.taken for visit in visits])
+    visits = [visits[i] for i in order]
     unknown = [visit.name for visit in visits if not visit.grid.in_mm]
     if unknown and len(unknown) < len(visits):
         raise ComparisonError(
@@ -125,20 +147,64 @@ def follow(visits: Sequence[Visit], baseline: int = 0, same_frame: bool | None =
     measures = [measure_on_grid(v.mask, v.grid) for v in visits]
     tracks, new = track_regions([v.mask for v in visits], measures) if same_frame else untracked(measures)
     points = [_time_point(i, visits, measures, baseline, tracks[i], new[i]) for i in range(len(visits))]
-    notes = tuple(_notes(visits, points[baseline], same_frame))
+    alike = _alike(visits)
+    points[baseline + 1 :] = [
+        _classify(points, baseline, i, by, alike) for i in range(baseline + 1, len(points))
+    ]
+    notes = tuple(_notes(visits, points, by, same_frame))
     patients = tuple(dict.fromkeys(visit.patient for visit in visits if visit.patient))
     return FollowUp(tuple(points), baseline, same_frame, notes, patients)
 
 
-def _notes(visits: Sequence[Visit], baseline: TimePoint, same_frame: bool) -> Iterator[str]:
-    """Yield sentences on what has to be known of the numbers; none names a mask."""
+def _alike(visits: Sequence[Visit]) -> str:
+    """Say that masks are of one time; empty where nothing tells so."""
     taken = [visit.taken for visit in visits if visit.taken]
     if max(Counter(visit.scan for visit in visits if visit.scan).values(), default=1) > 1:
-        yield "Masks of one scan are among these; what differs between them is no change over time."
-    elif len(set(taken)) < len(taken):
-        yield "Some masks have the same date; what differs between them is no change over time."
-    if 0 < len(taken) < len(visits):
-        yield "Not all masks have a date; the others are in the order of their sessions, or of the list."
+        return "masks of one scan are among these"
+    return "some masks have the same date" if len(set(taken)) < len(taken) else ""
+
+
+def _classify(points: Sequence[TimePoint], baseline: int, i: int, by: OrderedBy, alike: str) -> TimePoint:
+    """Give a time point after the baseline its class, or why it has none."""
+    point, first = points[i], points[baseline]
+    products = [p.measures.sum_of_products_mm2 or 0.0 for p in points]
+    nadir = min(points[baseline:i], key=lambda p: p.measures.sum_of_products_mm2 or 0.0)
+    if point.measures.volume_ml is None:
+        reason = "no spacing is known"
+    elif not products[baseline]:
+        reason = "the baseline has no measurable region"
+    elif by in ("list", "names"):
+        reason = "the order of the masks in time is unknown"
+    elif alike:
+        reason = alike
+    elif first.is_doubted:
+        reason = "the baseline is not to be trusted"
+    elif point.is_doubted:
+        reason = "the mask is not to be trusted"
+    elif nadir.is_doubted:
+        reason = "the smallest mask since the baseline is not to be trusted"
+    else:
+        nearest = nadir.measures.sum_of_products_mm2 or 0.0
+        named = size_class(point.measures.voxels, products[i], products[baseline], nearest)
+        return replace(point, size_class=named)
+    return replace(point, no_class_because=reason)
+
+
+def _notes(
+    visits: Sequence[Visit], points: Sequence[TimePoint], by: OrderedBy, same_frame: bool
+) -> Iterator[str]:
+    """Yield sentences on what has to be known of the numbers; none names a mask."""
+    taken = [visit.taken for visit in visits if visit.taken]
+    if len(taken) < len(visits) and by != "call":
+        yield f"{'Not all masks have' if taken else 'No mask has'} a date, so {_ORDERS[by]}."
+    if alike := _alike(visits):
+        yield (
+            f"{alike.capitalize()}; what differs between them is no change over time, and there is no class "
+            "by size."
+        )
+    reasons = {point.no_class_because for point in points}
+    if doubts := sorted(reason for reason in reasons if reason.endswith("trusted")):
+        yield f"There is no class by size where {', or '.join(doubts)}."
     if not same_frame:
         yield (
             "It is unknown whether the scans share a frame of reference, as their grids differ or have no "
@@ -154,7 +220,7 @@ def _notes(visits: Sequence[Visit], baseline: TimePoint, same_frame: bool) -> It
             "No spacing is known: changes are in percent of voxels, and hold only if all scans have voxels "
             "of one size; there is no class by size."
         )
-    elif not baseline.measures.sum_of_products_mm2:
+    elif any("measurable" in reason for reason in reasons):
         yield "The baseline has no measurable region, so that there is no class by size."
 
 
@@ -200,9 +266,7 @@ def _time_point(
         volume_since_nadir=_percent(volumes[i], min(volumes[since])) if after else None,
         product_since_nadir=_percent(products[i], min(products[since])) if after else None,
         ml_per_year=(volumes[i] - volumes[baseline]) / years if years and in_mm else None,
-        size_class=size_class(measures[i].voxels, products[i], products[baseline], min(products[since]))
-        if after
-        else "",
+        size_class="",
         plane=visits[i].mask[regions[0].slice] != 0 if regions else None,
         pixel=(spacing[1], spacing[2]),
         warnings=visits[i].warnings,

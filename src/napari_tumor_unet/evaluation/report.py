@@ -5,6 +5,7 @@ No name, date or path gets into a report: the scans of a follow-up have numbers,
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def follow_up_page(result: FollowUp) -> Page:
 
 
 def write_follow_up(result: FollowUp, path: Path) -> None:
-    """Write a follow-up in the format that the name asks for: a table for .csv, else a page.
+    """Write a follow-up in the format that the name asks for: a table (.csv), all of it (.json), or a page.
 
     Raises
     ------
@@ -108,6 +109,8 @@ def write_follow_up(result: FollowUp, path: Path) -> None:
     try:
         if path.suffix.lower() == ".csv":
             write_whole(path, result.as_csv())
+        elif path.suffix.lower() == ".json":
+            write_whole(path, json.dumps(result.to_json(), indent=2))
         else:
             follow_up_page(result).write(path)
     except OSError as error:

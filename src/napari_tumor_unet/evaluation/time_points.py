@@ -45,7 +45,9 @@ class TimePoint:
         Since the baseline; None where dates are unknown.
     size_class : str
         "complete", "partial", "minor", "stable" or "progressive", by size alone; empty up to the baseline,
-        and where it had nothing measurable.
+        and where there is a reason to give none.
+    no_class_because : str
+        That reason.
     plane : array or None
         (Y, X); the mask in the slice of the largest region's diameters.
     pixel : tuple of float
@@ -69,6 +71,7 @@ class TimePoint:
     plane: NDArray[np.bool_] | None = field(default=None, compare=False, repr=False)
     pixel: tuple[float, float] = (1.0, 1.0)
     warnings: tuple[str, ...] = ()
+    no_class_because: str = ""
 
     @property
     def size(self) -> float:
@@ -86,7 +89,12 @@ class TimePoint:
         """What the warnings say of the mask, in a word or two; empty where there are none."""
         if not self.warnings:
             return ""
-        return "not to be trusted" if _doubts_in(self.warnings) else "to be checked"
+        return "not to be trusted" if self.is_doubted else "to be checked"
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether a warning doubts the mask itself."""
+        return bool(_doubts_in(self.warnings))
 
     def caution(self, *, named: bool = True) -> str:
         """Say it with the first reason; of others than doubts of the mask only if files may be named."""
@@ -119,6 +127,7 @@ class TimePoint:
             "class_by_size_alone": self.size_class or None,
             "regions": regions,
             "warnings": list(self.warnings),
+            "no_class_because": self.no_class_because or None,
         }
 
 
@@ -225,7 +234,9 @@ class FollowUp:
             *map(_as_change, (point.product_change, point.product_since_nadir)),
             "" if point.ml_per_year is None else f"{point.ml_per_year:+.1f}",
             regions,
-            "baseline" if i == self.baseline else point.size_class,
+            "baseline"
+            if i == self.baseline
+            else point.size_class or ("no class" if i > self.baseline else ""),
         )
 
     def as_csv(self) -> str:
@@ -235,7 +246,13 @@ class FollowUp:
             for point in self.time_points
         ]
         rows = [
-            row | {"class_is": BY_SIZE, "warnings": " ".join(row.pop("warnings"))} for row in rows
+            row
+            | {
+                "class_is": BY_SIZE,
+                "warnings": " ".join(row.pop("warnings")),
+                "no_class_because": row.pop("no_class_because"),
+            }
+            for row in rows
         ]  # last, so that columns stay where they were
         return _text.as_csv(list(rows[0]), rows)
 

@@ -157,6 +157,23 @@ def test_masks_are_in_the_order_of_the_dates_in_their_names(viewer: napari.Viewe
     assert [point.days for point in panel.result.time_points] == [0, 1608]
 
 
+@pytest.mark.parametrize("numbered", [True, False])
+def test_masks_without_dates_have_a_class_only_where_their_names_tell_the_order(
+    viewer: napari.Viewer, qtbot: Any, numbered: bool
+) -> None:
+    names = ("p01_study2_flair", "p01_study1_flair") if numbered else ("after", "before")
+    for name, side in zip(names, (20, 40), strict=True):
+        viewer.add_labels(box(side), name=name, scale=(5, 1, 1), units="mm")
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
+    panel.masks.choose(list(viewer.layers))
+    compare(panel, qtbot)
+    assert [name for name, *_ in shown(panel)] == (["p01_study1_flair", *names[:1]] if numbered else [*names])
+    assert ("partial by size alone" in panel.remarks.value) == numbered
+    assert ("the order is that of the list" in panel.remarks.value) != numbered
+    assert ("no class" in panel.table.item(1, 0).text()) != numbered
+    assert panel.plot.getAxis("left").range[0] <= 0
+
+
 def test_the_date_of_a_dicom_series_is_that_of_its_header(
     viewer: napari.Viewer, qtbot: Any, tmp_path: Path
 ) -> None:
@@ -256,7 +273,7 @@ def test_a_mask_that_is_not_to_be_trusted_is_so_in_the_table_and_the_report(
     qtbot.waitUntil(report.exists, timeout=PATIENCE)
     page = report.read_text()
     assert "Scan 2 is not to be trusted: the model is unsure of the mask." in page
-    assert "partial, not to be trusted" in page
+    assert "no class, not to be trusted" in page
     assert "p.nii" not in page
 
 

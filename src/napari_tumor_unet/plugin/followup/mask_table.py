@@ -42,6 +42,8 @@ class OfferedMask:
         The same for all masks of a scan.
     taken : date or None
         As far as the data, or their name, tell.
+    told_by : tuple of str
+        As of a :class:`~napari_tumor_unet.evaluation.visits.Visit`.
     """
 
     source: Source
@@ -49,6 +51,7 @@ class OfferedMask:
     patient: str = ""
     scan: str = ""
     taken: date | None = None
+    told_by: tuple[str, ...] = ()
 
 
 class MaskTable(LinesTable):
@@ -149,8 +152,8 @@ class MaskTable(LinesTable):
             dates.append(None)
             with suppress(ComparisonError):
                 dates[-1] = self.taken(one.source)
-        names = [str(one.source) if isinstance(one.source, Path) else one.name for one in self._masks]
-        self._masks = [self._masks[i] for i in time_order(names, dates)]
+        order, _ = time_order([one.told_by for one in self._masks], dates)
+        self._masks = [self._masks[i] for i in order]
         with signals_blocked(self):
             self.setRowCount(min(self.rowCount(), len(self._masks)))
             while self.rowCount() < len(self._masks):

@@ -10,8 +10,14 @@ from pathlib import Path
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_tumor_unet.evaluation.visits import Visit, date_in, patient_named, session_in
-from napari_tumor_unet.io.file_names import scan_name
+from napari_tumor_unet.evaluation.visits import (
+    Visit,
+    date_in,
+    date_told,
+    names_of,
+    patient_named,
+    session_in,
+)
 from napari_tumor_unet.plugin.followup.mask_table import OfferedMask
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, scan_image
 from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
@@ -51,6 +57,7 @@ def visit_of_layer(layer: Labels, layers: Iterable[Layer]) -> Visit:
         scan=scan_of_mask(layer, layers),
         patient=patient_told(*_told_by(layer, layers)),
         warnings=tuple(mask_metadata(layer).warnings),
+        told_by=_told_by(layer, layers),
     )
 
 
@@ -63,7 +70,7 @@ def source_image(layer: Labels, layers: Iterable[Layer]) -> SourceImage | None:
 
 def offered_file(path: Path) -> OfferedMask:
     """Offer a file, by its name or that of its folder."""
-    return _offered(path, f"{path.parent.name}/{path.name}", (scan_name(path), path.parent.name), "")
+    return _offered(path, f"{path.parent.name}/{path.name}", names_of(path), "")
 
 
 def scan_of_mask(layer: Labels, layers: Iterable[Layer]) -> str:
@@ -100,6 +107,5 @@ def _told_by(layer: Labels, layers: Iterable[Layer]) -> tuple[str, str]:
 
 
 def _offered(source: Labels | Path, name: str, told_by: tuple[str, ...], scan: str) -> OfferedMask:
-    taken = next(filter(None, map(date_in, told_by)), None)
-    patient = next(filter(None, map(patient_named, told_by)), "")
-    return OfferedMask(source, name, patient, scan, taken)
+    patient = next(filter(None, map(patient_named, told_by[:2])), "")
+    return OfferedMask(source, name, patient, scan, date_told(told_by), told_by)

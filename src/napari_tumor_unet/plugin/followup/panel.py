@@ -14,7 +14,7 @@ from napari.layers import Labels
 
 from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.evaluation.compare import ComparisonError
-from napari_tumor_unet.evaluation.follow_up import FollowUp, Visit, follow, time_order, visit_of
+from napari_tumor_unet.evaluation.follow_up import FollowUp, Visit, follow, visit_of
 from napari_tumor_unet.io.dicom.source import taken_on
 from napari_tumor_unet.io.file_names import FORMATS, scan_name
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
@@ -45,7 +45,7 @@ _CURVE = "#E69F00"  # seen as well by those who see no red and green
 _COMPARE = "Compare the sizes of the masks."
 _CHANGED = "The masks have changed; compare again."
 _HIGHEST = 2000  # pixels of the table; the panel scrolls
-_ENDINGS = (".html", ".pdf", ".csv")
+_ENDINGS = (".html", ".pdf", ".csv", ".json")
 
 
 class FollowUpPanel(Panel):
@@ -79,7 +79,9 @@ class FollowUpPanel(Panel):
             tooltip="The mask that changes are since, in the order of time.",
         )
         self.start = button("Compare", _COMPARE, self.compare)
-        self.save = button("Save report...", "As a page (.html, .pdf) or a table (.csv).", self._save)
+        self.save = button(
+            "Save report...", "As a page (.html, .pdf), a table (.csv), or all of it (.json).", self._save
+        )
         self.remarks = text_label()
         self.table = LinesTable(("sizes over time",), _HIGHEST)
         self.plot = Plot(
@@ -254,13 +256,15 @@ class FollowUpPanel(Panel):
         days = [point.days for point in result.time_points]
         at = list(range(1, len(days) + 1)) if None in days else [day or 0 for day in days]
         self.plot.getAxis("bottom").setTicks([[(x, str(x)) for x in at]])
-        self._curve.setData(at, [point.size for point in result.time_points])
+        sizes = [point.size for point in result.time_points]
+        self._curve.setData(at, sizes)
+        self.plot.setYRange(0, max(*sizes, 1e-6))  # else a change of 4 % looks steep
         self.remarks.value = "\n".join((*result.remarks, NOT_FOR_THE_CLINIC))
 
     def _save(self) -> None:
         if self.result is None:
             return
-        kinds = "Page (*.html);;PDF (*.pdf);;Table (*.csv)"
+        kinds = "Page (*.html);;PDF (*.pdf);;Table (*.csv);;All of it (*.json)"
         name, kind = FileDialog.getSaveFileName(self.native, "Save the report", "follow_up.html", kinds)
         if name:
             path = Path(name)
@@ -284,10 +288,8 @@ def _follow(
                 untold.add(source)
         else:
             visits.append(replace(source, taken=when))
-    names = [str(source) if isinstance(source, Path) else source.name for source in sources]
-    order = time_order(names, taken)
     try:
-        return follow([visits[i] for i in order], baseline), untold
+        return follow(visits, baseline), untold
     except ComparisonError as error:
         return error, untold
 
