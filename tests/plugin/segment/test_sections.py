@@ -24,7 +24,7 @@ from napari_tumor_unet.io.write import made_with
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.layers.metadata import KEY, mask_metadata
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.segment.mask_saving import propose_file
@@ -133,6 +133,37 @@ def test_this_slice_alone_leaves_the_others(viewer: napari.Viewer, panel: Any, r
     assert mask.data[4].any()
     assert mask.data[2].any()
     assert f"{np.count_nonzero(mask.data):,} voxels · 2 slices" in panel.mask.card.headline.value
+
+
+@pytest.mark.parametrize("by", ["another model", "another threshold"])
+def test_this_slice_gets_a_mask_of_its_own_where_it_is_made_otherwise_than_the_others(
+    viewer: napari.Viewer, panel: Any, run: Any, qtbot: Any, by: str
+) -> None:
+    viewer.add_image(flair())
+    whole = run()
+    if by == "another model":
+        choose_model(panel, "seed", qtbot)
+    else:
+        panel.mask.threshold.value = 0.9
+    before, told = whole.data.copy(), mask_metadata(whole).sidecar_provenance()
+    panel.extent.value = True
+    viewer.dims.set_current_step(0, 4)
+    one = run()
+    assert one is not whole
+    assert not np.delete(one.data, 4, axis=0).any()
+    assert mask_metadata(one).sidecar_provenance()["model"] != told["model"] or by == "another threshold"
+    np.testing.assert_array_equal(whole.data, before)
+    assert mask_metadata(whole).sidecar_provenance() == told
+    assert not whole.visible
+
+
+def test_this_slice_keeps_what_was_said_of_the_others(viewer: napari.Viewer, panel: Any, run: Any) -> None:
+    viewer.add_image(flair())
+    whole = run()
+    mask_metadata(whole).warnings = ("Not to be trusted: it hugs the cortex.",)
+    panel.extent.value = True
+    assert run() is whole
+    assert mask_metadata(whole).warnings[0] == "Not to be trusted: it hugs the cortex."
 
 
 @pytest.mark.parametrize(("axis", "turns", "front"), [(2, 1, "left"), (1, 3, "right"), (0, 2, "down")])

@@ -150,6 +150,8 @@ class MaskMetadata(LayerMetadata):
         Under how many voxels the user had regions dropped; 0 and None leave that to the model.
     postprocessing : tuple of str
         What the user chose to be done with the mask, of ``"smooth_outline"`` and ``"fill_holes"``.
+    made_with : str
+        The model that the run was asked for, by name or file.
     saved : int, optional
         Checksum of the mask as the panel last saved it.
     saved_as : str
@@ -173,6 +175,7 @@ class MaskMetadata(LayerMetadata):
     chosen_threshold: float | None = None
     min_region_voxels: int | None = None
     postprocessing: tuple[str, ...] = ()
+    made_with: str = ""
     saved: int | None = None
     saved_as: str = ""
     edited_before: bool = False
@@ -184,6 +187,12 @@ class MaskMetadata(LayerMetadata):
     def has_probability(self) -> bool:
         """Whether the probability is known, from which a mask can be made again."""
         return bool(self.probability.size)
+
+    @property
+    def was_changed(self) -> bool:
+        """Whether threshold, smallest region or postprocessing are the user's choice."""
+        chosen = self.chosen_threshold is not None or self.min_region_voxels is not None
+        return chosen or bool(self.postprocessing)
 
     @property
     def threshold(self) -> float:

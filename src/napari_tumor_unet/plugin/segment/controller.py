@@ -132,8 +132,9 @@ class SegmentationController(QObject):
         self.image_id = str(source.image.unique_id)
         ready = self.context.worker.is_ready
         stage = READING if ready else STARTING
-        self._run = run = Run(self.viewer, source, QtJob(self), only, quiet, stage, ready)
-        run.model, path = model or preferred.model, partial(run.find_model, fall_back=model is None)
+        wanted = model or preferred.model
+        self._run = run = Run(self.viewer, source, QtJob(self), only, quiet, stage, ready, wanted)
+        path = partial(run.find_model, fall_back=model is None)
         self.viewer.layers.events.removed.connect(self._on_removed)
         run.job.progressed.connect(partial(self._on_event, run))
         run.job.finished.connect(partial(self._on_finished, run))

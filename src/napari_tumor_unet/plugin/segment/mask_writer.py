@@ -34,6 +34,16 @@ class MaskWriter:
     The layer's metadata hold the probability (for a threshold without a new run), and the mask as it was
     last written: what differs from that is the user's work, and stays.
 
+    Parameters
+    ----------
+    viewer : Viewer
+    source : LayerScan
+    model : str
+        The model of the run, by name or file.
+    only : bool
+        Whether the run is of one slice. A mask is of one model and one threshold: where the last run's is of
+        others, the slice gets a mask of its own.
+
     Attributes
     ----------
     layer : Labels or None
@@ -41,9 +51,10 @@ class MaskWriter:
         Names of the image's older masks that the new one has taken from sight.
     """
 
-    def __init__(self, viewer: Viewer, source: LayerScan) -> None:
+    def __init__(self, viewer: Viewer, source: LayerScan, model: str = "", *, only: bool = False) -> None:
         self._viewer = viewer
         self._source = source
+        self._model, self._only = model, only
         self._started_at = tuple(viewer.dims.point)
         # Mask and probability of the run before, where there is anything.
         self._before: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] | None = None
@@ -104,7 +115,10 @@ class MaskWriter:
         """Store findings, provenance and warnings in the layer's metadata; return the findings."""
         findings = findings or measure(self._metadata.written, self._source.scan.voxel_ml)
         metadata = self._metadata
+        if self._only:  # of the other slices, what was said still holds
+            warnings = tuple(dict.fromkeys((*metadata.warnings, *warnings)))
         metadata.findings, metadata.provenance, metadata.warnings = findings, provenance, warnings
+        metadata.made_with = self._model
         # What was chosen for the last run's mask goes, and the marks of its slices.
         metadata.chosen_threshold, metadata.min_region_voxels, metadata.postprocessing = None, None, ()
         for marks in (metadata.checked, metadata.visited):
@@ -162,6 +176,8 @@ class MaskWriter:
             metadata = mask_metadata(layer)
             if metadata.source == str(source.image.unique_id):
                 same = layer.data.shape == source.mask_shape() and metadata.place == source.place
+                if self._only and (metadata.was_changed or metadata.made_with != self._model):
+                    return None
                 return layer if same and _same(source.place.volume(layer.data), metadata.written) else None
         return None
 

@@ -30,15 +30,16 @@ class Run:
         quiet: bool,
         stage: str,
         ready: bool,
+        model: str,
     ) -> None:
         self.source = source
         self.name = title_of(source.image)
         self.only = only
         self.quiet = quiet
         self.job = job
-        self.writer = MaskWriter(viewer, source)
+        self.writer = MaskWriter(viewer, source, model, only=only)
         self.bar = ProgressBar(viewer, source.scan, job, stage, ready=ready)
-        self.model = self.missing = ""
+        self.model, self.missing = model, ""
         self.asked = False  # the child has asked for voxels
         self.shown = False  # slices have come
 
