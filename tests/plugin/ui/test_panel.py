@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from napari.layers import Layer
 from napari.settings import get_settings
-from qtpy.QtCore import QEvent, QObject
-from qtpy.QtGui import QHelpEvent
+from qtpy.QtCore import QEvent, QObject, QPoint, QPointF, Qt
+from qtpy.QtGui import QHelpEvent, QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -33,6 +33,7 @@ from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
+from napari_tumor_unet.plugin.ui.widgets import turnable_fields
 from tests.plugin.conftest import PATIENCE
 
 TITLES = ("Segment tumour", "Score", "Fine-tune", "Follow-up")
@@ -72,6 +73,39 @@ def test_a_panel_fills_its_dock(title: str, viewer: napari.Viewer, qtbot: Any) -
     dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", title)
     scrolled = panel.native.findChild(QScrollArea)
     qtbot.waitUntil(lambda: scrolled.height() > 0.85 * dock.height(), timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_the_wheel_changes_no_field_without_focus(title: str, viewer: napari.Viewer) -> None:
+    _, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", title)
+    area = panel.native.findChild(QScrollArea)
+    fields = turnable_fields(area.widget())
+    said = [state_of(field) for field in fields]
+    for field in fields:
+        turn_wheel(field)
+        assert field.focusPolicy() == Qt.FocusPolicy.StrongFocus  # none by the wheel
+    assert [state_of(field) for field in fields] == said
+    assert fields
+
+
+def state_of(field: QWidget) -> Any:
+    return field.currentIndex() if isinstance(field, QComboBox) else field.value()
+
+
+def turn_wheel(field: QWidget) -> None:
+    """Three notches down, over the middle of a widget."""
+    middle = field.rect().center()
+    turned = QWheelEvent(
+        QPointF(middle),
+        QPointF(field.mapToGlobal(middle)),
+        QPoint(),
+        QPoint(0, -360),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(field, turned)
 
 
 @pytest.mark.parametrize("title", TITLES)

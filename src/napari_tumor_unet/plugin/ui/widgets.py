@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QProgressBar,
     QScrollArea,
+    QScrollBar,
     QSizePolicy,
     QStyle,
     QStyleOptionComboBox,
@@ -79,6 +80,7 @@ class Scrolled(QScrollArea):
         self.setWidget(content.native)
         for box in content.native.findChildren(QComboBox):
             _Elided(box)
+        _WheelGuard(content.native)
         follow_font(self, content.native.findChildren(QLineEdit))
         _name_fields(content.native)
 
@@ -92,6 +94,34 @@ class Scrolled(QScrollArea):
         if event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return bool(super().eventFilter(watched, event))
+
+
+def turnable_fields(content: QWidget) -> list[QWidget]:
+    """Return the fields in a widget that the wheel would change."""
+    kinds = (QComboBox, QAbstractSpinBox, QAbstractSlider)
+    fields = [field for kind in kinds for field in content.findChildren(kind)]
+    return [field for field in fields if not isinstance(field, QScrollBar)]
+
+
+class _WheelGuard(QObject):
+    """Lets the wheel scroll the panel over a field without focus, in place of changing what it says.
+
+    Parameters
+    ----------
+    content : QWidget
+    """
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__(content)
+        for field in turnable_fields(content):
+            field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # which the wheel does not give
+            field.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        if event.type() != QEvent.Type.Wheel or watched.hasFocus():
+            return False
+        event.ignore()  # so that it goes on to the panel
+        return True
 
 
 class _Elided(QObject):
