@@ -235,7 +235,7 @@ def test_two_masks_of_one_scan_are_matched_and_said_to_be_of_one(viewer: napari.
     panel.masks.choose(list(viewer.layers[1:]))
     compare(panel, qtbot)
     assert "Masks of one scan are among these" in panel.remarks.value
-    assert "frame of reference" not in panel.remarks.value
+    assert "not matched" not in panel.remarks.value
     assert panel.result.matched
 
 

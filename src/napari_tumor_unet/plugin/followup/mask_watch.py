@@ -92,7 +92,7 @@ class _Return(QObject):
         self._on_return = on_return
         widget.installEventFilter(self)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+    def eventFilter(self, _: QObject, event: QEvent) -> bool:  # noqa: N802
         if event.type() in _RETURN:
             self._on_return()
         return False
