@@ -116,7 +116,7 @@ def test_follow_up_takes_dates_from_names_and_prints_lines_that_nothing_cuts(
     lines = run("follow-up", *files, "--out", tmp_path / "f.json").splitlines()
     assert lines[:2] == ["A_20200110_mask", "  2020-01-10 · day 0"]
     assert lines[6] == "  2021-01-12 · day 368"
-    assert lines[7].endswith(" ml (+300 % since baseline, +300 % since nadir), +6.4 ml a year")
+    assert lines[7].endswith(" ml (+299 % since baseline, +299 % since nadir), +6.4 ml a year")
     assert "The dates are those in the names of files and folders." in lines
     told = json.loads((tmp_path / "f.json").read_text())
     assert told["time_points"][1]["class_by_size_alone"] == "progressive"

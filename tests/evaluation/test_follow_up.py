@@ -284,6 +284,15 @@ def test_masks_that_are_not_to_be_trusted_have_no_class_and_give_none(
     assert any("There is no class by size where" in note for note in result.notes) == (doubted is not None)
 
 
+def test_names_of_which_some_tell_a_patient_ask_whether_all_masks_are_of_one(tmp_path: Path) -> None:
+    asked = "Not all names tell whose mask it is; check that all are of one patient."
+    names = ("BraTS2021_00739_seg", "BraTS2021_00739_mask", "other")
+    files = [written(tmp_path, name, box(20)) for name in names]
+    assert asked in follow_up(files).notes
+    assert asked not in follow_up(files[:2]).notes
+    assert asked not in follow_up([files[2]] * 2).notes
+
+
 def test_new_regions_are_said_with_the_class_in_one_sentence() -> None:
     first = box(20)
     result = follow_up(

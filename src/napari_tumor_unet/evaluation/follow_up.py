@@ -197,6 +197,8 @@ def _notes(
     taken = [visit.taken for visit in visits if visit.taken]
     if len(taken) < len(visits) and by != "call":
         yield f"{'Not all masks have' if taken else 'No mask has'} a date, so {_ORDERS[by]}."
+    if len({visit.patient for visit in visits if visit.patient}) == 1 and not all(v.patient for v in visits):
+        yield "Not all names tell whose mask it is; check that all are of one patient."
     if alike := _alike(visits):
         yield (
             f"{alike.capitalize()}; what differs between them is no change over time, and there is no class "
@@ -206,10 +208,7 @@ def _notes(
     if doubts := sorted(reason for reason in reasons if reason.endswith("trusted")):
         yield f"There is no class by size where {', or '.join(doubts)}."
     if not same_frame:
-        yield (
-            "It is unknown whether the scans share a frame of reference, as their grids differ or have no "
-            "place, so regions are not matched between them."
-        )
+        yield "Regions are not matched between the scans, as their grids differ or do not say where they lie."
     said = Counter(visit.spacing for visit in visits)
     if given := said["given"]:
         yield f"The spacing of {plural(given, 'mask')} was given, as the file tells none."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -234,7 +235,7 @@ def test_two_masks_of_one_scan_are_matched_and_said_to_be_of_one(viewer: napari.
     panel.masks.choose(list(viewer.layers[1:]))
     compare(panel, qtbot)
     assert "Masks of one scan are among these" in panel.remarks.value
-    assert "frame of reference" not in panel.remarks.value
+    assert "not matched" not in panel.remarks.value
     assert panel.result.matched
 
 
@@ -319,6 +320,31 @@ def test_a_result_goes_when_a_mask_that_was_compared_changes(
     assert panel.start.native.styleSheet()
     compare(panel, qtbot)
     assert not panel.message.visible
+
+
+@pytest.mark.parametrize("how", ["save", "show"])
+def test_a_result_goes_when_a_file_that_was_compared_changes(
+    panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    file, report = tmp_path / "third_mask.nii.gz", tmp_path / "report.json"
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(file)], ""))
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(report), ""))
+    nib.Nifti1Image(box(30).T, np.diag([-1.0, -1, 5, 1])).to_filename(file)
+    press(panel.add, qtbot)
+    compare(panel, qtbot)
+    press(panel.save, qtbot)
+    qtbot.waitUntil(report.exists, timeout=PATIENCE)
+    assert len(json.loads(report.read_text())["time_points"]) == 3
+    report.unlink()
+    nib.Nifti1Image(box(9).T, np.diag([-1.0, -1, 5, 1])).to_filename(file)
+    if how == "save":
+        press(panel.save, qtbot)
+    else:
+        panel.native.hide()
+        panel.native.show()
+    qtbot.waitUntil(lambda: panel.result is None, timeout=PATIENCE)
+    assert panel.message.value == "The masks have changed; compare again."
+    assert not report.exists()
 
 
 def test_a_result_stays_while_its_masks_are_looked_at(

@@ -1,14 +1,15 @@
-"""Tells when layers no longer hold the masks that were compared."""
+"""Tells when layers or files no longer hold the masks that were compared."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TypeAlias
 
 from napari.layers import Labels
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QEvent, QObject
 
 from napari_tumor_unet.evaluation.visits import Visit
 from napari_tumor_unet.inference.measures import MeasureError
@@ -21,16 +22,19 @@ from napari_tumor_unet.scan.grid import Grid
 _PAUSE = 150  # ms from an event to the look at what it left
 _DATA = ("labels_update", "paint", "data", "set_data")  # the last at each slice shown, too
 _PLACE = ("scale", "translate", "rotate", "shear", "affine", "units")
+_RETURN = (QEvent.Type.Show, QEvent.Type.WindowActivate)  # from another program, perhaps
+Stamp: TypeAlias = tuple[int, int] | None
+"""When a file was written, and its size; None if it is gone."""
 _Held: TypeAlias = Mapping[Labels, tuple[int, Grid]]
 
 
 class MaskWatch:
-    """Watches layers from the moment that their masks are taken; a thread does what takes time.
+    """Watches layers and files from the moment that their masks are taken; a thread does what takes time.
 
     Parameters
     ----------
     owner : QObject
-        With it the watch ends.
+        With it the watch ends; when it is shown, files are looked at.
     on_change : callable
         Called when a mask is another one, or lies elsewhere; the watch is over then.
     """
@@ -38,6 +42,9 @@ class MaskWatch:
     def __init__(self, owner: QObject, on_change: Callable[[], object]) -> None:
         self._on_change = on_change
         self._held: _Held = {}
+        self._stamps: Mapping[Path, Stamp] = {}
+        self._run = object()  # of which looks tell
+        self._return = _Return(owner, self._on_return)
         self._events = Connections(owner)
         self._timer = timer(owner, _PAUSE, self._look)
         self._looking = OneAtATime()
@@ -50,28 +57,59 @@ class MaskWatch:
             for name in (*_DATA, *_PLACE):
                 self._events.add(getattr(layer.events, name), self._on_event)
 
+    def add_files(self, stamps: Mapping[Path, Stamp]) -> None:
+        """Watch files, too, that were so when they were read."""
+        self._stamps = stamps
+
     def stop(self) -> None:
         """Watch nothing."""
         self._events.close()
         self._timer.stop()
-        self._held = {}
+        self._held, self._stamps, self._run = {}, {}, object()
+
+    def _on_return(self) -> None:
+        if self._stamps:
+            self._on_event()
 
     def _on_event(self, *_: object) -> None:
         if not self._timer.isActive():
             self._timer.start()
 
     def _look(self) -> None:
-        held = self._held
-        self._looking(partial(_is_another, held), partial(self._on_looked, held))
+        self._looking(partial(_is_another, self._held, self._stamps), partial(self._on_looked, self._run))
 
-    def _on_looked(self, held: _Held, is_another: bool) -> None:
-        if is_another and held is self._held:
+    def _on_looked(self, run: object, is_another: bool) -> None:
+        if is_another and run is self._run:
             self.stop()
             self._on_change()
 
 
-def _is_another(held: _Held) -> bool:
-    """Whether a layer holds another mask than it did, or has it elsewhere."""
+class _Return(QObject):
+    """Tells when a widget is seen again."""
+
+    def __init__(self, widget: QObject, on_return: Callable[[], object]) -> None:
+        super().__init__(widget)
+        self._on_return = on_return
+        widget.installEventFilter(self)
+
+    def eventFilter(self, _: QObject, event: QEvent) -> bool:  # noqa: N802
+        if event.type() in _RETURN:
+            self._on_return()
+        return False
+
+
+def stamp_of(file: Path) -> Stamp:
+    """Return the stamp of a file."""
+    with suppress(OSError):
+        told = file.stat()
+        return told.st_mtime_ns, told.st_size
+    return None
+
+
+def _is_another(held: _Held, stamps: Mapping[Path, Stamp]) -> bool:
+    """Whether a layer or file holds another mask than it did, or has it elsewhere."""
+    if any(stamp_of(file) != stamp for file, stamp in stamps.items()):
+        return True
     for layer, (checksum, grid) in held.items():
         with suppress(MeasureError):
             volume = mask_volume(layer)

@@ -19,7 +19,7 @@ from napari_tumor_unet.io.dicom.source import taken_on
 from napari_tumor_unet.io.file_names import FORMATS, scan_name
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.followup.mask_table import MaskTable, Source
-from napari_tumor_unet.plugin.followup.mask_watch import MaskWatch
+from napari_tumor_unet.plugin.followup.mask_watch import MaskWatch, Stamp, stamp_of
 from napari_tumor_unet.plugin.followup.offers import (
     offered_file,
     offered_layer,
@@ -66,6 +66,7 @@ class FollowUpPanel(Panel):
         self.result: FollowUp | None = None
         self._compare = Latest()
         self._compared: object = None  # which masks, as the table had them
+        self._stamps: dict[Path, Stamp] = {}  # of the files that were compared
         self._watch = MaskWatch(self.native, self._on_change)
         self.masks = MaskTable()
         self.problem = warning_label()
@@ -141,8 +142,9 @@ class FollowUpPanel(Panel):
         work = partial(_follow, [*visits.values()], taken, self.baseline.value - 1, self._given)
         self._compare(work, self._on_compared, self._on_failed)
 
-    def _on_compared(self, compared: tuple[FollowUp | ComparisonError, set[Path]]) -> None:
-        result, untold = compared
+    def _on_compared(self, compared: tuple[FollowUp | ComparisonError, set[Path], dict[Path, Stamp]]) -> None:
+        result, untold, self._stamps = compared
+        self._watch.add_files(self._stamps)
         self._untold |= untold
         self._show_spacing()
         if isinstance(result, ComparisonError):
@@ -272,15 +274,22 @@ class FollowUpPanel(Panel):
                 ending = next((e for e in _ENDINGS if e in kind), _ENDINGS[0])
                 path = path.with_name(path.name + ending)
             in_thread(
-                partial(_write, self.result, path), lambda _: show_info(f"The report is in {path.name}.")
+                partial(_write, self.result, self._stamps, path), partial(self._on_written, self.result, path)
             )
+
+    def _on_written(self, result: FollowUp, path: Path, written: bool) -> None:
+        if written:
+            show_info(f"The report is in {path.name}.")
+        elif result is self.result:
+            self._on_change()
 
 
 def _follow(
     sources: list[Visit | Path], taken: list[date | None], baseline: int, given: Spacing | None
-) -> tuple[FollowUp | ComparisonError, set[Path]]:
-    """Follow masks, and tell which files say no spacing; for these one may be given."""
+) -> tuple[FollowUp | ComparisonError, set[Path], dict[Path, Stamp]]:
+    """Follow masks, and tell which files say no spacing, for which one may be given; and what files were."""
     visits, untold = [], set()
+    stamps = {source: stamp_of(source) for source in sources if isinstance(source, Path)}
     for source, when in zip(sources, taken, strict=True):
         if isinstance(source, Path):
             visits.append(visit_of(scan_name(source), source, when, given))
@@ -289,12 +298,15 @@ def _follow(
         else:
             visits.append(replace(source, taken=when))
     try:
-        return follow(visits, baseline), untold
+        return follow(visits, baseline), untold, stamps
     except ComparisonError as error:
-        return error, untold
+        return error, untold, stamps
 
 
-def _write(result: FollowUp, path: Path) -> None:
+def _write(result: FollowUp, stamps: dict[Path, Stamp], path: Path) -> bool:
+    """Write a report, unless a file that was compared is another one by now."""
     from napari_tumor_unet.evaluation.report import write_follow_up  # with matplotlib
 
-    write_follow_up(result, path)
+    if is_same := all(stamp_of(file) == stamp for file, stamp in stamps.items()):
+        write_follow_up(result, path)
+    return is_same
