@@ -18,6 +18,7 @@ from napari_tumor_unet._common import drain
 from napari_tumor_unet.inference import segment
 from napari_tumor_unet.inference.predict import for_inference, predict, run
 from napari_tumor_unet.inference.result import Findings, Segmentation, Slices, Warned, headline, measure
+from napari_tumor_unet.inference.result_check import is_doubted
 from napari_tumor_unet.model.card import MaskLimits, ModelError
 from napari_tumor_unet.model.device import DeviceError
 from napari_tumor_unet.model.model_file import Model, load_model
@@ -318,6 +319,24 @@ def test_doubt_of_the_mask_weighs_more_than_the_grid(tiny_model: Model, phantom:
     _, result = run_all(scan, model, threshold=0.1)
     assert "unsure" in result.warnings[-2]
     assert result.warnings[-1].startswith("Slices are 8 mm apart; small parts")
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_slices_without_values_inside_the_head_are_told_of(
+    tiny_model: Model, phantom: Phantom, value: float
+) -> None:
+    scan = phantom()[0]
+    flair = scan.sequences["flair"].astype(np.float32)
+    flair[[0, -1]] = value  # beyond the head there may be air
+    assert not any("empty" in text for text in run_all(flair_scan(scan, flair), tiny_model)[1].warnings)
+    flair[3] = value
+    _, result = run_all(flair_scan(scan, flair), tiny_model)
+    assert "FLAIR is empty in slice 3; a tumour there is missing from the mask" in " ".join(result.warnings)
+    assert is_doubted(result.warnings)
+
+
+def flair_scan(scan: Scan, flair: Any) -> Scan:
+    return replace(scan, sequences={"flair": flair})
 
 
 def test_of_one_slice_alone_the_mask_is_not_judged(tiny_model: Model, phantom: Phantom) -> None:

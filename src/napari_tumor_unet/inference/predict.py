@@ -27,7 +27,7 @@ from napari_tumor_unet.inference.result import (
     measure,
     update,
 )
-from napari_tumor_unet.inference.result_check import doubts_of
+from napari_tumor_unet.inference.result_check import doubts_of, doubts_of_gaps
 from napari_tumor_unet.inference.thin_slices import Scout, interpolate, slices_to_compute
 from napari_tumor_unet.model.card import ModelError
 from napari_tumor_unet.model.device import autocast, choose_device, enough_memory, precision
@@ -106,6 +106,7 @@ def run(
     slices = slices_to_compute(scan, model.card.slice_distance_mm)
     scout = Scout(slices, model.card.scout_stride, first, only=only)
     shown: set[int] = set()
+    filled: set[int] = set()
     total = 1 if only else depth
     for indices in scout.batches(_BATCH):  # the slice on screen alone, to be there at once
         network_or_cells = network if indices == [0] else compute  # as where the run begins with 0
@@ -113,6 +114,7 @@ def run(
         outputs = torch.zeros(len(inputs), *inputs.shape[2:])
         flair = inputs[:, SEQUENCES.index("flair")].flatten(1)
         head = flair.amax(1) > flair.amin(1)
+        filled.update(np.array(indices)[head.numpy()].tolist())
         if head.any():  # air needs no network
             with enough_memory(device):
                 outputs[head] = predict(network_or_cells, inputs[head], device, tta_flip=model.card.tta_flip)
@@ -147,9 +149,10 @@ def run(
     dropped = drop_faint_regions(mask, probability, threshold, model.card.min_region_weight)
     if changed := dropped.slices:
         yield Slices(tuple(changed), probability[changed], mask[changed], len(shown), total)
-    limits = model.card.doubtful_under
-    if limits is not None and not only and checked is not None:
-        doubts = doubts_of(scan, probability, mask, limits, scout.computed)
+    if checked is not None and not only:
+        doubts = doubts_of_gaps(scout.computed, filled)
+        if (limits := model.card.doubtful_under) is not None:
+            doubts += doubts_of(scan, probability, mask, limits, scout.computed)
         if doubts:
             warnings = checked.around(doubts)
             yield Warned(warnings)

@@ -6,7 +6,7 @@ that were fine-tuned from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,10 +25,11 @@ _ANGLES = range(-8, 9, 2)  # degrees that a head may lie turned by
 _SHIFT = 0.06  # of the width, that the midline may lie beside the middle of the head
 _FLUID = 0.5  # of the brain's median: what is darker is no tissue
 
-_UNSURE, _ALIKE, _SMALL = (
+_UNSURE, _ALIKE, _SMALL, _GAPS = (
     "The model is unsure of the mask",
     "The mask is hardly brighter",
     "The mask is small",
+    "FLAIR is empty",
 )
 
 
@@ -98,9 +99,25 @@ def doubts_of(
     return tuple(doubts)
 
 
+def doubts_of_gaps(computed: Iterable[int], filled: Collection[int]) -> tuple[str, ...]:
+    """Say which slices between those of the head show nothing, as where values are missing.
+
+    Parameters
+    ----------
+    computed, filled : collection of int
+        Slices that were looked at, and those in which there is something.
+    """
+    gaps = [z for z in computed if z not in filled and min(filled, default=z) < z < max(filled, default=z)]
+    if not gaps:
+        return ()
+    first, last = min(gaps), max(gaps)
+    where = f"slice {first}" if first == last else f"slices from {first} to {last}"
+    return (f"{_GAPS} in {where}; a tumour there is missing from the mask, so take a whole scan.",)
+
+
 def is_doubted(warnings: Iterable[str]) -> bool:
     """Tell whether one of a mask's warnings doubts the mask itself, by its words, as files keep no more."""
-    return any(text.startswith((_UNSURE, _ALIKE, _SMALL)) for text in warnings)
+    return any(text.startswith((_UNSURE, _ALIKE, _SMALL, _GAPS)) for text in warnings)
 
 
 def signs_of(
