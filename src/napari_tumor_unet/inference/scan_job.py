@@ -210,8 +210,8 @@ def _already(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
     files = (mask_file, sidecar_of(mask_file), *reports)
     there = [path.name for path in files if os.path.lexists(path)]
     if there:
-        verb = "exists" if len(there) == 1 else "exist"
-        raise _ExistsError(f"{' and '.join(there)} {verb} already; choose another folder.")
+        which = f"{there[0]} exists" if len(there) == 1 else "The files of the mask exist"
+        raise _ExistsError(f"{which} already; choose another folder.")
     return None
 
 
