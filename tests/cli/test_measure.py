@@ -169,9 +169,9 @@ def test_segment_takes_a_spacing_for_files_that_tell_none(
         assert (voxel_ml, told) == (pytest.approx(0.005), (5, 1, 1))
         assert "The spacing is that of the file, 5 x 1 x 1 mm" in " ".join(result.stderr.split())
         assert "spacing" not in sidecar
-    CliRunner().invoke(app, [*map(str, command[:-1]), "4,3,3"])  # another spacing is not what was done before
-    asked = json.loads((tmp_path / "out" / "head_mask.json").read_text())["asked"]
-    assert asked["spacing"] == [4, 3, 3]
+    CliRunner().invoke(app, [*map(str, command[:-1]), "4,3,3"])  # done again where the file tells none
+    after = json.loads((tmp_path / "out" / "head_mask.json").read_text())
+    assert after["spacing"]["mm"] == [4, 3, 3] if ending == "tif" else after == sidecar
 
 
 def test_segment_writes_measures_and_a_report(tiny_model_file: Path, tmp_path: Path) -> None:

@@ -19,9 +19,12 @@ from napari_tumor_unet.io.find import ScanFiles
 from napari_tumor_unet.io.write import sidecar_of
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.scan import SEQUENCES
+from napari_tumor_unet.scan.spacing import Spacing
 from tests.conftest import Phantom
 
 GOES_ON = Settings("cpu", go_on=True, replaced="replaced")
+SAID = (5.0, 0.94, 0.94)
+AS_BEFORE = "choose another folder, or the spacing that it was done with, 5 x 0.94 x 0.94 mm."
 Do = Callable[..., Outcome]
 
 
@@ -159,6 +162,48 @@ def test_what_another_run_wrote_meanwhile_counts(do: Do, tmp_path: Path, mask: P
     (*_, outcome) = events
     assert outcome == replace(other, done_before=True)
     assert sidecar_of(mask).read_bytes() == before
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        (None, SAID, "Done without this spacing; choose another folder, or no spacing, as before."),
+        (SAID, None, f"Done with a spacing; {AS_BEFORE}"),
+        (SAID, (4.0, 1.0, 1.0), f"Done without this spacing; {AS_BEFORE}"),
+        (SAID, SAID, ""),
+    ],
+)
+def test_a_scan_is_done_by_the_spacing_that_was_used_and_else_its_row_names_it(
+    phantom: Phantom,
+    tmp_path: Path,
+    model: Model,
+    own: bool,
+    first: Spacing | None,
+    second: Spacing | None,
+    reason: str,
+) -> None:
+    metadata = {"axes": "ZYX"} | ({"spacing": 5.0, "unit": "mm"} if own else {})
+    flair = phantom((3, 24, 20))[0].sequences["flair"]
+    tifffile.imwrite(
+        tmp_path / "a.tif", flair, imagej=True, resolution=(1, 1) if own else None, metadata=metadata
+    )
+    (out := tmp_path / "out").mkdir()
+
+    def do(spacing: Spacing | None, *, leave_others: bool = True) -> Outcome:
+        settings = replace(GOES_ON, leave_others=leave_others, spacing=spacing)
+        jobs = plan_jobs([ScanFiles(tmp_path / "a.tif")], out, settings)
+        (outcome,) = (event for event in segment_jobs(jobs, model) if isinstance(event, Outcome))
+        return outcome
+
+    before = do(first)
+    after = do(second)
+    if own or not reason:
+        assert after.done_before
+        assert after.findings == before.findings
+    else:
+        assert after.error == reason
+        assert not do(second, leave_others=False).done_before  # but done again, as the files are kept
 
 
 def test_a_model_that_was_never_saved_proves_nothing(do: Do, model: Model) -> None:

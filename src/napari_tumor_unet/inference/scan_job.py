@@ -35,6 +35,8 @@ _ASKED = "asked"
 """Entry of a sidecar: what was asked for, beside what its provenance holds."""
 _DIAMETERS = "diameters"
 """Entry of a sidecar: the largest region's diameters in words."""
+_SPACING = "spacing"
+"""Entry of a sidecar: the spacing that was used, where the user said it."""
 
 
 class _ExistsError(TumourUnetError):
@@ -149,7 +151,7 @@ def segment_scan(
         made = {**result.to_json(), _DIAMETERS: result.measures.diameters}
         sidecar = {**job.entries, **made, _ASKED: _asked(job)}
         if scan.spacing_said:
-            sidecar["spacing"] = spacing_said_by_user(scan.spacing)
+            sidecar[_SPACING] = spacing_said_by_user(scan.spacing)
         others_moved = False
         if settings.probability:
             beside = {**job.entries, "Description": "Probability of tumour, from 0 to 1"}
@@ -208,8 +210,8 @@ def _already(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
     files = (mask_file, sidecar_of(mask_file), *reports)
     there = [path.name for path in files if os.path.lexists(path)]
     if there:
-        verb = "exists" if len(there) == 1 else "exist"
-        raise _ExistsError(f"{' and '.join(there)} {verb} already; choose another folder.")
+        which = f"{there[0]} exists" if len(there) == 1 else "The files of the mask exist"
+        raise _ExistsError(f"{which} already; choose another folder.")
     return None
 
 
@@ -236,7 +238,14 @@ def _done_before(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
     }
     try:
         provenance = sidecar["provenance"]
-        if sidecar[_ASKED] != _asked(job) or any(provenance[name] != now[name] for name in now):
+        asked = sidecar[_ASKED]
+        if any(asked[name] != value for name, value in _asked(job).items()):
+            return None
+        if any(provenance[name] != now[name] for name in now):
+            return None
+        if reason := _other_spacing(sidecar, job.settings.spacing):
+            if job.settings.leave_others:
+                raise _ExistsError(reason)
             return None
         return Outcome(
             job.name,
@@ -247,14 +256,30 @@ def _done_before(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
             measures=sidecar["measures"],
             diameters=sidecar[_DIAMETERS],
         )
-    except (TypeError, LookupError):  # of another program, or an older version
+    except (TypeError, ValueError, LookupError):  # of another program, or an older version
         return None
 
 
 def _asked(job: ScanJob) -> dict[str, Any]:
-    """Return which sequences, and which spacing, were asked for: known without reading the scan."""
-    asked = {"flair_alone": job.files.alone, "sequences_beside": sorted(job.files.others)}
-    return asked if job.settings.spacing is None else asked | {"spacing": list(job.settings.spacing)}
+    """Return which sequences were asked for: known without reading the scan."""
+    return {"flair_alone": job.files.alone, "sequences_beside": sorted(job.files.others)}
+
+
+def _other_spacing(sidecar: Mapping[str, Any], spacing: tuple[float, float, float] | None) -> str:
+    """Say that a scan was done with another spacing than it would have now; empty where it was not.
+
+    What a file tells counts whatever is said, and is why a volume is known where none was said.
+    """
+    said = sidecar[_SPACING]["mm"] if _SPACING in sidecar else None
+    if said is None and (spacing is None or sidecar["findings"]["volume_ml"] is not None):
+        return ""
+    if spacing is not None and said == list(spacing):
+        return ""
+    done = "Done with a spacing" if spacing is None else "Done without this spacing"
+    before = (
+        f"the spacing that it was done with, {spacing_in_words(said)} mm" if said else "no spacing, as before"
+    )
+    return f"{done}; choose another folder, or {before}."
 
 
 def _with_spacing(scan: Scan, spacing: tuple[float, float, float] | None) -> tuple[Scan, tuple[str, ...]]:

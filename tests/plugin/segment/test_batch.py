@@ -346,11 +346,27 @@ def test_a_line_has_room_for_what_is_wrong_and_its_tooltip_for_all(qtbot: Any) -
     qtbot.addWidget(table)
     error = f"p1_flair.nii is cut short{' and <b>more' * 30}."
     table.add(Outcome("p1_flair", error=error))
-    assert table.item(0, 1).text().startswith("is cut short")
+    assert table.item(0, 1).text().startswith("Is cut short")
     tooltip = table.item(0, 1).toolTip()
     assert max(map(len, tooltip.splitlines())) < 100
     assert not Qt.mightBeRichText(tooltip)
     assert " ".join(tooltip.replace("\u200b", "").split()) == f"p1_flair {error}"
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        ("a 1.tif is cut short.", "Is cut short."),
+        ("a 1 ended its process.", "Ended its process."),
+        ("a 1_mask.tif exists already.", "a 1_mask.tif exists already."),
+        ("a 10.tif is cut short.", "a 10.tif is cut short."),
+    ],
+)
+def test_the_sentence_of_a_line_begins_at_its_beginning(qtbot: Any, error: str, shown: str) -> None:
+    table = BatchTable()
+    qtbot.addWidget(table)
+    table.add(Outcome("a 1", error=error))
+    assert table.item(0, 1).text() == shown
 
 
 def test_ten_thousand_rows_take_a_moment(qtbot: Any) -> None:
@@ -381,7 +397,7 @@ def test_a_scan_whose_worker_is_killed_is_one_row(
     with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE):
         start()
     assert panel.batch.message.value == "1 scan segmented, 1 failed, 1 left out."
-    assert rows_of(panel.batch.table)["p1_flair"].startswith("ended its process more than once")
+    assert rows_of(panel.batch.table)["p1_flair"].startswith("Ended its process more than once")
 
 
 def die(*_: Any) -> Any:

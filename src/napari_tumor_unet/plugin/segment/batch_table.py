@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable
 from typing import Any
@@ -126,8 +127,8 @@ class BatchTable(TextTable):
 
 def _without_name(error: str, name: str) -> str:
     """Return what an error says of a scan, without the name of its file, which would leave no room."""
-    file, _, rest = error.partition(" ")
-    return rest if rest and file.startswith(name) else error
+    rest = re.sub(rf"^{re.escape(name)}(?:\.\S*)? ", "", error)
+    return error if rest == error else rest[:1].upper() + rest[1:]
 
 
 class _Sentence(QStyledItemDelegate):
