@@ -1,13 +1,13 @@
-"""Gather what the recipe robust learns from into one folder, in nnU-Net's layout, with its split.
+"""Gather what the recipe robust learns from into one folder, in nnU-Net's layout, with its folds.
 
     python scripts/gather_scans.py OUT --lgg volumes --split docs/lgg_split.csv --gliomas G --no-tumour N
     napari-tumor-unet train OUT --recipe robust --start default --split OUT/split.csv --fold 0
 
 ``volumes`` holds the LGG scans as ``x.tif`` and ``x_mask.tif``; G and N a folder for each scan, with files
 called ``*_flair``, ``*_t1``, ``*_t1ce`` and ``*_seg``; scans without a ``*_seg`` have no tumour. Slices
-closer than 3 mm are thinned to about that. Every second person without a tumour, and every second glioma,
-is in fold 0, the others in fold 1; of the LGG patients those learned from are in neither, and the part "val"
-is left out.
+closer than 3 mm are thinned to about that. Persons without a tumour, and gliomas, are dealt out to two folds;
+of the LGG patients those learned from are in neither, and the part "val" is left out. With ``--folds 5``, for
+a cross-validation, they are dealt out to five, and all LGG patients but the part "test" are in their folds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -28,6 +28,7 @@ from napari_tumor_unet.scan import SEQUENCES
 
 CHANNELS = {"flair": 0, "pre": 1, "post": 2}
 FILES = {"flair": "flair", "pre": "t1", "post": "t1ce"}
+LGG_FOLDS = 5  # of docs/lgg_split.csv
 THICKNESS = 3.0  # mm
 PERSON = "_study"  # in the names of scans of one person
 
@@ -38,29 +39,40 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     for name in ("lgg", "split", "gliomas", "no-tumour"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--folds", type=int, choices=(2, LGG_FOLDS), default=2)
     arguments = parser.parse_args()
     for folder in ("imagesTr", "labelsTr"):
         (arguments.out / folder).mkdir(parents=True)
     names = {str(number): name for name, number in CHANNELS.items()}
     (arguments.out / "dataset.json").write_text(json.dumps({"channel_names": names}))
     rows = [("patient", "split", "fold")]
-    rows += [(patient, "train", "") for patient in write_lgg(arguments.lgg, arguments.split, arguments.out)]
+    fold_of = lgg_folds(arguments.split, arguments.folds)
+    rows += [
+        (patient, "train", fold_of[patient]) for patient in write_lgg(arguments.lgg, fold_of, arguments.out)
+    ]
     for folder in (arguments.no_tumour, arguments.gliomas):
         scans = sorted(path for path in folder.iterdir() if path.is_dir())
         persons = sorted({path.name.split(PERSON)[0] for path in scans})
         for scan in scans:
-            fold = persons.index(scan.name.split(PERSON)[0]) % 2
+            fold = persons.index(scan.name.split(PERSON)[0]) % arguments.folds
             write_scan(scan, arguments.out)
             rows.append((scan.name, "train", str(fold)))
     with (arguments.out / "split.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
 
 
-def write_lgg(volumes: Path, split: Path, out: Path) -> Iterator[str]:
-    """Write the LGG patients that are learned from, a file for each sequence."""
-    parts = read_split(split)
+def lgg_folds(split: Path, folds: int) -> dict[str, str]:
+    """Return the fold of each LGG patient that is taken: none, or that of the split."""
+    if folds == LGG_FOLDS:
+        parts = {str(fold): read_split(split, fold) for fold in range(folds)}
+        return {patient: fold for fold, each in parts.items() for patient, p in each.items() if p == "val"}
+    return {patient: "" for patient, part in read_split(split).items() if part == "train"}
+
+
+def write_lgg(volumes: Path, patients: Container[str], out: Path) -> Iterator[str]:
+    """Write LGG patients, a file for each sequence."""
     for case in find_pairs(volumes).pairs:
-        if parts[case.patient] != "train":
+        if case.patient not in patients:
             continue
         scan, mask = case.read()
         for sequence in SEQUENCES:

@@ -1,0 +1,112 @@
+r"""Score the models of a cross-validation, each on the scans of the fold that it did not see.
+
+    python scripts/gather_scans.py DATA --folds 5 --lgg VOLUMES --split docs/lgg_split.csv \
+        --gliomas GLIOMAS --no-tumour NO_TUMOUR
+    napari-tumor-unet train DATA --recipe first.toml --split DATA/split.csv --fold 1 --out first1.safetensors
+    napari-tumor-unet train DATA --recipe robust --start first1.safetensors --split DATA/split.csv --fold 1 \
+        --out fold1.safetensors
+    python -m scripts.cross_validate DATA --split DATA/split.csv --folds 1 --out folds.csv \
+        --models "first{}.safetensors" "fold{}.safetensors"
+
+``first.toml`` is the recipe ``default`` with ``intensities = "brain"``. Of several models the weights are
+averaged, as those of the bundled one are. Each scan is segmented with all its sequences and, if it has more
+than one, with FLAIR alone; ``folds.csv`` gets a row each: Dice to the reference, or the false volume where
+there is no tumour, and the signs by which a mask is doubted. Stopped, the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
+
+import numpy as np
+from scripts.bundle_model import mean_of
+
+from napari_tumor_unet._common import drain
+from napari_tumor_unet.evaluation.overlap import overlap, statistics
+from napari_tumor_unet.inference.predict import run
+from napari_tumor_unet.inference.result_check import signs_of
+from napari_tumor_unet.io.datasets.split import plan_training
+from napari_tumor_unet.model.model_file import load_model
+
+FOLDS = 5
+COLUMNS = ("scan", "fold", "group", "sequences", "dice", "ml", "mean_probability", "contrast")
+
+
+def main() -> None:
+    """Segment, score, and print the figures of each group of scans."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--models", nargs="+", required=True, help="files, {} for the number of the fold")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--folds", type=int, nargs="+", default=range(FOLDS))
+    arguments = parser.parse_args()
+    rows = list(csv.DictReader(arguments.out.open())) if arguments.out.exists() else []
+    done = {row["scan"] for row in rows}
+    with arguments.out.open("a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if not rows:
+            writer.writeheader()
+        for fold in arguments.folds:
+            for row in score_fold(arguments.data, arguments.split, arguments.models, fold, done):
+                writer.writerow(row)
+                file.flush()
+                rows.append({name: str(value) for name, value in row.items()})
+    show(rows)
+
+
+def score_fold(
+    data: Path, split: Path, models: Sequence[str], fold: int, done: set[str]
+) -> Iterator[dict[str, object]]:
+    """Yield the rows of the scans of a fold that are not done."""
+    model = mean_of([load_model(name.format(fold)) for name in models])
+    for case in plan_training(data, split, fold).held_out:
+        if case.name in done:
+            continue
+        scan, reference = case.read()
+        tumour = bool(reference.any())
+        group = "no tumour" if not tumour else "LGG" if case.name.startswith("TCGA") else "glioma"
+        for what in (scan, scan.flair_alone()) if len(scan.sequences) > 1 else (scan,):
+            result = drain(run(what, model))
+            signs = signs_of(what, result.probability, result.mask)
+            yield {
+                "scan": case.name,
+                "fold": fold,
+                "group": group,
+                "sequences": len(what.sequences),
+                "dice": overlap(result.mask > 0, reference).dice if tumour else "",
+                "ml": "" if result.findings.volume_ml is None else result.findings.volume_ml,
+                "mean_probability": "" if signs is None else signs.mean_probability,
+                "contrast": "" if signs is None else signs.contrast,
+            }
+
+
+def show(rows: list[dict[str, str]]) -> None:
+    """Print Dice of each group, and the false volumes."""
+    print("| scans | sequences | n | mean | SD | median | quartiles | lowest | by fold |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for group in ("LGG", "glioma"):
+        for alone in (False, True):
+            one = [row for row in rows if row["group"] == group and (row["sequences"] == "1") == alone]
+            dice = statistics([float(row["dice"]) for row in one])
+            folds = [
+                np.mean([float(row["dice"]) for row in one if row["fold"] == fold])
+                for fold in sorted({row["fold"] for row in one})
+            ]
+            print(
+                f"| {group} | {'FLAIR alone' if alone else 'all'} | {len(one)} | {dice.mean:.3f} | "
+                f"{dice.standard_deviation:.3f} | {dice.median:.3f} | {dice.lower_quartile:.3f} to "
+                f"{dice.upper_quartile:.3f} | {dice.lowest:.3f} | {', '.join(f'{f:.3f}' for f in folds)} |"
+            )
+    false = sorted((float(row["ml"]) for row in rows if row["group"] == "no tumour"), reverse=True)
+    print("no tumour, ml:", ", ".join(f"{ml:.1f}" for ml in false))
+
+
+if __name__ == "__main__":
+    main()
