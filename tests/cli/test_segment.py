@@ -100,10 +100,10 @@ def test_a_nifti_gives_a_nifti_mask_on_its_grid(run: Run, nifti: Path, tmp_path:
     assert set(np.unique(np.asarray(mask.dataobj))) <= {0, 1}
 
 
-def test_a_folder_gives_a_tiff_mask_of_its_name(run: Run, tmp_path: Path) -> None:
+def test_a_folder_gives_a_tiff_mask_of_its_name(run: Run, phantom: Phantom, tmp_path: Path) -> None:
     (tmp_path / "patient.1").mkdir()
-    for n in range(1, 12):
-        tifffile.imwrite(tmp_path / "patient.1" / f"p_{n}.tif", np.zeros((20, 20), np.uint8))
+    for n, plane in enumerate(phantom((11, 20, 20))[0].sequences["flair"], start=1):
+        tifffile.imwrite(tmp_path / "patient.1" / f"p_{n}.tif", plane)
     assert run(tmp_path / "patient.1").exit_code == 0
     assert made(tmp_path) == ["patient.1_mask.json", "patient.1_mask.tif"]
 
@@ -138,6 +138,14 @@ def test_a_scan_not_to_be_trusted_is_told_under_its_line_and_in_the_json(run: Ru
     assert line.startswith("a: ")
     assert warnings[0].startswith("No head found")
     assert json.loads((tmp_path / "out" / "a_mask.json").read_text())["warnings"] == warnings
+
+
+def test_what_is_no_scan_of_a_head_fails_and_gets_no_mask(run: Run, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 32, 32), np.uint8), photometric="minisblack")
+    result = run(tmp_path / "a.tif")
+    assert result.exit_code == 1
+    assert "so there is no mask." in " ".join(result.output.split())
+    assert made(tmp_path) == []
 
 
 def test_what_a_folder_leaves_out_is_told(run: Run, tiff: Callable[..., Path], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_tumor_unet.inference.batch import Outcome, Progress, as_csv, output_names, segment_files
+from napari_tumor_unet.inference.input_check import NO_HEAD_NO_MASK
 from napari_tumor_unet.io.find import ScanFiles, find_scan_files, find_scans
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.scan import Scan, ScanError
@@ -68,6 +69,19 @@ def test_a_bad_scan_does_not_stop_the_rest(folder: Path, tmp_path: Path, tiny_mo
     assert table[1]["volume_ml"] == ""
     assert table[1]["model"] == "tiny"
     assert table[1]["warnings"] == " ".join(outcomes["b"].warnings)
+
+
+@pytest.mark.parametrize("value", [np.nan, 7.0])
+def test_over_what_is_no_scan_of_a_head_no_empty_mask_is_written(
+    tmp_path: Path, tiny_model: Model, value: float
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.full((5, 32, 32), value, np.float32), photometric="minisblack")
+    (out := tmp_path / "out").mkdir()
+    *_, outcome = segment_files([ScanFiles(tmp_path / "a.tif")], out, tiny_model, device="cpu")
+    assert isinstance(outcome, Outcome)
+    assert outcome.error == NO_HEAD_NO_MASK
+    assert not [*out.iterdir()]
+    assert as_csv([outcome]).splitlines()[1].startswith("a,,,")
 
 
 def test_masks_that_are_there_stay(folder: Path, tmp_path: Path, tiny_model: Model) -> None:

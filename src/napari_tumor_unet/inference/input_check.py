@@ -34,6 +34,7 @@ _LENGTH = (100.0, 320.0)  # mm, of a head from front to back
 _FEW = 3  # slices
 
 NO_HEAD = "No head found against a dark background: is this a whole-head MRI?"
+NO_HEAD_NO_MASK = f"{NO_HEAD} Nothing was found in it, so there is no mask."
 
 
 class InputWarnings(NamedTuple):

@@ -130,10 +130,12 @@ def segment_scan(
     folder of its own, never lost.
     """
     from napari_tumor_unet.inference.dicom_report import write_dicom_report
+    from napari_tumor_unet.inference.input_check import NO_HEAD, NO_HEAD_NO_MASK
     from napari_tumor_unet.inference.predict import run
     from napari_tumor_unet.io.dicom.source import check_source
     from napari_tumor_unet.io.file_names import DICOM_FORMATS, DICOM_REPORT
     from napari_tumor_unet.io.write import probability_of, write_probability, write_result
+    from napari_tumor_unet.scan import ScanError
 
     settings, files = job.settings, job.files
     try:
@@ -145,6 +147,8 @@ def segment_scan(
             check_source(scan)
         steps = run(scan, model, threshold=settings.threshold, device=settings.device)
         result = yield from relay(steps, partial(_progress, job.name))
+        if NO_HEAD in result.warnings and not result.findings.voxels:
+            raise ScanError(NO_HEAD_NO_MASK)
         if done := _already(mask_file, job, model):  # by another run at work in the same folder
             return done
         keep_in = job.out / settings.replaced if settings.go_on and not settings.overwrite else None

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.inference.batch import Outcome
-from napari_tumor_unet.inference.input_check import NO_HEAD
+from napari_tumor_unet.inference.input_check import NO_HEAD, NO_HEAD_NO_MASK
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, Warned
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.io.opened_together import bring_into_view
@@ -209,9 +209,8 @@ class SegmentationController(QObject):
 
     def _on_no_head(self, run: Run) -> None:
         """Leave no empty mask over what is no scan of a head."""
-        text = f"{NO_HEAD} Nothing was found in it, so there is no mask."
-        self.outcome = Outcome(run.name, error=text)
-        self._end(run, Message(text, "warning"), revert=True)
+        self.outcome = Outcome(run.name, error=NO_HEAD_NO_MASK)
+        self._end(run, Message(NO_HEAD_NO_MASK, "warning"), revert=True)
         if not run.quiet:
             self.context.notify(self.message)
 
