@@ -18,12 +18,19 @@ from napari_tumor_unet.model.card import (
     CellScout,
     MaskLimits,
     ModelError,
+    check_model,
     file_hash,
     read_card,
     weights_digest,
 )
 from napari_tumor_unet.model.model_file import Model, load_model, save_model
-from napari_tumor_unet.model.registry import DEFAULT_MODEL, bundled_models, find_model
+from napari_tumor_unet.model.registry import (
+    DEFAULT_MODEL,
+    bundled_models,
+    find_model,
+    import_model,
+    user_models,
+)
 from napari_tumor_unet.model.settings import UNetConfig
 from napari_tumor_unet.model.unet import UNet
 from tests.conftest import Refused
@@ -299,8 +306,20 @@ def test_a_flipped_bit_in_any_weight_is_noticed(
         damaged = bytearray(content)
         damaged[at] ^= 1
         path.write_bytes(damaged)
-        with refused(ModelError, "weights in a.safetensors are damaged"):
-            load_model(path)
+        for use in (load_model, check_model, import_model):
+            with refused(
+                ModelError, "a.safetensors is damaged: its weights are not those that its card names"
+            ):
+                use(path)
+    assert not user_models()
+
+
+def test_a_file_without_a_digest_is_loaded_and_imported(
+    weights: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file(weights, path, HEADER)
+    assert load_model(path).card.name == import_model(path) == "a"
 
 
 def test_a_model_of_the_version_before_has_no_digest_and_is_loaded(

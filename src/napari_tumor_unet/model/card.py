@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +34,14 @@ NOT_CHECKED = (
     "This model's masks are not checked for being no tumour: whatever else stands here, none comes with a "
     "warning of that."
 )
+
+_TORCH_TYPES = {
+    "F16": "torch.float16",
+    "BF16": "torch.bfloat16",
+    "F32": "torch.float32",
+    "F64": "torch.float64",
+    "I64": "torch.int64",
+}
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -219,6 +229,52 @@ def weights_digest(path: Path) -> str:
         If the file is missing or damaged.
     """
     return _read_texts(path).get("digest", "")
+
+
+def check_model(path: Path) -> None:
+    """Check that a model file can be read, and that its weights are those that it tells a digest of.
+
+    Raises
+    ------
+    ModelError
+        As :func:`read_card`, or if they are not.
+    """
+    read_header(path)
+    if not (digest := weights_digest(path)):
+        return
+    try:
+        is_whole = digest == digest_of(_stored_weights(path))
+    except OSError as error:
+        raise ModelError(f"The weights in {path.name} are damaged.") from error
+    if not is_whole:
+        raise ModelError(
+            f"{path.name} is damaged: its weights are not those that its card names; fetch the file anew."
+        )
+
+
+def _stored_weights(path: Path) -> Iterator[tuple[str, str, tuple[int, ...], memoryview]]:
+    """Yield the weights of a model file whose header was read, without taking memory for them."""
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        memoryview(content) as view,
+    ):
+        start = 8 + int.from_bytes(view[:8], "little")
+        entries = json.loads(bytes(view[8:start]))
+        for name, entry in sorted(entries.items()):
+            if name != "__metadata__":
+                begin, end = entry["data_offsets"]
+                with view[start + begin : start + end] as weights:
+                    yield name, _TORCH_TYPES.get(entry["dtype"], ""), tuple(entry["shape"]), weights
+
+
+def digest_of(weights: Iterable[tuple[str, str, tuple[int, ...], bytes | memoryview]]) -> str:
+    """Return the SHA-256 of weights in order of their names: name, type (as torch names it), shape, bytes."""
+    digest = hashlib.sha256()
+    for name, dtype, shape, content in weights:
+        digest.update(f"{name} {dtype} {shape} ".encode())
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def file_hash(path: Path) -> str:

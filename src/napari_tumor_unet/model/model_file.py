@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +16,10 @@ from napari_tumor_unet.model.card import (
     Card,
     ModelError,
     ModelHeader,
+    check_model,
+    digest_of,
     file_hash,
     read_header,
-    weights_digest,
 )
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.model.settings import Preprocessing
@@ -51,6 +50,7 @@ def load_model(name_or_path: str | Path | None = None) -> Model:
     with torch.device("meta"):  # no memory, before the file is known to hold as many weights
         network = UNet(header.network)
     weights = _read_weights(path, network)
+    check_model(path)
     network.load_state_dict(weights, assign=True)
     return Model(network.eval(), header.preprocessing, header.card, file_hash(path))
 
@@ -68,9 +68,13 @@ def save_model(model: Model, path: Path) -> Model:
         for name, weight in model.network.state_dict().items()
     }
     weights = {name: weight.cpu().contiguous() for name, weight in weights.items()}
+    digest = digest_of(
+        (name, str(weight.dtype), tuple(weight.shape), weight.reshape(-1).view(torch.uint8).numpy().tobytes())
+        for name, weight in sorted(weights.items())
+    )
     header = ModelHeader(model.network.config, model.preprocessing, model.card)
     with atomic_write(path) as partial:
-        save_file(weights, partial, header.texts(_digest_of(weights)))
+        save_file(weights, partial, header.texts(digest))
     return dataclasses.replace(model, hash=file_hash(path))
 
 
@@ -86,19 +90,9 @@ def _read_weights(path: Path, network: UNet) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise ModelError(f"The weights in {path.name} are damaged.") from error
     weights = {name: weight.to(expected[name].dtype, copy=True) for name, weight in stored.items()}
-    digest = weights_digest(path)
-    if (digest and digest != _digest_of(stored)) or not all(w.isfinite().all() for w in weights.values()):
+    if not all(weight.isfinite().all() for weight in weights.values()):
         raise ModelError(f"The weights in {path.name} are damaged; fetch the file anew.")
     return weights
-
-
-def _digest_of(weights: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of weights with their names, types and shapes."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(weights.items()):
-        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)} ".encode())
-        digest.update(weight.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def channels_last(network: UNet) -> UNet:

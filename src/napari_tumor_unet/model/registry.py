@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from napari_tumor_unet._common import atomic_write, user_folder
-from napari_tumor_unet.model.card import ModelError, file_hash, read_card
+from napari_tumor_unet.model.card import ModelError, check_model, file_hash
 
 DEFAULT_MODEL = "default"
 ENDING = ".safetensors"
@@ -87,7 +87,7 @@ def import_model(path: Path) -> str:
     ModelError
         If it is no model, or cannot be copied.
     """
-    read_card(path)
+    check_model(path)
     hash_ = file_hash(path)
     for name, there in all_models().items():
         with suppress(ModelError):  # one that cannot be read is another
@@ -106,7 +106,7 @@ def add_model(path: Path, name: str) -> None:
     ModelError
         If it is no model or cannot be copied, or the name is taken or none for a file.
     """
-    read_card(path)
+    check_model(path)
     _copy(path, model_folder() / f"{_free_name(name)}{ENDING}")
 
 

@@ -202,8 +202,13 @@ def test_an_open_panel_follows_the_preferences(
 ) -> None:
     registry.import_model(tiny_model_file)
     monkeypatch.setattr(settings, "_FORGOTTEN", preferred := Preferred())
-    section = open_panel(viewer, qtbot).batch
+    panel = open_panel(viewer, qtbot)
+    section = panel.batch
     assert section.workers.value == 3
+    note = panel.models.note
+    qtbot.waitUntil(lambda: note.visible, timeout=PATIENCE)
+    preferred.model = "tiny"
+    qtbot.waitUntil(lambda: not note.visible, timeout=PATIENCE)
     preferred.cluster = "tcp://HOST:8786"
     assert section.cluster.value == "tcp://HOST:8786"
     section.workers.value = 2

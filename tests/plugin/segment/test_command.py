@@ -30,7 +30,7 @@ from napari_tumor_unet.inference.input_check import NO_HEAD
 from napari_tumor_unet.io.find import ScanFiles
 from napari_tumor_unet.io.read import read_mask
 from napari_tumor_unet.model.model_file import load_model
-from napari_tumor_unet.model.registry import find_model
+from napari_tumor_unet.model.registry import find_model, import_model
 from napari_tumor_unet.plugin.layers.layer_scan import data_to_world
 from napari_tumor_unet.plugin.layers.metadata import KEY
 from napari_tumor_unet.plugin.segment import controller, progress_bar
@@ -42,7 +42,7 @@ from napari_tumor_unet.worker import tasks
 from napari_tumor_unet.worker.remote_scan import handle_of, planes_of
 from napari_tumor_unet.worker.worker import Callbacks, Worker
 from tests.conftest import make_phantom
-from tests.plugin.conftest import PATIENCE, entries_of, start_segmentation
+from tests.plugin.conftest import PATIENCE, choose_model, entries_of, start_segmentation
 
 Click = Callable[[napari.Viewer], bool]
 
@@ -264,6 +264,30 @@ def test_the_result_names_the_model_unless_it_is_the_default(
 ) -> None:
     assert click(sample)
     assert "By the model 'tiny'." in notified[-1]
+
+
+@pytest.mark.slow
+def test_the_result_names_the_default_where_the_panel_shows_another_model(
+    sample: napari.Viewer, click: Click, notified: list[str], tiny_model_file: Path, qtbot: Any
+) -> None:
+    import_model(tiny_model_file)
+    dock, panel = sample.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
+    choose_model(panel, "tiny", qtbot)
+    assert click(sample)
+    assert "By the model 'default'." in notified[-1]
+    with qtbot.waitSignal(panel.native.destroyed):
+        sample.window.remove_dock_widget(dock)
+    assert click(sample)
+    assert "By the model" not in notified[-1]
+
+
+@pytest.mark.slow
+def test_a_file_in_the_preferences_is_no_model_of_the_one_click(
+    sample: napari.Viewer, click: Click, notified: list[str], tiny_model_file: Path
+) -> None:
+    segmentation_settings().model = str(tiny_model_file)
+    assert click(sample)
+    assert "so 'default' was used" in notified[-1]
 
 
 @pytest.mark.slow

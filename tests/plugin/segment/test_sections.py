@@ -385,6 +385,7 @@ def test_models_are_imported_renamed_exported_and_deleted(
     registry.delete_model("tiny")
     answer(monkeypatch, tiny_model_file, tmp_path / "copy")
     choose("Import...", "tiny")
+    assert told.pop() == "The model is imported as 'tiny'."
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("mine", True))
     choose("Rename...", "mine")
     actions["Export..."].trigger()
@@ -409,47 +410,84 @@ def test_a_bundled_model_offers_neither_renaming_nor_deleting(panel: Any, qtbot:
         panel.models.menu.close()
 
 
-def test_a_model_of_ones_own_that_was_tried_is_not_the_one_clicks(panel: Any, qtbot: Any) -> None:
-    qtbot.waitUntil(lambda: panel.models.note.visible, timeout=PATIENCE)  # the panel's is "tiny"
-    assert panel.models.note.value == "The one click uses 'default'."
-    choose_model(panel, "seed", qtbot)
-    assert segmentation_settings().model == "default"
-    choose_model(panel, "tiny", qtbot)
-    prefer(panel, qtbot)
-    assert segmentation_settings().model == "tiny"
-    assert not panel.models.note.visible
-    for model in ("seed", "default"):  # as the arrow keys pass them
-        choose_model(panel, model, qtbot)
-        assert segmentation_settings().model == "tiny"
-        assert panel.models.note.value == "The one click uses 'tiny'."
-    prefer(panel, qtbot)
-    assert segmentation_settings().model == "default"
+def one_click(panel: Any, qtbot: Any) -> Any:
+    """The entry "Use for the one click", as it is when the menu opens."""
+    press(panel.models.manage, qtbot)
+    panel.models.menu.close()
+    return next(a for a in panel.models.menu.actions() if a.text() == "Use for the one click")
 
 
-def prefer(panel: Any, qtbot: Any) -> None:
-    """Use the model that is chosen for the one click; the menu tells whether it is."""
-    action = next(a for a in panel.models.menu.actions() if a.text() == "Use for the one click")
-    for ticked in (False, True):
-        press(panel.models.manage, qtbot)
-        assert action.isChecked() is ticked
-        if not ticked:
-            action.trigger()
-        panel.models.menu.close()
+def test_a_model_is_the_one_clicks_on_the_users_word_alone_and_the_panel_says_which_is(
+    panel: Any, qtbot: Any
+) -> None:
+    note = panel.models.note
+    qtbot.waitUntil(lambda: note.visible, timeout=PATIENCE)  # the panel's is "tiny"
+    for used, tried in (("default", "tiny"), ("tiny", "seed"), ("seed", "default")):
+        assert segmentation_settings().model == used
+        choose_model(panel, tried, qtbot)
+        assert segmentation_settings().model == used
+        assert (note.value, note.visible) == (f"The one click uses {used!r}.", True)
+        assert not one_click(panel, qtbot).isChecked()
+        one_click(panel, qtbot).trigger()
+        assert segmentation_settings().model == tried
+        assert not note.visible
+        assert one_click(panel, qtbot).isChecked()
 
 
-def test_the_model_of_the_one_click_is_followed_when_renamed_and_deleted(
+def test_a_file_cannot_be_the_one_clicks(
+    panel: Any, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
+) -> None:
+    answer(monkeypatch, tiny_model_file)
+    panel.model.value = panel.model.choices[-1]
+    qtbot.waitUntil(lambda: panel.model.value == tiny_model_file, timeout=PATIENCE)
+    assert not one_click(panel, qtbot).isEnabled()
+    qtbot.waitUntil(lambda: panel.models.note.value == "The one click uses 'default'.", timeout=PATIENCE)
+
+
+def test_the_one_clicks_model_is_renamed_and_when_deleted_the_default_follows(
     panel: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prefer(panel, qtbot)
-    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("mine", True))
     actions = {action.text(): action for action in panel.models.menu.actions()}
+    actions["Use for the one click"].trigger()
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("mine", True))
     actions["Rename..."].trigger()
     qtbot.waitUntil(lambda: panel.model.value == "mine", timeout=PATIENCE)
     assert segmentation_settings().model == "mine"
-    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
+    questions: list[str] = []
+    yes = QMessageBox.StandardButton.Yes
+    monkeypatch.setattr(QMessageBox, "question", lambda *given: questions.append(given[2]) or yes)
     actions["Delete..."].trigger()
     qtbot.waitUntil(lambda: panel.model.value == "default", timeout=PATIENCE)
+    assert questions[0].endswith("The one click then uses 'default'.")
+    assert segmentation_settings().model == "default"
     assert not panel.models.note.visible
+
+
+def test_a_damaged_model_is_neither_chosen_nor_imported_and_one_that_is_there_is_told(
+    panel: Any,
+    qtbot: Any,
+    tmp_path: Path,
+    tiny_model_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: list[str],
+) -> None:
+    damaged = bytearray(tiny_model_file.read_bytes())
+    damaged[-1] ^= 1
+    (tmp_path / "bad.safetensors").write_bytes(damaged)
+    answer(monkeypatch, *(tmp_path / "bad.safetensors" for _ in range(2)), tiny_model_file)
+    imports = next(action for action in panel.models.menu.actions() if action.text() == "Import...")
+
+    def choose_file() -> None:
+        panel.model.value = panel.model.choices[-1]
+
+    for take in (choose_file, imports.trigger):
+        take()
+        qtbot.waitUntil(lambda: bool(told), timeout=PATIENCE)
+        assert told.pop().startswith(
+            "bad.safetensors is damaged: its weights are not those that its card names"
+        )
+    imports.trigger()
+    qtbot.waitUntil(lambda: told == ["The model is there already, as 'tiny'."], timeout=PATIENCE)
 
 
 def test_a_name_that_is_taken_is_told_and_nothing_changes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -14,6 +15,7 @@ from napari_tumor_unet.inference.batch import Outcome
 from napari_tumor_unet.inference.input_check import NO_HEAD, NO_HEAD_NO_MASK
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, Warned
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
+from napari_tumor_unet.model.registry import DEFAULT_MODEL
 from napari_tumor_unet.plugin.io.opened_together import bring_into_view
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
@@ -60,6 +62,8 @@ class SegmentationController(QObject):
         Why the result of the last run may not be worth much.
     outcome : Outcome or None
         Result of the last scan, or why there is none.
+    shown_model : str or Path
+        The model that the panel shows, if it is open.
     """
 
     started = Signal()
@@ -77,6 +81,7 @@ class SegmentationController(QObject):
         self.image_id = ""
         self.warnings: tuple[str, ...] = ()
         self.outcome: Outcome | None = None
+        self.shown_model: str | Path = DEFAULT_MODEL
         Autosaving.of(context.viewer)
         self._run: Run | None = None
         self._asked.connect(self._on_asked)
@@ -109,7 +114,7 @@ class SegmentationController(QObject):
         ----------
         source : LayerScan
         model : str, optional
-            Name of a model, or a file; by default the one in the preferences.
+            Name of a model, or a file; by default the one in the preferences, which is a name.
         device : str, optional
             As for :func:`napari_tumor_unet.segment`; by default the one in the preferences.
         only : bool
@@ -200,7 +205,7 @@ class SegmentationController(QObject):
         findings = run.writer.finish(None if run.only else findings, provenance, self.warnings)
         self.outcome = Outcome(run.name, findings, provenance, warnings=self.warnings)
         found = str(findings).removesuffix(f" {NOT_FOR_THE_CLINIC}")
-        text = " ".join((found, *run.notes(), NOT_FOR_THE_CLINIC))
+        text = " ".join((found, *run.notes(self.shown_model), NOT_FOR_THE_CLINIC))
         self.viewer.status = plain(text)
         self._end(run, Message(text))
         if not run.quiet:  # at first one line of the text is seen

@@ -13,7 +13,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QInputDialog, QLineEdit, QMenu, QMessageBox, QSizePolicy
 
 from napari_tumor_unet.model import registry
-from napari_tumor_unet.model.card import NO_DIGEST, NOT_CHECKED, Card, read_card, weights_digest
+from napari_tumor_unet.model.card import NO_DIGEST, NOT_CHECKED, Card, check_model, read_card, weights_digest
 from napari_tumor_unet.plugin.ui.confirm import confirmed
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.plain import plain, show_info
@@ -40,26 +40,29 @@ class _Models(NamedTuple):
 class ModelSection:
     """The model that segments, and what can be done with it.
 
-    What is chosen here is tried here. The model of the one click changes by the menu alone; where it is
-    another one, ``note`` says which. Files are read and written in threads: the folder of models may lie on
-    a slow disk.
+    Files are read and written in threads: the folder of models may lie on a slow disk.
 
     Parameters
     ----------
     context : ViewerContext
+
+    Attributes
+    ----------
+    chosen : str or Path
+        The model that the panel shows, by its name or file.
     """
 
     def __init__(self, context: ViewerContext) -> None:
         self._context = context
         self._models = _Models()
         self._wanted: str | Path | None = None
+        self._recalled = False
         self._listing = Latest()
         self.model = choice("model", self._choices, "A model of the plugin, your own, or a file.")
         self.manage = button("...", "About the model; import, rename, export or delete one.", self._show_menu)
-        self.note = text_label(visible=False, tooltip="The menu ... beside the model sets that.")
-        self._recalled = False
         self.manage.native.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        self._last: str | Path = registry.DEFAULT_MODEL
+        self.note = text_label(visible=False)
+        self.chosen: str | Path = registry.DEFAULT_MODEL
         self.model.changed.connect(self._on_model)
         self.menu = QMenu(self.model.native)
         self.card = self.menu.addAction("About the model", self._show_card)
@@ -67,33 +70,19 @@ class ModelSection:
         self.menu.addAction("Import...", self._import)
         self.menu.addAction("Export...", self._export)
         self.menu.addAction("Export for bioimage.io...", self._export_package)
-        own = ("Rename...", self._rename), ("Delete...", self._delete)
+        own = (("Rename...", self._rename), ("Delete...", self._delete))
         self._own_actions = [self.menu.addAction(text, act) for text, act in own]
-        self._preference = self.menu.addAction("Use for the one click")
-        self._preference.setCheckable(True)
-        self._preference.triggered.connect(self._prefer)
+        self._preferred = self.menu.addAction("Use for the one click", self._prefer)
+        self._preferred.setCheckable(True)
         self.menu.addAction("Show folder", self._show_folder)
         self.refresh()
 
     def recall(self, preferred: str) -> None:
-        """Choose the preferred model, if it is still there and nothing else was chosen meanwhile."""
+        """Choose the one click's model, if it is still there and nothing else was chosen meanwhile."""
         self._recalled = True
-        if self._last == registry.DEFAULT_MODEL and self._wanted is None:
-            self.choose(preferred)
-        self.show_one_click()
-
-    def show_one_click(self, *_: object) -> None:
-        """Say which model the one click uses, where it is not the one that is chosen."""
-        if not self._recalled or self._wanted is not None:  # napari is slow to find its first setting
-            return
-        used = self._one_click
-        self.note.value = plain(f"The one click uses {used!r}.")
-        self.note.visible = used != self.model.value
-
-    @property
-    def _one_click(self) -> str:
-        preferred = str(segmentation_settings().model)
-        return preferred if preferred in self._models.names else registry.DEFAULT_MODEL
+        if self.chosen == registry.DEFAULT_MODEL and self._wanted is None:
+            self._wanted = preferred
+        self.refresh()
 
     def refresh(self) -> None:
         """List the models that there are now."""
@@ -112,9 +101,20 @@ class ModelSection:
             self.model.reset_choices()
             choices = self.model.choices
             self.model.value = next((name for name in wanted if name in choices), registry.DEFAULT_MODEL)
-        if self.model.value != self._last:
+        if self.model.value != self.chosen:
             self.model.changed.emit(self.model.value)
-        self.show_one_click()
+        self._show_note()
+
+    def _one_click(self) -> str:
+        """Return the model that the one click uses."""
+        preferred = str(segmentation_settings().model)
+        return preferred if preferred in self._models.names else registry.DEFAULT_MODEL
+
+    def _show_note(self) -> None:
+        """Say which model the one click uses, where it is another one than is chosen here."""
+        if self._recalled:  # napari takes its time for its first setting
+            self.note.value = f"The one click uses {self._one_click()!r}."
+            self.note.visible = self.chosen != self._one_click()
 
     def _choices(self) -> list[tuple[str, str | Path]]:
         files = [(path.name, path) for path in self._models.files]
@@ -123,14 +123,14 @@ class ModelSection:
     def _on_model(self, value: str | Path) -> None:
         """Remember a model; for a file ask which, and choose it only if it is a model."""
         if value != _FILE:
-            self._last, self._wanted = value, None
-            self.show_one_click()
+            self.chosen, self._wanted = value, None
+            self._show_note()
             return
         with self.model.changed.blocked():
-            self.model.value = self._last
+            self.model.value = self.chosen
         path = self._ask_for_file()
         if path is not None:
-            in_thread(partial(read_card, path), lambda _: self._add_file(path))
+            in_thread(partial(check_model, path), lambda _: self._add_file(path))
 
     def _add_file(self, path: Path) -> None:
         self._models = self._models._replace(files=tuple(dict.fromkeys((*self._models.files, path))))
@@ -143,15 +143,22 @@ class ModelSection:
     def _show_menu(self) -> None:
         for action in self._own_actions:
             action.setEnabled(self.model.value in self._models.own)
-        self._preference.setEnabled(self.model.value in self._models.names)
-        self._preference.setChecked(self.model.value == self._one_click)
+        self._preferred.setEnabled(self.model.value in self._models.names)  # a file may be gone tomorrow
+        self._preferred.setChecked(self.model.value == self._one_click())
         corner = self.manage.native.rect().bottomLeft()
         self.menu.popup(self.manage.native.mapToGlobal(corner))
 
     def _import(self) -> None:
         path = self._ask_for_file()
         if path is not None:
-            in_thread(partial(registry.import_model, path), self._on_changed)
+            in_thread(partial(_import, path), self._on_imported)
+
+    def _on_imported(self, imported: tuple[str, bool]) -> None:
+        name, is_new = imported
+        show_info(
+            f"The model is imported as {name!r}." if is_new else f"The model is there already, as {name!r}."
+        )
+        self._on_changed(name)
 
     def _export(self) -> None:
         model = str(self.model.value)
@@ -184,23 +191,26 @@ class ModelSection:
             self.model.native, "Rename the model", "New name", QLineEdit.EchoMode.Normal, old
         )
         if ok:
-            in_thread(partial(registry.rename_model, old, new), lambda _: self._on_renamed(old, new.strip()))
-
-    def _on_renamed(self, old: str, new: str) -> None:
-        if segmentation_settings().model == old:
-            segmentation_settings().model = new
-        self._on_changed(new)
+            in_thread(partial(registry.rename_model, old, new), lambda _: self._on_gone(old, new.strip()))
 
     def _delete(self) -> None:
         name = str(self.model.value)
         question = f"Delete the model {name!r}? It cannot be brought back."
+        if name == self._one_click():
+            question += f" The one click then uses {registry.DEFAULT_MODEL!r}."
         if confirmed(self.model.native, "Delete the model", question):
             delete = partial(registry.delete_model, name)
-            in_thread(delete, lambda _: self._on_changed(registry.DEFAULT_MODEL))
+            in_thread(delete, lambda _: self._on_gone(name, registry.DEFAULT_MODEL))
 
-    def _prefer(self, wanted: bool) -> None:
-        segmentation_settings().model = str(self.model.value) if wanted else registry.DEFAULT_MODEL
-        self.show_one_click()
+    def _on_gone(self, name: str, successor: str) -> None:
+        """Choose what comes after a model, for the one click too if it used that model."""
+        if segmentation_settings().model == name:
+            segmentation_settings().model = successor
+        self._on_changed(successor)
+
+    def _prefer(self) -> None:
+        segmentation_settings().model = str(self.chosen)
+        self._show_note()
 
     def _on_changed(self, name: str) -> None:
         """Choose a model, and let all panels list the models anew."""
@@ -231,6 +241,13 @@ class ModelSection:
 def _list_models(files: Iterable[Path]) -> _Models:
     there = tuple(path for path in files if path.is_file())
     return _Models(tuple(registry.all_models()), tuple(registry.user_models()), there)
+
+
+def _import(path: Path) -> tuple[str, bool]:
+    """Import a model; return its name, and whether it is new."""
+    before = registry.all_models()
+    name = registry.import_model(path)
+    return name, name not in before
 
 
 def find_card(model: str) -> Card:

@@ -13,6 +13,7 @@ from qtpy.QtCore import Qt
 from superqt import QCollapsible
 
 from napari_tumor_unet._common import TumourUnetError
+from napari_tumor_unet.model.registry import DEFAULT_MODEL
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import MASK_OF, mask_metadata
@@ -137,12 +138,14 @@ class SegmentPanel(Panel):
         preferred = segmentation_settings()
         self.models.recall(preferred.model)
         if events := getattr(preferred, "events", None):
-            self.connections.add(events.model, self.models.show_one_click)
+            self.connections.add(events.model, self.models.refresh)
         self.extent.value = self.extent.value or preferred.one_slice
 
     def _connect(self) -> None:
         self.layer.changed.connect(self._on_scan)
         self.extent.changed.connect(lambda one: setattr(segmentation_settings(), "one_slice", one))
+        self.model.changed.connect(self._on_model)
+        self.connections.at_close(self._on_closed)
         self.device.changed.connect(lambda device: setattr(segmentation_settings(), "device", device))
         self.review.checked.changed.connect(self._on_checked)
         self.review.next.changed.connect(self._lead)
@@ -163,6 +166,12 @@ class SegmentPanel(Panel):
         connect(self._context.opening_changed, self._on_opening)
         connect(self._batch.ended, self._on_ended)
         self.connections.at_close(self._batch.stop_layers)
+
+    def _on_model(self) -> None:
+        self._controller.shown_model = self.models.chosen
+
+    def _on_closed(self) -> None:
+        self._controller.shown_model = DEFAULT_MODEL
 
     def _images(self) -> list[tuple[str, Image]]:
         images = (layer for layer in self._viewer.layers if isinstance(layer, Image))

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_tumor_unet.model.card import ModelError
-from napari_tumor_unet.model.registry import DEFAULT_MODEL, ENDING, find_model
+from napari_tumor_unet.model.registry import DEFAULT_MODEL, ENDING, all_models, find_model
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.layers.metadata import title_of
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
@@ -45,21 +44,17 @@ class Run:
 
     def find_model(self, *, fall_back: bool) -> Path:
         """Find the model, or the default where the preferred one is gone; in the job's thread."""
-        try:
-            return find_model(self.model)
-        except ModelError:
-            if not fall_back:
-                raise
+        if fall_back and self.model not in all_models():
             self.missing, self.model = self.model, DEFAULT_MODEL
-            return find_model()
+        return find_model(self.model)
 
-    def notes(self) -> Iterator[str]:
-        """Yield sentences on what a user may not expect of the result."""
+    def notes(self, shown_model: str | Path) -> Iterator[str]:
+        """Yield sentences on what a user may not expect of the result, as another model than is shown."""
         if self.source.combined:
             yield f"From {self.source.combined}."
         if self.missing:
             yield f"There is no model {self.missing!r} any more, so {DEFAULT_MODEL!r} was used."
-        elif self.model != DEFAULT_MODEL:
+        elif not self.model == str(shown_model) == DEFAULT_MODEL:
             yield f"By the model {Path(self.model).name.removesuffix(ENDING)!r}."
         if self.writer.is_hidden:
             yield "The mask is hidden, as its scan is; the eyes in the layer list show both."
