@@ -21,7 +21,7 @@ from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.metadata import KEY
+from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
 from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
 from napari_tumor_unet.plugin.segment import model_section
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
@@ -171,6 +171,15 @@ def test_without_a_scan_the_panel_says_what_to_do_and_does_it(
     assert not panel.empty.visible
     viewer.layers.clear()
     assert panel.empty.visible
+
+
+def test_of_a_mask_without_its_scan_the_panel_asks_for_the_scan(viewer: napari.Viewer, panel: Any) -> None:
+    any_scan = panel.empty.said.value
+    metadata = {KEY: MaskMetadata(scan="brain")}
+    viewer.add_labels(np.ones((6, 20, 20), np.uint8), name="brain tumour", metadata=metadata)
+    assert panel.empty.said.value == "Open brain, too: its mask is there without it."
+    viewer.layers.clear()
+    assert panel.empty.said.value == any_scan
 
 
 @pytest.mark.usefixtures("head")

@@ -22,7 +22,7 @@ from napari_tumor_unet.plugin.layers.opened_masks import note_opened
 from napari_tumor_unet.plugin.recovery import store
 from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, edits_in, snapshot
 from napari_tumor_unet.plugin.recovery.store import Autosave, AutosaveError, OrphanedAutosave
-from napari_tumor_unet.plugin.ui.connections import Connections, timer
+from napari_tumor_unet.plugin.ui.connections import Connections, Emitter, timer
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_info
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Autosaving(QObject):
         self._thread = ThreadPoolExecutor(1, "autosave")
         self._timer = timer(self, 0, self._keep_next)
         self._arrived.connect(self._serve)
+        self._emit_arrived = Emitter(self, self._arrived)
         self._connections = Connections(self)
         self._connections.add(viewer.layers.events.inserted, self._watch_masks)
         self._connections.add(viewer.layers.events.removed, self._on_removed)
@@ -272,10 +273,9 @@ class Autosaving(QObject):
                 return error
 
         def arrive(done: Future[Any]) -> None:
-            with suppress(RuntimeError):  # the window may be gone
-                self._arrived.emit(partial(then, done.result()))
+            self._emit_arrived(partial(then, done.result()))
 
-        with suppress(RuntimeError):  # likewise
+        with suppress(RuntimeError):  # the window may be gone
             self._last = self._thread.submit(work)
             self._last.add_done_callback(arrive)
 

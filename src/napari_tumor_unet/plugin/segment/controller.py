@@ -20,6 +20,7 @@ from napari_tumor_unet.plugin.io.opened_together import bring_into_view
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.segment.run import Run
+from napari_tumor_unet.plugin.ui.connections import Emitter
 from napari_tumor_unet.plugin.ui.plain import plain, show_warning
 from napari_tumor_unet.plugin.ui.qt_job import QtJob
 from napari_tumor_unet.plugin.ui.settings import segmentation_settings
@@ -85,6 +86,7 @@ class SegmentationController(QObject):
         Autosaving.of(context.viewer)
         self._run: Run | None = None
         self._asked.connect(self._on_asked)
+        self._emit_asked = Emitter(self, self._asked)
         self.viewer.layers.events.removed.connect(self._on_scan_removed)
 
     @classmethod
@@ -164,8 +166,7 @@ class SegmentationController(QObject):
         """Answer the child, in the job's thread; that it asks says that the model is there."""
         if not run.asked:
             run.asked = True
-            with suppress(RuntimeError):  # the window may be gone
-                self._asked.emit(run)
+            self._emit_asked(run)
         return planes_of(run.source.scan, indices)
 
     def _on_asked(self, run: Run) -> None:

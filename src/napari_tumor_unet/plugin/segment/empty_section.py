@@ -12,7 +12,7 @@ from napari_tumor_unet.plugin.ui.widgets import button, text_label
 
 
 class EmptySection(Section):
-    """One line and two buttons.
+    """One line, which asks for the scan of a mask that is there without it, and two buttons.
 
     Parameters
     ----------
@@ -20,8 +20,7 @@ class EmptySection(Section):
     """
 
     def __init__(self, viewer: Viewer) -> None:
-        said = text_label()
-        said.value = "Open an MRI scan, or the sample, to find its tumour."
+        self.said = text_label()
         self.open = button(
             "Open MRI scan...",
             "Open a file, a folder of slices, or a DICOM series.",
@@ -33,7 +32,15 @@ class EmptySection(Section):
             "Open a synthetic scan with a tumour; no patient's.",
             partial(viewer.open_sample, "napari-tumor-unet", "brain"),
         )
-        super().__init__(said, self.open, self.sample)
+        super().__init__(self.said, self.open, self.sample)
+
+    def ask_for(self, scan: str) -> None:
+        """Ask for the scan of a mask, or for any."""
+        self.said.value = (
+            f"Open {scan}, too: its mask is there without it."
+            if scan
+            else "Open an MRI scan, or the sample, to find its tumour."
+        )
 
 
 def _execute(command: str, viewer: Viewer) -> None:

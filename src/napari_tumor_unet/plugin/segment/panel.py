@@ -16,7 +16,7 @@ from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.registry import DEFAULT_MODEL
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.metadata import MASK_OF, mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import KEY, MASK_OF, MaskMetadata, mask_metadata
 from napari_tumor_unet.plugin.layers.said_spacing import say_spacing, share_spacing
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.section import RecoverySection
@@ -249,6 +249,9 @@ class SegmentPanel(Panel):
         self.sequences.fill(self.layer.value)
         there = self.layer.value is not None
         self.empty.visible = not there
+        masks = (layer.metadata.get(KEY) for layer in self._viewer.layers)
+        scans = (mask.scan for mask in masks if isinstance(mask, MaskMetadata))
+        self.empty.ask_for(next(filter(None, scans), ""))
         for part in (self.layer, self.sequences.summary, self._run, self._sequences):
             part.visible = there
 

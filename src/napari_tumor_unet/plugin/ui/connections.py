@@ -1,7 +1,8 @@
-"""Connections and timers that end with the widget that they belong to."""
+"""Connections, timers and emitters that end with the widget that they belong to."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -44,6 +45,35 @@ class Connections:
         for act in undo:
             with suppress(RuntimeError):  # with the whole window, what is acted on may go first
                 act()
+
+
+class Emitter:
+    """Emits a signal from another thread than its owner's, unless the owner is gone.
+
+    Qt crashes where an object is deleted while another thread emits its signal; this has it wait.
+
+    Parameters
+    ----------
+    owner : QObject
+    signal : bound signal
+        One of the owner's.
+    """
+
+    def __init__(self, owner: QObject, signal: Any) -> None:
+        self._signal = signal
+        self._gone = False
+        self._emitting = threading.RLock()
+        owner.destroyed.connect(self._close)
+
+    def __call__(self, *content: Any) -> None:
+        """Emit the signal; its slots are called in the owner's thread, later."""
+        with self._emitting:
+            if not self._gone:
+                self._signal.emit(*content)
+
+    def _close(self) -> None:
+        with self._emitting:
+            self._gone = True
 
 
 def timer(owner: QObject, milliseconds: int, act: Callable[[], object]) -> QTimer:

@@ -6,12 +6,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_tumor_unet.plugin.ui.connections import Emitter
 from napari_tumor_unet.worker.worker import Callbacks, Job, Worker
 
 _MOST_WAITING = 8  # calls; a window that is slower than its job must not fill the memory with them
@@ -36,6 +37,7 @@ class QtJob(QObject):
         self._cancelled = False
         self._stop = threading.Event()
         self._called.connect(self._pass_on)
+        self._emit_called = Emitter(self, self._called)
         self.destroyed.connect(self._stop.set)
 
     def start(self, worker: Worker, task: Any, *args: Any, answer: Any = None) -> None:
@@ -83,11 +85,12 @@ class QtJob(QObject):
         """From the job's thread: keep a call for the window's, when there is room."""
         while len(self._calls) >= _MOST_WAITING and not self._stop.wait(0.01):
             pass
+        if self._stop.is_set():
+            return
         self._calls.append((name, content))
         if not self._passing_on:
             self._passing_on = True
-            with suppress(RuntimeError):  # the window, and with it this object, may be gone
-                self._called.emit()
+            self._emit_called()
 
     def _pass_on(self) -> None:
         """Emit what was called, a little at a time: Qt draws nothing before it has served all signals."""
