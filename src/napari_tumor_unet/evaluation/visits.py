@@ -165,7 +165,7 @@ def session_in(name: str) -> str:
 
 
 def patient_named(name: str) -> str:
-    """Return what of a name stands for a patient: a known code, or what is before a session or date.
+    """Return what of a name stands for a patient: a known code, or what is before a visit or date.
 
     Examples
     --------
@@ -175,7 +175,8 @@ def patient_named(name: str) -> str:
     code = patient_of(name)
     if code != name:
         return code
-    when = min((m.start() for m in (_SESSION.search(name), _DATE.search(name)) if m), default=0)
+    found = (kind.search(name) for kind in (_SESSION, _DATE, _NUMBERED))
+    when = min((m.start() for m in found if m), default=0)
     return name[:when].strip(" _-.")
 
 

@@ -270,18 +270,21 @@ def test_the_panel_leads_through_a_run(panel: FineTunePanel, qtbot: Any) -> None
 @pytest.mark.slow
 def test_stop_keeps_the_best_so_far_and_says_so(panel: FineTunePanel, qtbot: Any) -> None:
     panel.settings.epochs.value = 500
-    begin(panel, qtbot)
     offered: list[tuple[bool, ...]] = []
 
     def note(event: Any) -> None:
+        if isinstance(event, Step) and not offered:
+            offered.append((panel.run.stop.enabled,))  # there is nothing to keep yet
         if isinstance(event, Scored) and event.after:
             bar = panel.run.progress
             offered.append((panel.run.stop.enabled, panel.run.pause.enabled, bar.value == bar.max))
 
     panel.controller.progressed.connect(note)
+    begin(panel, qtbot)
     with qtbot.waitSignal(panel.controller.ended, timeout=PATIENCE) as ended:
         press(panel.run.stop, qtbot)
     assert ended.args == [True]
+    assert offered[0] == (False,)
     assert offered[-1] == (False, False, True)
     assert 1 <= len(panel.controller.report.history) < 500
     assert "chosen by the same scans" in panel.report.advice.value

@@ -175,6 +175,21 @@ def test_masks_without_dates_have_a_class_only_where_their_names_tell_the_order(
     assert panel.plot.getAxis("left").range[0] <= 0
 
 
+def test_a_mask_of_another_patient_turns_no_order_round_and_takes_no_result_away(
+    viewer: napari.Viewer, qtbot: Any
+) -> None:
+    for name in ("p01_study2_flair", "p01_study1_flair"):
+        viewer.add_labels(box(20), name=name, scale=(5, 1, 1), units="mm")
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
+    mine = [("p01_study1_flair", "", True), ("p01_study2_flair", "", True)]
+    assert shown(panel) == mine
+    compare(panel, qtbot)
+    result = panel.result
+    viewer.add_labels(box(30), name="BraTS2021_00739_seg", scale=(5, 1, 1), units="mm")
+    assert shown(panel) == [*mine, ("BraTS2021_00739_seg", "", False)]
+    assert panel.result is result is not None
+
+
 def test_the_date_of_a_dicom_series_is_that_of_its_header(
     viewer: napari.Viewer, qtbot: Any, tmp_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from magicgui.widgets import ProgressBar
@@ -17,7 +17,7 @@ from napari_tumor_unet.plugin.ui.confirm import confirmed
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
-from napari_tumor_unet.training.events import Reading, Scored, Step, Waiting
+from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step, Waiting
 
 
 class RunSection(Section):
@@ -44,14 +44,14 @@ class RunSection(Section):
         self._show_message = show_message
         self._since = (0.0, 0)  # when the first step of this run ended, and its number
         self.pause = button("Pause", "Wait after this step, or resume.", self._pause)
-        self.stop = button("Stop", "End now, and keep the best so far.", self._stop)
+        self.stop = button("Stop", "End now, and keep the best so far; after the first epoch.", self._stop)
         self.cancel = button("Cancel", "End now, and keep nothing.", self._cancel)
         self.progress = ProgressBar(value=0, max=1)
         self.curves = TrainingCurves(viewer)
         self.plots = wrap(self.curves)
         super().__init__(self.progress, row(self.pause, self.stop, self.cancel))
         self.connections.add(controller.began, self._on_began)
-        self.connections.add(controller.opened, self.curves.begin)
+        self.connections.add(controller.opened, self._on_opened)
         self.connections.add(controller.progressed, self._on_event)
 
     def show_state(self) -> None:
@@ -86,18 +86,25 @@ class RunSection(Section):
         self._since = (0.0, 0)
         self.curves.begin([], 1)
         self.progress.value, self.progress.max = 0, 1
-        self.pause.enabled = self.stop.enabled = True
+        self.pause.enabled, self.stop.enabled = True, False
         self._show_message(Message("Copying the scans"))
+
+    def _on_opened(self, epochs: Sequence[Epoch], total: int) -> None:
+        self.curves.begin(epochs, total)
+        self.stop.enabled = bool(epochs)
 
     def _on_event(self, event: Any) -> None:
         self.curves.show_event(event)
+        if isinstance(event, Epoch):
+            self.stop.enabled = True  # there is something to keep
         if isinstance(event, Waiting):
             self._show_message(Message("Paused."))
         elif isinstance(event, Reading):
             self._show_message(Message(f"Reading scan {event.scan} of {event.scans}"))
         elif isinstance(event, Scored):
             when = "after" if event.after else "before"
-            self.pause.enabled = self.stop.enabled = not event.after  # then the learning is over
+            if event.after:  # the learning is over
+                self.pause.enabled = self.stop.enabled = False
             self.progress.max, self.progress.value = event.scans, event.scan
             self._show_message(Message(f"Scoring {when}: scan {event.scan} of {event.scans}"))
         elif isinstance(event, Step):

@@ -18,6 +18,7 @@ from superqt.utils import signals_blocked
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.follow_up import as_date, time_order
+from napari_tumor_unet.evaluation.visits import OrderedBy
 from napari_tumor_unet.plugin.ui.lines import LinesTable
 from napari_tumor_unet.plugin.ui.plain import plain
 
@@ -88,9 +89,10 @@ class MaskTable(LinesTable):
 
     @property
     def entries(self) -> tuple[tuple[Source, str, str], ...]:
-        """The masks that are checked, each with its name and date as the table shows them."""
+        """The masks that are checked, in the order of time, each with its name and date as shown."""
         chosen = self.chosen
-        return tuple((one.source, one.name, self._text(one)) for one in self._masks if one.source in chosen)
+        ordered, _ = self._in_order([one for one in self._masks if one.source in chosen])
+        return tuple((one.source, one.name, self._text(one)) for one in ordered)
 
     @property
     def problem(self) -> str:
@@ -146,14 +148,13 @@ class MaskTable(LinesTable):
         return self._written.get(mask.source, found)
 
     def _show(self) -> None:
-        """Put the masks in order, and show them in the rows that are there."""
-        dates: list[date | None] = []
-        for one in self._masks:
-            dates.append(None)
-            with suppress(ComparisonError):
-                dates[-1] = self.taken(one.source)
-        order, _ = time_order([one.told_by for one in self._masks], dates)
-        self._masks = [self._masks[i] for i in order]
+        """Put the masks in order, if need be those of each patient, and show them in the rows there are."""
+        masks, by = self._in_order(self._masks)
+        if by not in ("dates", "numbers"):
+            patients = dict.fromkeys(one.patient for one in masks)
+            of_each = ([one for one in masks if one.patient == patient] for patient in patients)
+            masks = [one for of_one in of_each for one in self._in_order(of_one)[0]]
+        self._masks = masks
         with signals_blocked(self):
             self.setRowCount(min(self.rowCount(), len(self._masks)))
             while self.rowCount() < len(self._masks):
@@ -162,6 +163,16 @@ class MaskTable(LinesTable):
             for row, one in enumerate(self._masks):
                 self._fill(row, one, one.source in chosen)
         self.fit()
+
+    def _in_order(self, masks: Sequence[OfferedMask]) -> tuple[list[OfferedMask], OrderedBy]:
+        """Put masks in the order of time, and tell what that is by."""
+        dates: list[date | None] = []
+        for one in masks:
+            dates.append(None)
+            with suppress(ComparisonError):
+                dates[-1] = self.taken(one.source)
+        order, by = time_order([one.told_by for one in masks], dates)
+        return [masks[i] for i in order], by
 
     def _add_box(self, row: int) -> None:
         """Put a check box before a name; a click on the name does the same."""
