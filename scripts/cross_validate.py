@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, nargs="+", default=range(FOLDS))
     arguments = parser.parse_args()
     rows = list(csv.DictReader(arguments.out.open())) if arguments.out.exists() else []
-    done = {row["scan"] for row in rows}
+    done = {(row["scan"], row["sequences"]) for row in rows}
     with arguments.out.open("a", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         if not rows:
@@ -62,17 +62,17 @@ def main() -> None:
 
 
 def score_fold(
-    data: Path, split: Path, models: Sequence[str], fold: int, done: set[str]
+    data: Path, split: Path, models: Sequence[str], fold: int, done: set[tuple[str, str]]
 ) -> Iterator[dict[str, object]]:
     """Yield the rows of the scans of a fold that are not done."""
     model = mean_of([load_model(name.format(fold)) for name in models])
     for case in plan_training(data, split, fold).held_out:
-        if case.name in done:
-            continue
         scan, reference = case.read()
         tumour = bool(reference.any())
         group = "no tumour" if not tumour else "LGG" if case.name.startswith("TCGA") else "glioma"
         for what in (scan, scan.flair_alone()) if len(scan.sequences) > 1 else (scan,):
+            if (case.name, str(len(what.sequences))) in done:
+                continue
             result = drain(run(what, model))
             signs = signs_of(what, result.probability, result.mask)
             yield {
