@@ -17,6 +17,8 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli
+from napari_tumor_unet.io.datasets.pairs import find_pairs
+from napari_tumor_unet.io.write import write_result
 from napari_tumor_unet.model.card import file_hash, read_card
 from tests.conftest import is_one_sentence
 
@@ -50,6 +52,19 @@ def test_a_table_shows_each_scan_before_and_after(
     assert "(the bundled sample)" in table
     assert "Recommended: " in table or "No clear difference. " in table
     assert read_card(out).parent == file_hash(tiny_model_file)
+
+
+def test_masks_that_the_model_made_are_left_out_with_the_reason(
+    run: Run, data: Path, tiny_model_file: Path, tmp_path: Path
+) -> None:
+    told = {"provenance": {"model_hash": file_hash(tiny_model_file)}}
+    for pair in find_pairs(data).pairs:
+        scan, mask = pair.read()
+        write_result(pair.mask, mask.astype(np.uint8), scan, told)
+    done = run(tiny_model_file, data, "--out", tmp_path / "ours.safetensors")
+    assert done.exit_code == 1
+    assert done.output.count("left out: Made by this model and not edited") == 3
+    assert is_one_sentence(done.output.splitlines()[-1])
 
 
 @pytest.mark.slow

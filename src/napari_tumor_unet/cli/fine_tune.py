@@ -13,7 +13,7 @@ from rich.table import Table
 from napari_tumor_unet.cli.console import command, err, out, table
 from napari_tumor_unet.cli.options import AsJson, Device, DeviceOption, Fold, Resume, Split, as_name, as_path
 from napari_tumor_unet.cli.train import TrainingBar, print_plan
-from napari_tumor_unet.io.datasets.split import plan_training
+from napari_tumor_unet.model.model_file import load_model
 from napari_tumor_unet.training.finetuning.run_plan import FineTuning
 
 if TYPE_CHECKING:
@@ -52,15 +52,16 @@ def fine_tune(
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune a model on corrected masks, and print what that changed on scans held out."""
-    from napari_tumor_unet.training.finetuning.finetune_files import fine_tune
+    from napari_tumor_unet.training.finetuning.finetune_files import fine_tune, plan_fine_tuning
 
     console = err if as_json else out
     settings = FineTuning(epochs, learning_rate, batch_size, layers.value, augmentation, slices, seed)
-    plan = plan_training(data, split, fold)
+    parent = load_model(model)
+    plan = plan_fine_tuning(parent, data, split, fold)
     print_plan(plan, console)
     with TrainingBar(console) as bar:
         result = fine_tune(
-            model, plan, out=path, settings=settings, resume=resume, device=device.value, on_event=bar.show
+            parent, plan, out=path, settings=settings, resume=resume, device=device.value, on_event=bar.show
         )
     if as_json:
         typer.echo(json.dumps(_to_json(result), indent=2))

@@ -18,10 +18,13 @@ from qtpy.QtWidgets import QCheckBox, QFileDialog
 
 from napari_tumor_unet.io.datasets.fingerprint import fingerprint
 from napari_tumor_unet.io.datasets.pairs import find_pairs
+from napari_tumor_unet.io.read import read_labels
+from napari_tumor_unet.io.write import write_result
 from napari_tumor_unet.plugin.finetune.cases_section import CasesSection
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
+from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, made_by, press
@@ -387,6 +390,46 @@ def test_a_mask_that_cannot_be_read_is_one_sentence_without_names_in_the_log(
         section.collect()
     assert "secret" not in (tmp_path / "errors.log").read_text()
     assert section.summary.value == "Nothing to learn from: edit a mask, or add another. 1 left out."
+
+
+@pytest.mark.parametrize("where", ["files", "layers"])
+def test_mask_files_of_the_model_teach_it_nothing_until_they_are_edited(
+    viewer: napari.Viewer,
+    section: CasesSection,
+    data: Path,
+    where: str,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Autosaving.of(viewer)
+    for pair, edited in zip(find_pairs(data).pairs, (False, True, None), strict=True):
+        if edited is not None:
+            told = {"provenance": made_by("tiny", "x").to_json(), "edited": edited, "warnings": []}
+            mask = np.asarray(read_labels(pair.mask).sequences["flair"]).astype(np.uint8)
+            write_result(pair.mask, mask, pair.read()[0], told)
+        if where == "layers":
+            viewer.open(pair.scan, plugin="napari-tumor-unet")
+            viewer.open(pair.mask, plugin="napari-tumor-unet")
+    if where == "layers":
+        press(section.add_all, qtbot)
+    else:
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(data))
+        with qtbot.waitSignal(section.cases.folder_added, timeout=PATIENCE):
+            press(section.add_folder, qtbot)
+    section.cases.check_for("x", ())
+    own, *others = [row[-1] for row in shown(section, qtbot)]
+    assert own.startswith("Made by this model and not edited: left out")
+    assert all("with labels" in other for other in others)
+    assert len(section.collect()) == 2
+    section.cases.check_for("y", ())
+    assert "Made by another model" in shown(section, qtbot)[0][-1]
+    if where == "layers":
+        section.cases.check_for("x", ())
+        labels = next(layer for layer in viewer.layers if isinstance(layer, Labels))
+        labels.paint((0, 3, 3), 1)
+        section.cases.refresh()
+        assert "with labels" in shown(section, qtbot)[0][-1]
+        assert len(section.collect()) == 3
 
 
 def test_a_folder_without_pairs_is_one_sentence(

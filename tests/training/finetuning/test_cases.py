@@ -45,23 +45,23 @@ def test_of_a_mask_without_a_record_slices_with_labels_count() -> None:
 
 
 BY_HAND = AnnotationStatus(8, labelled=(2, 3))
-UNTOUCHED = AnnotationStatus(8, labelled=(2, 3), edited=())
-CORRECTED = AnnotationStatus(8, labelled=(2, 3), edited=(3,))
+UNTOUCHED = AnnotationStatus(8, labelled=(2, 3), edited=(), made_by="x")
+CORRECTED = AnnotationStatus(8, labelled=(2, 3), edited=(3,), made_by="x")
 
 
 @pytest.mark.parametrize(
     ("annotation", "options", "status", "words"),
     [
         (BY_HAND, {}, "ok", "2 slices of 8"),
-        (CORRECTED, {"made_by": "x", "model_hash": "x"}, "ok", "2 slices of 8"),
+        (CORRECTED, {"model_hash": "x"}, "ok", "2 slices of 8"),
         (CORRECTED, {"only_checked": True}, "ok", "1 slice of 8 edited or checked"),
         (BY_HAND, {"only_checked": True}, "ok", "No record of edits"),
         (AnnotationStatus(8, ()), {}, "warning", "empty"),
-        (UNTOUCHED, {"made_by": "x", "model_hash": "x"}, "warning", "this model and not edited: left out"),
-        (UNTOUCHED, {"made_by": "x", "model_hash": "y"}, "warning", "another model"),
-        (UNTOUCHED, {"made_by": "x", "model_hash": "x", "held_out": True}, "warning", "left out"),
+        (UNTOUCHED, {"model_hash": "x"}, "warning", "this model and not edited: left out"),
+        (UNTOUCHED, {"model_hash": "y"}, "warning", "another model"),
+        (UNTOUCHED, {"model_hash": "x", "held_out": True}, "warning", "left out"),
         (UNTOUCHED, {"only_checked": True}, "warning", "left out"),
-        (AnnotationStatus(8, (2,), (2,), ()), {"made_by": "x", "model_hash": "x"}, "ok", "1 slice of 8"),
+        (AnnotationStatus(8, (2,), (2,), (), "x"), {"model_hash": "x"}, "ok", "1 slice of 8"),
         (BY_HAND, {"in_another_row": True}, "warning", "Another mask of this scan counts: left out"),
         (BY_HAND, {"learned": True}, "warning", "learned from it already"),
         (BY_HAND, {"learned": True, "held_out": True}, "warning", "proves nothing"),

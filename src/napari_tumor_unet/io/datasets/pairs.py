@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,6 +100,12 @@ class Dataset:
 
     pairs: tuple[Case, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, why_not: Callable[[Case], str]) -> Dataset:
+        """Leave out the pairs for which there is a reason."""
+        reasons = {pair.name: reason for pair in self.pairs if (reason := why_not(pair))}
+        pairs = tuple(pair for pair in self.pairs if pair.name not in reasons)
+        return Dataset(pairs, {**self.left_out, **reasons})
 
     def part(self, parts: Mapping[str, str], *names: str) -> Dataset:
         """Keep the pairs whose patient is in one of the parts named; leave out others, with the reason."""

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,12 @@ class Plan:
     left_out: Mapping[str, str]
 
 
-def plan_training(data: str | Path, split: str | Path | None = None, fold: int | None = None) -> Plan:
+def plan_training(
+    data: str | Path,
+    split: str | Path | None = None,
+    fold: int | None = None,
+    why_not: Callable[[Case], str] | None = None,
+) -> Plan:
     """Find the pairs in a folder and split them by patient.
 
     Parameters
@@ -37,6 +42,8 @@ def plan_training(data: str | Path, split: str | Path | None = None, fold: int |
         learned from, those of "val" held out. By default a fifth of the patients is held out.
     fold : int, optional
         The fold of the split to hold out instead.
+    why_not : callable, optional
+        Returns why a case is to be left out; empty for the others.
 
     Returns
     -------
@@ -51,6 +58,8 @@ def plan_training(data: str | Path, split: str | Path | None = None, fold: int |
     if fold is not None and split is None:
         raise ScanError("A fold needs a split: a CSV file with the columns patient, split and fold.")
     dataset = find_pairs(Path(data))
+    if why_not is not None:
+        dataset = dataset.without(why_not)
     parts = read_split(Path(split), fold) if split is not None else hold_out(dataset.pairs)
     used = dataset.part(parts, "train", "val")
     learn = tuple(pair for pair in used.pairs if parts[pair.patient] == "train")

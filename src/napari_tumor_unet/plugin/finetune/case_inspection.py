@@ -19,7 +19,7 @@ from napari_tumor_unet.plugin.layers.metadata import image_metadata
 from napari_tumor_unet.plugin.layers.sequences import scan_id
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.scan.patient_names import patient_of
-from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, annotation_of
+from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, annotation_of, unedited_model
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def inspect_layers(pair: LayerPair, source: LayerScan, hashed: bool, scan_hash: 
     """Inspect the mask of two layers; hashing it is quick if the hash of the scan is given."""
     try:
         mask = pair.mask(source)
-        annotation = annotation_of(mask, pair.written(source), pair.checked)
+        annotation = annotation_of(mask, pair.written(source), pair.checked, pair.made_by)
         return CaseInspection(annotation, "", fingerprint(source.scan, mask, scan_hash) if hashed else None)
     except Exception:  # whatever a layer's array, lazy or not, may raise
         return inspection_of_unreadable(pair.labels.name)
@@ -141,7 +141,9 @@ def inspect_files(case: Case, hashed: bool) -> CaseInspection:
     """Read a case on disk and inspect its mask."""
     try:
         scan, mask = case.read()
-        return CaseInspection(annotation_of(mask), "", fingerprint(scan, mask) if hashed else None)
+        made_by = unedited_model(case.mask)
+        annotation = annotation_of(mask, mask if made_by else None, made_by=made_by)
+        return CaseInspection(annotation, "", fingerprint(scan, mask) if hashed else None)
     except ScanError as error:
         return CaseInspection(error=str(error))
     except Exception:

@@ -174,7 +174,7 @@ class CaseList(QObject):
         source = pair.source(self._viewer.layers)
         try:
             labels = pair.mask(source)
-            annotation = annotation_of(labels, pair.written(source), pair.checked)
+            annotation = annotation_of(labels, pair.written(source), pair.checked, pair.made_by)
         except Exception as error:  # whatever a layer's array, lazy or not, may raise
             raise ScanError(inspection_of_unreadable(row.mask_label).error) from error
         if self._judge(row, annotation, False).left_out:
@@ -195,7 +195,6 @@ class CaseList(QObject):
             annotation,
             only_checked=self._only_checked and bool(row.layers),
             held_out=held_out,
-            made_by=row.pair.made_by if isinstance(row.pair, LayerPair) else "",
             model_hash=self._model_hash,
             learned=own is not None and own.case in self._learned_hashes,
             in_another_row=self._is_in_another_row(row, annotation),

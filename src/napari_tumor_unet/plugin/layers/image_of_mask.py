@@ -69,9 +69,9 @@ class LayerPair:
         return source.place.volume(np.asarray(voxels_of(self.labels)))
 
     def written(self, source: LayerScan) -> Any:
-        """Return the mask that a model last wrote, if one did."""
+        """Return the mask that a model last wrote, if one did and its edits since are known."""
         metadata = self._metadata
-        if not metadata.has_probability:  # a file may hold the truth
+        if metadata.provenance is None or metadata.edited_before:  # a file may hold the truth
             return None
         same = metadata.written.shape == source.scan.shape and metadata.place == source.place
         return metadata.written if same else None

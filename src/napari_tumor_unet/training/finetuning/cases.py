@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from napari_tumor_unet._common import plural
+from napari_tumor_unet.io.write import made_with
 
+OWN = "Made by this model and not edited: left out; edit it, or mark slices as checked."
+"""What is said of a mask that would teach a model what it thinks already."""
 _NONE_HELD_OUT = "No held-out score: "
 
 
@@ -25,12 +29,15 @@ class AnnotationStatus:
         Slices with labels; those that the user marked as checked.
     edited : tuple of int or None
         Slices that are not as a model wrote them; None where no model wrote the mask.
+    made_by : str
+        The hash of the model that wrote the mask, if one did.
     """
 
     total: int
     labelled: tuple[int, ...]
     checked: tuple[int, ...] = ()
     edited: tuple[int, ...] | None = None
+    made_by: str = ""
 
     @property
     def edited_or_checked(self) -> tuple[int, ...]:
@@ -65,7 +72,9 @@ class CaseCheck:
         return self.status != "error" and not self.left_out
 
 
-def annotation_of(mask: Any, written: Any = None, checked: Collection[int] = ()) -> AnnotationStatus:
+def annotation_of(
+    mask: Any, written: Any = None, checked: Collection[int] = (), made_by: str = ""
+) -> AnnotationStatus:
     """Find out which slices of a mask are labelled, edited or checked.
 
     Parameters
@@ -76,13 +85,28 @@ def annotation_of(mask: Any, written: Any = None, checked: Collection[int] = ())
         The mask as a model last wrote it.
     checked : collection of int
         Slices that the user marked as checked.
+    made_by : str
+        The hash of the model that wrote the mask, if one did.
     """
     total = len(mask)
     labelled = tuple(z for z in range(total) if np.any(mask[z]))
     edited = None
     if written is not None:
         edited = tuple(z for z in range(total) if not np.array_equal(mask[z], written[z]))
-    return AnnotationStatus(total, labelled, tuple(sorted(z for z in set(checked) if 0 <= z < total)), edited)
+    checked = tuple(sorted(z for z in set(checked) if 0 <= z < total))
+    return AnnotationStatus(total, labelled, checked, edited, made_by)
+
+
+def unedited_model(mask: Path) -> str:
+    """Return the hash of the model that wrote a mask file; empty where somebody edited or checked it.
+
+    The JSON file beside the mask tells both; without one the mask could be anybody's.
+    """
+    sidecar = made_with(mask) or {}
+    if sidecar.get("edited") or sidecar.get("checked_slices"):
+        return ""
+    provenance = sidecar.get("provenance")
+    return str(provenance.get("model_hash", "")) if isinstance(provenance, dict) else ""
 
 
 def check(
@@ -90,7 +114,6 @@ def check(
     *,
     only_checked: bool = False,
     held_out: bool = False,
-    made_by: str = "",
     model_hash: str = "",
     learned: bool = False,
     in_another_row: bool = False,
@@ -105,8 +128,8 @@ def check(
         Whether slices count only if they were edited or checked.
     held_out : bool
         Whether it is to judge the model.
-    made_by, model_hash : str
-        The hash of the model that wrote the mask, if one did, and of the one that is to learn.
+    model_hash : str
+        The hash of the model that is to learn.
     learned : bool
         Whether this model has learned from just this before.
     in_another_row : bool
@@ -124,9 +147,8 @@ def check(
         used = "This model has learned from it already"
         return CaseCheck("warning", f"{used}: a score on it proves nothing." if held_out else f"{used}.")
     if annotation.unedited:
-        if made_by and made_by == model_hash:
-            unchanged = "Made by this model and not edited: left out; edit it, or mark slices as checked."
-            return CaseCheck("warning", unchanged, left_out=True)
+        if annotation.made_by and annotation.made_by == model_hash:
+            return CaseCheck("warning", OWN, left_out=True)
         return CaseCheck(
             "warning", f"Made by another model and not edited: it {does} only what that one thinks."
         )

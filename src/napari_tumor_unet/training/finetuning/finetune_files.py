@@ -7,13 +7,32 @@ from pathlib import Path
 from typing import Any
 
 from napari_tumor_unet._common import drain
-from napari_tumor_unet.io.datasets.split import Plan
+from napari_tumor_unet.io.datasets.pairs import Case
+from napari_tumor_unet.io.datasets.split import Plan, plan_training
 from napari_tumor_unet.model.device import enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model
+from napari_tumor_unet.training.finetuning.cases import OWN, unedited_model
 from napari_tumor_unet.training.finetuning.finetune import fine_tune as run_fine_tuning
 from napari_tumor_unet.training.finetuning.run_plan import FineTuning
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
 from napari_tumor_unet.training.train import begin, record_split
+
+
+def plan_fine_tuning(
+    parent: Model, data: str | Path, split: str | Path | None = None, fold: int | None = None
+) -> Plan:
+    """Plan as for a training, and leave out masks that the parent made and nobody edited.
+
+    Raises
+    ------
+    ScanError
+        As :func:`napari_tumor_unet.io.datasets.split.plan_training`.
+    """
+
+    def why_not(case: Case) -> str:
+        return OWN if unedited_model(case.mask) == parent.hash else ""
+
+    return plan_training(data, split, fold, why_not)
 
 
 def fine_tune(
@@ -38,9 +57,9 @@ def fine_tune(
     model : str, Path, Model or None
         The parent, as for :func:`napari_tumor_unet.segment`.
     data : str, Path or Plan
-        A folder with scans and masks, or a plan made before, as for :func:`napari_tumor_unet.train`; with
-        ``split`` and ``fold``. By default a fifth of the patients is held out, and of a single scan a block
-        of slices.
+        A folder with scans and masks, with ``split`` and ``fold`` as for :func:`napari_tumor_unet.train`, or
+        a plan made before. Of a folder, masks that the parent made and nobody edited are left out. By
+        default a fifth of the patients is held out, and of a single scan a block of slices.
     out : str or Path
         The model file.
     settings : FineTuning, optional
@@ -62,9 +81,10 @@ def fine_tune(
     ScanError, ModelError, DeviceError, TrainingError, CheckpointError
         Each with one sentence that says what is wrong.
     """
-    training = begin(out, data, split, fold, resume, device)
-    plan, folder, chosen = training.plan, training.folder, training.device
     parent = model if isinstance(model, Model) else load_model(model)
+    planned = data if isinstance(data, Plan) else plan_fine_tuning(parent, data, split, fold)
+    training = begin(out, planned, None, None, resume, device)
+    plan, folder, chosen = training.plan, training.folder, training.device
     settings = settings or FineTuning()
     steps = run_fine_tuning(
         plan.learn, plan.held_out, parent, settings, folder, out=training.path, device=chosen
