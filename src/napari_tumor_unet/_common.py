@@ -172,6 +172,13 @@ def plural(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
+def size_in_words(voxels: int, volume_ml: float | None) -> str:
+    """Write a size in ml, or in voxels where the volume is unknown."""
+    if volume_ml is not None:  # of a few voxels 0.0 ml would say that there are none
+        return "under 0.1 ml" if 0 < volume_ml < 0.05 else f"{volume_ml:.1f} ml"
+    return "1 voxel" if voxels == 1 else f"{voxels:,} voxels"
+
+
 def user_folder(name: str, variable: str) -> Path:
     """Return the user's data folder of this name, or the one that an environment variable names instead."""
     from platformdirs import user_data_path  # not needed by those who only read scans

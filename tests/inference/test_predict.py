@@ -177,6 +177,7 @@ def test_the_headline_is_the_graver_where_the_mask_itself_is_doubted() -> None:
     assert headline(nothing, ()) == "No tumour found."
     assert headline(nothing, (thick,)) == "Check: no tumour found."
     assert headline(found, ()) == "2.0 ml · 1 slice · 1 region"
+    assert headline(replace(found, volume_ml=0.01), ()) == "under 0.1 ml · 1 slice · 1 region"
     assert headline(found, (thick,)) == "Check: 2.0 ml · 1 slice · 1 region"
     assert headline(found, (thick, small)) == "Not to be trusted: 2.0 ml · 1 slice · 1 region"
 

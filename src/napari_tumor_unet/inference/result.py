@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet._common import plural
+from napari_tumor_unet._common import plural, size_in_words
 from napari_tumor_unet.inference.regions import count_regions
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.scan.grid import Grid, grid_of_spacing
@@ -201,13 +201,6 @@ def in_short(warnings: Sequence[str]) -> str:
     if len(warnings) == 1:
         return first
     return f"{first.removesuffix('.')}, and {len(warnings) - 1} more"
-
-
-def size_in_words(voxels: int, volume_ml: float | None) -> str:
-    """Write a size in ml, or in voxels where the volume is unknown."""
-    if volume_ml is not None:
-        return f"{volume_ml:.1f} ml"
-    return "1 voxel" if voxels == 1 else f"{voxels:,} voxels"
 
 
 def count_left_out(regions: Collection[tuple[NDArray[np.intp], ...]], voxel_ml: float | None) -> LeftOut:

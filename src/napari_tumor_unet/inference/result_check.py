@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_tumor_unet._common import size_in_words
 from napari_tumor_unet.model.card import MaskLimits
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.scan.head import corners_of, find_deep, find_head
@@ -93,8 +94,8 @@ def doubts_of(
         )
     if signs.volume_ml < limits.volume_ml:
         doubts.append(
-            f"{_SMALL}, {signs.volume_ml:.1f} ml; check whether it is a tumour, or a lesion of another "
-            "disease."
+            f"{_SMALL}, {size_in_words(0, signs.volume_ml)}; check whether it is a tumour, or a lesion of "
+            "another disease."
         )
     return tuple(doubts)
 

@@ -10,6 +10,7 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
+from napari_tumor_unet._common import size_in_words
 from napari_tumor_unet.inference.measures import RegionMeasures
 from napari_tumor_unet.inference.regions import (
     Region,
@@ -25,7 +26,6 @@ from napari_tumor_unet.inference.result import (
     LeftOut,
     count_left_out,
     measure,
-    size_in_words,
     update,
 )
 from napari_tumor_unet.inference.smoothing import fill_holes, smooth_outline

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from napari_tumor_unet._common import plural
-from napari_tumor_unet.inference.result import headline, size_in_words
+from napari_tumor_unet._common import plural, size_in_words
+from napari_tumor_unet.inference.result import headline
 from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.layers.metadata import MaskMetadata
 from napari_tumor_unet.plugin.segment.mask_editor import MaskState, slices_in_words
