@@ -139,7 +139,7 @@ def test_the_one_click_works_while_a_folder_is_segmented(
         start()
         assert batch.running
         assert not panel.batch.layers.enabled
-        assert panel.start.enabled
+        assert panel.run.start.enabled
         with pytest.raises(BusyError, match="Several scans are being segmented"):
             batch.segment_layers([viewer.layers[0]])
         assert click(viewer)

@@ -68,8 +68,8 @@ def test_while_a_scan_is_read_the_panel_waits_for_it(
             nib.save(image, tmp_path / name)
         open_paths(viewer, [tmp_path / name])
         assert panel.message.value == f"Opening {name}..."
-        assert not panel.start.enabled
-        qtbot.waitUntil(lambda: panel.start.enabled, timeout=PATIENCE)
+        assert not panel.run.start.enabled
+        qtbot.waitUntil(lambda: panel.run.start.enabled, timeout=PATIENCE)
         assert panel.message.value == ""
         assert panel.layer.value is not head
 
@@ -88,17 +88,17 @@ def test_a_panel_opened_late_takes_the_scan_on_screen(viewer: napari.Viewer, qtb
 @pytest.mark.usefixtures("head")
 def test_a_run_shows_its_progress_and_what_it_found(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     session, seen = SegmentationController.of(viewer), []
-    session.progressed.connect(lambda *_: seen.append((panel.message.value, panel.cancel.enabled)))
+    session.progressed.connect(lambda *_: seen.append((panel.message.value, panel.run.cancel.enabled)))
     with qtbot.waitSignal(session.ended, timeout=PATIENCE) as ended:
-        press(panel.start, qtbot)
-        assert not panel.start.enabled
+        press(panel.run.start, qtbot)
+        assert not panel.run.start.enabled
     assert ended.args == [True]
     assert seen[0][0] == "1 of 6 slices"
     assert re.fullmatch(r"[2-5] of 6 slices, \d+ s left", seen[1][0])
     assert seen[0][1]
     assert panel.message.value == ""
-    assert panel.start.enabled
-    assert not panel.cancel.visible
+    assert panel.run.start.enabled
+    assert not panel.run.cancel.visible
     assert viewer.layers[-1].data.any()
 
 
@@ -146,13 +146,13 @@ def test_what_is_as_bright_on_the_other_side_is_warned_of_once_and_stays_with_th
 
 
 def test_cancel_ends_the_run_and_says_so(viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any) -> None:
-    press(panel.start, qtbot)
+    press(panel.run.start, qtbot)
     with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE) as ended:
-        press(panel.cancel, qtbot)
+        press(panel.run.cancel, qtbot)
     assert ended.args == [False]
     assert "cancelled" in panel.message.value
     assert list(viewer.layers) == [head]
-    assert panel.start.enabled
+    assert panel.run.start.enabled
 
 
 def test_without_a_scan_the_panel_says_what_to_do_and_does_it(
@@ -195,7 +195,7 @@ def test_a_model_of_the_users_own_is_used(
     assert panel.model.value == "default"  # until the file is known to be a model
     qtbot.waitUntil(lambda: panel.model.value == tiny_model_file, timeout=PATIENCE)
     with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE):
-        press(panel.start, qtbot)
+        press(panel.run.start, qtbot)
     assert viewer.layers[-1].metadata["napari-tumor-unet"]["provenance"]["model"] == "tiny"
 
 
@@ -268,7 +268,7 @@ def done(viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any) -> Any:
     """The panel after a run, and the mask's layer."""
     viewer.layers.selection.active = head
     with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE):
-        press(panel.start, qtbot)
+        press(panel.run.start, qtbot)
     return panel.mask, viewer.layers[-1]
 
 
@@ -492,7 +492,7 @@ def test_a_cancelled_rerun_leaves_the_offer_of_what_was_left_out(
     assert card.left_out.value == told
     viewer.layers.selection.active = head
     session = SegmentationController.of(viewer)
-    press(panel.start, qtbot)
+    press(panel.run.start, qtbot)
     with qtbot.waitSignal(session.progressed, timeout=PATIENCE):
         pass
     with qtbot.waitSignal(session.ended, timeout=PATIENCE):
@@ -532,13 +532,13 @@ def test_sequences_that_were_opened_after_the_run_are_named(
 def test_what_is_above_the_result_stays_in_its_place_when_it_arrives(
     viewer: napari.Viewer, panel: Any, head: Any, qtbot: Any
 ) -> None:
-    fixed = (panel.layer, panel.planes, panel.start, panel.model)
+    fixed = (panel.layer, panel.planes, panel.run.start, panel.model)
 
     def places() -> list[tuple[int, int]]:
         corners = [part.native.mapToGlobal(part.native.rect().topLeft()) for part in fixed]
         return [(corner.x(), corner.y()) for corner in corners] + [(0, panel.planes.native.width())]
 
-    qtbot.waitUntil(lambda: panel.planes.visible and panel.start.visible, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: panel.planes.visible and panel.run.start.visible, timeout=PATIENCE)
     qtbot.wait(50)
     before = places()
     probability = np.zeros(head.data.shape, np.uint8)

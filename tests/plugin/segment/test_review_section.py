@@ -350,7 +350,7 @@ def test_of_many_doubtful_slices_the_worst_are_told(viewer: napari.Viewer, panel
 
 def test_the_button_that_comes_next_stands_out(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     def primary() -> list[str]:
-        buttons = (panel.empty.open, panel.start, panel.review.next, panel.mask.save)
+        buttons = (panel.empty.open, panel.run.start, panel.review.next, panel.mask.save)
         return [one.text for one in buttons if one.native.styleSheet()]
 
     assert primary() == ["Open MRI scan..."]
@@ -381,7 +381,7 @@ def test_an_empty_mask_is_not_proposed_to_be_saved(viewer: napari.Viewer, panel:
     finished(viewer, image, np.zeros((7, 20, 24), np.uint8))
     panel.show_mask()
     assert panel.mask.save.visible
-    assert not any(one.native.styleSheet() for one in (panel.start, panel.review.next, panel.mask.save))
+    assert not any(one.native.styleSheet() for one in (panel.run.start, panel.review.next, panel.mask.save))
 
 
 def test_of_a_slice_that_was_left_out_that_is_said(viewer: napari.Viewer, panel: Any) -> None:

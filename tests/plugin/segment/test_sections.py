@@ -54,7 +54,7 @@ def run(viewer: napari.Viewer, panel: Any, qtbot: Any) -> Any:
 
     def segment() -> napari.layers.Labels:
         with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE) as ended:
-            press(panel.start, qtbot)
+            press(panel.run.start, qtbot)
         assert ended.args == [True], panel.message.value
         return next(layer for layer in reversed(viewer.layers) if "written" in layer.metadata.get(KEY, {}))
 
@@ -115,7 +115,7 @@ def test_of_channels_that_nobody_knows_the_user_says_which_is_flair(
     four = viewer.add_image(
         np.stack([flair()] * 4), axis_labels=("c", "z", "y", "x"), contrast_limits=(0, 200)
     )
-    press(panel.start, qtbot)
+    press(panel.run.start, qtbot)
     assert panel.message.value.startswith(f"{four.name} has 4 channels")
     panel.sequences.boxes["flair"].value = "channel 3"
     assert run().data.shape == (6, 40, 40)
@@ -124,7 +124,7 @@ def test_of_channels_that_nobody_knows_the_user_says_which_is_flair(
 def test_this_slice_alone_leaves_the_others(viewer: napari.Viewer, panel: Any, run: Any) -> None:
     viewer.add_image(flair())
     viewer.dims.set_current_step(0, 4)
-    panel.extent.value = True
+    panel.run.extent.value = True
     mask = run()
     assert mask.data[4].any()
     assert not np.delete(mask.data, 4, axis=0).any()
@@ -146,7 +146,7 @@ def test_this_slice_gets_a_mask_of_its_own_where_it_is_made_otherwise_than_the_o
     else:
         panel.mask.threshold.value = 0.9
     before, told = whole.data.copy(), mask_metadata(whole).sidecar_provenance()
-    panel.extent.value = True
+    panel.run.extent.value = True
     viewer.dims.set_current_step(0, 4)
     one = run()
     assert one is not whole
@@ -161,7 +161,7 @@ def test_this_slice_keeps_what_was_said_of_the_others(viewer: napari.Viewer, pan
     viewer.add_image(flair())
     whole = run()
     mask_metadata(whole).warnings = ("Not to be trusted: it hugs the cortex.",)
-    panel.extent.value = True
+    panel.run.extent.value = True
     assert run() is whole
     assert mask_metadata(whole).warnings[0] == "Not to be trusted: it hugs the cortex."
 
@@ -513,9 +513,9 @@ def test_several_layers_are_segmented_and_a_bad_one_does_not_stop_the_rest(
     viewer.layers.selection = {good[0], bad, good[1]}
     with qtbot.waitSignal(batch_of(viewer).ended, timeout=PATIENCE):
         press(panel.batch.layers, qtbot)
-        assert not panel.start.enabled
+        assert not panel.run.start.enabled
     assert panel.batch.message.value == "2 scans segmented, 1 failed."
-    assert panel.start.enabled
+    assert panel.run.start.enabled
     masks = [layer for layer in viewer.layers if "written" in layer.metadata.get(KEY, {})]
     assert [mask.name.split(",")[0] for mask in masks] == ["a tumour", "c tumour"]
     table = panel.batch.table
@@ -604,12 +604,12 @@ def test_a_folder_without_scans_is_one_sentence(
 def test_during_a_run_no_other_can_be_started(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
     image = viewer.add_image(flair((60, 64, 64)))
     session = SegmentationController.of(viewer)
-    press(panel.start, qtbot)
+    press(panel.run.start, qtbot)
     assert not panel.batch.layers.enabled
     with pytest.raises(BusyError, match="under way"):
         session.segment(scan_of(image, viewer.layers))
     with qtbot.waitSignal(session.ended, timeout=PATIENCE):
-        press(panel.cancel, qtbot)
+        press(panel.run.cancel, qtbot)
     assert panel.batch.layers.enabled
 
 
@@ -620,7 +620,7 @@ def test_cancel_ends_several_at_once(viewer: napari.Viewer, panel: Any, qtbot: A
     with qtbot.waitSignal(SegmentationController.of(viewer).progressed, timeout=PATIENCE):
         press(panel.batch.layers, qtbot)
     with qtbot.waitSignal(several.ended, timeout=PATIENCE):
-        press(panel.cancel, qtbot)
+        press(panel.run.cancel, qtbot)
     assert len(several.outcomes) == 1
     assert not SegmentationController.of(viewer).context.busy
 
@@ -637,7 +637,7 @@ def test_a_panel_closed_during_a_batch_leaves_the_viewer_ready(
     qtbot.waitUntil(lambda: not controller.context.busy, timeout=PATIENCE)
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
     assert panel.batch.table.rowCount() == 1
-    assert panel.start.enabled
+    assert panel.run.start.enabled
 
 
 def test_details_of_an_error_are_one_click_away_and_name_no_patient(
@@ -653,7 +653,7 @@ def test_details_of_an_error_are_one_click_away_and_name_no_patient(
 
     viewer.add_image(Unreadable(), name="Jane Doe", contrast_limits=(0, 255))
     with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE) as ended:
-        press(panel.start, qtbot)
+        press(panel.run.start, qtbot)
     assert ended.args == [False]
     assert panel.details.visible
     press(panel.details, qtbot)
@@ -676,9 +676,11 @@ def test_settings_are_remembered(
         monkeypatch.setattr(napari.settings, "_PLUGIN_SETTINGS", {})
         REAL_SETTINGS(path_dir=tmp_path)
         dock, panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")
-        qtbot.waitUntil(lambda e=expected, p=panel: (p.model.value, p.extent.value) == e, timeout=PATIENCE)
+        qtbot.waitUntil(
+            lambda e=expected, p=panel: (p.model.value, p.run.extent.value) == e, timeout=PATIENCE
+        )
         choose_model(panel, "tiny", qtbot)
         next(a for a in panel.models.menu.actions() if a.text() == "Use for the one click").trigger()
-        panel.extent.value = True
+        panel.run.extent.value = True
         viewer.window.remove_dock_widget(dock)
     assert list(tmp_path.glob("napari-tumor-unet.yaml"))

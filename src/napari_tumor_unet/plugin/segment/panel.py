@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import Any
 
 import napari
-from magicgui.widgets import Container, ProgressBar
+from magicgui.widgets import Container
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 from superqt import QCollapsible
@@ -30,6 +29,7 @@ from napari_tumor_unet.plugin.segment.model_section import ModelSection
 from napari_tumor_unet.plugin.segment.plane_section import PlaneSection
 from napari_tumor_unet.plugin.segment.progress_bar import SHOWS_RUN
 from napari_tumor_unet.plugin.segment.review_section import ReviewSection
+from napari_tumor_unet.plugin.segment.run_section import RunSection
 from napari_tumor_unet.plugin.segment.sequence_section import SequenceSection
 from napari_tumor_unet.plugin.segment.shown_mask import mask_to_show, results_of
 from napari_tumor_unet.plugin.segment.warning_section import WarningSection
@@ -39,10 +39,9 @@ from napari_tumor_unet.plugin.ui.panel import Panel
 from napari_tumor_unet.plugin.ui.primary import show_primary
 from napari_tumor_unet.plugin.ui.settings import DRAWN, segmentation_settings
 from napari_tumor_unet.plugin.ui.viewer_context import Message
-from napari_tumor_unet.plugin.ui.widgets import align, button, choice, folded, row
+from napari_tumor_unet.plugin.ui.widgets import align, choice, folded, row
 
 _NARROW = 60  # pixels: fields get what room there is, so that the panel is no wider with a large font
-_EXTENTS = [("whole scan", False), ("this slice", True)]
 
 
 class SegmentPanel(Panel):
@@ -59,16 +58,12 @@ class SegmentPanel(Panel):
         self.native.setObjectName(SHOWS_RUN)
         self._controller = SegmentationController.of(viewer)
         self._batch = Batch.of(self._controller)
-        self._first: tuple[float, int] | None = None  # when slices came first, and how many
         self.empty = EmptySection(self._viewer)
         self.layer = choice("scan", self._images, "The image layer; it follows the active one.")
-        self.extent = choice("segment", lambda: _EXTENTS, "All slices, or the one on screen alone.")
         self.models = ModelSection(self._context)
         self.model = self.models.model
         self.device = DeviceField(self._context)
-        self.start = button("Segment", "Segment the scan; the mask is a new labels layer.", self._start)
-        self.cancel = button("Cancel", "End the run; the layers stay.", self._cancel)
-        self.progress = ProgressBar(value=0, max=1)
+        self.run = RunSection(self._context, self._controller, self._batch, self._start, self.show_message)
         self.warned = WarningSection()
         self._viewer_sequences = ViewerSequences.of(self._viewer.layers)
         self.sequences = SequenceSection(self._viewer_sequences, partial(say_spacing, self._viewer))
@@ -77,7 +72,6 @@ class SegmentPanel(Panel):
         self.planes = PlaneSection(self._viewer)
         self.mask = MaskSection(self._viewer, self._on_measured)
         self.batch = BatchSection(self._batch, self._chosen)
-        self._run = row(self.start, self.extent, self.cancel)
         self._regions = folded("Regions", self.mask.regions)
         self._measures = folded("Diameters and report", self.mask.measures)
         self._changes = folded("Threshold and size", self.mask)
@@ -97,8 +91,7 @@ class SegmentPanel(Panel):
             self.planes,
             model,
             self.models.note,
-            self._run,
-            self.progress,
+            self.run,
             self.message,
             self.details,
             self.warned,
@@ -115,7 +108,7 @@ class SegmentPanel(Panel):
         scrolled.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         sequences = (*self.sequences.boxes.values(), self.sequences.across, self.sequences.front)
         spacing = self.sequences.spacing.line
-        chosen = (self.layer, self.model, self.device, self.extent, self.mask.regions.order)
+        chosen = (self.layer, self.model, self.device, self.run.extent, self.mask.regions.order)
         for narrow in (*chosen, *sequences, spacing):
             narrow.native.setMinimumWidth(_NARROW)
         for container in (choices, self.mask.fields, self.sequences):
@@ -126,7 +119,7 @@ class SegmentPanel(Panel):
         self.show_mask()
         self._show_busy(self._context.busy)
         if self._context.busy:
-            self._on_started()
+            self.run.show_started()
         elif self._context.opening:
             self._show_idle()
         self._context.warm_up()
@@ -139,11 +132,10 @@ class SegmentPanel(Panel):
         self.models.recall(preferred.model)
         if events := getattr(preferred, "events", None):
             self.connections.add(events.model, self.models.refresh)
-        self.extent.value = self.extent.value or preferred.one_slice
+        self.run.extent.value = self.run.extent.value or preferred.one_slice
 
     def _connect(self) -> None:
         self.layer.changed.connect(self._on_scan)
-        self.extent.changed.connect(lambda one: setattr(segmentation_settings(), "one_slice", one))
         self.model.changed.connect(self._on_model)
         self.connections.at_close(self._on_closed)
         self.device.changed.connect(lambda device: setattr(segmentation_settings(), "device", device))
@@ -157,10 +149,8 @@ class SegmentPanel(Panel):
             connect(event, self._on_scan)
         connect(layers.events, self._on_layers)
         connect(self._context.models_changed, self.models.refresh)
-        connect(controller.started, self._on_started)
-        connect(controller.told, self._on_told)
+        connect(controller.started, self.show_mask)
         connect(controller.warned, self._show_warnings)
-        connect(controller.progressed, self._on_progressed)
         connect(controller.ended, self._on_ended)
         connect(self._context.busy_changed, self._show_busy)
         connect(self._context.opening_changed, self._on_opening)
@@ -231,12 +221,12 @@ class SegmentPanel(Panel):
         elif self._context.busy:
             primary = None
         elif state is None:
-            primary = self.start
+            primary = self.run.start
         elif self.review.leads_on:
             primary = self.review.next
         elif state.findings.voxels and not state.saved_as:
             primary = self.mask.save
-        show_primary(primary, (self.empty.open, self.start, self.review.next, self.mask.save))
+        show_primary(primary, (self.empty.open, self.run.start, self.review.next, self.mask.save))
 
     def _on_checked(self) -> None:
         self._context.marked.emit()
@@ -252,7 +242,7 @@ class SegmentPanel(Panel):
         masks = (layer.metadata.get(KEY) for layer in self._viewer.layers)
         scans = (mask.scan for mask in masks if isinstance(mask, MaskMetadata))
         self.empty.ask_for(next(filter(None, scans), ""))
-        for part in (self.layer, self.sequences.summary, self._run, self._sequences):
+        for part in (self.layer, self.sequences.summary, self.run.line, self._sequences):
             part.visible = there
 
     def _on_scan(self, *_: object) -> None:
@@ -311,24 +301,14 @@ class SegmentPanel(Panel):
         try:
             layers, point = self._viewer.layers, self._viewer.dims.point
             source = scan_of(self.layer.value, layers, point, self.sequences.assignment)
-            self._controller.segment(source, only=self.extent.value, **self._chosen())
+            self._controller.segment(source, only=self.run.extent.value, **self._chosen())
         except TumourUnetError as error:
             self.show_message(self._context.notify(Message(str(error), "error")))
 
-    def _cancel(self) -> None:
-        (self._batch if self._context.owner is self._batch else self._controller).cancel()
-
-    def _on_started(self) -> None:
-        self._first = None
-        self.progress.value = 0
-        self.show_message(Message("Reading the scan"))
-        self.show_mask()
-
     def _show_busy(self, busy: bool) -> None:
         """Offer what can be done while a run is under way, or else."""
-        self.extent.visible = self.sequences.spacing.line.enabled = not busy
-        self.start.enabled = not busy and not self._context.opening
-        self.cancel.enabled = self.cancel.visible = self.progress.visible = busy
+        self.run.show_busy(busy)
+        self.sequences.spacing.line.enabled = not busy
         self._lead()
 
     def _show_warnings(self) -> None:
@@ -339,19 +319,6 @@ class SegmentPanel(Panel):
         elif self._context.owner is self._controller and self._shows_last_run():
             warnings = self._controller.warnings
         self.warned.show_warnings(warnings)
-
-    def _on_told(self, stage: str) -> None:
-        self.show_message(Message(stage))
-
-    def _on_progressed(self, done: int, total: int) -> None:
-        self.progress.max, self.progress.value = total, done
-        now = time.monotonic()
-        self.message.value = f"{done} of {total} slices"
-        if self._first is None:  # and of what came before them nothing follows
-            self._first = now, done
-        elif done > self._first[1]:
-            left = (now - self._first[0]) / (done - self._first[1]) * (total - done)
-            self.message.value += f", {left:.0f} s left"
 
     def _on_ended(self, *_: object) -> None:
         if not self._context.busy:

@@ -69,7 +69,9 @@ class Emitter:
         """Emit the signal; its slots are called in the owner's thread, later."""
         with self._emitting:
             if not self._gone:
-                self._signal.emit(*content)
+                # A moment before it is destroyed an owner is a QObject without signals, to PyQt.
+                with suppress(AttributeError, RuntimeError):
+                    self._signal.emit(*content)
 
     def _close(self) -> None:
         with self._emitting:
