@@ -35,12 +35,12 @@ def panel(viewer: napari.Viewer) -> Any:
 
 def compare(panel: Any, qtbot: Any) -> None:
     press(panel.start, qtbot)
-    qtbot.waitUntil(lambda: panel.result is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: panel.report.result is not None, timeout=PATIENCE)
 
 
 def test_layers_are_compared_in_the_order_of_their_sessions(panel: Any, qtbot: Any) -> None:
     compare(panel, qtbot)
-    rows = [panel.table.item(i, 0) for i in range(2)]
+    rows = [panel.report.table.item(i, 0) for i in range(2)]
     assert rows[1].text().split("\n") == [
         "p_ses-2",
         "6.00 ml (-75 % since baseline, -75 % since nadir)",
@@ -48,8 +48,8 @@ def test_layers_are_compared_in_the_order_of_their_sessions(panel: Any, qtbot: A
         "regions: 1 · partial",
     ]
     assert [row.toolTip() for row in rows] == [row.text() for row in rows]
-    assert "partial by size alone; steroids" in panel.remarks.value
-    assert "For research" in panel.remarks.value
+    assert "partial by size alone; steroids" in panel.report.remarks.value
+    assert "For research" in panel.report.remarks.value
 
 
 def test_files_and_dates_are_taken_and_a_report_is_saved(
@@ -62,8 +62,8 @@ def test_files_and_dates_are_taken_and_a_report_is_saved(
     for name, when in (("p_ses-2", "2024-01-01"), ("p_ses-1", "2023-01-01"), ("third", "2025-01-01")):
         write_date(panel, name, when, qtbot)
     compare(panel, qtbot)
-    assert [point.name for point in panel.result.time_points] == ["p_ses-1", "p_ses-2", "third_mask"]
-    assert "not matched" in panel.remarks.value
+    assert [point.name for point in panel.report.result.time_points] == ["p_ses-1", "p_ses-2", "third_mask"]
+    assert "not matched" in panel.report.remarks.value
     report = tmp_path / "report"
     starts: list[str] = []
 
@@ -72,13 +72,13 @@ def test_files_and_dates_are_taken_and_a_report_is_saved(
         return str(report), "PDF (*.pdf)"
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", choose)
-    press(panel.save, qtbot)
+    press(panel.report.save, qtbot)
     assert starts == [str(tmp_path / "follow_up.html")]  # beside the file that was chosen last
     qtbot.waitUntil(lambda: report.with_name("report.pdf").exists(), timeout=PATIENCE)
     monkeypatch.setattr(
         QFileDialog, "getSaveFileName", lambda *_: (str(report), "")
     )  # some systems tell none
-    press(panel.save, qtbot)
+    press(panel.report.save, qtbot)
     qtbot.waitUntil(lambda: report.with_name("report.html").exists(), timeout=PATIENCE)
 
 
@@ -106,18 +106,22 @@ def test_a_spacing_that_is_said_holds_for_layers_and_files(
     press(panel.add, qtbot)
     click_box(panel, "first", qtbot)
     compare(panel, qtbot)
-    assert "changes are in percent of voxels" in panel.remarks.value
-    assert "1,200 voxels" in panel.table.item(0, 0).text()
+    assert "changes are in percent of voxels" in panel.report.remarks.value
+    assert "1,200 voxels" in panel.report.table.item(0, 0).text()
     line = panel.spacing.line
     assert line.native.isVisible()
     line.value = "5 x 1 x 1"
     line.native.editingFinished.emit()
-    qtbot.waitUntil(lambda: panel.result is not None and panel.result.unit == "ml", timeout=PATIENCE)
+    qtbot.waitUntil(
+        lambda: panel.report.result is not None and panel.report.result.unit == "ml", timeout=PATIENCE
+    )
     np.testing.assert_array_equal(layer.scale, (5, 1, 1))
-    assert "The spacing of 2 masks was given" in panel.remarks.value
+    assert "The spacing of 2 masks was given" in panel.report.remarks.value
     line.value = ""
     line.native.editingFinished.emit()
-    qtbot.waitUntil(lambda: panel.result is not None and panel.result.unit == "voxels", timeout=PATIENCE)
+    qtbot.waitUntil(
+        lambda: panel.report.result is not None and panel.report.result.unit == "voxels", timeout=PATIENCE
+    )
     np.testing.assert_array_equal(layer.scale, (1, 1, 1))
 
 
@@ -137,8 +141,8 @@ def test_the_panel_is_as_narrow_as_others_and_cuts_nothing(
     dock = panel.native.parentWidget()
     assert panel.native.minimumSizeHint().width() <= 320
     viewer.window._qt_window.resizeDocks([dock], [300], Qt.Orientation.Horizontal)
-    qtbot.waitUntil(lambda: panel.table.width() <= 320, timeout=PATIENCE)
-    assert panel.table.columnWidth(0) <= panel.table.viewport().width()
+    qtbot.waitUntil(lambda: panel.report.table.width() <= 320, timeout=PATIENCE)
+    assert panel.report.table.columnWidth(0) <= panel.report.table.viewport().width()
     masks = panel.masks
     assert masks.horizontalHeader().length() <= masks.viewport().width()
     assert masks.verticalHeader().length() <= masks.viewport().height()
@@ -155,7 +159,7 @@ def test_masks_are_in_the_order_of_the_dates_in_their_names(viewer: napari.Viewe
         ("TCGA_CS_4941_20010203_mask", "2001-02-03", True),
     ]
     compare(panel, qtbot)
-    assert [point.days for point in panel.result.time_points] == [0, 1608]
+    assert [point.days for point in panel.report.result.time_points] == [0, 1608]
 
 
 @pytest.mark.parametrize("numbered", [True, False])
@@ -169,10 +173,10 @@ def test_masks_without_dates_have_a_class_only_where_their_names_tell_the_order(
     panel.masks.choose(list(viewer.layers))
     compare(panel, qtbot)
     assert [name for name, *_ in shown(panel)] == (["p01_study1_flair", *names[:1]] if numbered else [*names])
-    assert ("partial by size alone" in panel.remarks.value) == numbered
-    assert ("the order is that of the list" in panel.remarks.value) != numbered
-    assert ("no class" in panel.table.item(1, 0).text()) != numbered
-    assert panel.plot.getAxis("left").range[0] <= 0
+    assert ("partial by size alone" in panel.report.remarks.value) == numbered
+    assert ("the order is that of the list" in panel.report.remarks.value) != numbered
+    assert ("no class" in panel.report.table.item(1, 0).text()) != numbered
+    assert panel.report.plot.getAxis("left").range[0] <= 0
 
 
 def test_a_mask_of_another_patient_turns_no_order_round_and_takes_no_result_away(
@@ -184,10 +188,10 @@ def test_a_mask_of_another_patient_turns_no_order_round_and_takes_no_result_away
     mine = [("p01_study1_flair", "", True), ("p01_study2_flair", "", True)]
     assert shown(panel) == mine
     compare(panel, qtbot)
-    result = panel.result
+    result = panel.report.result
     viewer.add_labels(box(30), name="BraTS2021_00739_seg", scale=(5, 1, 1), units="mm")
     assert shown(panel) == [*mine, ("BraTS2021_00739_seg", "", False)]
-    assert panel.result is result is not None
+    assert panel.report.result is result is not None
 
 
 def test_the_date_of_a_dicom_series_is_that_of_its_header(
@@ -239,7 +243,7 @@ def test_masks_are_checked_with_the_keyboard_and_compared_when_there_are_two(
     compare(panel, qtbot)
     qtbot.keyClick(boxes[1], Qt.Key.Key_Space)
     assert is_refused(panel)
-    assert not panel.table.isVisible()  # as it was of both
+    assert not panel.report.table.isVisible()  # as it was of both
 
 
 def test_two_masks_of_one_scan_are_matched_and_said_to_be_of_one(viewer: napari.Viewer, qtbot: Any) -> None:
@@ -249,9 +253,9 @@ def test_two_masks_of_one_scan_are_matched_and_said_to_be_of_one(viewer: napari.
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
     panel.masks.choose(list(viewer.layers[1:]))
     compare(panel, qtbot)
-    assert "Masks of one scan are among these" in panel.remarks.value
-    assert "not matched" not in panel.remarks.value
-    assert panel.result.matched
+    assert "Masks of one scan are among these" in panel.report.remarks.value
+    assert "not matched" not in panel.report.remarks.value
+    assert panel.report.result.matched
 
 
 @pytest.mark.parametrize("named_after", [True, False])
@@ -270,7 +274,7 @@ def test_a_mask_from_a_file_is_of_the_scan_that_it_is_named_after(
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
     panel.masks.choose([opened, run])
     compare(panel, qtbot)
-    assert ("Masks of one scan are among these" in panel.remarks.value) == named_after
+    assert ("Masks of one scan are among these" in panel.report.remarks.value) == named_after
 
 
 def test_a_mask_that_is_not_to_be_trusted_is_so_in_the_table_and_the_report(
@@ -279,13 +283,13 @@ def test_a_mask_that_is_not_to_be_trusted_is_so_in_the_table_and_the_report(
     doubt = "The model is unsure of the mask: its mean probability is 0.6; check it."
     viewer.layers["p_ses-2"].metadata[KEY] = MaskMetadata(warnings=("p.nii is flat.", doubt))
     compare(panel, qtbot)
-    lines = panel.table.item(1, 0).text().split("\n")
+    lines = panel.report.table.item(1, 0).text().split("\n")
     assert lines[-1] == "not to be trusted: the model is unsure of the mask, and 1 more"
-    assert "trusted" not in panel.table.item(0, 0).text()
-    assert "p_ses-2 is not to be trusted: the model is unsure" in panel.remarks.value
+    assert "trusted" not in panel.report.table.item(0, 0).text()
+    assert "p_ses-2 is not to be trusted: the model is unsure" in panel.report.remarks.value
     report = tmp_path / "report.html"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(report), ""))
-    press(panel.save, qtbot)
+    press(panel.report.save, qtbot)
     qtbot.waitUntil(report.exists, timeout=PATIENCE)
     page = report.read_text()
     assert "Scan 2 is not to be trusted: the model is unsure of the mask." in page
@@ -299,10 +303,10 @@ def test_masks_of_different_patients_are_said_to_be(viewer: napari.Viewer, qtbot
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
     panel.masks.choose([viewer.layers[0], viewer.layers[2]])
     compare(panel, qtbot)
-    assert "patients" not in panel.remarks.value
+    assert "patients" not in panel.report.remarks.value
     panel.masks.choose(list(viewer.layers))
     compare(panel, qtbot)
-    assert "These are masks of different patients: TCGA_CS_4941, TCGA_HT_1234." in panel.remarks.value
+    assert "These are masks of different patients: TCGA_CS_4941, TCGA_HT_1234." in panel.report.remarks.value
 
 
 def change(viewer: napari.Viewer, how: str) -> None:
@@ -326,12 +330,12 @@ def test_a_result_goes_when_a_mask_that_was_compared_changes(
 ) -> None:
     viewer.layers["p_ses-2"].paint((2, 50, 50), 1)
     compare(panel, qtbot)
-    assert panel.save.native.styleSheet()  # it comes next
+    assert panel.report.save.native.styleSheet()  # it comes next
     change(viewer, how)
-    qtbot.waitUntil(lambda: panel.result is None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: panel.report.result is None, timeout=PATIENCE)
     assert panel.message.value == "The masks have changed; compare again."
-    assert not panel.table.isVisible()
-    assert not panel.save.native.isVisible()
+    assert not panel.report.table.isVisible()
+    assert not panel.report.save.native.isVisible()
     assert panel.start.native.styleSheet()
     compare(panel, qtbot)
     assert not panel.message.visible
@@ -347,17 +351,17 @@ def test_a_result_goes_when_a_file_that_was_compared_changes(
     nib.Nifti1Image(box(30).T, np.diag([-1.0, -1, 5, 1])).to_filename(file)
     press(panel.add, qtbot)
     compare(panel, qtbot)
-    press(panel.save, qtbot)
+    press(panel.report.save, qtbot)
     qtbot.waitUntil(report.exists, timeout=PATIENCE)
     assert len(json.loads(report.read_text())["time_points"]) == 3
     report.unlink()
     nib.Nifti1Image(box(9).T, np.diag([-1.0, -1, 5, 1])).to_filename(file)
     if how == "save":
-        press(panel.save, qtbot)
+        press(panel.report.save, qtbot)
     else:
         panel.native.hide()
         panel.native.show()
-    qtbot.waitUntil(lambda: panel.result is None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: panel.report.result is None, timeout=PATIENCE)
     assert panel.message.value == "The masks have changed; compare again."
     assert not report.exists()
 
@@ -372,7 +376,7 @@ def test_a_result_stays_while_its_masks_are_looked_at(
     viewer.dims.set_current_step(0, 3)
     viewer.layers[0].refresh()
     qtbot.waitUntil(lambda: looked == [False], timeout=PATIENCE)
-    assert panel.result is not None
+    assert panel.report.result is not None
 
 
 @pytest.mark.parametrize("how", ["remove", "clear", "rename", "add"])
@@ -389,9 +393,9 @@ def test_a_result_goes_with_the_masks_that_it_names(
             viewer.layers["p_ses-1"].name = "q_ses-1"
         case "add":  # a third that is checked
             viewer.add_labels(box(10), name="p_ses-3", scale=(5, 1, 1), units="mm")
-    assert panel.result is None
-    assert not panel.table.isVisible()
-    assert not panel.save.native.isVisible()
+    assert panel.report.result is None
+    assert not panel.report.table.isVisible()
+    assert not panel.report.save.native.isVisible()
 
 
 def test_masks_that_change_while_they_are_compared_have_no_result(
@@ -406,7 +410,7 @@ def test_masks_that_change_while_they_are_compared_have_no_result(
     ]
     panel.masks.choose(other)
     compare(panel, qtbot)
-    assert [point.name for point in panel.result.time_points] == ["r_ses-8", "r_ses-9"]
+    assert [point.name for point in panel.report.result.time_points] == ["r_ses-8", "r_ses-9"]
 
 
 def shown(panel: Any) -> list[tuple[str, str, bool]]:

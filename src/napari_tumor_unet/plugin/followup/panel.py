@@ -17,7 +17,6 @@ from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.follow_up import FollowUp, Visit, follow, visit_of
 from napari_tumor_unet.io.dicom.source import taken_on
 from napari_tumor_unet.io.file_names import FORMATS, scan_name
-from napari_tumor_unet.model.card import NOT_FOR_THE_CLINIC
 from napari_tumor_unet.plugin.followup.mask_table import MaskTable, Source
 from napari_tumor_unet.plugin.followup.mask_watch import MaskWatch, Stamp, stamp_of
 from napari_tumor_unet.plugin.followup.offers import (
@@ -26,13 +25,11 @@ from napari_tumor_unet.plugin.followup.offers import (
     source_image,
     visit_of_layer,
 )
+from napari_tumor_unet.plugin.followup.result_section import ResultSection
 from napari_tumor_unet.plugin.layers.metadata import masks_in, said_spacing
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing, spacing_of
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
-from napari_tumor_unet.plugin.ui.lines import LinesTable
 from napari_tumor_unet.plugin.ui.panel import Panel
-from napari_tumor_unet.plugin.ui.plain import show_info
-from napari_tumor_unet.plugin.ui.plot import Plot
 from napari_tumor_unet.plugin.ui.primary import show_primary
 from napari_tumor_unet.plugin.ui.spacing_field import SpacingField
 from napari_tumor_unet.plugin.ui.threads import Latest, in_thread
@@ -41,11 +38,8 @@ from napari_tumor_unet.plugin.ui.widgets import align, button, fields, row, text
 from napari_tumor_unet.scan import SourceImage
 from napari_tumor_unet.scan.spacing import Spacing
 
-_CURVE = "#E69F00"  # seen as well by those who see no red and green
 _COMPARE = "Compare the sizes of the masks."
 _CHANGED = "The masks have changed; compare again."
-_HIGHEST = 2000  # pixels of the table; the panel scrolls
-_ENDINGS = (".html", ".pdf", ".csv", ".json")
 
 
 class FollowUpPanel(Panel):
@@ -63,10 +57,8 @@ class FollowUpPanel(Panel):
         self._taken: dict[SourceImage, date | None] = {}  # as DICOM headers tell
         self._untold: set[Path] = set()  # files that are known to tell no spacing
         self._given: Spacing | None = None  # of them
-        self.result: FollowUp | None = None
         self._compare = Latest()
         self._compared: object = None  # which masks, as the table had them
-        self._stamps: dict[Path, Stamp] = {}  # of the files that were compared
         self._watch = MaskWatch(self.native, self._on_change)
         self.masks = MaskTable()
         self.problem = warning_label()
@@ -80,16 +72,7 @@ class FollowUpPanel(Panel):
             tooltip="The mask that changes are since, in the order of time.",
         )
         self.start = button("Compare", _COMPARE, self.compare)
-        self.save = button(
-            "Save report...", "As a page (.html, .pdf), a table (.csv), or all of it (.json).", self._save
-        )
-        self.remarks = text_label()
-        self.table = LinesTable(("sizes over time",), _HIGHEST)
-        self.plot = Plot(
-            self._viewer,
-            "Volume of each mask; over days since the baseline where dates are known.",
-        )
-        self._curve = self.plot.draw_points(_CURVE)
+        self.report = ResultSection(self._viewer, self._on_change)
         choices = fields(self.baseline, self.spacing.line)
         asked = text_label()
         asked.value = "Check two masks or more of one patient."
@@ -102,10 +85,7 @@ class FollowUpPanel(Panel):
             row(self.add, self.start),
             self.message,
             self.details,
-            self.remarks,
-            wrap(self.plot),
-            wrap(self.table),
-            self.save,
+            self.report,
         )
         self.masks.changed.connect(self._on_choice)
         self.baseline.changed.connect(self._on_choice)
@@ -114,7 +94,7 @@ class FollowUpPanel(Panel):
         for event in (layers.inserted, layers.removed, layers.renamed, layers.reordered):
             self.connections.add(event, self._on_layers)
         self.connections.add(layers, self._on_event)
-        self._show(None)
+        self.report.clear()
         self._on_layers()
 
     def compare(self) -> None:
@@ -143,14 +123,16 @@ class FollowUpPanel(Panel):
         self._compare(work, self._on_compared, self._on_failed)
 
     def _on_compared(self, compared: tuple[FollowUp | ComparisonError, set[Path], dict[Path, Stamp]]) -> None:
-        result, untold, self._stamps = compared
-        self._watch.add_files(self._stamps)
+        result, untold, stamps = compared
+        self._watch.add_files(stamps)
         self._untold |= untold
         self._show_spacing()
         if isinstance(result, ComparisonError):
             self._on_failed(str(result))
         else:
-            self._show(result)
+            self.report.show_result(result, stamps)
+            self.show_message(Message())
+            self._lead()
 
     def _on_layers(self) -> None:
         """Offer all masks that there are."""
@@ -185,7 +167,9 @@ class FollowUpPanel(Panel):
         self._compare.forget()
         self._watch.stop()
         self._compared = None
-        self._show(None)
+        self.report.clear()
+        self.show_message(Message())
+        self._lead()
 
     def _on_choice(self, *_: object) -> None:
         """Let masks be compared as soon as these are two, whose dates are dates; others are no result's."""
@@ -199,8 +183,9 @@ class FollowUpPanel(Panel):
 
     def _lead(self) -> None:
         """Let the button stand out that comes next."""
-        following = self.start if self.result is None else self.save
-        show_primary(following if self.start.enabled else None, (self.start, self.save))
+        save = self.report.save
+        following = self.start if self.report.result is None else save
+        show_primary(following if self.start.enabled else None, (self.start, save))
 
     def _without_spacing(self) -> dict[Source, Spacing | None]:
         """Return the masks chosen that tell no spacing, each with the one that was said of it."""
@@ -240,49 +225,6 @@ class FollowUpPanel(Panel):
     def _on_failed(self, sentence: str) -> None:
         self.show_message(self._context.notify(Message(sentence, "error")))
 
-    def _show(self, result: FollowUp | None) -> None:
-        self.result = result
-        self.table.setRowCount(0)
-        shown = result is not None
-        for part in (self.remarks, self.save):
-            part.visible = shown
-        self.plot.setVisible(shown)
-        self.table.setVisible(shown)
-        self.show_message(Message())
-        self._lead()
-        if result is None:
-            return
-        for i in range(len(result.time_points)):
-            self.table.show_lines(self.table.append(), result.lines_of(i))
-        self.plot.show_title(f"volume, {result.unit}")
-        days = [point.days for point in result.time_points]
-        at = list(range(1, len(days) + 1)) if None in days else [day or 0 for day in days]
-        self.plot.getAxis("bottom").setTicks([[(x, str(x)) for x in at]])
-        sizes = [point.size for point in result.time_points]
-        self._curve.setData(at, sizes)
-        self.plot.setYRange(0, max(*sizes, 1e-6))  # else a change of 4 % looks steep
-        self.remarks.value = "\n".join((*result.remarks, NOT_FOR_THE_CLINIC))
-
-    def _save(self) -> None:
-        if self.result is None:
-            return
-        kinds = "Page (*.html);;PDF (*.pdf);;Table (*.csv);;All of it (*.json)"
-        name, kind = FileDialog.getSaveFileName(self.native, "Save the report", "follow_up.html", kinds)
-        if name:
-            path = Path(name)
-            if path.suffix.lower() not in _ENDINGS:
-                ending = next((e for e in _ENDINGS if e in kind), _ENDINGS[0])
-                path = path.with_name(path.name + ending)
-            in_thread(
-                partial(_write, self.result, self._stamps, path), partial(self._on_written, self.result, path)
-            )
-
-    def _on_written(self, result: FollowUp, path: Path, written: bool) -> None:
-        if written:
-            show_info(f"The report is in {path.name}.")
-        elif result is self.result:
-            self._on_change()
-
 
 def _follow(
     sources: list[Visit | Path], taken: list[date | None], baseline: int, given: Spacing | None
@@ -301,12 +243,3 @@ def _follow(
         return follow(visits, baseline), untold, stamps
     except ComparisonError as error:
         return error, untold, stamps
-
-
-def _write(result: FollowUp, stamps: dict[Path, Stamp], path: Path) -> bool:
-    """Write a report, unless a file that was compared is another one by now."""
-    from napari_tumor_unet.evaluation.report import write_follow_up  # with matplotlib
-
-    if is_same := all(stamp_of(file) == stamp for file, stamp in stamps.items()):
-        write_follow_up(result, path)
-    return is_same
