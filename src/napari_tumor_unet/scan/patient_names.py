@@ -19,12 +19,8 @@ def patient_told(*names: str) -> str:
 
     Examples
     --------
-    >>> patient_told("mask", "BraTS2021_00630_seg"), patient_told("sub-1_ses-02"), patient_told("Anna")
+    >>> patient_told("mask", "BraTS2021_00630_seg"), patient_told("sub-1"), patient_told("Anna")
     ('BraTS2021_00630', 'sub_1', '')
     """
-    for name in names:
-        if code := _BRATS.match(name):
-            return code.group().replace("-", "_")
-        if (patient := patient_of(name)) != name:
-            return patient
-    return ""
+    codes = (_BRATS.match(name) or _CODE.match(name) for name in names)
+    return next((code.group().replace("-", "_") for code in codes if code), "")

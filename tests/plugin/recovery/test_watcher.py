@@ -10,11 +10,12 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
+from napari._qt.dialogs.qt_notification import NapariQtNotification
 from napari.layers import Labels
 from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent, Qt
-from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox
+from qtpy.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox, QPushButton
 from superqt import QCollapsible
 
 from napari_tumor_unet.inference.result import Provenance, Slices
@@ -372,10 +373,10 @@ def test_a_mask_that_was_removed_with_edits_is_offered_at_once(
     viewer.layers.remove(layer)
     qtbot.waitUntil(lambda: bool(shown), timeout=PATIENCE)
     assert shown[0].message == "The mask of head was removed, with corrections that are not saved."
-    ((text, restore),) = shown[0].actions
-    assert text == "Restore"
-    restore()
-    restore()  # pressed twice
+    notification = NapariQtNotification.from_notification(shown[0], viewer.window._qt_window)
+    (restore,) = [found for found in notification.findChildren(QPushButton) if found.text() == "Restore"]
+    restore.click()
+    restore.click()
     qtbot.waitUntil(lambda: "head tumour" in viewer.layers, timeout=PATIENCE)
     np.testing.assert_array_equal(viewer.layers["head tumour"].data, painted)
     qtbot.waitUntil(lambda: not Autosaving.of(viewer).orphans, timeout=PATIENCE)

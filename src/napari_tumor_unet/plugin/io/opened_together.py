@@ -18,6 +18,7 @@ from napari_tumor_unet.plugin.layers.image_of_mask import image_for, lies_on_ima
 from napari_tumor_unet.plugin.layers.in_view import show_scan, shows_scan_of
 from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.layers.metadata import KEY, LayerMetadata, title_of
+from napari_tumor_unet.plugin.layers.reopened_masks import lay_on_scan
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.connections import timer
@@ -43,6 +44,10 @@ def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
     masks = [layer for layer in opened if isinstance(layer, Labels)]
     for mask in masks:
         show_outline(mask)
+    if hasattr(viewer, "window"):
+        there = [layer for layer in layers if isinstance(layer, Labels)]
+        for told in filter(None, [lay_on_scan(viewer, mask) for mask in there]):
+            show_info(told)
     if masks and hasattr(viewer, "window"):
         Autosaving.of(viewer)  # no panel need be open for a stroke
     images = [layer for layer in opened if isinstance(layer, Image)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -116,14 +116,18 @@ def matches(layers: Iterable[Layer]) -> tuple[list[tuple[Image, Labels]], int]:
     return pairs, len(masks) - len(pairs)
 
 
-def image_for(mask: Labels, layers: Iterable[Layer]) -> Image | None:
+def image_for(
+    mask: Labels, layers: Iterable[Layer], fits: Callable[[Image, Labels], bool] | None = None
+) -> Image | None:
     """Return the image of a mask's shape and place: its source, or read with it, or of a similar name.
 
-    One whose name tells another patient, by a known code, is none.
+    One whose name tells another patient, by a known code, is none. ``fits`` tells something else than shape
+    and place of the images that may be meant.
     """
+    fits = fits or _is_scan_of
     layers = layers if isinstance(layers, LayerList) else list(layers)
     sequences = ViewerSequences.of(layers)
-    images = [image for image in sequences.images if _is_scan_of(image, mask)]
+    images = [image for image in sequences.images if fits(image, mask)]
     metadata = mask_metadata(mask)
     if made_from := [image for image in images if str(image.unique_id) == metadata.source]:
         return made_from[0]

@@ -158,6 +158,8 @@ class MaskMetadata(LayerMetadata):
         Name of that file, or of the one that it was opened from.
     edited_before : bool
         Whether the user had edited it when that file was written.
+    spacing_said : tuple of float, optional
+        The spacing in mm that the user had said of its scan by then.
     agreement : str
         Where the layer is no mask: ``unique_id`` of what it compares, or ``doubt`` where it shows that.
     """
@@ -179,6 +181,7 @@ class MaskMetadata(LayerMetadata):
     saved: int | None = None
     saved_as: str = ""
     edited_before: bool = False
+    spacing_said: Spacing | None = None
     agreement: str = ""
 
     __hash__ = object.__hash__

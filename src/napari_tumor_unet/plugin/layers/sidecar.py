@@ -21,6 +21,11 @@ from napari_tumor_unet.plugin.layers.opened_masks import checksum_of
 
 
 @dataclass(frozen=True)
+class _Spacing:
+    mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
 class _Told:
     """What a sidecar tells of a mask beside its model."""
 
@@ -29,6 +34,7 @@ class _Told:
     edited: bool = False
     min_region_voxels: int | None = None
     postprocessing: tuple[str, ...] = ()
+    spacing: _Spacing | None = None
 
 
 def sidecar_contents(layer: Labels) -> dict[str, Any] | None:
@@ -38,6 +44,7 @@ def sidecar_contents(layer: Labels) -> dict[str, Any] | None:
         return None
     mask = metadata.place.volume(layer.data)
     provenance, said = metadata.sidecar_provenance(), said_spacing(layer)
+    spacing = metadata.spacing_said if said is None else said.mm
     if metadata.has_probability:
         regions = left_out(metadata.probability, metadata.threshold, metadata.written)
         lacking = count_left_out([region for region in regions if not mask[region].any()], metadata.voxel_ml)
@@ -48,7 +55,7 @@ def sidecar_contents(layer: Labels) -> dict[str, Any] | None:
         "provenance": provenance,
         "edited": metadata.edited_before or not all(map(np.array_equal, mask, metadata.written)),
         "checked_slices": sorted(metadata.checked),
-        **({} if said is None else {"spacing": spacing_said_by_user(said.mm)}),
+        **({} if spacing is None else {"spacing": spacing_said_by_user(spacing)}),
         "note": NOT_FOR_THE_CLINIC,
     }
 
@@ -74,6 +81,7 @@ def told_of(file: Path, mask: NDArray[Any]) -> dict[str, Any]:
         "warnings": told.warnings,
         "checked": {z for z in told.checked_slices if 0 <= z < len(mask)},
         "edited_before": told.edited,
+        "spacing_said": told.spacing and told.spacing.mm,
         "min_region_voxels": told.min_region_voxels,
         "postprocessing": told.postprocessing,
     }

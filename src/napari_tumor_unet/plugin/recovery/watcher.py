@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from napari.layers import Labels
-from napari.utils.notifications import Notification, NotificationSeverity, notification_manager
 from qtpy.QtCore import QEvent, QObject, Signal
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
@@ -23,7 +22,8 @@ from napari_tumor_unet.plugin.recovery import store
 from napari_tumor_unet.plugin.recovery.codec import add_layer, count_edits, edits_in, snapshot
 from napari_tumor_unet.plugin.recovery.store import Autosave, AutosaveError, OrphanedAutosave
 from napari_tumor_unet.plugin.ui.connections import Connections, Emitter, timer
-from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_info
+from napari_tumor_unet.plugin.ui.plain import show_error, show_info
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -216,10 +216,9 @@ class Autosaving(QObject):
             if here is not None and offered and orphan in here.orphans:
                 here.restore(offered.pop())
 
-        restore = (("Restore", bring_back),)
         what = "corrections" if orphan.edited else "checked slices"
-        text = plain(f"The mask of {orphan.scan} was removed, with {what} that are not saved.")
-        notification_manager.dispatch(Notification(text, NotificationSeverity.INFO, restore))
+        text = f"The mask of {orphan.scan} was removed, with {what} that are not saved."
+        ViewerContext.of(self._viewer).offer(text, "Restore", bring_back)
 
     def _announce(self) -> None:
         global _announced

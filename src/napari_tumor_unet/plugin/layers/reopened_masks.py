@@ -1,0 +1,72 @@
+"""Lay a mask that this plugin wrote on its scan again, where one of their files tells less of its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Image, Labels
+
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
+from napari_tumor_unet.plugin.layers.metadata import MASK_OF, image_metadata, mask_metadata, title_of
+from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing
+from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
+from napari_tumor_unet.scan.spacing import Spacing
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+_READ_WITH = ("scan", "scan_id", "geometry", "shape", "ending", "source_images")
+
+
+def lay_on_scan(viewer: Viewer, mask: Labels) -> str:
+    """Bring a mask and its scan together, if only one open scan can be meant, and say what was done.
+
+    The scan gets the spacing that its file lacks and that the user had said of it when the mask was saved; a
+    mask whose file tells no place, as TIFF, gets that of the scan with its voxels.
+
+    Returns
+    -------
+    str
+        A sentence; empty where nothing was done.
+    """
+    metadata = mask_metadata(mask)
+    if image_for(mask, viewer.layers) is not None:
+        return ""
+    if metadata.spacing_said is not None:
+        return _say_again(viewer, mask, metadata.spacing_said)
+    if metadata.provenance is not None and metadata.saved_as and metadata.geometry is None:
+        return _place(viewer, mask)
+    return ""
+
+
+def _say_again(viewer: Viewer, mask: Labels, spacing: Spacing) -> str:
+    image = image_for(mask, viewer.layers, _lacks_spacing)
+    if image is None:
+        return ""
+    say_spacing(viewer, image, spacing)
+    if image_for(mask, viewer.layers) is not image:
+        say_spacing(viewer, image, None)
+        return ""
+    mm = " x ".join(f"{distance:g}" for distance in spacing)
+    return f"{title_of(image)} has the spacing again that was said of it for {mask.name}: {mm} mm."
+
+
+def _place(viewer: Viewer, mask: Labels) -> str:
+    image = image_for(mask, viewer.layers, _has_voxels)
+    if image is None:
+        return ""
+    for name in TRANSFORM:
+        setattr(mask, name, getattr(image, name))
+    read, metadata = image_metadata(image), mask_metadata(mask)
+    for name in _READ_WITH:
+        setattr(metadata, name, getattr(read, name))
+    return f"The file of {mask.name} tells no place: it lies on {title_of(image)}, which has its voxels."
+
+
+def _has_voxels(image: Image, mask: Labels) -> bool:
+    return MASK_OF not in image.metadata and voxels_of(image).shape == voxels_of(mask).shape
+
+
+def _lacks_spacing(image: Image, mask: Labels) -> bool:
+    return _has_voxels(image, mask) and lacks_spacing(image)

@@ -1,0 +1,120 @@
+"""Masks that lie on their scan again, though the file of one of the two tells less of its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import tifffile
+from napari.layers import Image, Labels
+
+from napari_tumor_unet.io.read import read_scan
+from napari_tumor_unet.io.write import write_result
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, said_spacing
+from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
+from tests.conftest import make_phantom
+from tests.plugin.conftest import PATIENCE, made_by
+
+SHAPE = (6, 40, 36)
+SAID = {"spacing": {"mm": [5.0, 0.94, 0.94], "said_by": "user"}}
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr("napari_tumor_unet.plugin.io.opened_together.show_info", said.append)
+    return said
+
+
+def scan_file(path: Path, spacing: tuple[float, float, float], origin: tuple[float, float, float]) -> Path:
+    file = sitk.GetImageFromArray(make_phantom(SHAPE)[0].sequences["flair"].astype(np.float32))
+    file.SetSpacing(spacing)
+    file.SetOrigin(origin)
+    sitk.WriteImage(file, str(path))
+    return path
+
+
+def save_mask(path: Path, scan: Path, **told: Any) -> Path:
+    """Write a mask of a model, with its sidecar, on the grid of a scan's file."""
+    voxels = np.zeros(SHAPE, np.uint8)
+    voxels[2:4, 10:20, 10:20] = 1
+    sidecar = {"provenance": made_by("tiny", "x").to_json(), "warnings": [], **told}
+    write_result(path, voxels, read_scan(scan), sidecar)
+    return path
+
+
+def without_spacing(folder: Path, scan: str = "p1", mask: str = "p1_mask", **told: Any) -> tuple[Path, Path]:
+    """A scan in a TIFF, and its mask in NIfTI with a spacing."""
+    path = folder / f"{scan}.tif"
+    tifffile.imwrite(path, make_phantom(SHAPE)[0].sequences["flair"].astype(np.uint16))
+    in_mm = scan_file(folder / "in_mm.nii.gz", (0.94, 0.94, 5.0), (0, 0, 0))
+    return path, save_mask(folder / f"{mask}.nii.gz", in_mm, **told)
+
+
+def elsewhere(folder: Path) -> tuple[Path, Path]:
+    """A scan in NIfTI that lies elsewhere than at 0, and its mask in TIFF."""
+    scan = scan_file(folder / "p1.nii.gz", (1.0, 1.0, 5.0), (-20.0, 30.0, 7.0))
+    return scan, save_mask(folder / "p1_mask.tif", scan)
+
+
+def anybodys(folder: Path) -> tuple[Path, Path]:
+    scan, mask = elsewhere(folder)
+    return scan, mask.rename(folder / "p1_other.tif")  # without its sidecar
+
+
+def open_all(viewer: napari.Viewer, files: tuple[Path, ...]) -> tuple[Image, Labels]:
+    for file in files:
+        viewer.open(file, plugin="napari-tumor-unet")
+    (image,) = (layer for layer in viewer.layers if isinstance(layer, Image))
+    (mask,) = (layer for layer in viewer.layers if isinstance(layer, Labels))
+    return image, mask
+
+
+@pytest.mark.parametrize("mask_first", [False, True])
+def test_a_scan_gets_the_spacing_again_that_was_said_of_it_for_a_mask(
+    viewer: napari.Viewer, tmp_path: Path, told: list[str], mask_first: bool, qtbot: Any
+) -> None:
+    files = without_spacing(tmp_path, **SAID)
+    image, mask = open_all(viewer, files[::-1] if mask_first else files)
+    qtbot.waitUntil(lambda: image_for(mask, viewer.layers) is image, timeout=PATIENCE)
+    np.testing.assert_allclose(image.scale, (5, 0.94, 0.94))
+    assert not lacks_spacing(image)
+    assert said_spacing(image) is not None
+    assert told == ["p1 has the spacing again that was said of it for p1_mask: 5 x 0.94 x 0.94 mm."]
+    assert (sidecar_contents(mask) or {})["spacing"] == SAID["spacing"]
+
+
+@pytest.mark.parametrize("mask_first", [False, True])
+def test_a_mask_without_a_place_lies_on_the_scan_that_has_its_voxels(
+    viewer: napari.Viewer, tmp_path: Path, told: list[str], mask_first: bool, qtbot: Any
+) -> None:
+    files = elsewhere(tmp_path)
+    image, mask = open_all(viewer, files[::-1] if mask_first else files)
+    qtbot.waitUntil(lambda: image_for(mask, viewer.layers) is image, timeout=PATIENCE)
+    np.testing.assert_allclose(mask.extent.world, image.extent.world)
+    assert told == ["The file of p1_mask tells no place: it lies on p1, which has its voxels."]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        without_spacing,
+        lambda folder: without_spacing(folder, "TCGA_CS_4941", "TCGA_HT_1234_mask", **SAID),
+        anybodys,
+    ],
+    ids=["nobody said it", "another patient", "anybody's"],
+)
+def test_nothing_is_moved_where_it_is_not_known_to_belong_together(
+    viewer: napari.Viewer, tmp_path: Path, told: list[str], files: Any, qtbot: Any
+) -> None:
+    image, mask = open_all(viewer, files(tmp_path))
+    before = [layer.extent.world for layer in (image, mask)]
+    qtbot.waitUntil(lambda: mask.contour != 0, timeout=PATIENCE)  # shown, as an outline
+    for layer, extent in zip((image, mask), before, strict=True):
+        np.testing.assert_array_equal(layer.extent.world, extent)
+    assert not told
