@@ -419,6 +419,31 @@ def test_a_mask_without_its_scan_comes_into_view_alone_and_names_the_scan(
     assert image_for(mask, viewer.layers) is head
 
 
+def test_the_panel_shows_nothing_of_another_scan_while_a_mask_without_its_own_is_active(
+    viewer: napari.Viewer, qtbot: Any
+) -> None:
+    layer = segmented(viewer)
+    stroke(layer)
+    viewer.layers.clear()
+    other = segmented(viewer, (9, 40, 30))
+    panel = panel_of(viewer, other)
+    keeper = Autosaving.of(viewer)
+    qtbot.waitUntil(lambda: bool(keeper.orphans), timeout=PATIENCE)
+    viewer.layers.selection.active = other
+    assert panel.mask.editor.layer is other
+    viewer.layers["head"].name = "another"
+    keeper.restore(keeper.orphans[0])
+    qtbot.waitUntil(lambda: not keeper.orphans, timeout=PATIENCE)
+    assert viewer.layers.selection.active is not other
+    assert panel.mask.editor is None
+    assert not panel.mask.save.visible
+    assert panel.empty.said.value == "Open head, too: its mask is there without it."
+    assert panel.empty.visible
+    viewer.layers.selection.active = other
+    assert panel.mask.editor.layer is other
+    assert not panel.empty.visible
+
+
 def test_a_mask_comes_back_to_its_scan_that_was_hidden_and_shows_the_edit(
     viewer: napari.Viewer, qtbot: Any
 ) -> None:

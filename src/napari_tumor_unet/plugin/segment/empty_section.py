@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from napari import Viewer
+from napari.layers import Labels
 from npe2 import PluginManager
 
+from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.widgets import button, text_label
 
@@ -34,13 +36,15 @@ class EmptySection(Section):
         )
         super().__init__(self.said, self.open, self.sample)
 
-    def ask_for(self, scan: str) -> None:
+    def ask_for(self, mask: Labels | None) -> None:
         """Ask for the scan of a mask, or for any."""
-        self.said.value = (
-            f"Open {scan}, too: its mask is there without it."
-            if scan
-            else "Open an MRI scan, or the sample, to find its tumour."
-        )
+        if mask is None:
+            self.said.value = "Open an MRI scan, or the sample, to find its tumour."
+            return
+        metadata = mask_metadata(mask)
+        read_alone = bool(metadata.saved_as)  # and what it calls its scan is the name of its own file
+        what = f"the scan of {mask.name}" if read_alone else metadata.scan
+        self.said.value = f"Open {what}, too: its mask is there without it."
 
 
 def _execute(command: str, viewer: Viewer) -> None:

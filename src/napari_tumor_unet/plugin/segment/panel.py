@@ -15,7 +15,7 @@ from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.registry import DEFAULT_MODEL
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
-from napari_tumor_unet.plugin.layers.metadata import KEY, MASK_OF, MaskMetadata, mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import MASK_OF, mask_metadata
 from napari_tumor_unet.plugin.layers.said_spacing import say_spacing, share_spacing
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.section import RecoverySection
@@ -31,7 +31,7 @@ from napari_tumor_unet.plugin.segment.progress_bar import SHOWS_RUN
 from napari_tumor_unet.plugin.segment.review_section import ReviewSection
 from napari_tumor_unet.plugin.segment.run_section import RunSection
 from napari_tumor_unet.plugin.segment.sequence_section import SequenceSection
-from napari_tumor_unet.plugin.segment.shown_mask import mask_to_show, results_of
+from napari_tumor_unet.plugin.segment.shown_mask import lone_mask, mask_to_show, results_of
 from napari_tumor_unet.plugin.segment.warning_section import WarningSection
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.device_field import DeviceField
@@ -177,6 +177,7 @@ class SegmentPanel(Panel):
             image = self._viewer_sequences.flair(self.layer.value)
         if isinstance(image, Image) and image in self.layer.choices:
             self.layer.value = image
+        self._show_empty()
         self._show_mask()
 
     def show_mask(self) -> None:
@@ -238,12 +239,15 @@ class SegmentPanel(Panel):
         self.layer.reset_choices()
         self.sequences.fill(self.layer.value)
         there = self.layer.value is not None
-        self.empty.visible = not there
-        masks = (layer.metadata.get(KEY) for layer in self._viewer.layers)
-        scans = (mask.scan for mask in masks if isinstance(mask, MaskMetadata))
-        self.empty.ask_for(next(filter(None, scans), ""))
+        self._show_empty()
         for part in (self.layer, self.sequences.summary, self.run.line, self._sequences):
             part.visible = there
+
+    def _show_empty(self) -> None:
+        """Ask for a scan where there is none, or for that of the active mask."""
+        lone = lone_mask(self.layer.value, self._viewer.layers)
+        self.empty.visible = self.layer.value is None or lone is not None
+        self.empty.ask_for(lone)
 
     def _on_scan(self, *_: object) -> None:
         """Show another scan, and how the last run ended only if it was the scan's."""

@@ -12,8 +12,11 @@ from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 
 
 def results_of(image: Image | None, layers: LayerList) -> list[Labels]:
-    """Return the finished masks of an image's scan, opened ones too, the last one last."""
-    if image is None:
+    """Return the finished masks of an image's scan, opened ones too, the last one last.
+
+    There are none while a mask is active that belongs to no open scan: what is on screen is not the image's.
+    """
+    if image is None or lone_mask(image, layers) is not None:
         return []
     sequences = ViewerSequences.of(layers)
     flair = sequences.flair(image)
@@ -24,6 +27,16 @@ def results_of(image: Image | None, layers: LayerList) -> list[Labels]:
         for result, source in zip(results, sources, strict=True)
         if source is not None and (source is image or sequences.flair(source) is flair)
     ]
+
+
+def lone_mask(image: Image | None, layers: LayerList) -> Labels | None:
+    """Return a mask whose scan is not open: the active one of a model, or the first where none is."""
+    if image is None:
+        masks = (layer for layer in layers if isinstance(layer, Labels))
+        return next((mask for mask in masks if mask_metadata(mask).scan), None)
+    mask = layers.selection.active
+    made = isinstance(mask, Labels) and mask_metadata(mask).provenance is not None
+    return mask if made and scan_image(mask, layers) is None else None
 
 
 def mask_to_show(results: list[Labels], layers: LayerList, before: Labels | None) -> Labels | None:
