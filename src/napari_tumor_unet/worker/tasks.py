@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_tumor_unet.training.finetuning.run_plan import FineTuning
     from napari_tumor_unet.training.finetuning.verdict import FineTuned
 
-_models: dict[str, Any] = {}
+_models: dict[tuple[str, str], Any] = {}
 _loading = threading.Lock()  # a worker of a cluster has several threads
 _fits: dict[tuple[Any, ...], Any] = {}
 _MOST_FITTED = 16
@@ -218,11 +218,11 @@ def _asking_for(ask: Callable[[tuple[int, range]], Planes], scan: int) -> Callab
 
 
 def _model(path: str | Path) -> Any:
-    """Return a model, from memory while its file is the same."""
+    """Return a model, from memory while its file and its name, which its masks tell, are the same."""
     from napari_tumor_unet.model.card import file_hash
     from napari_tumor_unet.model.model_file import load_model
 
-    key = file_hash(Path(path))
+    key = file_hash(Path(path)), Path(path).name
     with _loading:
         if key not in _models:
             _models.clear()
