@@ -575,12 +575,12 @@ def test_regions_that_a_run_leaves_out_are_told_and_taken_in(
     assert card.headline.value == "1.0 ml · 2 slices · 1 region"
     assert card.origin.value == "model 'tuned' · threshold 0.50"
     assert card.left_out.value == "1 weaker region left out (0.1 ml, slice 4)"
-    qtbot.waitUntil(lambda: rows() == ["1 · 1.0 ml · left · 14 x 14 mm · slices 1-2"], timeout=PATIENCE)
+    qtbot.waitUntil(lambda: rows() == ["1 · 1.0 ml · left\n14 x 14 mm · slices 1-2"], timeout=PATIENCE)
     told = sidecar_contents(layer)["provenance"]["left_out"]
     assert told == {"regions": 1, "voxels": 16, "volume_ml": pytest.approx(0.08)}
     press(card.take_in, qtbot)
     assert card.headline.value == "1.1 ml · 3 slices · 2 regions"
-    qtbot.waitUntil(lambda: rows()[1] == "2 · 0.1 ml · right · 6 x 6 mm · slice 4", timeout=PATIENCE)
+    qtbot.waitUntil(lambda: rows()[1] == "2 · 0.1 ml · right\n6 x 6 mm · slice 4", timeout=PATIENCE)
     assert not card.left_out.native.isVisible()
     assert card.origin.value == "model 'tuned' · threshold 0.50 · edited"
     assert sidecar_contents(layer)["provenance"]["left_out"]["regions"] == 0

@@ -205,12 +205,13 @@ class MaskEditor:
         self.layer.refresh()
 
     def describe(self, number: int, region: Region, measured: RegionMeasures | None = None) -> str:
-        """Write what is to be known of a region, for a list; with diameters, once it is measured."""
+        """Write in two lines what is to be known of a region; with diameters, once it is measured."""
         ml, (first, last) = self._metadata.voxel_ml, region.ends
         where = slices_in_words(range(first, last + 1))
         size = size_in_words(region.voxels, None if ml is None else region.voxels * ml)
         diameters = "" if measured is None else measured.diameters
-        return " · ".join(filter(None, (str(number), size, self._side(region), diameters, where)))
+        lines = ((str(number), size, self._side(region)), (diameters, where))
+        return "\n".join(" · ".join(filter(None, line)) for line in lines)
 
     def go_to(self, region: Region) -> None:
         """Show the slice with most of a region; move there only where it is out of sight."""

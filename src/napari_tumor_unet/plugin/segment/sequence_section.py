@@ -77,7 +77,7 @@ class SequenceSection(Container[Any]):
         }
         self.across = choice("slices along", lambda: self._axes, "The axis across the axial slices.")
         self.front = choice(
-            "front of the head", lambda: list(_FRONTS), "Where it is in a slice as it is stored."
+            "front", lambda: list(_FRONTS), "Where the front of the head is in a slice as it is stored."
         )
         self.spacing = SpacingField(self._on_spacing)
         self.note = text_label()
