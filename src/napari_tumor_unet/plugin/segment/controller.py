@@ -207,11 +207,14 @@ class SegmentationController(QObject):
         self.outcome = Outcome(run.name, findings, provenance, warnings=self.warnings)
         found = str(findings).removesuffix(f" {NOT_FOR_THE_CLINIC}")
         text = " ".join((found, *run.notes(self.shown_model), NOT_FOR_THE_CLINIC))
+        if run.missing:
+            text = f"{run.missing_note} {text}"
+            self.context.models_changed.emit()
         self.viewer.status = plain(text)
         self._end(run, Message(text))
         if not run.quiet:  # at first one line of the text is seen
             text = " ".join((*self.warnings, text))
-            self.context.notify(Message(text, "warning" if self.warnings else "info"))
+            self.context.notify(Message(text, "warning" if self.warnings or run.missing else "info"))
 
     def _on_no_head(self, run: Run) -> None:
         """Leave no empty mask over what is no scan of a head."""

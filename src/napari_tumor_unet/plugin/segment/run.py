@@ -48,13 +48,17 @@ class Run:
             self.missing, self.model = self.model, DEFAULT_MODEL
         return find_model(self.model)
 
+    @property
+    def missing_note(self) -> str:
+        """The sentence that another model was used, as the preferred one is gone; empty where it is not."""
+        gone = f"There is no model {self.missing!r} any more, so {DEFAULT_MODEL!r} was used."
+        return gone if self.missing else ""
+
     def notes(self, shown_model: str | Path) -> Iterator[str]:
         """Yield sentences on what a user may not expect of the result, as another model than is shown."""
         if self.source.combined:
             yield f"From {self.source.combined}."
-        if self.missing:
-            yield f"There is no model {self.missing!r} any more, so {DEFAULT_MODEL!r} was used."
-        elif not self.model == str(shown_model) == DEFAULT_MODEL:
+        if not self.missing and not self.model == str(shown_model) == DEFAULT_MODEL:
             yield f"By the model {Path(self.model).name.removesuffix(ENDING)!r}."
         if self.writer.is_hidden:
             yield "The mask is hidden, as its scan is; the eyes in the layer list show both."
