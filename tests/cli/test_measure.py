@@ -92,6 +92,8 @@ def test_a_mask_that_cannot_be_read_does_not_stop_the_others(masks: list[Path], 
     assert result.exit_code == 1
     assert "none.nii.gz does not exist." in result.stderr
     assert json.loads(result.stdout)["masks"][0]["name"] == "sub-1_ses-1_mask"
+    alone = CliRunner().invoke(app, ["measure", str(tmp_path / "none.nii.gz")])
+    assert (alone.exit_code, alone.stdout) == (1, "")
 
 
 def test_follow_up_orders_by_session_and_prints_changes(masks: list[Path], tmp_path: Path) -> None:

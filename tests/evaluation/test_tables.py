@@ -77,6 +77,17 @@ def test_masks_match_in_the_order_of_their_names_and_what_is_over_is_listed(fold
     assert (matched.only_predicted, matched.only_reference) == (("x", "y"), ("z",))
 
 
+def test_words_for_a_sequence_are_left_out_where_one_mask_can_be_meant(folder: Folder) -> None:
+    p = folder("p", "BraTS_1_flair_mask.nii.gz", "b_flair_mask.tif", "b_t1_mask.tif", "a_mask.tif")
+    r = folder("r", "BraTS_1_seg.nii.gz", "b_seg.tif", "a_seg.tif")
+    matched = match_folders(p, r)
+    assert [(name, path.name) for name, path, _ in matched.pairs] == [
+        ("BraTS_1", "BraTS_1_flair_mask.nii.gz"),
+        ("a", "a_mask.tif"),
+    ]
+    assert matched.only_reference == ("b",)
+
+
 def test_scans_beside_masks_are_passed_over(folder: Folder) -> None:
     p = folder("p", "a.tif", "a_mask.tif", "a_mask.json", ".b_mask.tif", "notes.txt", "old/c_mask.tif")
     matched = match_folders(p, folder("r", "a.tif", "b.tif", "c.tif"))

@@ -56,7 +56,8 @@ def measure(
     else:
         for name, result in named:
             _print_measures(name, result)
-        out.print(measures.DEFINITION, style="dim")
+        if named:
+            out.print(measures.DEFINITION, style="dim")
     if failures:
         raise typer.Exit(1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from napari_tumor_unet.evaluation.overlap import statistics
 from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.io.file_names import name_of_masked, scan_name
 from napari_tumor_unet.io.find import find_masks
+from napari_tumor_unet.scan.sequence_names import stem_of
 
 SUMMARISED = (
     *("dice", "iou", "precision", "recall"),
@@ -53,6 +55,8 @@ class FolderMatch:
 def match_folders(predictions: Path, references: Path) -> FolderMatch:
     """Match the masks in two folders by their names, endings such as ``_mask`` or ``_seg`` aside.
 
+    Of the other names words for a sequence are left out: ``x_flair_mask`` goes with ``x_seg``.
+
     Raises
     ------
     ComparisonError
@@ -61,6 +65,14 @@ def match_folders(predictions: Path, references: Path) -> FolderMatch:
         If a folder cannot be read.
     """
     left, right = _by_name(predictions), _by_name(references)
+    unmatched = [sorted(one.keys() - other.keys()) for one, other in ((left, right), (right, left))]
+    alike: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+    for side, names in enumerate(unmatched):
+        for name in names:
+            alike[stem_of(name)][side].append(name)
+    for stem, (predicted, true) in alike.items():
+        if stem and len(predicted) == len(true) == 1:
+            left[true[0]] = left.pop(predicted[0])
     both = sorted(left.keys() & right.keys())
     if not both:
         raise ComparisonError(f"No mask in {predictions.name} has the name of one in {references.name}.")

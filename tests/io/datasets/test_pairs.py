@@ -49,6 +49,52 @@ def test_files_without_a_partner_are_left_out_with_the_reason(tmp_path: Path) ->
     assert dataset.left_out == {"b_mask.tif": "no scan b beside it", "c.tif": "no mask c_mask beside it"}
 
 
+def write_brats(folder: Path, stem: str, sequences: tuple[str, ...], mask: str) -> None:
+    folder.mkdir(exist_ok=True)
+    for name in (*sequences, mask):
+        (folder / f"{stem}{name}.nii.gz").touch()
+
+
+@pytest.mark.parametrize(
+    ("stem", "sequences", "mask", "name"),
+    [
+        ("BraTS2021_00006_", ("flair", "t1", "t1ce", "t2"), "seg", "BraTS2021_00006"),
+        ("BraTS-GLI-00005-100-", ("t2f", "t1n", "t1c", "t2w"), "seg", "BraTS-GLI-00005-100"),
+        ("", ("flair", "t1", "t1ce", "t2"), "seg", "p1"),
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_masks_go_with_the_flair_whose_name_is_theirs_but_for_the_sequence(
+    tmp_path: Path, stem: str, sequences: tuple[str, ...], mask: str, name: str, inside: bool
+) -> None:
+    write_brats(tmp_path / "p1", stem, sequences, mask)
+    if inside:
+        write_brats(tmp_path / "p2", stem.replace("0", "3"), sequences, mask)
+    dataset = find_pairs(tmp_path if inside else tmp_path / "p1")
+    pair = dataset.pairs[0]
+    assert (len(dataset.pairs), pair.name) == (1 + inside, name)
+    assert (pair.scan.name, pair.mask.name) == (f"{stem}{sequences[0]}.nii.gz", f"{stem}{mask}.nii.gz")
+    others = {sequence: path.name for sequence, path in pair.others.items()}
+    assert others == {"pre": f"{stem}{sequences[1]}.nii.gz", "post": f"{stem}{sequences[2]}.nii.gz"}
+    assert not dataset.left_out
+
+
+def test_of_two_flairs_with_one_mask_none_is_guessed(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a")
+    write_brats(tmp_path, "p_", ("flair", "flair_post"), "seg")
+    dataset = find_pairs(tmp_path)
+    assert [pair.name for pair in dataset.pairs] == ["a"]
+    assert dataset.left_out["p_seg.nii.gz"] == "no scan p beside it"
+
+
+def test_pairs_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        write_pair(tmp_path / folder, "a")
+    pairs = find_pairs(tmp_path).pairs
+    assert [(pair.name, pair.patient) for pair in pairs] == [("one_a", "a"), ("two_a", "a")]
+
+
 def test_a_mask_may_have_another_ending_than_its_scan(tmp_path: Path) -> None:
     write_pair(tmp_path, "a")
     (tmp_path / "a_mask.tif").rename(tmp_path / "a_mask.tiff")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from napari_tumor_unet.io.read import read_labels, read_scan
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.combine import combine
 from napari_tumor_unet.scan.patient_names import patient_of
-from napari_tumor_unet.scan.sequence_names import sequence_named
+from napari_tumor_unet.scan.sequence_names import find_sequences, sequence_named, stem_of
 
 _NNUNET_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
@@ -126,7 +127,8 @@ def find_pairs(folder: Path) -> Dataset:
     ----------
     folder : Path
         Of nnU-Net (``imagesTr`` and ``labelsTr``), or with folders of slices as in the LGG data set, or one
-        of those, or with pairs of files such as ``x.nii.gz`` and ``x_mask.nii.gz``.
+        of those, or with pairs of files such as ``x.nii.gz`` and ``x_mask.nii.gz``, or as in BraTS
+        ``x_flair.nii.gz`` and ``x_seg.nii.gz`` with T1 beside them; without any, with folders of such files.
 
     Raises
     ------
@@ -143,16 +145,22 @@ def find_pairs(folder: Path) -> Dataset:
             pairs, left_out = _folder_of_slices(folder)
         else:
             pairs, left_out = _files(folder)
-            for more, others in map(_folder_of_slices, sorted(p for p in folder.iterdir() if p.is_dir())):
+            inside = sorted(p for p in folder.iterdir() if p.is_dir())
+            for more, others in map(_folder_of_slices if pairs else _folder, inside):
                 pairs += more
                 left_out |= others
     except OSError as error:
         raise ScanError(f"{folder.name}, or a folder in it, cannot be read: {error.strerror}.") from error
     if not pairs:
         raise ScanError(
-            f"{folder.name} holds no scan with a mask: x.nii.gz with x_mask.nii.gz, folders of slices with "
-            "_mask files, or imagesTr with labelsTr."
+            f"{folder.name} holds no scan with a mask: x.nii.gz with x_mask.nii.gz, x_flair.nii.gz with "
+            "x_seg.nii.gz, folders of slices with _mask files, or imagesTr with labelsTr."
         )
+    named = Counter(pair.name for pair in pairs)
+    pairs = [
+        replace(pair, name=f"{pair.scan.parent.name}_{pair.name}") if named[pair.name] > 1 else pair
+        for pair in pairs
+    ]
     return Dataset(tuple(sorted(pairs, key=lambda pair: pair.name)), left_out)
 
 
@@ -172,8 +180,46 @@ def _files(folder: Path) -> tuple[list[Case], dict[str, str]]:
         scans.remove(scan)
         paired[name] = mask
         pairs.append(Case(name, patient_of(name), scan, mask))
-    left_out |= {p.name: f"no mask {scan_name(p)}_mask beside it" for p in scans}
-    return pairs, left_out
+    by_sequence = _named_after_sequences(scans, [mask for mask in files if mask.name in left_out])
+    for case in by_sequence:
+        left_out.pop(case.mask.name)
+    stems = {_stem(case.mask) for case in by_sequence}
+    left_out |= {p.name: f"no mask {scan_name(p)}_mask beside it" for p in scans if _stem(p) not in stems}
+    return [*pairs, *by_sequence], left_out
+
+
+def _named_after_sequences(scans: list[Path], masks: list[Path]) -> list[Case]:
+    """Pair masks with FLAIR and T1 whose names are the masks' but for the sequence, where one FLAIR is."""
+    scans_of: dict[str, list[Path]] = defaultdict(list)
+    for scan in scans:
+        scans_of[_stem(scan)].append(scan)
+    cases = []
+    for mask in masks:
+        by_name = {scan_name(scan): scan for scan in scans_of[_stem(mask)]}
+        flairs = [name for name in by_name if sequence_named(name) == "flair"]
+        alone = sum(_stem(other) == _stem(mask) for other in masks) == 1
+        if len(flairs) == 1 and alone:
+            named = find_sequences(by_name, flair=flairs[0]).names
+            others: dict[Sequence, Path] = {s: by_name[n] for s, n in named.items() if s != "flair"}
+            name = name_of_masked(mask) if _stem(mask) else mask.absolute().parent.name
+            cases.append(Case(name, patient_of(name), by_name[flairs[0]], mask, others))
+    return cases
+
+
+def _stem(path: Path) -> str:
+    """Return what the names of a scan's sequences and of its mask have in common."""
+    if not is_mask_name(path):
+        return stem_of(scan_name(path))
+    name = name_of_masked(path)
+    return "" if name == scan_name(path) else stem_of(name)  # seg.nii.gz beside flair.nii.gz
+
+
+def _folder(folder: Path) -> tuple[list[Case], dict[str, str]]:
+    """Find the pairs of one patient's folder, or of several patients'."""
+    if slice_folder.looks_like_slices(folder):
+        return _folder_of_slices(folder)
+    pairs, left_out = _files(folder)
+    return (pairs, left_out) if pairs else _folder_of_slices(folder)
 
 
 def _folder_of_slices(folder: Path) -> tuple[list[Case], dict[str, str]]:
