@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import date
 from pathlib import Path
@@ -298,10 +299,21 @@ def test_new_regions_are_said_with_the_class_in_one_sentence() -> None:
     result = follow_up(
         [first, box(5, at=60, also=first)], spacing=(5, 1, 1), same_frame=True, names=["a", "b"]
     )
-    new = "stable by size alone, but with new regions in {}; steroids, clinical state"
+    new = "stable by size alone, but with new regions in {} (largest 0.38 ml); steroids, clinical state"
     assert result.remarks[0].startswith(f"Last: {new.format('b')}")
     assert not any(remark.startswith("New regions") for remark in result.remarks)
     assert new.format("scan 2") in follow_up_page(result).as_html()
+
+
+def test_a_new_region_of_a_voxel_is_counted_and_not_told_of_with_the_class() -> None:
+    first = box(20)
+    second = first.copy()
+    second[0, -1, -1] = 1
+    result = follow_up([first, second], spacing=(5, 1, 1), same_frame=True)
+    assert result.time_points[1].new == (False, True)
+    assert "new regions" not in result.conclusion()
+    assert "New regions under 0.05 ml are counted, and not told of with the class." in result.remarks
+    assert ",1,1," in result.as_csv().splitlines()[-1] or "2,1" in result.as_csv().splitlines()[-1]
 
 
 def test_warnings_and_patients_are_those_of_sidecars_and_names(tmp_path: Path) -> None:
@@ -312,10 +324,11 @@ def test_warnings_and_patients_are_those_of_sidecars_and_names(tmp_path: Path) -
     result = follow_up(files)
     assert [point.warnings for point in result.time_points] == [(), (doubt,)]
     who, trust = result.cautions()
-    assert who == "These are masks of different patients: sub_1, sub_2."
+    assert who.startswith("These are masks of different patients: sub_1, sub_2; what differs")
+    assert result.time_points[-1].no_class_because == "these are masks of different patients"
     assert trust == "sub-2_ses-2_mask is not to be trusted: the mask is small, 1.0 ml."
-    assert result.cautions(named=False)[0] == "These are masks of different patients."
+    assert result.cautions(named=False)[0].startswith("These are masks of different patients; what differs")
     assert result.as_table()[1][1][-1] == "no class, not to be trusted"
-    assert result.as_csv().splitlines()[2].endswith(f',"{doubt}",the mask is not to be trusted')
+    assert result.as_csv().splitlines()[2].endswith(f',"{doubt}",these are masks of different patients')
     sidecar_of(files[1]).write_text(json.dumps(told | {"mask_sha256": "another's"}))
     assert not follow_up(files).time_points[1].warnings

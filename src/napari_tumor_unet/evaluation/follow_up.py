@@ -46,6 +46,7 @@ __all__ = [
 ]
 _DAYS_IN_A_YEAR = 365.25
 _NAMED = "The dates are those in the names of files and folders."
+_OTHERS = "these are masks of different patients"
 _UNSAID = "and there is no class by size; add dates"
 _ORDERS: dict[OrderedBy, str] = {
     "numbers": "the order is that of the numbers in the names; check it, or add dates",
@@ -157,7 +158,9 @@ def follow(visits: Sequence[Visit], baseline: int = 0, same_frame: bool | None =
 
 
 def _alike(visits: Sequence[Visit]) -> str:
-    """Say that masks are of one time; empty where nothing tells so."""
+    """Say that masks are of several patients, or of one time; empty where nothing tells so."""
+    if len({visit.patient for visit in visits if visit.patient}) > 1:
+        return _OTHERS
     taken = [visit.taken for visit in visits if visit.taken]
     if max(Counter(visit.scan for visit in visits if visit.scan).values(), default=1) > 1:
         return "masks of one scan are among these"
@@ -199,7 +202,7 @@ def _notes(
         yield f"{'Not all masks have' if taken else 'No mask has'} a date, so {_ORDERS[by]}."
     if len({visit.patient for visit in visits if visit.patient}) == 1 and not all(v.patient for v in visits):
         yield "Not all names tell whose mask it is; check that all are of one patient."
-    if alike := _alike(visits):
+    if (alike := _alike(visits)) and alike != _OTHERS:  # which the cautions say
         yield (
             f"{alike.capitalize()}; what differs between them is no change over time, and there is no class "
             "by size."

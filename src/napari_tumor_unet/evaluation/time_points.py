@@ -17,6 +17,9 @@ from napari_tumor_unet.inference.result import in_short
 _ALONE, _DECIDE = "by size alone", "steroids, clinical state, enhancement and confirmation decide"
 BY_SIZE = f"{_ALONE}; {_DECIDE}"
 """What has to be said with each class."""
+_NO_CLASS = "what differs between them is no change over time, and there is no class by size"
+_SPECK_ML = 0.05  # under which a region is written as 0.0 ml, and may be a voxel or two at an edge
+_SPECKS = f"New regions under {_SPECK_ML} ml are counted, and not told of with the class."
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,27 @@ class TimePoint:
             reason = f"{reason[0].lower()}{reason[1:]}"
         return f"{self.trust}: {reason}" if reason else self.trust
 
+    @property
+    def _new_ml(self) -> list[float | None]:
+        """The volumes of the new regions."""
+        return [region.volume_ml for region, new in zip(self.measures.regions, self.new, strict=True) if new]
+
+    @property
+    def has_new(self) -> bool:
+        """Whether there is a new region, and not only specks."""
+        return any(volume is None or volume >= _SPECK_ML for volume in self._new_ml)
+
+    @property
+    def has_new_specks(self) -> bool:
+        """Whether there is a new region that is but a speck."""
+        return any(volume is not None and volume < _SPECK_ML for volume in self._new_ml)
+
+    @property
+    def new_in_words(self) -> str:
+        """How large the largest new region is, in brackets; empty where that is unknown."""
+        volumes = [volume for volume in self._new_ml if volume is not None]
+        return f" (largest {max(volumes):.2f} ml)" if volumes else ""
+
     def to_json(self) -> dict[str, Any]:
         """Return the time point as JSON holds it."""
         regions = [
@@ -166,8 +190,12 @@ class FollowUp:
 
     def conclusion(self, *, named: bool = True) -> str:
         """Say the last class with new regions, which make none; by names or, for a report, numbers."""
-        points, last = self.time_points, self.time_points[-1].size_class
-        new = ", ".join(p.name if named else str(i) for i, p in enumerate(points, 1) if any(p.new))
+        last = self.time_points[-1].size_class
+        new = ", ".join(
+            f"{point.name if named else i}{point.new_in_words}"
+            for i, point in enumerate(self.time_points, 1)
+            if point.has_new
+        )
         regions = f"new regions in {'' if named else 'scan '}{new}" if new else ""
         if not last:
             return f"N{regions[1:]}." if regions else ""
@@ -178,12 +206,17 @@ class FollowUp:
         """Say which masks are of others, or not to be trusted; by names or, for a report, numbers."""
         who = f": {', '.join(self.patients)}" if named else ""
         return (
-            *((f"These are masks of different patients{who}.",) if len(self.patients) > 1 else ()),
+            *(
+                (f"These are masks of different patients{who}; {_NO_CLASS}.",)
+                if len(self.patients) > 1
+                else ()
+            ),
             *(
                 f"{point.name if named else f'Scan {i}'} is {point.caution(named=named)}."
                 for i, point in enumerate(self.time_points, 1)
                 if point.warnings
             ),
+            *((_SPECKS,) if any(point.has_new_specks for point in self.time_points) else ()),
         )
 
     def as_table(self, *, named: bool = True) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -306,7 +306,8 @@ def test_masks_of_different_patients_are_said_to_be(viewer: napari.Viewer, qtbot
     assert "patients" not in panel.report.remarks.value
     panel.masks.choose(list(viewer.layers))
     compare(panel, qtbot)
-    assert "These are masks of different patients: TCGA_CS_4941, TCGA_HT_1234." in panel.report.remarks.value
+    assert "These are masks of different patients: TCGA_CS_4941, TCGA_HT_1234; " in panel.report.remarks.value
+    assert "by size alone" not in panel.report.remarks.value
 
 
 def change(viewer: napari.Viewer, how: str) -> None:
