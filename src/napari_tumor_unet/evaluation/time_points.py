@@ -205,12 +205,9 @@ class FollowUp:
     def cautions(self, *, named: bool = True) -> tuple[str, ...]:
         """Say which masks are of others, or not to be trusted; by names or, for a report, numbers."""
         who = f": {', '.join(self.patients)}" if named else ""
+        others = f"These are masks of different patients{who}; {_NO_CLASS}."
         return (
-            *(
-                (f"These are masks of different patients{who}; {_NO_CLASS}.",)
-                if len(self.patients) > 1
-                else ()
-            ),
+            *((others,) if len(self.patients) > 1 else ()),
             *(
                 f"{point.name if named else f'Scan {i}'} is {point.caution(named=named)}."
                 for i, point in enumerate(self.time_points, 1)
