@@ -19,7 +19,13 @@ from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.model import registry
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.looks import mask_looked_at
-from napari_tumor_unet.plugin.layers.metadata import KEY, is_agreement, is_prediction, mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import (
+    KEY,
+    ImageMetadata,
+    is_agreement,
+    is_prediction,
+    mask_metadata,
+)
 from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from napari_tumor_unet.plugin.segment.review import Review
@@ -81,6 +87,29 @@ def marked_slices(viewer: napari.Viewer, panel: Any, layer: Labels) -> tuple[int
             marked.append(z)
     viewer.dims.point = here
     return tuple(marked)
+
+
+def test_no_slice_is_checked_of_a_scan_that_is_hidden_and_the_walk_shows_the_scan(
+    viewer: napari.Viewer, panel: Any, qtbot: Any
+) -> None:
+    layer = a_result(viewer)
+    mine = viewer.layers[0]
+    mine.metadata[KEY] = ImageMetadata(scan="mine", scan_id="1")
+    other = viewer.add_image(np.ones((9, 30, 34)), metadata={KEY: ImageMetadata(scan="other", scan_id="2")})
+    for hidden in (mine, layer):
+        hidden.visible = False
+    viewer.layers.selection.active = layer
+    panel.show_mask()
+    qtbot.waitUntil(lambda: not panel.review.checked.enabled, timeout=PATIENCE)
+    assert panel.review.message.value.startswith("The scan of this mask is hidden")
+    press(panel.review.next, qtbot)
+    assert (mine.visible, layer.visible, other.visible) == (True, True, False)
+    assert panel.review.checked.enabled
+    other.visible, mine.visible = True, False
+    qtbot.waitUntil(lambda: not panel.review.checked.enabled, timeout=PATIENCE)
+    press(panel.mask.regions.largest, qtbot)
+    assert (mine.visible, other.visible) == (True, False)
+    qtbot.waitUntil(lambda: panel.review.checked.enabled, timeout=PATIENCE)
 
 
 def test_the_button_walks_from_the_most_doubtful_slice_on_and_begins_again(

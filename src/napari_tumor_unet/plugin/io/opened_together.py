@@ -15,7 +15,7 @@ from qtpy.QtCore import QTimer
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, lies_on_image
-from napari_tumor_unet.plugin.layers.in_view import show_scan, shows_scan_of
+from napari_tumor_unet.plugin.layers.in_view import is_looked_at, show_scan, shows_scan_of
 from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.layers.metadata import KEY, LayerMetadata, title_of
 from napari_tumor_unet.plugin.layers.reopened_masks import lay_on_scan
@@ -79,6 +79,14 @@ def bring_into_view(viewer: ViewerModel, image: Image) -> None:
     """Show a scan that the user turns to, unless it is in view, and hide what would lie over it."""
     if not shows_scan_of(viewer, image) and (hidden := show_scan(viewer, image)):
         _tell_of(hidden, f"{title_of(image)} is another scan")
+
+
+def look_at(viewer: ViewerModel, mask: Labels) -> None:
+    """Show a mask with its scan, as :func:`bring_into_view` does, where another scan is shown."""
+    if not is_looked_at(viewer, mask):
+        mask.visible = True
+        if hidden := show_scan(viewer, mask):
+            _tell_of(hidden, f"{mask.name} is a mask of another scan")
 
 
 def _show_scan_of(viewer: ViewerModel, masks: list[Labels]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.image_of_mask import image_for, scan_image
 from napari_tumor_unet.plugin.layers.metadata import MASK_OF, image_metadata, is_prediction, mask_metadata
 from napari_tumor_unet.plugin.layers.planes import fit, grid_of
 from napari_tumor_unet.plugin.layers.sequences import may_be_compared, scan_id
@@ -66,6 +66,12 @@ def shows_scan_of(viewer: ViewerModel, image: Image) -> bool:
     """Whether an image is shown, or another that may be looked at with it."""
     shown = (one for one in viewer.layers if isinstance(one, Image) and one.visible)
     return any(_is_kin(one, image, viewer.layers) for one in shown if MASK_OF not in one.metadata)
+
+
+def is_looked_at(viewer: ViewerModel, mask: Labels) -> bool:
+    """Whether the scan of a mask is shown; of one without a scan, whether the mask is."""
+    image = scan_image(mask, viewer.layers)
+    return bool(mask.visible) if image is None else shows_scan_of(viewer, image)
 
 
 def go_to_middle(viewer: ViewerModel, layer: Layer, *, always: bool = False) -> None:

@@ -29,6 +29,7 @@ from napari_tumor_unet.inference.result import (
     update,
 )
 from napari_tumor_unet.inference.smoothing import fill_holes, smooth_outline
+from napari_tumor_unet.plugin.io.opened_together import look_at
 from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 from napari_tumor_unet.plugin.layers.opened_masks import checksum_of
 from napari_tumor_unet.plugin.layers.planes import camera_of
@@ -283,6 +284,7 @@ class MaskEditor:
         return "left" if away > 0 else "right"
 
     def _show(self, z: int, y: int, x: int) -> None:
+        look_at(self._viewer, self.layer)
         self._viewer.dims.point = self._world(z, y, x)
 
     def _world(self, z: int, y: int, x: int) -> tuple[float, ...]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.regions import threshold_mask
 from napari_tumor_unet.inference.uncertainty import expected_errors, most_doubtful
+from napari_tumor_unet.plugin.io.opened_together import look_at
+from napari_tumor_unet.plugin.layers.in_view import is_looked_at
 from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ class Review:
     def slice_on_screen(self) -> int | None:
         """The slice that is shown, if one of the result's is."""
         layer, dims = self.layer, self._viewer.dims
-        if self._plane() != set(dims.displayed):
+        if not is_looked_at(self._viewer, layer) or self._plane() != set(dims.displayed):
             return None
         position = [round(float(x)) for x in layer.world_to_data(dims.point[-layer.ndim :])]
         if tuple(position[: len(self._place.at)]) != self._place.at:
@@ -105,10 +107,13 @@ class Review:
             return "Slices are checked in 2D: leave 3D, or press Next doubtful slice"
         if self._plane() != set(self._viewer.dims.displayed):
             return "Slices are checked as the model saw them: press Axial, or Next doubtful slice"
+        if not is_looked_at(self._viewer, self.layer):
+            return "The scan of this mask is hidden: press Next doubtful slice, or show it by its eye"
         return "The slice on screen is not of this mask: press Next doubtful slice"
 
     def go_to(self, z: int) -> None:
-        """Show a slice, turning the axes if they are such that none of the result's can be seen."""
+        """Show a slice of the mask's scan, turning the axes if they let none of the result's be seen."""
+        look_at(self._viewer, self.layer)
         layer, dims = self.layer, self._viewer.dims
         plane = self._plane()
         if plane != set(dims.displayed):

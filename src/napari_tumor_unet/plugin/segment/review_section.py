@@ -71,6 +71,8 @@ class ReviewSection(Section):
         self._doubt = DoubtLayer(viewer, self.native)
         self.where.changed.connect(self._show_where)
         self.connections.add(viewer.layers.events.removed, self._on_removed)
+        self._shown = timer(self.native, 0, self.show_slice)
+        self.connections.add(viewer.layers.events, self._on_layers)
         self._drawing = timer(self.native, DRAWN, self._add_curve)
         dims = viewer.dims.events
         for event in (dims.point, dims.range, dims.order, dims.ndisplay):
@@ -125,6 +127,11 @@ class ReviewSection(Section):
         """Ask no longer for what the user removed."""
         if event.value is self._doubt.layer:
             self.where.value = False
+
+    def _on_layers(self, event: Any) -> None:
+        """Look anew whether the mask's scan is shown, when all eyes are as they will be."""
+        if event.type == "visible":
+            self._shown.start()
 
     def _show_curve(self, review: Review, z: int | None) -> None:
         self._place.visible = drawn = bool(len(review.errors) > 1 and review.doubtful)
