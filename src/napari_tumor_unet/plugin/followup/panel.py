@@ -135,7 +135,8 @@ class FollowUpPanel(Panel):
             self._lead()
 
     def _on_layers(self) -> None:
-        """Offer all masks that there are."""
+        """Offer all masks that there are, and say so where those that were compared are others now."""
+        compared = self._compared
         masks, layers = masks_in(self._viewer.layers), self._viewer.layers
         images = {image for mask in masks if (image := source_image(mask, layers))}
         for image in images - self._taken.keys():
@@ -144,6 +145,8 @@ class FollowUpPanel(Panel):
         offered = [offered_layer(mask, layers, self._taken) for mask in masks]
         self.masks.show_masks([*offered, *map(offered_file, self.files)])
         self._on_choice()
+        if compared is not None and self._compared is None:
+            self.show_message(Message(_CHANGED))
 
     def _on_taken(self, image: SourceImage, taken: date | None) -> None:
         self._taken[image] = taken
