@@ -96,6 +96,28 @@ def test_a_mask_of_another_model_is_kept(do: Do, tmp_path: Path, mask: Path, mod
     assert mask.read_bytes() != old[0]
 
 
+def test_of_masks_that_are_left_to_others_it_is_said_why_they_are_none_of_this_run(
+    do: Do, tmp_path: Path, mask: Path, model: Model
+) -> None:
+    do()
+    leaves = replace(GOES_ON, leave_others=True)
+    jobs = plan_jobs([ScanFiles(tmp_path / "a.tif")], tmp_path / "out", leaves)
+
+    def refusal(model: Model) -> str:
+        (outcome,) = (event for event in segment_jobs(jobs, model) if isinstance(event, Outcome))
+        assert outcome.exists
+        return outcome.error
+
+    name = model.card.name
+    by_another = refusal(replace(model, hash="another"))
+    assert (
+        by_another
+        == f"The files of the mask exist already, made by the model {name!r}; choose another folder."
+    )
+    mask.write_bytes(b"changed")
+    assert "already, and the mask was changed since it was written; choose" in refusal(model)
+
+
 @pytest.mark.parametrize("content", [b"", b"half", b"{}", b"[1]", b'{"mask_sha256": 1}', b"\xff"])
 @pytest.mark.parametrize("which", ["mask", "sidecar"])
 def test_half_written_empty_and_foreign_files_are_done_again(

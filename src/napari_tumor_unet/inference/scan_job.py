@@ -215,8 +215,24 @@ def _already(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
     there = [path.name for path in files if os.path.lexists(path)]
     if there:
         which = f"{there[0]} exists" if len(there) == 1 else "The files of the mask exist"
-        raise _ExistsError(f"{which} already; choose another folder.")
+        raise _ExistsError(f"{which} already{_why_another(mask_file, model)}; choose another folder.")
     return None
+
+
+def _why_another(mask_file: Path, model: Model) -> str:
+    """Say why a mask that is there is not the one that is wanted, as far as its files tell."""
+    from napari_tumor_unet.io.write import made_with, sidecar_of
+
+    sidecar = made_with(mask_file)
+    if sidecar is None:
+        changed = mask_file.is_file() and sidecar_of(mask_file).is_file()
+        return ", and the mask was changed since it was written" if changed else ""
+    try:
+        provenance = Provenance.from_json(sidecar["provenance"])
+    except (TypeError, ValueError, LookupError):
+        return ""
+    another = bool(provenance.model_hash) and provenance.model_hash != model.hash
+    return f", made by the model {provenance.model!r}" if another else ""
 
 
 def _done_before(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:

@@ -585,7 +585,8 @@ def test_a_folder_goes_on_where_a_run_was_stopped_and_leaves_what_others_wrote(
     rows = [table.item(row, 1).text().split(" · ") for row in range(3)]
     assert rows[0][0] == rows[2][0]
     assert rows[0][1] == "Done before."
-    assert rows[1] == ["The files of the mask exist already; choose another folder."]
+    changed = "The files of the mask exist already, and the mask was changed since it was written"
+    assert rows[1] == [f"{changed}; choose another folder."]
     assert masks[0].stat().st_mtime_ns == before
     assert masks[1].read_bytes() == b"corrected"
     assert masks[2].exists()
