@@ -45,10 +45,9 @@ class CaseTable(LinesTable):
         with signals_blocked(self):  # a selected row that goes is told of before the others are right
             self.setRowCount(min(self.rowCount(), len(statuses)))
         while self.rowCount() < len(statuses):
-            box = QCheckBox()
+            box = self.add_box(self.append(), _OUT)
             box.setToolTip(_OUT_MEANS)
             box.clicked.connect(partial(self._on_box, box))
-            self.setCellWidget(self.append(), _OUT, box)
         for n, status in enumerate(statuses):
             if self._statuses[n : n + 1] != [status]:
                 self._fill(n, status)
