@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from napari.settings import get_settings
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
@@ -74,3 +75,19 @@ def test_space_presses_the_box_of_the_row(column: int, qtbot: Any) -> None:
     offered.setCurrentCell(1, column)
     qtbot.keyClick(offered, Qt.Key.Key_Space)
     assert offered.chosen == [Path("b")]
+
+
+def test_the_boxes_leave_the_names_their_room(qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_settings().appearance, "font_size", 14)
+    table = cases()
+    qtbot.addWidget(table)
+    table.setFixedWidth(300)
+    table.show()
+    qtbot.waitUntil(lambda: table.rowHeight(0) > 0 and table.columnWidth(1) > 0, timeout=5000)
+    assert table.columnWidth(0) > 0.8 * table.viewport().width()
+    boxes = [table.cellWidget(row, 1) for row in range(2)]
+    assert all(box.width() >= box.sizeHint().width() for box in boxes)
+    heading = table.horizontalHeaderItem(1).text()
+    assert heading.split() == ["hold", "out"]
+    assert table.fontMetrics().size(0, heading).width() <= table.columnWidth(1)
+    assert table.fontMetrics().size(0, heading).height() <= table.horizontalHeader().height()

@@ -12,7 +12,7 @@ from napari_tumor_unet.plugin.finetune.case_list import CaseStatus
 from napari_tumor_unet.plugin.ui.lines import LinesTable
 from napari_tumor_unet.plugin.ui.plain import plain
 
-_COLUMNS = ("scan, mask", "hold out")
+_COLUMNS = ("scan, mask", "hold\nout")  # as narrow as its boxes
 _OUT = 1
 _OUT_MEANS = "Hold it out to judge the new model, instead of learning from it; all scans of a patient alike."
 _HIGHEST = 300  # pixels

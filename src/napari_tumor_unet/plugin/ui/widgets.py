@@ -181,7 +181,8 @@ def _columns(field: QWidget) -> str:
     if not isinstance(field, QTableWidget):
         return ""
     heads = [field.horizontalHeaderItem(column) for column in range(field.columnCount())]
-    return f"table of {', '.join(head.text() for head in heads if head is not None)}"
+    titles = [" ".join(head.text().split()) for head in heads if head is not None]
+    return f"table of {', '.join(titles)}"
 
 
 def _label_of(field: QWidget, parent: QWidget) -> str:
