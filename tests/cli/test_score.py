@@ -95,6 +95,7 @@ def test_a_label_is_compared_alone(run: Run, nifti: Callable[..., Path]) -> None
     assert (told["dice"], told["label"], told["voxels_reference"]) == (1, 1, 32)
     told = json.loads(run(nifti("p.nii", LABELS % 2), nifti("r.nii"), "--label", 2, "--json").stdout)
     assert (told["dice"], told["label"], told["precision"]) == (0, 2, None)
+    assert told["notes"] == ["Label 2 is in the reference alone: by rule Dice and IoU count as 0."]
 
 
 def test_a_tolerance_is_that_of_the_surface_dice(run: Run, nifti: Callable[..., Path]) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 
 from napari_tumor_unet.evaluation.compare import MaskPair, agreement, labels_in, slice_overlaps
-from napari_tumor_unet.evaluation.score import score
+from napari_tumor_unet.evaluation.overlap import Counts
+from napari_tumor_unet.evaluation.score import rules_at_work, score
 from napari_tumor_unet.scan.grid import grid_of_spacing
 from tests.evaluation.test_score import EITHER_LABEL, PAIRS, SPACING, Pair
 
@@ -22,7 +23,27 @@ def test_a_label_is_compared_alone() -> None:
     p, r = np.array([[1, 2, 2, 0]]), np.array([[1, 1, 2, 2]])
     assert [score(p, r, label=label).dice for label in (None, 1, 2)] == pytest.approx([6 / 7, 2 / 3, 0.5])
     assert score(p, r, label=2) == dataclasses.replace(score(p == 2, r == 2), label=2)
-    assert score(p, r, label=300).notes[0].startswith("Both masks are empty")
+    assert score(p, r, label=300).notes == ("Label 300 is in neither mask: by rule Dice and IoU count as 1.",)
+
+
+@pytest.mark.parametrize("where", ["prediction", "reference"])
+def test_a_label_that_one_mask_lacks_is_named(where: str) -> None:
+    masks = {"prediction": np.array([[1, 2]]), "reference": np.array([[1, 2]])}
+    masks[where] = np.array([[1, 255]])
+    assert score(**masks, label=1).notes == ()
+    assert score(**masks, label=255).notes == (
+        f"Label 255 is in the {where} alone: by rule Dice and IoU count as 0.",
+    )
+
+
+def test_labels_that_one_mask_lacks_are_named_together() -> None:
+    both, predicted, wanted = Counts(1, 1, 1), Counts(0, 1, 0), Counts(0, 0, 1)
+    assert rules_at_work({1: both}) == []
+    assert rules_at_work({1: predicted, 2: wanted, 3: both, 4: predicted, 5: predicted, 6: Counts()}) == [
+        "Label 2 is in the reference alone, labels 1, 4 and 5 in the prediction alone: by rule Dice and IoU "
+        "count as 0.",
+        "Label 6 is in neither mask: by rule Dice and IoU count as 1.",
+    ]
 
 
 def test_the_labels_of_both_masks_are_listed() -> None:

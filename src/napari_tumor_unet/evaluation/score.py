@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -220,7 +220,7 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Cou
         regions_predicted=regions.predicted,
         regions_false=regions.false,
         lesion_wise_dice=lesion_wise_dice(p, r, 1.0 if ml is None else 1000 * ml),
-        notes=(*pair.notes, *rules_at_work(counts)),
+        notes=(*pair.notes, *rules_at_work({label: counts})),
         sum_of_products_predicted_mm2=products[0],
         sum_of_products_reference_mm2=products[1],
         sum_of_products_difference_mm2=products[2],
@@ -229,14 +229,49 @@ def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Cou
     )
 
 
-def rules_at_work(counts: Counts) -> list[str]:
-    """Name the rule by which empty masks have a Dice; empty where neither mask is."""
+def rules_at_work(totals: Mapping[int | None, Counts]) -> list[str]:
+    """Name the rules by which empty masks, or labels that a mask lacks, have a Dice.
+
+    Parameters
+    ----------
+    totals : mapping
+        Counts of each label compared, or of all labels as one under None.
+    """
+    if None in totals:
+        return _rules_of_masks(totals[None])
+    one_only = [
+        (_labels(totals, (False, True)), "in the reference alone"),
+        (_labels(totals, (True, False)), "in the prediction alone"),
+    ]
+    neither = [(_labels(totals, (False, False)), "in neither mask")]
+    told = ((_sentence(one_only), 0), (_sentence(neither), 1))
+    return [f"{sentence}: by rule Dice and IoU count as {value}." for sentence, value in told if sentence]
+
+
+def _rules_of_masks(counts: Counts) -> list[str]:
     if counts.predicted and counts.reference:
         return []
     if not (counts.predicted or counts.reference):
         return ["Both masks are empty; by rule Dice and IoU count as 1."]
     which = "reference" if counts.predicted else "prediction"
     return [f"The {which} is empty; by rule Dice and IoU count as 0."]
+
+
+def _labels(totals: Mapping[int | None, Counts], where: tuple[bool, bool]) -> list[str]:
+    """List the labels that are in the prediction, in the reference, or not."""
+    return [str(n) for n, counts in totals.items() if (counts.predicted > 0, counts.reference > 0) == where]
+
+
+def _sentence(placed: list[tuple[list[str], str]]) -> str:
+    """Say where labels are, without the full stop; nothing of no labels."""
+    parts: list[str] = []
+    for labels, where in placed:
+        if labels:
+            names = " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))
+            many = len(labels) > 1
+            verb = "" if parts else "are " if many else "is "
+            parts.append(f"label{'s' * many} {names} {verb}{where}")
+    return ", ".join(parts).capitalize()
 
 
 _Compared = tuple[float | None, float | None, float | None, float | None]

@@ -21,7 +21,7 @@ from napari.layers import Labels
 from napari.settings import get_settings
 from napari.utils.transforms import Affine
 from qtpy.QtCore import QPointF, QRect, Qt
-from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QScrollArea
 from superqt import QCollapsible
 
 from napari_tumor_unet.evaluation.score import score
@@ -89,7 +89,7 @@ def test_the_command_compares_the_two_masks_that_are_selected(
         pass
     expected = score(*masks, spacing=(5, 1, 0.5))
     assert panel.numbers.scores == [expected]
-    assert f"{expected.dice:.4f}" in panel.numbers.large.value
+    assert f"{expected.dice:.4f}" in panel.numbers.overview.value
     assert panel.rows()[0].model == "default"
 
 
@@ -153,7 +153,11 @@ def test_labels_are_compared_each_by_itself_or_one_alone(
     set_layers(panel, *layers)
     panel.which.value = "each by itself"
     assert compare() == [score(*masks, spacing=(5, 1, 0.5), label=label) for label in (1, 2)]
-    assert panel.numbers.table.columnCount() == 2
+    names = [name for name, _ in panel.numbers.scores[0].as_rows()[2:]]
+    assert titles(panel) == ["label", *names, "label", *names]
+    assert [panel.numbers.table.item(n, 0).text() for n in (0, len(names) + 1)] == ["1", "2"]
+    for found in panel.numbers.scores:
+        assert f"{found.dice:.4f}" in panel.numbers.overview.value
     assert panel.which.choices == ("all as one", "each by itself", 1, 2)
     panel.scoring.cancel()
     panel.which.value = 2
@@ -183,7 +187,7 @@ def test_edits_are_counted_at_once_and_measured_after_a_pause(
             edit()
         qtbot.waitUntil(lambda: not panel.scoring.running, timeout=PATIENCE)
         expected = score(prediction.data, reference.data, spacing=(5, 1, 0.5))
-        assert f"{expected.dice:.4f}" in panel.numbers.large.value
+        assert f"{expected.dice:.4f}" in panel.numbers.overview.value
         assert panel.numbers.scores == [expected]
 
 
@@ -361,8 +365,54 @@ def test_empty_masks_are_never_a_silent_one(viewer: napari.Viewer, panel: Any, c
     set_layers(panel, *(viewer.add_labels(np.zeros((3, 8, 8), np.uint8)) for _ in range(2)))
     (found,) = compare()
     assert found.dice == 1
-    assert "Both masks are empty" in panel.numbers.large.value
+    assert "Both masks are empty" in panel.numbers.overview.value
     assert panel.message.value == ""  # which is said once
+
+
+def test_labels_that_one_mask_lacks_are_named(
+    viewer: napari.Viewer, panel: Any, masks: Masks, compare: Any
+) -> None:
+    prediction, reference = (viewer.add_labels(mask.copy(), **MM) for mask in masks)
+    prediction.data[prediction.data == 2] = 0
+    set_layers(panel, prediction, reference)
+    panel.which.value = "each by itself"
+    compare()
+    told = panel.numbers.overview
+    assert told.value.endswith("</table>Label 2 is in the reference alone: by rule Dice and IoU count as 0.")
+    assert panel.message.value == ""
+    assert "share no label" not in told.value
+    prediction.data = (masks[0] == 1) * np.uint8(255)
+    compare()
+    rule, advice = told.value.partition("</table>")[2].split(".", 1)
+    assert rule == (
+        "Labels 1 and 2 are in the reference alone, label 255 in the prediction alone: by rule Dice and IoU "
+        "count as 0"
+    )
+    assert "share no label; <i>all as one</i>" in advice
+    assert panel.message.value == ""
+
+
+@pytest.mark.parametrize("labels", ["each by itself", 2])
+def test_labels_make_the_panel_no_wider(
+    panel: Any, layers: tuple[Labels, Labels], compare: Any, qtbot: Any, labels: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(get_settings().appearance, "font_size", 14)
+    layers[0].data[0, :3, :3] = 4
+    set_layers(panel, *layers)
+    compare()
+    area = panel.native.findChild(QScrollArea)
+    QApplication.sendPostedEvents()
+    before = area.minimumSizeHint().width()
+    panel.which.value = labels
+    compare()
+    table = panel.numbers.table
+
+    def fits() -> bool:
+        QApplication.sendPostedEvents()
+        return table.verticalHeader().width() + table.horizontalHeader().length() <= table.width()
+
+    qtbot.waitUntil(fits, timeout=5000)
+    assert area.minimumSizeHint().width() <= before
 
 
 @pytest.mark.slow
@@ -475,11 +525,11 @@ def test_dice_and_iou_stand_once(panel: Any, layers: tuple[Labels, Labels], comp
     compare()
     names = titles(panel)
     assert names[0] == "precision"
-    assert panel.numbers.large.visible
+    assert panel.numbers.overview.visible
     panel.which.value = "each by itself"
     compare()
-    assert titles(panel) == ["Dice", "IoU", *names]
-    assert not panel.numbers.large.visible
+    assert "Dice" not in titles(panel)
+    assert panel.numbers.overview.value.count("Dice") == 1
 
 
 def titles(panel: Any) -> list[str]:

@@ -12,7 +12,7 @@ from napari_tumor_unet.plugin.finetune.case_list import CaseStatus
 from napari_tumor_unet.plugin.ui.lines import LinesTable
 from napari_tumor_unet.plugin.ui.plain import plain
 
-_COLUMNS = ("scan, mask", "hold out")
+_COLUMNS = ("scan, mask", "hold\nout")  # as narrow as its boxes
 _OUT = 1
 _OUT_MEANS = "Hold it out to judge the new model, instead of learning from it; all scans of a patient alike."
 _HIGHEST = 300  # pixels
@@ -45,10 +45,9 @@ class CaseTable(LinesTable):
         with signals_blocked(self):  # a selected row that goes is told of before the others are right
             self.setRowCount(min(self.rowCount(), len(statuses)))
         while self.rowCount() < len(statuses):
-            box = QCheckBox()
+            box = self.add_box(self.append(), _OUT)
             box.setToolTip(_OUT_MEANS)
             box.clicked.connect(partial(self._on_box, box))
-            self.setCellWidget(self.append(), _OUT, box)
         for n, status in enumerate(statuses):
             if self._statuses[n : n + 1] != [status]:
                 self._fill(n, status)

@@ -75,7 +75,6 @@ class MaskTable(LinesTable):
         self._written: dict[Source, str] = {}
         triggers = QAbstractItemView.EditTrigger
         self.setEditTriggers(triggers.AnyKeyPressed | triggers.EditKeyPressed)
-        self.setTabKeyNavigation(False)
         self.setItemDelegateForColumn(_DATE, _Dates(self))
         self.horizontalHeaderItem(_DATE).setToolTip(_WRITE)
         self.itemChanged.connect(self._on_item)
@@ -176,9 +175,8 @@ class MaskTable(LinesTable):
 
     def _add_box(self, row: int) -> None:
         """Put a check box before a name; a click on the name does the same."""
-        box = QCheckBox()
+        box = self.add_box(row, _MASK)
         box.clicked.connect(partial(self._on_box, box))
-        self.setCellWidget(row, _MASK, box)
         self.item(row, _MASK).setFlags(Qt.ItemFlag.ItemIsEnabled)
 
     def _fill(self, row: int, mask: OfferedMask, checked: bool) -> None:

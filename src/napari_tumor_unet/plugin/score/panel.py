@@ -32,6 +32,7 @@ class ScorePanel(Panel):
         self.scoring = LiveScore(self._context)
         self._label_values: list[int] = []
         self._point: tuple[float, ...] = ()
+        self._notes: tuple[str, ...] = ()
         self.prediction = choice("prediction", self._layers, "The mask to be judged.", nullable=True)
         self.reference = choice("reference", self._layers, "The mask that is taken for true.", nullable=True)
         self.swap = button("Swap", "Take each for the other.", self._swap)
@@ -205,6 +206,7 @@ class ScorePanel(Panel):
             if self.which.value != asked:  # there is no such label
                 self.compare()
                 return
+        self._notes = counts.pair.notes
         self._show_results(visible=True)
         self.numbers.show_counts(counts.totals)
         if self.scoring.request is not None:
@@ -213,9 +215,7 @@ class ScorePanel(Panel):
         self.show_message(Message("Measuring the distances"))
 
     def _on_ended(self) -> None:
-        told = self.numbers.large.value if self.numbers.large.visible else ""
-        notes = dict.fromkeys(n for score in self.numbers.scores for n in score.notes if n not in told)
-        self.show_message(Message(" ".join(notes)))
+        self.show_message(Message(" ".join(self._notes)))  # the rules at work stand by the numbers
         self.collection.enable(bool(self.numbers.scores))
 
     def _on_failed(self, message: Message) -> None:

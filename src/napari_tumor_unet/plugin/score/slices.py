@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-from magicgui.widgets import Label
 from napari import Viewer
 from napari.layers import Labels
 from napari.utils.colormaps import CyclicLabelColormap
@@ -22,7 +21,7 @@ from napari_tumor_unet.plugin.score.mask_pair import LayerMask, PairCounts
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.threads import Latest
-from napari_tumor_unet.plugin.ui.widgets import button, row, wrap
+from napari_tumor_unet.plugin.ui.widgets import button, rich_label, row, wrap
 
 # In the order of agreement's codes; each alone in the colour of its mask.
 _COLOURS = {
@@ -58,8 +57,7 @@ class SlicesSection(Section):
             "Add a layer that shows where the masks agree, and follows them.",
             self._bring_agreement,
         )
-        self.legend = Label(value=_LEGEND, visible=False)
-        self.legend.native.setWordWrap(True)
+        self.legend = rich_label(value=_LEGEND, visible=False)
         self.curve = SliceCurve(viewer, self._go_to)
         self._plot = wrap(self.curve)
         super().__init__(self._plot, row(self.worst, self.next), self.agreement, self.legend)

@@ -9,6 +9,7 @@ from qtpy.QtCore import QModelIndex, QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import (
     QAbstractTextDocumentLayout,
     QIcon,
+    QKeyEvent,
     QPainter,
     QPalette,
     QTextCharFormat,
@@ -18,6 +19,7 @@ from qtpy.QtGui import (
 )
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QCheckBox,
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
@@ -61,6 +63,25 @@ class LinesTable(FittedTable):
         for column in range(self.columnCount()):
             self.setItem(row, column, QTableWidgetItem())
         return row
+
+    def add_box(self, row: int, column: int) -> QCheckBox:
+        """Put a check box into a cell; the space bar presses the one of the current row.
+
+        The Tab key passes over it: Qt would go there from the last field of the window.
+        """
+        box = QCheckBox()
+        box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setCellWidget(row, column, box)
+        return box
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Press the box of the current row."""
+        widgets = (self.cellWidget(self.currentRow(), column) for column in range(self.columnCount()))
+        box = next((widget for widget in widgets if isinstance(widget, QCheckBox)), None)
+        if box is not None and event.key() == Qt.Key.Key_Space:
+            box.click()
+        else:
+            super().keyPressEvent(event)
 
     def show_lines(self, row: int, lines: Sequence[str], icon: QIcon | None = None) -> None:
         """Show lines in a row, of which the first is the name of it."""

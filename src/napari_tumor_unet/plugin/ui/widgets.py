@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from magicgui.widgets import ComboBox, Container, Label, PushButton
 from magicgui.widgets.bases import Widget
@@ -42,6 +42,8 @@ _FIELDS = (
 _LEAST_LETTERS = 6  # of a choice, however long its entries are
 _UNLIMITED = 16_777_215  # Qt's greatest height
 _LONGEST_WORD = 20  # letters that a sentence is not broken within
+
+_Label = TypeVar("_Label", bound=Label)
 
 
 def folded(title: str, content: Container[Any]) -> Container[Any]:
@@ -179,7 +181,8 @@ def _columns(field: QWidget) -> str:
     if not isinstance(field, QTableWidget):
         return ""
     heads = [field.horizontalHeaderItem(column) for column in range(field.columnCount())]
-    return f"table of {', '.join(head.text() for head in heads if head is not None)}"
+    titles = [" ".join(head.text().split()) for head in heads if head is not None]
+    return f"table of {', '.join(titles)}"
 
 
 def _label_of(field: QWidget, parent: QWidget) -> str:
@@ -233,10 +236,18 @@ class TextLabel(Label):
 
 def text_label(**options: Any) -> TextLabel:
     """Make a label for sentences, which are wrapped."""
-    made = TextLabel(**options)
-    made.native.setWordWrap(True)
-    made.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-    return made
+    return _wrapped(TextLabel(**options))
+
+
+def rich_label(**options: Any) -> Label:
+    """Make a label for texts of one's own with markup, which are wrapped."""
+    return _wrapped(Label(**options))
+
+
+def _wrapped(label: _Label) -> _Label:
+    label.native.setWordWrap(True)  # which is not enough: magicgui's label is as wide as its text would like
+    label.native.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+    return label
 
 
 def warning_label() -> TextLabel:
