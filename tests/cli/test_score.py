@@ -130,6 +130,17 @@ def test_folders_give_a_table_and_what_did_not_match(run: Run, folders: tuple[Pa
     assert "Only among the references: y." in result.stderr
 
 
+def test_what_is_not_named_as_a_mask_beside_others_is_told_of(
+    run: Run, folders: tuple[Path, Path], nifti: Callable[..., Path]
+) -> None:
+    nifti("p/y.nii.gz")
+    result = run(*folders, "--json")
+    assert json.loads(result.stdout)["only_reference"] == ["y"]
+    assert (
+        "Left out, as other files beside them are named as masks (_mask, _seg): p/y.nii.gz." in result.stderr
+    )
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_bad_file_is_told_in_a_sentence_and_the_others_are_scored(
     run: Run, folders: tuple[Path, Path], options: list[str]
