@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from typer.testing import CliRunner
 
-from napari_tumor_unet.cli import app
+from napari_tumor_unet.cli import app, console
 from napari_tumor_unet.io.read import read_scan
 
 KEYS = [
@@ -85,6 +85,16 @@ def test_a_table_is_printed_and_written(masks: list[Path], tmp_path: Path) -> No
     lines = (tmp_path / "out.csv").read_text().splitlines()
     assert lines[0].startswith("mask,region,volume_ml,voxels,slices,longest_diameter_mm")
     assert len(lines) == 5
+
+
+def test_a_narrow_window_gets_lines_for_the_table(masks: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console.out, "width", 60)
+    lines = run("measure", masks[0]).splitlines()
+    assert lines[1:4] == [
+        "region 1",
+        "  volume 8.64 ml · slices 3 · longest 33.9 mm ·",
+        "  perpendicular 33.9 mm · product 1152 mm² · slice 2 ·",
+    ]
 
 
 def test_a_mask_that_cannot_be_read_does_not_stop_the_others(masks: list[Path], tmp_path: Path) -> None:

@@ -131,6 +131,33 @@ def test_folders_give_a_table_and_what_did_not_match(run: Run, folders: tuple[Pa
     assert "Only among the references: y." in result.stderr
 
 
+def test_a_window_too_narrow_for_the_table_gets_lines_that_cut_no_word(
+    run: Run, nifti: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    p = nifti("p/BraTS2021_00006_flair_mask.nii.gz", SHIFTED).parent
+    r = nifti("r/BraTS2021_00006_seg.nii.gz").parent
+    monkeypatch.setattr(console.out, "width", 80)
+    lines = run(p, r).stdout.splitlines()
+    i = lines.index("BraTS2021_00006_flair_mask.nii.gz")
+    assert lines[i + 1 : i + 4] == [
+        "  Dice 0.7500 · IoU 0.6000 · Hausdorff 95 % 1.0000 ·",
+        "  mean surface distance 0.2500 · surface Dice 1.0000 · lesion-wise Dice 0.7500 ·",
+        "  volume, % more 0.0000 · products, % more undefined",
+    ]
+    assert lines[i + 4] == "mean"
+
+
+def test_what_is_not_named_as_a_mask_beside_others_is_told_of(
+    run: Run, folders: tuple[Path, Path], nifti: Callable[..., Path]
+) -> None:
+    nifti("p/y.nii.gz")
+    result = run(*folders, "--json")
+    assert json.loads(result.stdout)["only_reference"] == ["y"]
+    assert (
+        "Left out, as other files beside them are named as masks (_mask, _seg): p/y.nii.gz." in result.stderr
+    )
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_bad_file_is_told_in_a_sentence_and_the_others_are_scored(
     run: Run, folders: tuple[Path, Path], options: list[str]

@@ -88,6 +88,27 @@ def test_words_for_a_sequence_are_left_out_where_one_mask_can_be_meant(folder: F
     assert matched.only_reference == ("b",)
 
 
+def test_masks_of_two_moments_do_not_match(folder: Folder, refused: Refused) -> None:
+    with refused(ComparisonError, "No mask in p has the name of one in r"):
+        match_folders(
+            folder("p", "a_pre_mask.tif", "b_t1_mask.tif"), folder("r", "a_post_seg.tif", "b_seg.tif")
+        )
+
+
+def test_a_mask_that_is_not_named_as_one_beside_others_that_are_is_told_of(
+    folder: Folder, refused: Refused
+) -> None:
+    p = folder("p", "a_mask.tif", "a.tif", "b.tif", "c_pred.tif", "scan.tif")
+    r = folder("r", "a.tif", "b.tif", "c.tif")
+    matched = match_folders(p, r)
+    assert matched.passed_over == ("p/b.tif", "p/c_pred.tif")
+    assert matched.only_reference == ("b", "c")
+    assert match_folders(r, p).passed_over == matched.passed_over
+    (r / "a.tif").unlink()
+    with refused(ComparisonError, "No mask in p has the name of one in r", "p/b.tif", "not named as a mask"):
+        match_folders(p, r)
+
+
 def test_scans_beside_masks_are_passed_over(folder: Folder) -> None:
     p = folder("p", "a.tif", "a_mask.tif", "a_mask.json", ".b_mask.tif", "notes.txt", "old/c_mask.tif")
     matched = match_folders(p, folder("r", "a.tif", "b.tif", "c.tif"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from rich.text import Text
@@ -61,9 +62,29 @@ class Bar(Progress):
         self.update(self._task, description=visible(description), completed=done, total=total)
 
 
+class FittingTable(Table):
+    """A table that becomes lines, a few a row, in a window so narrow that words would be cut."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render the table, or its lines."""
+        if not self.show_header or self.__rich_measure__(console, options).minimum <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        kind, *titles = (str(column.header) for column in self.columns)
+        width = max(options.max_width - 2, 1)
+        for name, *cells in zip(*(column.cells for column in self.columns), strict=True):
+            yield Text(f"{kind} {name}" if str(name).isdigit() else visible(str(name)))
+            filled = ((title, visible(str(cell))) for title, cell in zip(titles, cells, strict=True) if cell)
+            told = [f"{title} {cell}" for title, cell in filled]
+            # No-break spaces, as a line should not end between a title and its number.
+            line = "\xa0· ".join(one.replace(" ", "\xa0") if len(one) < width else one for one in told)
+            for part in textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False):
+                yield Text(f"  {part}".replace("\xa0", " "))
+
+
 def table(*titles: str, **options: Any) -> Table:
     """Make a table that shows long texts whole."""
-    return Table(*(Column(title, overflow="fold") for title in titles), **options)
+    return FittingTable(*(Column(title, overflow="fold") for title in titles), **options)
 
 
 def complain(message: str) -> None:

@@ -53,6 +53,9 @@ def score(
             continue
         rows.append(tables.ScoreRow(predicted.name, wanted.name, result))
     summary = tables.summarise_scores([row.score for row in rows])
+    if matched.passed_over:
+        files = ", ".join(matched.passed_over)
+        err.print(f"Left out, as other files beside them are named as masks (_mask, _seg): {files}.")
     alone = {"only_predicted": matched.only_predicted, "only_reference": matched.only_reference}
     if as_json:
         pairs = [row.to_json() for row in rows]

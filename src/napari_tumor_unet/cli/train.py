@@ -27,7 +27,7 @@ def train(
         typer.Argument(
             parser=as_path,
             help="Folder with scans and masks: folders of slices as in the LGG data, pairs such as x.nii.gz "
-            "and x_mask.nii.gz, or imagesTr and labelsTr.",
+            "and x_mask.nii.gz or x_seg.nii.gz, files as in BraTS, or imagesTr and labelsTr.",
         ),
     ],
     recipe: Annotated[

@@ -15,7 +15,7 @@ from napari_tumor_unet import _text
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.overlap import statistics
 from napari_tumor_unet.evaluation.score import Score
-from napari_tumor_unet.io.file_names import name_of_masked, scan_name
+from napari_tumor_unet.io.file_names import ending_of, name_of_masked, scan_name, words_without_flair
 from napari_tumor_unet.io.find import find_masks
 from napari_tumor_unet.scan.sequence_names import stem_of
 
@@ -45,17 +45,21 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class FolderMatch:
-    """Masks of two folders with one name, and the names that only one of them has."""
+    """Masks of two folders with one name, and the names that only one of them has.
+
+    Files that are passed over, as others beside them are named as masks, would have such a name too.
+    """
 
     pairs: tuple[tuple[str, Path, Path], ...]
     only_predicted: tuple[str, ...]
     only_reference: tuple[str, ...]
+    passed_over: tuple[str, ...] = ()
 
 
 def match_folders(predictions: Path, references: Path) -> FolderMatch:
     """Match the masks in two folders by their names, endings such as ``_mask`` or ``_seg`` aside.
 
-    Of the other names words for a sequence are left out: ``x_flair_mask`` goes with ``x_seg``.
+    Of the other names words for FLAIR are left out: ``x_flair_mask`` goes with ``x_seg``.
 
     Raises
     ------
@@ -71,15 +75,19 @@ def match_folders(predictions: Path, references: Path) -> FolderMatch:
         for name in names:
             alike[stem_of(name)][side].append(name)
     for stem, (predicted, true) in alike.items():
-        if stem and len(predicted) == len(true) == 1:
+        one = len({words_without_flair(name) for name in (*predicted, *true)}) == 1
+        if stem and one and len(predicted) == len(true) == 1:
             left[true[0]] = left.pop(predicted[0])
     both = sorted(left.keys() & right.keys())
+    passed_over = *_passed_over(predictions, left, right), *_passed_over(references, right, left)
     if not both:
-        raise ComparisonError(f"No mask in {predictions.name} has the name of one in {references.name}.")
+        why = f"; {', '.join(passed_over)}: not named as a mask, as others there are" if passed_over else ""
+        raise ComparisonError(f"No mask in {predictions.name} has the name of one in {references.name}{why}.")
     return FolderMatch(
         tuple((name, left[name], right[name]) for name in both),
         tuple(sorted(left.keys() - right.keys())),
         tuple(sorted(right.keys() - left.keys())),
+        passed_over,
     )
 
 
@@ -107,12 +115,23 @@ def _summary(values: Iterable[float | None]) -> dict[str, Any]:
 def _by_name(folder: Path) -> dict[str, Path]:
     masks: dict[str, Path] = {}
     for path in find_masks(folder):
-        name = name_of_masked(path)
-        if name == scan_name(path):
-            name = _SUFFIX.sub("", name)
+        name = _name_of(path)
         if name in masks:
             raise ComparisonError(
                 f"{folder.name} holds two masks for {name}: {masks[name].name}, {path.name}."
             )
         masks[name] = path
     return masks
+
+
+def _name_of(path: Path) -> str:
+    name = name_of_masked(path)
+    return _SUFFIX.sub("", name) if name == scan_name(path) else name
+
+
+def _passed_over(folder: Path, masks: dict[str, Path], others: dict[str, Path]) -> list[str]:
+    """Name the files of a folder that are no masks, and would match one of another folder that is alone."""
+    alone = others.keys() - masks.keys()
+    taken = set(masks.values())
+    files = (path for path in sorted(folder.iterdir()) if ending_of(path) and path not in taken)
+    return [f"{folder.name}/{path.name}" for path in files if _name_of(path) in alone]

@@ -10,6 +10,7 @@ from typing import Literal
 
 from napari_tumor_unet.io.dicom.detect import looks_like_dicom
 from napari_tumor_unet.io.slice_folder import looks_like_slices
+from napari_tumor_unet.scan.sequence_names import sequence_named, stem_of, words_of
 
 Format = Literal["NIfTI", "NRRD", "MetaImage", "TIFF", "slices", "DICOM", ""]
 """How a scan is stored; "slices" is a folder of them, and "" no known format."""
@@ -87,3 +88,14 @@ def is_mask_name(path: Path) -> bool:
 def name_of_masked(path: Path) -> str:
     """Name the scan that a mask belongs to: without the last word, if this says that the file is a mask."""
     return _LAST_WORD.sub("", scan_name(path))
+
+
+def words_without_flair(name: str) -> str:
+    """Return the words of a name without those for FLAIR: they are one for a FLAIR and its patient's mask.
+
+    Examples
+    --------
+    >>> [words_without_flair(name) for name in ("BraTS2021_00630_flair", "BraTS2021_00630", "x_t1ce")]
+    ['brats2021_00630', 'brats2021_00630', 'x_t1ce']
+    """
+    return stem_of(name) if sequence_named(name) == "flair" else "_".join(words_of(name))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-_CODE = re.compile(r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+")
-_BRATS = re.compile(r"BraTS\d*[_-](?:[A-Za-z]+[_-])?\d{3,}")  # BraTS2021_00630, BraTS-GLI-00005-100
+_CODE = re.compile(
+    r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+"
+    r"|BraTS\d*[_-](?:[A-Za-z]+[_-])?\d{3,}"  # BraTS2021_00630, BraTS-GLI-00005-100
+)
 
 
 def patient_of(name: str) -> str:
-    """Return the patient that a scan's name stands for: its TCGA code, or BIDS subject, else the name."""
+    """Return the patient that a scan's name stands for: a code of TCGA, BIDS or BraTS, else the name."""
     code = _CODE.match(name)
     return code.group().replace("-", "_") if code else name
 
@@ -22,5 +24,4 @@ def patient_told(*names: str) -> str:
     >>> patient_told("mask", "BraTS2021_00630_seg"), patient_told("sub-1"), patient_told("Anna")
     ('BraTS2021_00630', 'sub_1', '')
     """
-    codes = (_BRATS.match(name) or _CODE.match(name) for name in names)
-    return next((code.group().replace("-", "_") for code in codes if code), "")
+    return next((patient_of(name) for name in names if _CODE.match(name)), "")

@@ -84,7 +84,7 @@ def test_of_two_flairs_with_one_mask_none_is_guessed(tmp_path: Path) -> None:
     write_brats(tmp_path, "p_", ("flair", "flair_post"), "seg")
     dataset = find_pairs(tmp_path)
     assert [pair.name for pair in dataset.pairs] == ["a"]
-    assert dataset.left_out["p_seg.nii.gz"] == "no scan p beside it"
+    assert dataset.left_out["p_seg.nii.gz"] == "FLAIR may be p_flair or p_flair_post; say which it is"
 
 
 def test_pairs_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
@@ -106,6 +106,63 @@ def test_a_mask_may_have_another_ending_than_its_scan(tmp_path: Path) -> None:
         ("b.tif", "b_mask.tif"),
     ]
     assert list(dataset.left_out) == ["b.nii.gz"]
+
+
+def touch(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+
+
+@pytest.mark.parametrize(
+    ("files", "left_out"),
+    [
+        (
+            ("x_flair.nii", "x_t2_flair.nii", "x_seg.nii"),
+            {"x_seg.nii": "FLAIR may be x_flair or x_t2_flair; say which it is"},
+        ),
+        (("x_flair.nii", "x_flair_mask.nii", "x_seg.nii"), {"x_seg.nii": "x_flair.nii has another mask"}),
+        (
+            ("x_flair.nii", "x_mask.nii", "x_seg.nii"),
+            {"x_seg.nii": "the mask of x_flair.nii may be x_mask.nii or x_seg.nii"},
+        ),
+        (("x_flair.nii", "x_t1_seg.nii", "x_brainmask.nii"), {"x_t1_seg.nii": "no scan x_t1 beside it"}),
+        (("x.nii", "x_flair.nii", "x_seg.nii"), {"x_flair.nii": "no mask x_flair_mask beside it"}),
+    ],
+)
+def test_a_mask_that_may_belong_to_another_flair_is_left_out_with_the_reason(
+    tmp_path: Path, files: tuple[str, ...], left_out: dict[str, str]
+) -> None:
+    write_pair(tmp_path, "a")
+    touch(tmp_path, *files)
+    assert left_out.items() <= find_pairs(tmp_path).left_out.items()
+
+
+def test_pairs_in_folders_are_found_at_any_depth_where_there_is_none_at_the_top(tmp_path: Path) -> None:
+    for patient, visit in (("p1", "v1"), ("p1", "v2"), ("p2", "v1")):
+        touch(tmp_path / patient / visit, "scan.nii", "scan_mask.nii")
+    pairs = find_pairs(tmp_path).pairs
+    assert [p.name for p in pairs] == ["p1_v1_scan", "p1_v2_scan", "p2_v1_scan"]
+    write_pair(tmp_path, "top")
+    dataset = find_pairs(tmp_path)
+    assert [pair.name for pair in dataset.pairs] == ["top"]
+    assert list(dataset.left_out) == ["p1", "p2"]
+
+
+def test_files_named_after_their_sequence_alone_bear_the_names_of_their_folders(tmp_path: Path) -> None:
+    for patient, visit in (("p1", "v1"), ("p1", "v2"), ("p2", "v1")):
+        touch(tmp_path / patient / visit, "FLAIR.nii.gz", "T1.nii.gz", "seg.nii.gz", "brainmask.nii.gz")
+    pairs = find_pairs(tmp_path).pairs
+    assert [(p.name, p.patient) for p in pairs] == [("p1_v1", "p1"), ("p1_v2", "p1"), ("p2_v1", "p2")]
+    assert {p.mask.name for p in pairs} == {"seg.nii.gz"}
+
+
+def test_macos_own_files_are_no_scans(tmp_path: Path) -> None:
+    for hidden in ("", "._"):
+        touch(tmp_path, f"{hidden}x_flair.nii.gz", f"{hidden}x_seg.nii.gz")
+    assert [(p.scan.name, p.mask.name) for p in find_pairs(tmp_path).pairs] == [
+        ("x_flair.nii.gz", "x_seg.nii.gz")
+    ]
 
 
 def test_folders_of_slices_are_found_as_in_the_lgg_data(tmp_path: Path) -> None:
@@ -231,7 +288,10 @@ def test_a_damaged_dataset_json_is_refused(tmp_path: Path, refused: Refused) -> 
 
 
 def test_a_folder_without_pairs_is_refused(tmp_path: Path, refused: Refused) -> None:
-    with refused(ScanError, tmp_path.name, "no scan with a mask"):
+    with refused(ScanError, tmp_path.name, "no scan with a mask", "x_mask.nii.gz or x_seg.nii.gz", "BraTS"):
+        find_pairs(tmp_path)
+    touch(tmp_path / "below", "y_seg.nii")
+    with refused(ScanError, tmp_path.name, "no scan with a mask (y_seg.nii: no scan y beside it)"):
         find_pairs(tmp_path)
 
 
@@ -258,6 +318,9 @@ def test_a_mask_of_another_shape_is_refused(tmp_path: Path, refused: Refused) ->
         ("TCGA-CS-4941_T1", "TCGA_CS_4941"),
         ("sub-01_ses-1", "sub_01"),
         ("sub-01_ses-2", "sub_01"),
+        ("BraTS2021_00630", "BraTS2021_00630"),
+        ("BraTS-GLI-00005-100", "BraTS_GLI_00005"),
+        ("BraTS-GLI-00005-101", "BraTS_GLI_00005"),
         ("patient_1", "patient_1"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,13 +15,14 @@ from pydantic_core import from_json
 
 from napari_tumor_unet._common import regular_file
 from napari_tumor_unet.io import slice_folder
+from napari_tumor_unet.io.datasets.file_pairs import match_files
 from napari_tumor_unet.io.datasets.snapshot import SNAPSHOT, read_snapshot
-from napari_tumor_unet.io.file_names import ending_of, is_mask_name, name_of_masked, scan_name
+from napari_tumor_unet.io.file_names import scan_name
 from napari_tumor_unet.io.read import read_labels, read_scan
 from napari_tumor_unet.scan import Scan, ScanError, Sequence
 from napari_tumor_unet.scan.combine import combine
-from napari_tumor_unet.scan.patient_names import patient_of
-from napari_tumor_unet.scan.sequence_names import find_sequences, sequence_named, stem_of
+from napari_tumor_unet.scan.patient_names import patient_of, patient_told
+from napari_tumor_unet.scan.sequence_names import sequence_named
 
 _NNUNET_CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
@@ -127,8 +128,9 @@ def find_pairs(folder: Path) -> Dataset:
     ----------
     folder : Path
         Of nnU-Net (``imagesTr`` and ``labelsTr``), or with folders of slices as in the LGG data set, or one
-        of those, or with pairs of files such as ``x.nii.gz`` and ``x_mask.nii.gz``, or as in BraTS
-        ``x_flair.nii.gz`` and ``x_seg.nii.gz`` with T1 beside them; without any, with folders of such files.
+        of those, or with pairs of files such as ``x.nii.gz`` and ``x_mask.nii.gz`` or ``x_seg.nii.gz``, or as
+        in BraTS ``x_flair.nii.gz`` and ``x_seg.nii.gz``, with the T1 beside them. If it has no pair, the
+        folders in it are searched.
 
     Raises
     ------
@@ -145,81 +147,62 @@ def find_pairs(folder: Path) -> Dataset:
             pairs, left_out = _folder_of_slices(folder)
         else:
             pairs, left_out = _files(folder)
-            inside = sorted(p for p in folder.iterdir() if p.is_dir())
-            for more, others in map(_folder_of_slices if pairs else _folder, inside):
+            no_slices: dict[str, str] = {}
+            for more, others in map(_folder_of_slices, sorted(p for p in folder.iterdir() if p.is_dir())):
                 pairs += more
-                left_out |= others
+                no_slices |= others
+            if not pairs:
+                pairs, no_slices = _below(folder)
+            left_out |= no_slices
     except OSError as error:
         raise ScanError(f"{folder.name}, or a folder in it, cannot be read: {error.strerror}.") from error
     if not pairs:
+        why = next((f" ({name}: {reason.rstrip('.')})" for name, reason in left_out.items()), "")
         raise ScanError(
-            f"{folder.name} holds no scan with a mask: x.nii.gz with x_mask.nii.gz, x_flair.nii.gz with "
-            "x_seg.nii.gz, folders of slices with _mask files, or imagesTr with labelsTr."
+            f"{folder.name} holds no scan with a mask{why}: x.nii.gz with x_mask.nii.gz or x_seg.nii.gz, "
+            "x_flair.nii.gz with x_seg.nii.gz as in BraTS, folders of slices with _mask files, or imagesTr "
+            "with labelsTr."
         )
-    named = Counter(pair.name for pair in pairs)
-    pairs = [
-        replace(pair, name=f"{pair.scan.parent.name}_{pair.name}") if named[pair.name] > 1 else pair
-        for pair in pairs
-    ]
     return Dataset(tuple(sorted(pairs, key=lambda pair: pair.name)), left_out)
 
 
-def _files(folder: Path) -> tuple[list[Case], dict[str, str]]:
-    files = sorted(p for p in folder.iterdir() if ending_of(p))
-    scans = [p for p in files if not is_mask_name(p)]
-    pairs, left_out = [], {}
-    paired: dict[str, Path] = {}
-    for mask in (p for p in files if is_mask_name(p)):
-        name = name_of_masked(mask)
-        same = [s for s in scans if scan_name(s) == name]
-        scan = next((s for s in same if ending_of(s) == ending_of(mask)), next(iter(same), None))
-        if scan is None:
-            other = paired.get(name)
-            left_out[mask.name] = f"{other.name} is taken" if other else f"no scan {name} beside it"
+def _below(folder: Path) -> tuple[list[Case], dict[str, str]]:
+    """Search the folders in a folder, at any depth."""
+    pairs: list[Case] = []
+    left_out: dict[str, str] = {}
+
+    def note(error: OSError) -> None:
+        left_out[Path(error.filename).name] = f"cannot be read: {error.strerror}"
+
+    for name, folders, _ in os.walk(folder, onerror=note):
+        path = Path(name)
+        folders.sort()
+        if path == folder:
             continue
-        scans.remove(scan)
-        paired[name] = mask
-        pairs.append(Case(name, patient_of(name), scan, mask))
-    by_sequence = _named_after_sequences(scans, [mask for mask in files if mask.name in left_out])
-    for case in by_sequence:
-        left_out.pop(case.mask.name)
-    stems = {_stem(case.mask) for case in by_sequence}
-    left_out |= {p.name: f"no mask {scan_name(p)}_mask beside it" for p in scans if _stem(p) not in stems}
-    return [*pairs, *by_sequence], left_out
+        if slice_folder.holds_slices(path):
+            folders.clear()
+            more, others = _folder_of_slices(path)
+        else:
+            more, others = _files(path)
+        pairs += more
+        left_out |= others
+    often = Counter(pair.name for pair in pairs)
+    return [_told_apart(pair, folder, often[pair.name] > 1) for pair in pairs], left_out
 
 
-def _named_after_sequences(scans: list[Path], masks: list[Path]) -> list[Case]:
-    """Pair masks with FLAIR and T1 whose names are the masks' but for the sequence, where one FLAIR is."""
-    scans_of: dict[str, list[Path]] = defaultdict(list)
-    for scan in scans:
-        scans_of[_stem(scan)].append(scan)
-    cases = []
-    for mask in masks:
-        by_name = {scan_name(scan): scan for scan in scans_of[_stem(mask)]}
-        flairs = [name for name in by_name if sequence_named(name) == "flair"]
-        alone = sum(_stem(other) == _stem(mask) for other in masks) == 1
-        if len(flairs) == 1 and alone:
-            named = find_sequences(by_name, flair=flairs[0]).names
-            others: dict[Sequence, Path] = {s: by_name[n] for s, n in named.items() if s != "flair"}
-            name = name_of_masked(mask) if _stem(mask) else mask.absolute().parent.name
-            cases.append(Case(name, patient_of(name), by_name[flairs[0]], mask, others))
-    return cases
+def _told_apart(pair: Case, folder: Path, repeats: bool) -> Case:
+    """Name a pair in a folder below, where its own name does not suffice, by all folders that lead to it."""
+    parts = pair.scan.relative_to(folder).parent.parts
+    patient = patient_told(pair.name, *parts)
+    if parts[-1:] == (pair.name,) and not patient_told(pair.name):  # as that of p1/v1/FLAIR.nii.gz
+        return replace(pair, name="_".join(parts), patient=patient or parts[0])
+    name = "_".join((*parts, pair.name)) if repeats else pair.name
+    return replace(pair, name=name, patient=patient or pair.patient)
 
 
-def _stem(path: Path) -> str:
-    """Return what the names of a scan's sequences and of its mask have in common."""
-    if not is_mask_name(path):
-        return stem_of(scan_name(path))
-    name = name_of_masked(path)
-    return "" if name == scan_name(path) else stem_of(name)  # seg.nii.gz beside flair.nii.gz
-
-
-def _folder(folder: Path) -> tuple[list[Case], dict[str, str]]:
-    """Find the pairs of one patient's folder, or of several patients'."""
-    if slice_folder.looks_like_slices(folder):
-        return _folder_of_slices(folder)
-    pairs, left_out = _files(folder)
-    return (pairs, left_out) if pairs else _folder_of_slices(folder)
+def _files(folder: Path) -> tuple[list[Case], dict[str, str]]:
+    matched, left_out = match_files(folder)
+    return [Case(m.name, patient_of(m.name), m.scan, m.mask, m.others) for m in matched], left_out
 
 
 def _folder_of_slices(folder: Path) -> tuple[list[Case], dict[str, str]]:
