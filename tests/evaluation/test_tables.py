@@ -197,7 +197,7 @@ def test_a_table_holds_all_of_a_score_and_nothing_where_it_is_undefined() -> Non
     empty = {name for name, value in line.items() if value == ""}
     percents = {"volume_difference_percent", "sum_of_products_difference_percent"}
     assert empty == {"model", "recall", "hausdorff95", "average_surface_distance", "surface_dice"} | percents
-    assert line["notes"] == "The reference is empty; by rule Dice and IoU count as 0."
+    assert line["notes"] == "Label 1 is in the prediction alone: by rule Dice and IoU count as 0."
     assert (line["label"], line["unit"], line["voxels_predicted"]) == ("1", "mm", "24")
     assert float(line["volume_predicted_ml"]) == pytest.approx(0.12)
 
