@@ -342,9 +342,15 @@ def test_numbers_are_copied_saved_and_collected(
     press(panel.collection.add, qtbot)
     table = panel.collection.table
     mean = (first.dice + second.dice) / 2
-    assert [table.item(2, column).text() for column in (0, 3)] == ["mean", f"{mean:.4f}"]
-    assert table.item(1, 6).text() == f"{second.volume_difference_percent:.4f}"
+    assert table.item(0, 0).text().split("\n")[:2] == ["prediction", "reference: reference"]
+    assert table.item(2, 0).text().startswith("mean\n")
+    assert [table.item(n, 1).text() for n in range(3)] == [
+        f"{dice:.4f}" for dice in (first.dice, second.dice, mean)
+    ]
+    assert f"volume, % more: {second.volume_difference_percent:.1f}\n" in table.item(1, 0).text()
     panel.native.findChild(QCollapsible).expand(animate=False)
+    qtbot.waitUntil(lambda: table.rowHeight(4) > 0 and table.height() > table.rowHeight(0), timeout=PATIENCE)
+    assert table.horizontalHeader().length() <= table.viewport().width()  # Dice is in sight
     qtbot.waitUntil(lambda: panel.collection.empty.native.height() > 0, timeout=PATIENCE)
     for name in ("scores.csv", "scores.json"):
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, n=name: (str(tmp_path / n), ""))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from napari.settings import get_settings
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QLineEdit, QVBoxLayout, QWidget
 
 from napari_tumor_unet.plugin.finetune.case_list import CaseStatus
 from napari_tumor_unet.plugin.finetune.case_table import CaseTable
@@ -54,7 +54,8 @@ def test_tab_leaves_a_table_for_what_comes_next(make: Callable[[], TextTable], q
     qtbot.addWidget(window)
     window.show()
     fields[0].setFocus()
-    for expected in (table, fields[1], fields[0]):
+    boxes = table.findChildren(QCheckBox)  # within which the Tab key goes down, and out
+    for expected in (table, *boxes, fields[1], fields[0]):
         qtbot.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
         assert window.focusWidget() is expected
     qtbot.keyClick(window.focusWidget(), Qt.Key.Key_Backtab)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from magicgui.widgets import Container
@@ -13,20 +13,20 @@ from napari_tumor_unet._text import visible
 from napari_tumor_unet.evaluation.score import RULES, format_number
 from napari_tumor_unet.evaluation.tables import ScoreRow, as_csv, summarise_scores
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
+from napari_tumor_unet.plugin.ui.lines import LinesTable
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import show_info
-from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.threads import save_text
 from napari_tumor_unet.plugin.ui.widgets import button, folded, row, wrap
 
-_COLUMNS = (
-    *("prediction", "reference", "label", "Dice", "IoU", "Hausdorff 95 %"),
-    *("volume, % more", "products, % more"),
-)
-_NUMBERS = (  # the last of them
-    *("dice", "iou", "hausdorff95"),
-    *("volume_difference_percent", "sum_of_products_difference_percent"),
-)
+_OTHERS = {  # the numbers that stand under the names, each with its digits
+    "iou": ("IoU:", 4),
+    "hausdorff95": ("Hausdorff 95 %:", 2),
+    "volume_difference_percent": ("volume, % more:", 1),
+    "sum_of_products_difference_percent": ("products, % more:", 1),
+}
+_DICE = 1  # its column
+_HIGHEST = 2000  # pixels of the table; the panel scrolls
 
 
 class ScoreCollection(Section):
@@ -54,7 +54,7 @@ class ScoreCollection(Section):
             "Save list...", "As CSV or JSON, with mean and spread.", lambda: self._save(self.rows)
         )
         self.empty = button("Clear", "Empty the list.", self._empty)
-        self.table = TextTable(_COLUMNS, 140, letters=22)
+        self.table = LinesTable(("prediction, reference", "Dice"), _HIGHEST)
         content = Container(widgets=[row(self.save_all, self.empty), wrap(self.table)], labels=False)
         self.list = folded("Several comparisons", content)
         self._show()
@@ -100,13 +100,26 @@ class ScoreCollection(Section):
         self.list.visible = bool(self.rows)
         self.table.setRowCount(0)
         for shown in self.rows:
-            label = "all" if shown.score.label is None else str(shown.score.label)
-            numbers = (format_number(getattr(shown.score, name)) for name in _NUMBERS)
-            self.table.add_row((shown.prediction, shown.reference, label, *numbers))
+            score = shown.score
+            label = () if score.label is None else (f"label {score.label}",)
+            names = (shown.prediction, f"reference: {shown.reference}", *label)
+            self._show_numbers(names, {name: getattr(score, name) for name in ("dice", *_OTHERS)})
         if len(self.rows) > 1:
             summary = summarise_scores([shown.score for shown in self.rows])
             for name, key in (("mean", "mean"), ("SD", "sd"), ("n", "n")):
-                self.table.add_row((name, "", "", *(format_number(summary[each][key]) for each in _NUMBERS)))
+                self._show_numbers((name,), {each: summary[each][key] for each in ("dice", *_OTHERS)})
+
+    def _show_numbers(self, names: Sequence[str], numbers: Mapping[str, float | None]) -> None:
+        """Show Dice beside the names, and the other numbers under them."""
+        row = self.table.append()
+        others = (f"{title} {_written(numbers[name], digits)}" for name, (title, digits) in _OTHERS.items())
+        self.table.show_lines(row, (*names, *others))
+        self.table.item(row, _DICE).setText(_written(numbers["dice"], 4))
+
+
+def _written(value: float | None, digits: int) -> str:
+    """Write a number with so many digits, but a count whole."""
+    return format_number(value) if value is None or isinstance(value, int) else f"{value:.{digits}f}"
 
 
 def _as_json(rows: list[ScoreRow]) -> str:

@@ -65,13 +65,10 @@ class LinesTable(FittedTable):
         return row
 
     def add_box(self, row: int, column: int) -> QCheckBox:
-        """Put a check box into a cell; the space bar presses the one of the current row.
-
-        The Tab key passes over it: Qt would go there from the last field of the window.
-        """
+        """Put a check box into a cell; the space bar presses the one of the current row."""
         box = QCheckBox()
-        box.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setCellWidget(row, column, box)
+        self.setTabOrder(self.cellWidget(row - 1, column) or self, box)  # else it is the window's last
         return box
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QResizeEvent
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget, QTableWidgetItem
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableWidget
 
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.font import follow_font
-from napari_tumor_unet.plugin.ui.plain import plain
 
 _NO_LIMIT = 16_777_215  # pixels, as Qt has it
 
 
 class TextTable(QTableWidget):
-    """A table that cannot be edited, and shows texts as they are.
-
-    magicgui's own table shows a name such as 007 as a number.
+    """A table that cannot be edited, and shows texts as they are, as magicgui's own does not.
 
     Parameters
     ----------
     columns : sequence of str
     height : int
         The least, in pixels.
-    letters : int, optional
-        How wide a column is at most; the tooltip tells all of a text that is longer.
     """
 
-    def __init__(self, columns: Sequence[str], height: int, letters: int | None = None) -> None:
-        self._letters = letters
+    def __init__(self, columns: Sequence[str], height: int) -> None:
         super().__init__(0, len(columns))
-        self.setWordWrap(letters is None)
         self.setHorizontalHeaderLabels(columns)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setTabKeyNavigation(False)  # else the Tab key never leaves; the arrows go from cell to cell
@@ -41,25 +34,6 @@ class TextTable(QTableWidget):
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.setMinimumHeight(height)
         follow_font(self, (self, self.horizontalHeader(), self.verticalHeader()))
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Let columns be as wide as so many letters of another font."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange and self._letters is not None:
-            widest = self._letters * self.fontMetrics().averageCharWidth()
-            self.horizontalHeader().setMaximumSectionSize(widest)
-
-    def add_row(self, texts: Iterable[str], *, left: int | None = None) -> None:
-        """Add a row; only so many columns are aligned to the left, or all."""
-        row = self.rowCount()
-        self.insertRow(row)
-        for column, text in enumerate(texts):
-            item = QTableWidgetItem(plain(text))
-            item.setToolTip(plain(text))
-            if left is not None and column >= left:
-                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            self.setItem(row, column, item)
-        self.scrollToBottom()
 
 
 class FittedTable(TextTable):
