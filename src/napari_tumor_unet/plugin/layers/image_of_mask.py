@@ -71,7 +71,8 @@ class LayerPair:
     def written(self, source: LayerScan) -> Any:
         """Return the mask that a model last wrote, if one did and its edits since are known."""
         metadata = self._metadata
-        if metadata.provenance is None or metadata.edited_before:  # a file may hold the truth
+        unknown = metadata.provenance is None or metadata.edited_before  # a file may hold the truth
+        if unknown and not metadata.has_probability:
             return None
         same = metadata.written.shape == source.scan.shape and metadata.place == source.place
         return metadata.written if same else None
