@@ -46,7 +46,9 @@ class CasesSection(Section):
             "Add all that match", "Add each mask with the scan of its shape and place.", self._add_all
         )
         self.add_folder = button(
-            "Folder...", "Add the pairs of a folder: x.nii.gz with x_mask.nii.gz, ...", self._add_folder
+            "Folder...",
+            "Add the pairs of a folder: x.nii.gz with x_mask.nii.gz, x_flair.nii.gz with x_seg.nii.gz, ...",
+            self._add_folder,
         )
         self.remove_cases = button(
             "Remove", "Take the selected rows away; layers and files stay.", self._remove
