@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_tumor_unet.evaluation.evaluate import evaluate
 from napari_tumor_unet.evaluation.overlap import dice
 from napari_tumor_unet.evaluation.scan_score import ScanScore, View, score_case, score_scan, summarise
 from napari_tumor_unet.inference.segment import segment
 from napari_tumor_unet.io.datasets.pairs import find_pairs
+from napari_tumor_unet.io.write import write_result
 from napari_tumor_unet.model.model_file import Model
 
 EMPTY = np.zeros((2, 4, 4), bool)
@@ -68,6 +70,19 @@ def test_what_is_undefined_is_null_in_json() -> None:
     assert content["dice"]["standard_deviation"] is None
     assert content["pooled"] == {"dice": 1.0, "iou": 1.0}
     assert content["worst"] == [{"name": "nothing", "dice": 1.0}]
+
+
+def test_masks_that_the_model_made_and_nobody_edited_are_no_truth(data: Path, tiny_model: Model) -> None:
+    model = replace(tiny_model, hash="one")
+    for pair, edited in zip(find_pairs(data).pairs, (True, False, False), strict=True):
+        scan, mask = pair.read()
+        made = {"provenance": {"model_hash": "one"}, "edited": edited}
+        write_result(pair.mask, mask.astype(np.uint8), scan, made)
+    result = evaluate(data, model=model, device="cpu")
+    assert [score.name for score in result.scores] == ["a"]
+    assert result.left_out == dict.fromkeys("bc", "Made by this model and not edited")
+    for another in (tiny_model, replace(tiny_model, hash="another")):  # one that is no file has no hash
+        assert len(evaluate(data, model=another, device="cpu").scores) == 3
 
 
 def test_scans_on_disk_score_what_their_segmentation_scores(data: Path, tiny_model: Model) -> None:

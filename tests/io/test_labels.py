@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.io.file_names import is_mask_name, name_of_masked
 from napari_tumor_unet.io.find import find_masks, find_scans
 from napari_tumor_unet.io.labels import as_labels, is_labels
+from napari_tumor_unet.io.read import read_labels
 from napari_tumor_unet.io.write import write_mask
 from napari_tumor_unet.scan import Scan, ScanError, scan_from_volume
 from tests.conftest import Refused
@@ -126,3 +128,13 @@ def test_scans_and_their_masks_are_found_in_all_formats(tmp_path: Path, ending: 
         (name, f"{name}{ending}", f"{name}-seg{ending}") for name in ("a", "b")
     ]
     np.testing.assert_array_equal(pairs[0].read()[1], mask)
+
+
+def test_an_image_named_after_its_sequence_is_no_mask(tmp_path: Path) -> None:
+    voxels = np.arange(240, dtype=np.int16).reshape(4, 6, 10)
+    for name, values in (("p1_flair", voxels), ("p1_t1_prediction", voxels % 3), ("p1_flair_mask", voxels)):
+        sitk.WriteImage(sitk.GetImageFromArray(values), str(tmp_path / f"{name}.nii.gz"))
+    with pytest.raises(ScanError, match="is named after a sequence and holds an image"):
+        read_labels(tmp_path / "p1_flair.nii.gz")
+    for name in ("p1_t1_prediction", "p1_flair_mask"):
+        assert read_labels(tmp_path / f"{name}.nii.gz").shape == voxels.shape

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_tumor_unet.cli.console import Bar, app, err, guard, out
+from napari_tumor_unet.cli.console import Bar, app, complain, err, guard, out
 from napari_tumor_unet.cli.options import as_path
 
 exports = typer.Typer(no_args_is_help=True, help="Write scans with masks as other tools want them.")
@@ -28,6 +28,7 @@ def nnunet(
     with guard("export nnunet", (str(data), data.name, str(dataset), dataset.name)):
         from napari_tumor_unet.io.datasets.nnunet import export_nnunet
         from napari_tumor_unet.io.datasets.pairs import find_pairs
+        from napari_tumor_unet.io.write import unedited_model
 
         found = find_pairs(data)
         with Bar("writing scans", len(found.pairs)) as bar:
@@ -36,4 +37,6 @@ def nnunet(
             )
         for name, reason in {**found.left_out, **exported.left_out}.items():
             err.print(f"left out: {name}: {reason.rstrip('.')}.")
+        if unedited := [pair.name for pair in found.pairs if unedited_model(pair.mask)]:
+            complain(f"Masks of a model that nobody edited are among these: {', '.join(unedited)}.")
         out.print(exported.told(dataset.name))

@@ -11,6 +11,7 @@ from napari_tumor_unet.evaluation.plots import draw_examples
 from napari_tumor_unet.evaluation.scan_score import ScanScore, Summary, score_case, summarise
 from napari_tumor_unet.io.datasets.pairs import Case, Dataset, find_pairs
 from napari_tumor_unet.io.datasets.split import read_split
+from napari_tumor_unet.io.write import why_no_truth
 from napari_tumor_unet.model.device import choose_device, enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.scan import ScanError
@@ -91,6 +92,7 @@ def evaluate(
     if split is not None:
         dataset = dataset.part(read_split(Path(split), fold), part or "val")
     loaded = model if isinstance(model, Model) else load_model(model)
+    dataset = dataset.without(lambda case: why_no_truth(case.mask, loaded.hash))
     chosen = choose_device(device) if scores_of is None else device
     folder = Path(pictures).expanduser() if pictures is not None else None
     if folder is not None:

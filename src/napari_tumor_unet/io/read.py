@@ -12,8 +12,9 @@ from napari_tumor_unet.io.dicom.read_segmentation import read_segmentation_alone
 from napari_tumor_unet.io.dicom.study import read_study
 from napari_tumor_unet.io.file_names import KNOWN, Format, format_of, scan_name
 from napari_tumor_unet.io.guard import errors_told
-from napari_tumor_unet.io.labels import as_labels
+from napari_tumor_unet.io.labels import as_labels, is_labels
 from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.scan.sequence_names import sequence_named
 
 
 def read_scan(path: str | Path, series: str | int | None = None) -> Scan:
@@ -80,7 +81,10 @@ def read_labels(path: str | Path) -> Scan:
             if mask is None:
                 raise ScanError(f"{path.name} holds no _mask files.")
             return Scan(scan_name(path), {"flair": mask})
-        return as_labels(_read_file(path, format_of(path)), path.name)
+        scan = _read_file(path, format_of(path))
+        if sequence_named(scan_name(path)) and not is_labels(path, scan):
+            raise ScanError(f"{path.name} is named after a sequence and holds an image; give its mask.")
+        return as_labels(scan, path.name)
 
 
 def _read_file(path: Path, stored: Format) -> Scan:

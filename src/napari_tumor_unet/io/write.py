@@ -192,6 +192,27 @@ def made_with(mask_file: Path) -> dict[str, Any] | None:
     return _told_of(sidecar_of(mask_file), mask_file)
 
 
+UNEDITED = "Made by this model and not edited"
+"""What is said of a mask that is no truth for the model that made it."""
+
+
+def unedited_model(mask: Path) -> str:
+    """Return the hash of the model that wrote a mask file; empty where somebody edited or checked it.
+
+    The JSON file beside the mask tells both; without one the mask could be anybody's.
+    """
+    sidecar = made_with(mask) or {}
+    if sidecar.get("edited") or sidecar.get("checked_slices"):
+        return ""
+    provenance = sidecar.get("provenance")
+    return str(provenance.get("model_hash", "")) if isinstance(provenance, dict) else ""
+
+
+def why_no_truth(mask: Path, model_hash: str) -> str:
+    """Say that a mask is no truth for a model, which made it while nobody edited it; else return nothing."""
+    return UNEDITED if model_hash and unedited_model(mask) == model_hash else ""
+
+
 def _told_of(path: Path, mask_file: Path) -> dict[str, Any] | None:
     try:
         sidecar: dict[str, Any] = from_json(regular_file(path).read_bytes())

@@ -25,7 +25,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QScrollArea
 from superqt import QCollapsible
 
 from napari_tumor_unet.evaluation.score import score
-from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
+from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
 from napari_tumor_unet.plugin.score.mask_pair import answer_with_box
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from tests.plugin.conftest import PATIENCE, entries_of, made_by, press
@@ -661,6 +661,19 @@ class Lost:
         if self.gone:
             raise OSError("The disk is gone.")
         return self._array[index]
+
+
+@pytest.mark.parametrize("way", ["worst", "agreement"])
+def test_the_way_to_slices_shows_the_masks_and_hides_another_scan(
+    viewer: napari.Viewer, panel: Any, layers: tuple[Labels, Labels], compare: Any, way: str, qtbot: Any
+) -> None:
+    set_layers(panel, *layers)
+    compare()
+    other = viewer.add_image(np.ones((9, 90, 90)), metadata={KEY: ImageMetadata(scan="other")}, **MM)
+    for mask in layers:
+        mask.visible = False
+    press(getattr(panel.slices, way), qtbot)
+    assert [layer.visible for layer in (*layers, other)] == [True, True, False]
 
 
 def test_an_agreement_is_no_mask(

@@ -110,6 +110,13 @@ def test_no_slice_is_checked_of_a_scan_that_is_hidden_and_the_walk_shows_the_sca
     press(panel.mask.regions.largest, qtbot)
     assert (mine.visible, other.visible) == (True, False)
     qtbot.waitUntil(lambda: panel.review.checked.enabled, timeout=PATIENCE)
+    for act in (lambda: panel.review.where.native.click(), panel.mask._add_probability):
+        other.visible, mine.visible = True, False
+        viewer.layers.selection.active = layer
+        act()
+        assert (mine.visible, other.visible) == (True, False)
+    other.visible, mine.visible = True, False
+    qtbot.waitUntil(lambda: not any(map(is_agreement, viewer.layers)), timeout=PATIENCE)  # of doubt
 
 
 def test_the_button_walks_from_the_most_doubtful_slice_on_and_begins_again(

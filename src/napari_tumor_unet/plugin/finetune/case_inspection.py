@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.io.datasets.fingerprint import Fingerprint, fingerprint
 from napari_tumor_unet.io.datasets.pairs import Case
+from napari_tumor_unet.io.write import unedited_model
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.layers.metadata import image_metadata
 from napari_tumor_unet.plugin.layers.sequences import scan_id
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.scan.patient_names import patient_of
-from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, annotation_of, unedited_model
+from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, annotation_of
 
 
 @dataclass(frozen=True)

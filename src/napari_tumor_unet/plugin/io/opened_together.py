@@ -81,12 +81,13 @@ def bring_into_view(viewer: ViewerModel, image: Image) -> None:
         _tell_of(hidden, f"{title_of(image)} is another scan")
 
 
-def look_at(viewer: ViewerModel, mask: Labels) -> None:
-    """Show a mask with its scan, as :func:`bring_into_view` does, where another scan is shown."""
-    if not is_looked_at(viewer, mask):
-        mask.visible = True
-        if hidden := show_scan(viewer, mask):
-            _tell_of(hidden, f"{mask.name} is a mask of another scan")
+def look_at(viewer: ViewerModel, *masks: Labels) -> None:
+    """Show masks of a scan with it, as :func:`bring_into_view` does, where another scan is shown."""
+    if not all(is_looked_at(viewer, mask) for mask in masks):
+        for mask in masks:
+            mask.visible = True
+        if hidden := show_scan(viewer, masks[-1]):
+            _tell_of(hidden, f"{masks[-1].name} is a mask of another scan")
 
 
 def _show_scan_of(viewer: ViewerModel, masks: list[Labels]) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.evaluation.compare import agreement, worst_first
 from napari_tumor_unet.evaluation.overlap import Counts
+from napari_tumor_unet.plugin.io.opened_together import look_at
 from napari_tumor_unet.plugin.layers.layer_scan import COLOURS
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_agreement, mask_metadata
 from napari_tumor_unet.plugin.score.curve import SliceCurve
@@ -96,7 +97,13 @@ class SlicesSection(Section):
 
     def _go_to(self, z: int) -> None:
         if self._reference is not None:
+            self._look()
             self._viewer.dims.point = self._reference.with_slice(self._viewer.dims.point, z)
+
+    def _look(self) -> None:
+        """Bring the scan of the masks into view, and not the slice of another one."""
+        if self._prediction is not None and self._reference is not None:
+            look_at(self._viewer, self._prediction.layer, self._reference.layer)
 
     def _go_to_worst(self) -> None:
         self._next = 0
@@ -118,6 +125,7 @@ class SlicesSection(Section):
             self._show_agreement()
 
     def _bring_agreement(self) -> None:
+        self._look()
         self._hid = True  # by whomever
         self._show_agreement()
 

@@ -14,6 +14,7 @@ from magicgui.widgets import CheckBox, FloatSlider, FloatSpinBox
 from napari.layers import Labels
 
 from napari_tumor_unet.inference.measures import Measures
+from napari_tumor_unet.plugin.io.opened_together import look_at
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, measures_of
 from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata
@@ -227,6 +228,7 @@ class MaskSection(Section):
 
     def _add_probability(self) -> None:
         if editor := self._current():
+            look_at(self._viewer, editor.layer)
             add_probability(self._viewer, editor.layer)
 
     def ask_and_save(self) -> None:

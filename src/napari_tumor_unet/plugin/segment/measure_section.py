@@ -14,6 +14,7 @@ from napari_tumor_unet._common import TumourUnetError, plural
 from napari_tumor_unet.inference.measures import Measures
 from napari_tumor_unet.inference.result import Provenance, Segmentation, measure
 from napari_tumor_unet.io.write import report_files
+from napari_tumor_unet.plugin.io.opened_together import look_at
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
 from napari_tumor_unet.plugin.layers.metadata import mask_metadata
@@ -65,6 +66,7 @@ class MeasureSection(Section):
 
     def _show_lines(self) -> None:
         if self._editor is not None:
+            look_at(self._viewer, self._editor.layer)
             show_diameters(self._viewer, self._editor.layer)
 
     def _report(self) -> None:

@@ -9,6 +9,8 @@ from napari.layers import Labels
 from qtpy.QtGui import QKeySequence, QShortcut
 
 from napari_tumor_unet._common import plural
+from napari_tumor_unet.plugin.io.opened_together import look_at
+from napari_tumor_unet.plugin.layers.in_view import is_looked_at
 from napari_tumor_unet.plugin.layers.metadata import has_result
 from napari_tumor_unet.plugin.segment.doubt_layer import DoubtLayer
 from napari_tumor_unet.plugin.segment.review import Review
@@ -69,7 +71,7 @@ class ReviewSection(Section):
         QShortcut(QKeySequence(_CHECK), self.native, self.checked.native.click)
         self._edits = Connections(self.native)
         self._doubt = DoubtLayer(viewer, self.native)
-        self.where.changed.connect(self._show_where)
+        self.where.changed.connect(self._on_where)
         self.connections.add(viewer.layers.events.removed, self._on_removed)
         self._shown = timer(self.native, 0, self.show_slice)
         self.connections.add(viewer.layers.events, self._on_layers)
@@ -118,10 +120,17 @@ class ReviewSection(Section):
         review = self._review
         return review is not None and len(review.errors) > 1 and bool(review.left)
 
+    def _on_where(self, wanted: bool) -> None:
+        if wanted and self._review is not None:
+            look_at(self._viewer, self._review.layer)
+        self._show_where()
+
     def _show_where(self) -> None:
+        """Show the doubt, unless it would lie over another scan."""
         review = self._review
         wanted = review is not None and review.knows_doubt and self.where.value
-        self._doubt.show(review.layer if review is not None and wanted else None)
+        there = review is not None and wanted and is_looked_at(self._viewer, review.layer)
+        self._doubt.show(review.layer if review is not None and there else None)
 
     def _on_removed(self, event: Any) -> None:
         """Ask no longer for what the user removed."""

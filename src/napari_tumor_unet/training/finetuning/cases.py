@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from napari_tumor_unet._common import plural
-from napari_tumor_unet.io.write import made_with
+from napari_tumor_unet.io.write import UNEDITED
 
-OWN = "Made by this model and not edited: left out; edit it, or mark slices as checked."
-"""What is said of a mask that would teach a model what it thinks already."""
+_OWN = f"{UNEDITED}: left out; edit it, or mark slices as checked."
 _NONE_HELD_OUT = "No held-out score: "
 
 
@@ -97,18 +95,6 @@ def annotation_of(
     return AnnotationStatus(total, labelled, checked, edited, made_by)
 
 
-def unedited_model(mask: Path) -> str:
-    """Return the hash of the model that wrote a mask file; empty where somebody edited or checked it.
-
-    The JSON file beside the mask tells both; without one the mask could be anybody's.
-    """
-    sidecar = made_with(mask) or {}
-    if sidecar.get("edited") or sidecar.get("checked_slices"):
-        return ""
-    provenance = sidecar.get("provenance")
-    return str(provenance.get("model_hash", "")) if isinstance(provenance, dict) else ""
-
-
 def check(
     annotation: AnnotationStatus,
     *,
@@ -148,7 +134,7 @@ def check(
         return CaseCheck("warning", f"{used}: a score on it proves nothing." if held_out else f"{used}.")
     if annotation.unedited:
         if annotation.made_by and annotation.made_by == model_hash:
-            return CaseCheck("warning", OWN, left_out=True)
+            return CaseCheck("warning", _OWN, left_out=True)
         return CaseCheck(
             "warning", f"Made by another model and not edited: it {does} only what that one thinks."
         )

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from napari_tumor_unet._common import drain
-from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.split import Plan, plan_training
+from napari_tumor_unet.io.write import why_no_truth
 from napari_tumor_unet.model.device import enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model
-from napari_tumor_unet.training.finetuning.cases import OWN, unedited_model
 from napari_tumor_unet.training.finetuning.finetune import fine_tune as run_fine_tuning
 from napari_tumor_unet.training.finetuning.run_plan import FineTuning
 from napari_tumor_unet.training.finetuning.verdict import FineTuned
@@ -28,11 +27,7 @@ def plan_fine_tuning(
     ScanError
         As :func:`napari_tumor_unet.io.datasets.split.plan_training`.
     """
-
-    def why_not(case: Case) -> str:
-        return OWN if unedited_model(case.mask) == parent.hash else ""
-
-    return plan_training(data, split, fold, why_not)
+    return plan_training(data, split, fold, lambda case: why_no_truth(case.mask, parent.hash))
 
 
 def fine_tune(
