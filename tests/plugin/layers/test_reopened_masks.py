@@ -15,7 +15,7 @@ from napari.layers import Image, Labels
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.io.write import write_result
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
-from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, said_spacing
+from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, said_spacing, say_spacing
 from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, made_by
@@ -87,6 +87,13 @@ def test_a_scan_gets_the_spacing_again_that_was_said_of_it_for_a_mask(
     assert said_spacing(image) is not None
     assert told == ["p1 has the spacing again that was said of it for p1_mask: 5 x 0.94 x 0.94 mm."]
     assert (sidecar_contents(mask) or {})["spacing"] == SAID["spacing"]
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    viewer.layers.selection.active = mask
+    for spacing, scale in (((3.0, 1.0, 1.0), (3, 1, 1)), (None, (1, 1, 1)), ((4.0, 2.0, 2.0), (4, 2, 2))):
+        say_spacing(viewer, image, spacing)
+        np.testing.assert_allclose([image.scale, mask.scale], [scale, scale])
+        assert image_for(mask, viewer.layers) is image
+    assert not panel.empty.visible
 
 
 @pytest.mark.parametrize("mask_first", [False, True])
@@ -94,10 +101,31 @@ def test_a_mask_without_a_place_lies_on_the_scan_that_has_its_voxels(
     viewer: napari.Viewer, tmp_path: Path, told: list[str], mask_first: bool, qtbot: Any
 ) -> None:
     files = elsewhere(tmp_path)
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
     image, mask = open_all(viewer, files[::-1] if mask_first else files)
     qtbot.waitUntil(lambda: image_for(mask, viewer.layers) is image, timeout=PATIENCE)
     np.testing.assert_allclose(mask.extent.world, image.extent.world)
     assert told == ["The file of p1_mask tells no place: it lies on p1, which has its voxels."]
+    viewer.layers.selection.active = mask
+    qtbot.waitUntil(lambda: not panel.empty.visible and panel.mask.editor is not None, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("make", ["without_spacing", "elsewhere"])
+def test_a_mask_of_another_name_is_laid_on_nothing_and_a_sentence_says_what_to_do(
+    viewer: napari.Viewer, tmp_path: Path, told: list[str], make: str, qtbot: Any
+) -> None:
+    if make == "without_spacing":
+        files = without_spacing(tmp_path, "p1", "du_mask", **SAID)
+        wanted = "du_mask lies beside p1; if it is its mask, say 5 x 0.94 x 0.94 mm in Sequences and slices."
+    else:
+        scan = scan_file(tmp_path / "p1.nii.gz", (1.0, 1.0, 5.0), (-20.0, 30.0, 7.0))
+        files = scan, save_mask(tmp_path / "tumour.tif", scan)
+        wanted = "The file of tumour tells no place; if it is a mask of p1, let its name begin so."
+    _, mask = open_all(viewer, files)
+    qtbot.waitUntil(lambda: told == [wanted], timeout=PATIENCE)
+    assert image_for(mask, viewer.layers) is None
+    viewer.open_sample("napari-tumor-unet", "brain")
+    assert told.count(wanted) == 1
 
 
 @pytest.mark.parametrize(

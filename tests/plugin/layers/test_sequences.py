@@ -13,7 +13,7 @@ import napari
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from napari.components import ViewerModel
+from napari.components import LayerList, ViewerModel
 from napari.layers import Image, Labels
 from scipy.spatial.transform import Rotation
 
@@ -78,7 +78,7 @@ def test_sequences_are_found_by_name_whichever_is_active(flair: str, pre: str, p
         ("p1_flair", ["p1_flair", "p1_t1_a", "p1_t1_b"]),
         ("p1_t1", ["p1_t1", "p1_flair_a", "p1_flair_b"]),
         ("p1_t1", ["p1_t1", "p2_flair"]),
-        ("p1_t2", ["p1_t2", "p1_flair"]),
+        ("p1_t2", ["p1_t2", "p2_flair"]),
     ],
 )
 def test_what_is_not_clear_is_not_guessed(active: str, names: list[str]) -> None:
@@ -404,3 +404,13 @@ def test_a_removed_layer_is_not_kept() -> None:
     viewer.layers.clear()
     gc.collect()
     assert [image() for image in held] == [None, None]
+
+
+@pytest.mark.parametrize("names", [("flair", "t1", "t1ce", "t2"), ("t2f", "t1n", "t1c", "t2w")])
+def test_a_t2_leads_to_the_flair_of_its_name_and_is_one_where_there_is_none(names: tuple[str, ...]) -> None:
+    layers = LayerList([Image(np.zeros((4, 8, 8)), name=f"BraTS_1_{name}") for name in names])
+    layers.append(Image(np.zeros((4, 8, 8)), name=f"BraTS_2_{names[3]}"))
+    flair, pre, post, t2, alone = layers
+    sequences = ViewerSequences.of(layers)
+    assert [sequences.flair(image) for image in layers] == [flair, flair, flair, flair, alone]
+    assert [channel.image for channel in sequences[t2].channels.values()] == [flair, pre, post]

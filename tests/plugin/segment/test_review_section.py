@@ -27,6 +27,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     mask_metadata,
 )
 from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment
+from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
 from napari_tumor_unet.plugin.segment.review import Review
 from tests.plugin.conftest import PATIENCE, choose_model, press
@@ -478,3 +479,23 @@ def _listeners(viewer: napari.Viewer, layer: Labels) -> int:
     # Of a method napari keeps a weak reference to its object, and its name.
     methods = [c for event in events for c in event.callbacks if isinstance(c, tuple)]
     return sum(name == "show_slice" and of() is not None for of, name in methods)
+
+
+@pytest.mark.parametrize("value", [1, 0])
+def test_a_stroke_stays_where_the_threshold_passes_it_and_an_undone_one_does_not(
+    viewer: napari.Viewer, value: int
+) -> None:
+    layer = a_result(viewer)  # at 0.5 the even chances of 128 of 255 are tumour, at 0.7 none is
+    editor, spot = MaskEditor(viewer, layer), (4, 0, 3)
+    if value:
+        editor.change(0.7, 0)
+    layer.data_setitem(tuple(np.array([i]) for i in spot), value)
+    for threshold in (0.5, 0.7, 0.5, 0.7):
+        editor.change(threshold, 0)
+        assert layer.data[spot] == value
+        assert layer.data[4, 0, 4] == (threshold < 0.6)
+    if value:
+        layer.undo()
+        for threshold in (0.5, 0.7):
+            editor.change(threshold, 0)
+            assert layer.data[spot] == (threshold < 0.6)

@@ -45,7 +45,7 @@ def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
     for mask in masks:
         show_outline(mask)
     if hasattr(viewer, "window"):
-        there = [layer for layer in layers if isinstance(layer, Labels)]
+        there = [layer for layer in layers if isinstance(layer, Labels)]  # of which the scan may come now
         for told in filter(None, [lay_on_scan(viewer, mask) for mask in there]):
             show_info(told)
     if masks and hasattr(viewer, "window"):

@@ -134,6 +134,8 @@ class MaskMetadata(LayerMetadata):
     written : array of int
         (Z, Y, X), the mask as a segmentation last wrote it, or as it was opened: what differs is the user's.
         Empty if neither is known.
+    strokes : dict of int to array
+        Of slices that were edited when the mask was made again, (Y, X): the user's voxels, and -1.
     probability : array of uint8
         (Z, Y, X); 255 is certain tumour. Empty if no segmentation wrote the mask in this viewer.
     provenance : Provenance, optional
@@ -168,6 +170,7 @@ class MaskMetadata(LayerMetadata):
     place: SliceOrientation = field(default_factory=SliceOrientation)
     voxel_ml: float | None = None
     written: NDArray[Any] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
+    strokes: dict[int, NDArray[np.int64]] = field(default_factory=dict, repr=False)
     probability: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
     provenance: Provenance | None = None
     findings: Findings | None = None
@@ -330,4 +333,4 @@ def _as_fields(value: Any, kind: type[LayerMetadata]) -> dict[str, Any]:
 
 
 def _is_unset(value: Any) -> bool:
-    return value is None or (isinstance(value, str | np.ndarray) and not len(value))
+    return value is None or (isinstance(value, str | np.ndarray | dict) and not len(value))

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from napari.layers import Image, Labels
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
-from napari_tumor_unet.plugin.layers.metadata import MASK_OF, image_metadata, mask_metadata, title_of
+from napari_tumor_unet.plugin.layers.metadata import (
+    MASK_OF,
+    SAID,
+    image_metadata,
+    mask_metadata,
+    said_spacing,
+    title_of,
+)
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing
 from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 from napari_tumor_unet.scan.spacing import Spacing
@@ -18,12 +26,15 @@ if TYPE_CHECKING:
 
 _READ_WITH = ("scan", "scan_id", "geometry", "shape", "ending", "source_images")
 
+_told: WeakSet[Labels] = WeakSet()
+
 
 def lay_on_scan(viewer: Viewer, mask: Labels) -> str:
-    """Bring a mask and its scan together, if only one open scan can be meant, and say what was done.
+    """Bring a mask and the open scan that it is named after together, and say what was done.
 
     The scan gets the spacing that its file lacks and that the user had said of it when the mask was saved; a
-    mask whose file tells no place, as TIFF, gets that of the scan with its voxels.
+    mask whose file tells no place, as TIFF, gets that of the scan with its voxels. Of a mask that is named
+    otherwise, which may be another patient's, a sentence alone is said.
 
     Returns
     -------
@@ -33,35 +44,56 @@ def lay_on_scan(viewer: Viewer, mask: Labels) -> str:
     metadata = mask_metadata(mask)
     if image_for(mask, viewer.layers) is not None:
         return ""
+    told = ""
     if metadata.spacing_said is not None:
-        return _say_again(viewer, mask, metadata.spacing_said)
-    if metadata.provenance is not None and metadata.saved_as and metadata.geometry is None:
-        return _place(viewer, mask)
-    return ""
+        told = _say_again(viewer, mask, metadata.spacing_said)
+    elif metadata.provenance is not None and metadata.saved_as and metadata.geometry is None:
+        told = _place(viewer, mask)
+    if mask in _told:  # of which nothing new is known
+        return ""
+    if told:
+        _told.add(mask)
+    return told
 
 
 def _say_again(viewer: Viewer, mask: Labels, spacing: Spacing) -> str:
     image = image_for(mask, viewer.layers, _lacks_spacing)
     if image is None:
         return ""
+    mm, title = " x ".join(f"{distance:g}" for distance in spacing), title_of(image)
+    if not _is_named_after(mask, image):
+        return f"{mask.name} lies beside {title}; if it is its mask, say {mm} mm in Sequences and slices."
     say_spacing(viewer, image, spacing)
     if image_for(mask, viewer.layers) is not image:
         say_spacing(viewer, image, None)
         return ""
-    mm = " x ".join(f"{distance:g}" for distance in spacing)
-    return f"{title_of(image)} has the spacing again that was said of it for {mask.name}: {mm} mm."
+    mask.metadata[SAID] = said_spacing(image)  # which the user may change, or take back
+    _read_with(mask, image)
+    return f"{title} has the spacing again that was said of it for {mask.name}: {mm} mm."
 
 
 def _place(viewer: Viewer, mask: Labels) -> str:
     image = image_for(mask, viewer.layers, _has_voxels)
     if image is None:
         return ""
+    title = title_of(image)
+    if not _is_named_after(mask, image):
+        return f"The file of {mask.name} tells no place; if it is a mask of {title}, let its name begin so."
     for name in TRANSFORM:
         setattr(mask, name, getattr(image, name))
+    _read_with(mask, image)
+    return f"The file of {mask.name} tells no place: it lies on {title}, which has its voxels."
+
+
+def _read_with(mask: Labels, image: Image) -> None:
     read, metadata = image_metadata(image), mask_metadata(mask)
     for name in _READ_WITH:
         setattr(metadata, name, getattr(read, name))
-    return f"The file of {mask.name} tells no place: it lies on {title_of(image)}, which has its voxels."
+
+
+def _is_named_after(mask: Labels, image: Image) -> bool:
+    names = filter(None, (image_metadata(image).scan, str(image.name)))
+    return str(mask.name).lower().startswith(tuple(name.lower() for name in names))
 
 
 def _has_voxels(image: Image, mask: Labels) -> bool:

@@ -24,6 +24,7 @@ from napari_tumor_unet.scan.sequence_names import (
     find_sequences,
     may_be_one_patient,
     sequence_named,
+    speaks_of_sequence,
     stem_of,
 )
 
@@ -150,7 +151,9 @@ def _guess_by_name(image: Image, images: list[Image]) -> SequenceAssignment:
     candidates = [image] if own == "flair" else [other for other in flairs if is_kin(other)]
     alike = [other for other in candidates if stem_of(other.name) == stem_of(image.name)]
     candidates = alike if len(candidates) > 1 else candidates
-    if own is None or len(candidates) != 1:
+    # A T2, say, leads to the FLAIR that is named as it is, as a T1 does; what says nothing is FLAIR.
+    leads = own is not None or (len(alike) == 1 and speaks_of_sequence(image.name))
+    if not leads or len(candidates) != 1:
         unclear = "" if own in (None, "flair") else f"{image.name} is {TITLES[own]}; open its FLAIR as well."
         return SequenceAssignment({"flair": Channel(image)}, unclear=unclear)
     flair = candidates[0]
@@ -163,7 +166,8 @@ def _guess_by_name(image: Image, images: list[Image]) -> SequenceAssignment:
         and (not rivals or stem_of(other.name) == stem_of(flair.name))
         and _fits(other, flair)
     }
-    if own != "flair" and image.name not in kin:  # it lies elsewhere
+    lies_elsewhere = own in ("pre", "post") and image.name not in kin
+    if lies_elsewhere or (own is None and not _fits(image, flair)):
         return SequenceAssignment({"flair": Channel(image)})
     sequences = find_sequences(kin, flair=flair.name, given=named)
     channels = {s: Channel(kin[name]) for s, name in sequences.names.items() if name in kin}

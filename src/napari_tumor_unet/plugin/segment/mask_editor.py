@@ -46,6 +46,7 @@ POSTPROCESSING: dict[str, Callable[[NDArray[np.uint8]], None]] = {
 _MOST_LISTED = 100  # regions
 _MOST_RUNS = 3  # of slices, that are named each
 _SPECK_ML, _SPECK_VOXELS = 0.05, 10  # of regions that were left out, smaller ones are not worth an offer
+_NO_STROKE = -1
 _MIDDLE = 0.05  # of the head's width: nearer to the midline no side is told
 
 Voxels = tuple[NDArray[np.intp], ...]
@@ -195,15 +196,29 @@ class MaskEditor:
         for name, act in POSTPROCESSING.items():
             if name in metadata.postprocessing:
                 act(new)
-        for mask, last, plane in zip(self._mask()[slices], written, new, strict=True):
-            untouched = mask == last
+        for z, (mask, last, plane) in enumerate(
+            zip(self._mask()[slices], written, new, strict=True), slices.start
+        ):
+            edited = self._edited(z, mask, last)
             update(last, plane)
-            update(mask, np.where(untouched, plane, mask))
+            update(mask, np.where(edited, mask, plane))
         metadata.chosen_threshold, metadata.min_region_voxels = threshold, min_region_voxels
         regions = None if metadata.postprocessing else dropped.regions_left
         metadata.findings = measure(new, metadata.voxel_ml, regions)
         self._never_in = None
         self.layer.refresh()
+
+    def _edited(self, z: int, mask: NDArray[Any], written: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which voxels of a slice the user edited, though the mask may have come to be the same."""
+        strokes = self._metadata.strokes
+        edited: NDArray[np.bool_] = mask != written
+        if z in strokes:
+            edited |= mask == strokes[z]  # what was undone since is another
+        if edited.any():
+            strokes[z] = np.where(edited, mask.astype(np.int64), _NO_STROKE)
+        else:
+            strokes.pop(z, None)
+        return edited
 
     def describe(self, number: int, region: Region, measured: RegionMeasures | None = None) -> str:
         """Write in two lines what is to be known of a region; with diameters, once it is measured."""

@@ -64,6 +64,7 @@ class MaskWriter:
         self.layer = self._unedited_result()
         if self.layer is not None:
             self._metadata = mask_metadata(self.layer)
+            self._metadata.strokes.clear()  # of the mask before
             kept = zip(self._mask(), self._metadata.probability, strict=True)
             self._before = {z: (m.copy(), p.copy()) for z, (m, p) in enumerate(kept) if m.any() or p.any()}
             # Undo would write the old run's pixels into the new mask.

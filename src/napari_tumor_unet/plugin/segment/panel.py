@@ -17,6 +17,7 @@ from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.metadata import MASK_OF, mask_metadata
 from napari_tumor_unet.plugin.layers.said_spacing import say_spacing, share_spacing
+from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.section import RecoverySection
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
@@ -177,7 +178,6 @@ class SegmentPanel(Panel):
             image = self._viewer_sequences.flair(self.layer.value)
         if isinstance(image, Image) and image in self.layer.choices:
             self.layer.value = image
-        self._show_empty()
         self._show_mask()
 
     def show_mask(self) -> None:
@@ -190,6 +190,7 @@ class SegmentPanel(Panel):
         written = self._controller.job is not None and self._shows_last_run()
         results = [] if written else results_of(self.layer.value, layers)
         mask = mask_to_show(results, layers, before)
+        self._show_empty()
         if anew or mask is not before:
             self.review.show_mask(mask)
             self.mask.show_mask(mask, named=len(results) > 1)
@@ -260,9 +261,11 @@ class SegmentPanel(Panel):
         self._lead()
 
     def _on_layers(self, event: Any) -> None:
-        """Wait until all of a scan's layers are there, or have their spacing."""
-        if waiting := {"inserted": self._late, "units": self._said}.get(event.type):
-            waiting.start()
+        """Wait until all of a scan's layers are there, or have their spacing and place."""
+        if event.type == "inserted":
+            self._late.start()
+        elif event.type in TRANSFORM:
+            self._said.start()
 
     def _share_spacing(self) -> None:
         if self.layer.value is not None:
