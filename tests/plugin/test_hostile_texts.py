@@ -22,7 +22,6 @@ from napari_tumor_unet.plugin.recovery.section import _description
 from napari_tumor_unet.plugin.segment.model_section import ModelSection
 from napari_tumor_unet.plugin.ui.errors import show_details
 from napari_tumor_unet.plugin.ui.plain import show_error, show_info, show_warning
-from napari_tumor_unet.plugin.ui.table import TextTable
 from napari_tumor_unet.plugin.ui.widgets import text_label, warning_label
 from tests.conftest import make_phantom
 from tests.hostile import HOSTILE
@@ -54,13 +53,9 @@ def test_labels(text: str) -> None:
 
 @every_text
 def test_tables_and_their_tooltips(text: str, qtbot: Any) -> None:
-    table, cases = TextTable(("scan",), 10), CaseTable()
-    table.add_row((text,))
+    cases = CaseTable()
     cases.show_statuses([CaseStatus(text, text, False, None)])
-    for one in (table, cases):
-        qtbot.addWidget(one)
-    assert_seen(table.item(0, 0).text(), text, qtbot)
-    assert_seen(table.item(0, 0).toolTip(), text, qtbot)
+    qtbot.addWidget(cases)
     of_cases = cases.item(0, 0)
     assert_seen(of_cases.text(), f"{visible(text)}\nmask: {visible(text)}\nChecking", qtbot)
     assert_seen(of_cases.toolTip(), f"{text}\nmask: {text}\nChecking", qtbot)
