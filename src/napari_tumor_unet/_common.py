@@ -28,6 +28,9 @@ PASSIVE_THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
 Threads that spin while they wait make a busy machine ten times slower; an idle one loses nothing.
 """
 
+SPECK_ML = 0.05
+"""Under which a region is written as under 0.1 ml, and may be a voxel or two at an edge."""
+
 PARTIAL = ".partial-"
 """First letters of the name of a file that is being written; machine and process follow."""
 
@@ -175,7 +178,7 @@ def plural(n: int, noun: str) -> str:
 def size_in_words(voxels: int, volume_ml: float | None) -> str:
     """Write a size in ml, or in voxels where the volume is unknown."""
     if volume_ml is not None:  # of a few voxels 0.0 ml would say that there are none
-        return "under 0.1 ml" if 0 < volume_ml < 0.05 else f"{volume_ml:.1f} ml"
+        return "under 0.1 ml" if 0 < volume_ml < SPECK_ML else f"{volume_ml:.1f} ml"
     return "1 voxel" if voxels == 1 else f"{voxels:,} voxels"
 
 

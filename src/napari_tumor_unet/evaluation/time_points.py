@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet import _text
+from napari_tumor_unet._common import SPECK_ML
 from napari_tumor_unet.inference.measures import Measures
 from napari_tumor_unet.inference.result import in_short
 
@@ -18,8 +19,7 @@ _ALONE, _DECIDE = "by size alone", "steroids, clinical state, enhancement and co
 BY_SIZE = f"{_ALONE}; {_DECIDE}"
 """What has to be said with each class."""
 _NO_CLASS = "what differs between them is no change over time, and there is no class by size"
-_SPECK_ML = 0.05  # under which a region is written as 0.0 ml, and may be a voxel or two at an edge
-_SPECKS = f"New regions under {_SPECK_ML} ml are counted, and not told of with the class."
+_SPECKS = f"New regions under {SPECK_ML} ml are counted, and not told of with the class."
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,12 @@ class TimePoint:
     @property
     def has_new(self) -> bool:
         """Whether there is a new region, and not only specks."""
-        return any(volume is None or volume >= _SPECK_ML for volume in self._new_ml)
+        return any(volume is None or volume >= SPECK_ML for volume in self._new_ml)
 
     @property
     def has_new_specks(self) -> bool:
         """Whether there is a new region that is but a speck."""
-        return any(volume is not None and volume < _SPECK_ML for volume in self._new_ml)
+        return any(volume is not None and volume < SPECK_ML for volume in self._new_ml)
 
     @property
     def new_in_words(self) -> str:

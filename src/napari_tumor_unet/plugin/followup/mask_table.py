@@ -64,12 +64,18 @@ class MaskTable(LinesTable):
     ----------
     changed : Signal
         The user checked a mask, or wrote a date.
+    selected : Signal
+        Another row is the current one.
+    current : Labels, Path or None
+        The mask of the current row.
     """
 
     changed = Signal()
+    selected = Signal()
 
     def __init__(self) -> None:
         super().__init__(("mask", "date"), _HIGHEST, _BOX)
+        self.current: Source | None = None
         self._masks: list[OfferedMask] = []
         self._checked: dict[Source, bool] = {}  # by the user, as what is in the next one
         self._written: dict[Source, str] = {}
@@ -79,6 +85,7 @@ class MaskTable(LinesTable):
         self.horizontalHeaderItem(_DATE).setToolTip(_WRITE)
         self.itemChanged.connect(self._on_item)
         self.cellClicked.connect(self._on_click)
+        self.currentCellChanged.connect(self._on_current)
 
     @property
     def chosen(self) -> list[Source]:
@@ -161,7 +168,18 @@ class MaskTable(LinesTable):
             chosen = self.chosen
             for row, one in enumerate(self._masks):
                 self._fill(row, one, one.source in chosen)
+            self._keep_current()
+        self.selected.emit()
         self.fit()
+
+    def _keep_current(self) -> None:
+        """Let the current row be that of the same mask, wherever that is now."""
+        sources = [one.source for one in self._masks]
+        if self.current in sources:
+            self.setCurrentCell(sources.index(self.current), max(self.currentColumn(), 0))
+        else:
+            self.setCurrentItem(None)
+            self.current = None
 
     def _in_order(self, masks: Sequence[OfferedMask]) -> tuple[list[OfferedMask], OrderedBy]:
         """Put masks in the order of time, and tell what that is by."""
@@ -190,6 +208,7 @@ class MaskTable(LinesTable):
 
     def _on_box(self, box: QCheckBox, checked: bool) -> None:
         row = next(row for row in range(self.rowCount()) if self.cellWidget(row, _MASK) is box)
+        self.setCurrentCell(row, _MASK)
         self._checked[self._masks[row].source] = checked
         self.changed.emit()
 
@@ -203,6 +222,10 @@ class MaskTable(LinesTable):
         self._show()
         self.setCurrentCell([one.source for one in self._masks].index(source), _DATE)
         self.changed.emit()
+
+    def _on_current(self, row: int, *_: int) -> None:
+        self.current = self._masks[row].source if row >= 0 else None
+        self.selected.emit()
 
     def _on_click(self, row: int, column: int) -> None:
         if column == _DATE:

@@ -63,6 +63,7 @@ class FollowUpPanel(Panel):
         self.masks = MaskTable()
         self.problem = warning_label()
         self.add = button("Add files...", "Offer masks that are not open.", self._add_files)
+        self.remove = button("Remove", "Take the current row's file off the list; the file stays.", self._remove)
         self.spacing = SpacingField(self._say)
         self.baseline = SpinBox(
             label="baseline",
@@ -82,12 +83,13 @@ class FollowUpPanel(Panel):
             self.problem,
             choices,
             self.spacing.problem,
-            row(self.add, self.start),
+            row(self.add, self.remove, self.start),
             self.message,
             self.details,
             self.report,
         )
         self.masks.changed.connect(self._on_choice)
+        self.masks.selected.connect(self._on_selected)
         self.baseline.changed.connect(self._on_choice)
         align(choices)
         layers = self._viewer.layers.events
@@ -224,6 +226,13 @@ class FollowUpPanel(Panel):
         self.files += [path for path in map(Path, names) if path not in self.files]
         self._on_layers()
         self.masks.choose(chosen)
+
+    def _on_selected(self) -> None:
+        self.remove.visible, self.remove.enabled = bool(self.files), self.masks.current in self.files
+
+    def _remove(self) -> None:
+        self.files = [path for path in self.files if path != self.masks.current]
+        self._on_layers()
 
     def _on_failed(self, sentence: str) -> None:
         self.show_message(self._context.notify(Message(sentence, "error")))
