@@ -18,6 +18,7 @@ from napari_tumor_unet.plugin.layers.descriptions import load_descriptions
 from napari_tumor_unet.plugin.layers.looks import paint_as_it_is, tell_apart
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.drawing import removal_that_draws_on
+from napari_tumor_unet.plugin.ui.ending import delete_before_end
 from napari_tumor_unet.plugin.ui.errors import show_failure
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_info, show_warning
 from napari_tumor_unet.plugin.ui.viewer_keys import bind_keys
@@ -74,6 +75,7 @@ class ViewerContext(QObject):
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer.window._qt_window)
+        delete_before_end(viewer.window._qt_window)
         self.viewer = viewer
         self.worker = Worker()
         self.owner: object | None = None
