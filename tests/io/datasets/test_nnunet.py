@@ -74,7 +74,12 @@ class Memory:
 
 def test_channels_are_those_that_all_scans_have(tmp_path: Path) -> None:
     pairs = [Memory("a"), Memory("b", sequences=("flair", "post"), spacing=(5.0, 1.0, 0.5))]
-    assert export_nnunet(pairs, tmp_path / NAME).channels == ("FLAIR", "T1 post")
+    exported = export_nnunet(pairs, tmp_path / NAME)
+    assert exported.channels == ("FLAIR", "T1 post")
+    assert exported.told("it") == (
+        "2 scans with FLAIR, T1 post in it. T1 pre is no channel: not there for b. "
+        "1 x 1 x 1 mm stands for the unknown spacing of a."
+    )
     assert check_integrity(tmp_path / NAME)["numTraining"] == 2
 
 

@@ -93,6 +93,25 @@ def test_the_command_compares_the_two_masks_that_are_selected(
     assert panel.rows()[0].model == "default"
 
 
+def test_masks_of_two_patients_are_told_of(
+    viewer: napari.Viewer, masks: Masks, panel: Any, compare: Callable[[], list[Any]]
+) -> None:
+    made = {KEY: MaskMetadata(scan="BraTS2021_00006_flair")}
+    viewer.add_labels(masks[0], name="BraTS2021_00630_seg", **MM)
+    viewer.add_labels(masks[1], name="BraTS2021_00006_seg", **MM)
+    mine = viewer.add_labels(masks[1], name="tumour", metadata=made, **MM)
+    panel.prediction.value, panel.reference.value = viewer.layers[0], viewer.layers[1]
+    compare()
+    told = "By their names, the masks are of two patients, BraTS2021_00630 and BraTS2021_00006."
+    assert panel.message.value == told
+    panel.reference.value = mine
+    compare()
+    assert panel.message.value == told
+    panel.prediction.value = viewer.layers[1]
+    compare()
+    assert panel.message.value == ""
+
+
 def test_the_command_brings_the_panel_to_the_front(
     viewer: napari.Viewer, layers: tuple[Labels, Labels], qtbot: Any
 ) -> None:

@@ -26,6 +26,7 @@ from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
 _NAME = re.compile(r"Dataset\d{3}_[A-Za-z0-9_]+")
 _ENDING = ".nii.gz"
 _TUMOUR, _IGNORED = 1, 2
+_NAMED = 3  # scans in a sentence
 _ORDER = tuple(sorted(SEQUENCES, key=lambda sequence: sequence != "flair"))
 
 
@@ -43,16 +44,35 @@ class Pair(Protocol):
 
 @dataclass(frozen=True)
 class Exported:
-    """How many scans were written with which channels, and the others with the reason."""
+    """What was written, and what was not.
+
+    Attributes
+    ----------
+    scans : int
+    channels : tuple of str
+    left_out : mapping of str to str
+        Scans that were not written, with the reason.
+    lacking : mapping of str to list of str
+        Sequences that are no channel, with the scans that lack them.
+    without_spacing : list of str
+        Scans that got 1 x 1 x 1 mm, as their files tell no spacing and nnU-Net needs one.
+    """
 
     scans: int
     channels: tuple[str, ...]
     left_out: Mapping[str, str]
+    lacking: Mapping[str, list[str]]
+    without_spacing: list[str]
 
     def told(self, where: str) -> str:
-        """Say in a sentence what is in a dataset."""
+        """Say in sentences what is in a dataset, and what of its scans is not."""
         others = f"; {len(self.left_out)} left out" if self.left_out else ""
-        return f"{plural(self.scans, 'scan')} with {', '.join(self.channels)} in {where}{others}."
+        told = [f"{plural(self.scans, 'scan')} with {', '.join(self.channels)} in {where}{others}."]
+        for sequence, scans in self.lacking.items():
+            told.append(f"{sequence} is no channel: not there for {_some(scans)}.")
+        if self.without_spacing:
+            told.append(f"1 x 1 x 1 mm stands for the unknown spacing of {_some(self.without_spacing)}.")
+        return " ".join(told)
 
 
 def export_nnunet(
@@ -108,6 +128,7 @@ def _write(pairs: Collection[Pair], folder: Path, on_scan: Callable[[int, int], 
     images.mkdir()
     labels.mkdir()
     written: dict[str, list[Sequence]] = {}
+    without_spacing = []
     left_out: dict[str, str] = {}
     ignores = False
     for n, pair in enumerate(pairs, 1):
@@ -125,6 +146,8 @@ def _write(pairs: Collection[Pair], folder: Path, on_scan: Callable[[int, int], 
             ignores |= bool(uncounted)
         _save(wanted, scan, labels / f"{case}{_ENDING}")
         written[case] = list(scan.sequences)
+        if not scan.in_mm:
+            without_spacing.append(case)
         for sequence in scan.sequences:
             voxels = np.stack([scan.slice(sequence, z) for z in range(scan.shape[0])])
             _save(voxels, scan, images / f"{case}_{sequence}{_ENDING}")
@@ -146,7 +169,18 @@ def _write(pairs: Collection[Pair], folder: Path, on_scan: Callable[[int, int], 
         "file_ending": _ENDING,
     }
     (folder / "dataset.json").write_text(json.dumps(content, indent=2) + "\n")
-    return Exported(len(written), tuple(names), left_out)
+    lacking = {
+        SHORT_TITLES[sequence]: [case for case, its in written.items() if sequence not in its]
+        for sequence in _ORDER
+        if sequence not in channels and any(sequence in its for its in written.values())
+    }
+    return Exported(len(written), tuple(names), left_out, lacking, without_spacing)
+
+
+def _some(names: list[str]) -> str:
+    """Name some scans, of many the first."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _save(voxels: NDArray[Any], scan: Scan, path: Path) -> None:

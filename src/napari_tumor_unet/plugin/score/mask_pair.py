@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -23,9 +23,11 @@ from napari_tumor_unet.evaluation.compare import (
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.plugin.layers.layer_scan import nearest_index
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
+from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 from napari_tumor_unet.plugin.layers.transforms import TRANSFORM, layer_grid, says_where
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.scan.grid import Grid
+from napari_tumor_unet.scan.patient_names import patient_told
 
 _MOST_LABELS = 50  # that a table shows
 _GEOMETRY = (*TRANSFORM, "axis_labels")
@@ -161,7 +163,7 @@ def count_pair(request: Request, known: list[int] | None) -> PairCounts | Messag
             for name, mask in zip(("prediction", "reference"), masks, strict=True)
             if mask.at
         ]
-        pair = replace(pair, notes=(*notes, *pair.notes))
+        pair = replace(pair, notes=(*_patients(masks), *notes, *pair.notes))
         labels = labels_in(pair) if known is None else known
         if not request.each:
             return PairCounts(pair, labels, {request.label: slice_overlaps(pair, request.label)})
@@ -175,6 +177,13 @@ def count_pair(request: Request, known: list[int] | None) -> PairCounts | Messag
     except Exception:  # whatever a layer's array, lazy or not, may raise
         why = "The masks could not be read; are their files still there?"
         return Message(why, "error", traceback.format_exc())
+
+
+def _patients(masks: tuple[LayerMask, LayerMask]) -> Iterator[str]:
+    """Say where the names of masks and scans tell that these are of two patients."""
+    one, other = (patient_told(str(mask.layer.name), mask_metadata(mask.layer).scan) for mask in masks)
+    if one and other and one != other:
+        yield f"By their names, the masks are of two patients, {one} and {other}."
 
 
 def _each(pair: MaskPair, labels: list[int]) -> dict[int | None, list[Counts]]:

@@ -15,7 +15,7 @@ _windows: WeakSet[QWidget] = WeakSet()
 def delete_before_end(window: QWidget) -> None:
     """Delete a window when Python ends, if it is still open.
 
-    Else PyQt does, while it walks through the table of all its objects; callbacks of what goes with the window
+    Else PyQt does, while it walks through the table of all its objects; callbacks of what goes with a window
     make new ones, and where these outgrow the table the walk crashes.
     """
     _windows.add(window)
