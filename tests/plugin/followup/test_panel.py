@@ -85,25 +85,25 @@ def test_files_and_dates_are_taken_and_a_report_is_saved(
 def test_a_file_is_taken_off_the_list_and_stays_on_disk(
     panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not panel.remove.visible  # layers go from the layer list
+    assert not panel.take_off.visible  # layers go from the layer list
     files = [tmp_path / f"{name}_mask.nii.gz" for name in ("third", "fourth")]
     for file in files:
         nib.Nifti1Image(box(30).T, np.diag([-1.0, -1, 5, 1])).to_filename(file)
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([*map(str, files)], ""))
     press(panel.add, qtbot)
     click_box(panel, "p_ses-1", qtbot)
-    assert not panel.remove.enabled
+    assert not panel.take_off.enabled
     click_box(panel, "third", qtbot)
     assert panel.masks.current == files[0]
     write_date(panel, "p_ses-1", "2019-01-01", qtbot)  # which moves the rows
     click_box(panel, "third", qtbot)
-    press(panel.remove, qtbot)
+    press(panel.take_off, qtbot)
     assert files[0].exists()
     assert panel.files == files[1:]
     names = [panel.masks.item(row, 0).text() for row in range(panel.masks.rowCount())]
     assert len(names) == 3
     assert not any("third" in name for name in names)
-    assert not panel.remove.enabled
+    assert not panel.take_off.enabled
 
 
 def test_what_cannot_be_compared_is_one_sentence(panel: Any, viewer: napari.Viewer, qtbot: Any) -> None:

@@ -128,6 +128,23 @@ def test_a_mask_of_another_name_is_laid_on_nothing_and_a_sentence_says_what_to_d
     assert told.count(wanted) == 1
 
 
+def test_a_mask_without_a_place_is_laid_on_its_scan_once_it_is_named_after_it(
+    viewer: napari.Viewer, tmp_path: Path, told: list[str], qtbot: Any
+) -> None:
+    scan, mask_file = elsewhere(tmp_path)
+    for file in (mask_file, mask_file.with_name(f"{mask_file.name}.json")):
+        if file.exists():
+            file.rename(file.with_name(file.name.replace("p1_mask", "m")))
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    image, mask = open_all(viewer, (scan, tmp_path / "m.tif"))
+    qtbot.waitUntil(lambda: len(told) == 1, timeout=PATIENCE)
+    assert image_for(mask, viewer.layers) is None
+    viewer.layers.selection.active = mask
+    mask.name = "p1 m"
+    assert image_for(mask, viewer.layers) is image
+    qtbot.waitUntil(lambda: panel.mask.editor is not None, timeout=PATIENCE)
+
+
 @pytest.mark.parametrize(
     "files",
     [

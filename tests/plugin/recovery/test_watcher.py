@@ -10,6 +10,7 @@ from typing import Any
 import napari
 import numpy as np
 import pytest
+import tifffile
 from napari._qt.dialogs.qt_notification import NapariQtNotification
 from napari.layers import Labels
 from napari.settings import get_settings
@@ -28,6 +29,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     has_result,
     is_prediction,
 )
+from napari_tumor_unet.plugin.layers.said_spacing import say_spacing
 from napari_tumor_unet.plugin.recovery import store, watcher
 from napari_tumor_unet.plugin.recovery.store import Autosave, OrphanedAutosave, autosave_folder
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
@@ -70,8 +72,12 @@ def segmented(
     viewer: napari.Viewer, shape: tuple[int, ...] = (6, 30, 20), **geometry: Any
 ) -> napari.layers.Labels:
     """A finished result on an image, as a run leaves it."""
-    SegmentationController.of(viewer)
     image = viewer.add_image(np.zeros(shape, np.float32), name="head", **(PLACE | geometry))
+    return segmented_image(viewer, image)
+
+
+def segmented_image(viewer: napari.Viewer, image: napari.layers.Image) -> napari.layers.Labels:
+    SegmentationController.of(viewer)
     source = scan_of(image, viewer.layers, viewer.dims.point)
     result = MaskWriter(viewer, source)
     result.add_layer()
@@ -678,3 +684,33 @@ def test_a_mask_that_was_opened_before_its_scan_is_kept_too(viewer: napari.Viewe
     viewer.add_image(np.zeros((6, 30, 20), np.float32), name="head", **PLACE)
     layer.data_setitem((np.array([1]), np.array([2]), np.array([3])), 1)
     qtbot.waitUntil(lambda: len(kept()) == 1 and autosaving.settled, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("by_run", [True, False], ids=["of a run", "opened"])
+def test_a_mask_that_is_back_gives_its_scan_the_spacing_again_that_was_said(
+    viewer: napari.Viewer, qtbot: Any, tmp_path: Path, by_run: bool
+) -> None:
+    file = tmp_path / "TCGA_FG_5962.tif"
+    tifffile.imwrite(file, np.zeros((6, 30, 20), np.uint8), photometric="minisblack")
+    (image,) = viewer.open(file, plugin="napari-tumor-unet")
+    if by_run:
+        layer = segmented_image(viewer, image)
+    else:
+        layer = viewer.add_labels(np.ones((6, 30, 20), np.uint8), name="TCGA_FG_5962_mask")
+        Autosaving.of(viewer)
+    say_spacing(viewer, image, (5, 0.94, 0.94))
+    stroke(layer)
+    autosaving = Autosaving.of(viewer)
+    qtbot.waitUntil(lambda: len(kept()) == 1 and autosaving.settled, timeout=PATIENCE)
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: len(autosaving.orphans) == 1, timeout=PATIENCE)
+    autosaving.restore(autosaving.orphans[0])
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1, timeout=PATIENCE)
+    (mask,) = viewer.layers
+    viewer.open(file, plugin="napari-tumor-unet")
+    qtbot.waitUntil(lambda: image_for(mask, viewer.layers) is not None, timeout=PATIENCE)
+    (image,) = (one for one in viewer.layers if one is not mask)
+    np.testing.assert_allclose(image.scale, (5, 0.94, 0.94))
+    qtbot.waitUntil(lambda: viewer.layers.index(image) < viewer.layers.index(mask), timeout=PATIENCE)
+    say_spacing(viewer, image, (4, 1, 1))
+    np.testing.assert_allclose([image.scale, mask.scale], [(4, 1, 1)] * 2)

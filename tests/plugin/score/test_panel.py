@@ -25,7 +25,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox, QScrollArea
 from superqt import QCollapsible
 
 from napari_tumor_unet.evaluation.score import score
-from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
+from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata, is_agreement
 from napari_tumor_unet.plugin.score.mask_pair import answer_with_box
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from tests.plugin.conftest import PATIENCE, entries_of, made_by, press
@@ -358,7 +358,8 @@ def test_numbers_are_copied_saved_and_collected(
     press(panel.collection.add, qtbot)
     layers[0].fill((5, 12, 14), 0)
     (second,) = compare()
-    press(panel.collection.add, qtbot)
+    for _ in range(2):  # the second time it is there
+        press(panel.collection.add, qtbot)
     table = panel.collection.table
     mean = (first.dice + second.dice) / 2
     assert table.item(0, 0).text().split("\n")[:2] == ["prediction", "reference: reference"]
@@ -693,6 +694,42 @@ def test_the_way_to_slices_shows_the_masks_and_hides_another_scan(
         mask.visible = False
     press(getattr(panel.slices, way), qtbot)
     assert [layer.visible for layer in (*layers, other)] == [True, True, False]
+
+
+def test_an_agreement_lies_over_no_other_scan(
+    viewer: napari.Viewer, panel: Any, masks: Masks, compare: Callable[[], list[Any]], qtbot: Any
+) -> None:
+    pairs = []
+    for name, other in (("mine", 10), ("yours", 11)):
+        scan = {KEY: ImageMetadata(scan=name, scan_id=name)}
+        image = viewer.add_image(np.ones(masks[0].shape, np.float32), name=name, metadata=scan, **MM)
+        one, two = (viewer.add_labels(mask.copy(), name=f"{name} {n}", **MM) for n, mask in enumerate(masks))
+        two.data[other] = 1
+        pairs.append((image, one, two))
+    set_layers(panel, *pairs[1][1:])
+    pairs[0][0].visible = False
+    compare()
+    press(panel.slices.agreement, qtbot)
+    qtbot.waitUntil(lambda: is_agreement(viewer.layers[-1]), timeout=PATIENCE)
+    agreement = viewer.layers[-1]
+    set_layers(panel, *pairs[0][1:])
+    qtbot.waitUntil(lambda: agreement.data[10, 1, 1] == 3, timeout=PATIENCE)
+    assert not agreement.visible
+    press(panel.slices.agreement, qtbot)
+    qtbot.waitUntil(lambda: agreement.visible, timeout=PATIENCE)
+    assert [image.visible for image, *_ in pairs] == [True, False]
+
+
+def test_a_layer_chosen_twice_on_the_way_to_another_is_no_error(
+    viewer: napari.Viewer, panel: Any, masks: Masks, layers: tuple[Labels, Labels], compare: Any
+) -> None:
+    third = viewer.add_labels(masks[1].copy(), name="third", **MM)
+    set_layers(panel, *layers)
+    compare()
+    panel.prediction.value = layers[1]
+    assert not panel.message.value
+    panel.prediction.value = third
+    assert compare()[0].dice == 1
 
 
 def test_an_agreement_is_no_mask(

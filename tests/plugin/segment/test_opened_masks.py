@@ -175,6 +175,14 @@ def test_what_a_sidecar_told_stands_in_the_next_one(opened: Callable[..., Labels
     assert contents["edited"]
 
 
+def test_a_name_that_does_not_tell_the_scan_is_said(
+    panel: Any, opened: Callable[..., Labels], tmp_path: Path
+) -> None:
+    path = saved(tmp_path)
+    opened(path.rename(tmp_path / "m.nii.gz"))
+    assert panel.mask.card.origin.value == "saved as m.nii.gz, a name that does not tell the scan"
+
+
 def test_other_labels_stay_and_count(panel: Any, opened: Callable[..., Labels], tmp_path: Path) -> None:
     labels = mask()
     labels[4, 5:9, 5:9] = 4

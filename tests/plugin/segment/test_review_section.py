@@ -13,6 +13,7 @@ import pytest
 from napari.layers import Image, Labels
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QAction, QKeySequence, QShortcut
+from qtpy.QtWidgets import QApplication
 
 from napari_tumor_unet.inference.regions import threshold_mask
 from napari_tumor_unet.inference.result import Provenance, Slices
@@ -102,7 +103,10 @@ def test_no_slice_is_checked_of_a_scan_that_is_hidden_and_the_walk_shows_the_sca
     viewer.layers.selection.active = layer
     panel.show_mask()
     qtbot.waitUntil(lambda: not panel.review.checked.enabled, timeout=PATIENCE)
-    assert panel.review.message.value.startswith("The scan of this mask is hidden")
+    assert panel.review.message.value.startswith("The scan of this mask is not in view")
+    mine.visible = layer.visible = True  # by their eyes, and under the other one
+    QApplication.processEvents()
+    assert not panel.review.checked.enabled
     press(panel.review.next, qtbot)
     assert (mine.visible, layer.visible, other.visible) == (True, True, False)
     assert panel.review.checked.enabled

@@ -63,7 +63,9 @@ class FollowUpPanel(Panel):
         self.masks = MaskTable()
         self.problem = warning_label()
         self.add = button("Add files...", "Offer masks that are not open.", self._add_files)
-        self.remove = button("Remove", "Take the current row's file off the list; the file stays.", self._remove)
+        self.remove = button(
+            "Remove", "Take the current row's file off the list; the file stays.", self._remove
+        )
         self.spacing = SpacingField(self._say)
         self.baseline = SpinBox(
             label="baseline",
@@ -83,7 +85,7 @@ class FollowUpPanel(Panel):
             self.problem,
             choices,
             self.spacing.problem,
-            row(self.add, self.remove, self.start),
+            row(self.add, self.take_off, self.start),
             self.message,
             self.details,
             self.report,
@@ -228,9 +230,9 @@ class FollowUpPanel(Panel):
         self.masks.choose(chosen)
 
     def _on_selected(self) -> None:
-        self.remove.visible, self.remove.enabled = bool(self.files), self.masks.current in self.files
+        self.take_off.visible, self.take_off.enabled = bool(self.files), self.masks.current in self.files
 
-    def _remove(self) -> None:
+    def _take_off(self) -> None:
         self.files = [path for path in self.files if path != self.masks.current]
         self._on_layers()
 

@@ -40,13 +40,9 @@ def show_scan(viewer: ViewerModel, layer: Image | Labels) -> list[Layer]:
     image = _image_of(layer, layers)
     images_of = {one: _image_of(one, layers) for one in layers if one.visible and one is not layer}
     kin = {one for one in images_of.values() if one and image and _is_kin(one, image, layers)}
-    made_from = {mask_metadata(one).source for one in layers if is_prediction(one)}
     others = [one for one, of in images_of.items() if of not in kin]
     hidden = [
-        one
-        for one in others
-        if (of := images_of[one])
-        and (layer is not image or image_metadata(of).scan or str(of.unique_id) in made_from)
+        one for one in others if (of := images_of[one]) and (layer is not image or _is_known(of, layers))
     ]
     familiar = kin & images_of.keys() or any(_same_extent(one, layer) for one in others)
     if grid_of(viewer).enabled:
@@ -63,15 +59,26 @@ def show_scan(viewer: ViewerModel, layer: Image | Labels) -> list[Layer]:
 
 
 def shows_scan_of(viewer: ViewerModel, image: Image) -> bool:
-    """Whether an image is shown, or another that may be looked at with it."""
-    shown = (one for one in viewer.layers if isinstance(one, Image) and one.visible)
-    return any(_is_kin(one, image, viewer.layers) for one in shown if MASK_OF not in one.metadata)
+    """Whether an image is shown, or another that may be looked at with it, and no other scan over it."""
+    layers, alone = viewer.layers, grid_of(viewer).enabled
+    for one in reversed(_images_shown(layers)):
+        if _is_kin(one, image, layers):
+            return True
+        if not alone and _is_known(one, layers):
+            return False
+    return False
 
 
 def is_looked_at(viewer: ViewerModel, mask: Labels) -> bool:
     """Whether the scan of a mask is shown; of one without a scan, whether the mask is."""
     image = scan_image(mask, viewer.layers)
     return bool(mask.visible) if image is None else shows_scan_of(viewer, image)
+
+
+def lies_over_another(viewer: ViewerModel, mask: Labels) -> bool:
+    """Whether what is shown is another scan than that of a mask."""
+    image = scan_image(mask, viewer.layers)
+    return image is not None and bool(_images_shown(viewer.layers)) and not shows_scan_of(viewer, image)
 
 
 def go_to_middle(viewer: ViewerModel, layer: Layer, *, always: bool = False) -> None:
@@ -114,6 +121,16 @@ def _image_of(layer: Layer, layers: LayerList) -> Image | None:
     if isinstance(layer, Labels):
         return image_for(layer, layers)
     return layer if isinstance(layer, Image) and MASK_OF not in layer.metadata else None
+
+
+def _images_shown(layers: LayerList) -> list[Image]:
+    return [one for one in layers if isinstance(one, Image) and one.visible and MASK_OF not in one.metadata]
+
+
+def _is_known(image: Image, layers: LayerList) -> bool:
+    """Whether an image is known as a scan: it was read as one, or a mask was made from it."""
+    made_from = {mask_metadata(one).source for one in layers if is_prediction(one)}
+    return bool(image_metadata(image).scan) or str(image.unique_id) in made_from
 
 
 def _is_kin(one: Image, image: Image, layers: LayerList) -> bool:

@@ -30,7 +30,7 @@ _told: WeakSet[Labels] = WeakSet()
 
 
 def lay_on_scan(viewer: Viewer, mask: Labels) -> str:
-    """Bring a mask and the open scan that it is named after together, and say what was done.
+    """Bring a mask and the open scan that it is named after, or was made of, together; say what was done.
 
     The scan gets the spacing that its file lacks and that the user had said of it when the mask was saved; a
     mask whose file tells no place, as TIFF, gets that of the scan with its voxels. Of a mask that is named
@@ -45,8 +45,10 @@ def lay_on_scan(viewer: Viewer, mask: Labels) -> str:
     if image_for(mask, viewer.layers) is not None:
         return ""
     told = ""
-    if metadata.spacing_said is not None:
-        told = _say_again(viewer, mask, metadata.spacing_said)
+    restored = said_spacing(mask)  # of a mask that was kept for a crash; that of a file is in its metadata
+    said = metadata.spacing_said if restored is None else restored.mm
+    if said is not None:
+        told = _say_again(viewer, mask, said)
     elif metadata.provenance is not None and metadata.saved_as and metadata.geometry is None:
         told = _place(viewer, mask)
     if mask in _told:  # of which nothing new is known
@@ -92,8 +94,9 @@ def _read_with(mask: Labels, image: Image) -> None:
 
 
 def _is_named_after(mask: Labels, image: Image) -> bool:
-    names = filter(None, (image_metadata(image).scan, str(image.name)))
-    return str(mask.name).lower().startswith(tuple(name.lower() for name in names))
+    names = [*filter(None, (image_metadata(image).scan, str(image.name)))]
+    named = str(mask.name).lower().startswith(tuple(name.lower() for name in names))
+    return named or mask_metadata(mask).scan in names
 
 
 def _has_voxels(image: Image, mask: Labels) -> bool:

@@ -75,9 +75,11 @@ class ScoreCollection(Section):
         QApplication.clipboard().setText("\n".join([*parts, RULES]) + "\n")
 
     def _add(self) -> None:
-        self.rows += self._current()
+        new = [shown for shown in self._current() if shown not in self.rows]
+        self.rows += new
         self._show()
-        show_info(f"The list of several comparisons holds {len(self.rows)}.")
+        there = "" if new else "That comparison is there already: the"
+        show_info(f"{there or 'The'} list of several comparisons holds {len(self.rows)}.")
 
     def _empty(self) -> None:
         self.rows = []

@@ -134,8 +134,12 @@ class ScorePanel(Panel):
 
     def _lead(self) -> None:
         """Let the button stand out as soon as there are two masks."""
-        chosen = self.prediction.value is not None and self.reference.value is not None
-        show_primary(self.start if chosen else None, (self.start,))
+        show_primary(self.start if self._are_two else None, (self.start,))
+
+    @property
+    def _are_two(self) -> bool:
+        """Whether two masks are chosen, and not one twice, as on the way to another by the arrow keys."""
+        return None not in (masks := {self.prediction.value, self.reference.value}) and len(masks) == 2
 
     def _set_masks(self, prediction: Labels | None, reference: Labels | None) -> None:
         with self.prediction.changed.blocked(), self.reference.changed.blocked():
@@ -162,7 +166,7 @@ class ScorePanel(Panel):
         self._show_results(visible=False)
         self.show_message(Message())
         self._lead()
-        if again and self.prediction.value is not None and self.reference.value is not None:
+        if again and self._are_two:
             self.compare()
         elif again:
             self.slices.hide_agreement()

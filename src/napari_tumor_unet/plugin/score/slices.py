@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from napari_tumor_unet.evaluation.compare import agreement, worst_first
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.plugin.io.opened_together import look_at
+from napari_tumor_unet.plugin.layers.in_view import lies_over_another
 from napari_tumor_unet.plugin.layers.layer_scan import COLOURS
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_agreement, mask_metadata
 from napari_tumor_unet.plugin.score.curve import SliceCurve
@@ -151,7 +152,8 @@ class SlicesSection(Section):
             layer.metadata[KEY] = MaskMetadata(agreement=of)
             for name, value in geometry.items():
                 setattr(layer, name, value)
-            layer.visible = layer.visible or self._hid
+            elsewhere = any(lies_over_another(self._viewer, one.layer) for one in (prediction, reference))
+            layer.visible = (layer.visible or self._hid) and not elsewhere
         else:
             self._viewer.add_labels(
                 data,

@@ -234,7 +234,7 @@ class SegmentationController(QObject):
 
     def _on_cancelled(self, run: Run) -> None:
         self.outcome = Outcome(run.name, error="Cancelled.")
-        self._end(run, Message("Segmentation cancelled; the layers are as they were."), revert=True)
+        self._end(run, Message("Segmentation cancelled; nothing of it stays."), revert=True)
         if not run.quiet:
             self.context.notify(self.message)
 

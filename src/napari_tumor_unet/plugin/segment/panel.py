@@ -148,6 +148,7 @@ class SegmentPanel(Panel):
         connect(layers.selection.events.active, self._follow)
         for event in (layers.events.inserted, layers.events.removed, layers.events.renamed):
             connect(event, self._on_scan)
+        connect(layers.events.renamed, self._follow)  # by its name a mask may be of another scan now
         connect(layers.events, self._on_layers)
         connect(self._context.models_changed, self.models.refresh)
         connect(controller.started, self.show_mask)

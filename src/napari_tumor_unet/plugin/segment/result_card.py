@@ -14,7 +14,7 @@ from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.widgets import button, row, text_label
 from napari_tumor_unet.scan import SEQUENCES
-from napari_tumor_unet.scan.sequence_names import SHORT_TITLES
+from napari_tumor_unet.scan.sequence_names import SHORT_TITLES, patient_in, words_of
 
 _NO_PROBABILITY = "Opened without its probability: threshold, doubt and regions left out need a run."
 
@@ -50,13 +50,12 @@ class ResultCard(Section):
         """Show a mask as it is now, with the name of its layer where there is a choice of masks."""
         self.headline.value = _headline(state, metadata)
         self.spacing.visible = lacks_spacing and state.findings.voxels > 0
-        saved = state.saved_as and f"saved as {state.saved_as}"
         parts = (
             name,
             _model(metadata),
             "" if metadata.provenance is None else f"threshold {metadata.threshold:.2f}",
             "edited" * (state.edited or metadata.edited_before),
-            saved,
+            state.saved_as and _saved(state.saved_as, metadata),
         )
         self.origin.value = " · ".join(filter(None, parts)) or "no model that is known"
         self.origin.tooltip = plain(_details(metadata))
@@ -81,6 +80,13 @@ def _headline(state: MaskState, metadata: MaskMetadata) -> str:
 
 def _model(metadata: MaskMetadata) -> str:
     return "" if metadata.provenance is None else f"model {metadata.provenance.model!r}"
+
+
+def _saved(file: str, metadata: MaskMetadata) -> str:
+    """Name the file; of one that was opened, whether its name goes on from that of the scan."""
+    scan = patient_in(metadata.scan)
+    named = not scan or f"{'_'.join(words_of(file))}_".startswith(f"{scan}_")
+    return f"saved as {file}" + ("" if metadata.source or named else ", a name that does not tell the scan")
 
 
 def _details(metadata: MaskMetadata) -> str:

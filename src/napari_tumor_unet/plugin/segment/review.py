@@ -103,13 +103,14 @@ class Review:
     @property
     def why_none(self) -> str:
         """Say what to do for a slice of the result to be on screen."""
+        way = "Next doubtful slice" if self.knows_doubt else "Largest slice"
         if self._viewer.dims.ndisplay == 3:
-            return "Slices are checked in 2D: leave 3D, or press Next doubtful slice"
+            return f"Slices are checked in 2D: leave 3D, or press {way}"
         if self._plane() != set(self._viewer.dims.displayed):
-            return "Slices are checked as the model saw them: press Axial, or Next doubtful slice"
+            return f"Slices are checked as the model saw them: press Axial, or {way}"
         if not is_looked_at(self._viewer, self.layer):
-            return "The scan of this mask is hidden: press Next doubtful slice, or show it by its eye"
-        return "The slice on screen is not of this mask: press Next doubtful slice"
+            return f"The scan of this mask is not in view: press {way}"
+        return f"The slice on screen is not of this mask: press {way}"
 
     def go_to(self, z: int) -> None:
         """Show a slice of the mask's scan, turning the axes if they let none of the result's be seen."""

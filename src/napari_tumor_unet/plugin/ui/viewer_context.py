@@ -16,6 +16,8 @@ from napari_tumor_unet._common import TumourUnetError
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.descriptions import load_descriptions
 from napari_tumor_unet.plugin.layers.looks import paint_as_it_is, tell_apart
+from napari_tumor_unet.plugin.layers.metadata import masks_in
+from napari_tumor_unet.plugin.layers.reopened_masks import lay_on_scan
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.drawing import removal_that_draws_on
 from napari_tumor_unet.plugin.ui.ending import delete_before_end
@@ -87,6 +89,7 @@ class ViewerContext(QObject):
         load_descriptions()
         self._connections = Connections(self)
         self._connections.add(viewer.layers.events.inserted, self._on_inserted)
+        self._connections.add(viewer.layers.events.renamed, self._on_renamed)
         self._connections.add(viewer.layers.events.removing, removal_that_draws_on(viewer))
         bind_keys(viewer, self._connections)
         for n, layer in enumerate(viewer.layers):
@@ -178,6 +181,12 @@ class ViewerContext(QObject):
         _set_looks(event.value, self.viewer.layers)
         if isinstance(event.value, Image) and event.value.ndim > 2:
             self.warm_up()
+
+    def _on_renamed(self, *_: object) -> None:
+        """Lay masks on the scans that they are named after now."""
+        for mask in masks_in(self.viewer.layers):
+            if told := lay_on_scan(self.viewer, mask):
+                show_info(told)
 
 
 def _set_looks(layer: Layer, others: Iterable[Layer]) -> None:
