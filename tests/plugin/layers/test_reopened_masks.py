@@ -131,12 +131,9 @@ def test_a_mask_of_another_name_is_laid_on_nothing_and_a_sentence_says_what_to_d
 def test_a_mask_without_a_place_is_laid_on_its_scan_once_it_is_named_after_it(
     viewer: napari.Viewer, tmp_path: Path, told: list[str], qtbot: Any
 ) -> None:
-    scan, mask_file = elsewhere(tmp_path)
-    for file in (mask_file, mask_file.with_name(f"{mask_file.name}.json")):
-        if file.exists():
-            file.rename(file.with_name(file.name.replace("p1_mask", "m")))
+    scan = scan_file(tmp_path / "p1.nii.gz", (1.0, 1.0, 5.0), (-20.0, 30.0, 7.0))
     panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
-    image, mask = open_all(viewer, (scan, tmp_path / "m.tif"))
+    image, mask = open_all(viewer, (scan, save_mask(tmp_path / "m.tif", scan)))
     qtbot.waitUntil(lambda: len(told) == 1, timeout=PATIENCE)
     assert image_for(mask, viewer.layers) is None
     viewer.layers.selection.active = mask

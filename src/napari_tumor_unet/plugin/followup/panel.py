@@ -63,8 +63,8 @@ class FollowUpPanel(Panel):
         self.masks = MaskTable()
         self.problem = warning_label()
         self.add = button("Add files...", "Offer masks that are not open.", self._add_files)
-        self.remove = button(
-            "Remove", "Take the current row's file off the list; the file stays.", self._remove
+        self.take_off = button(
+            "Remove", "Take the current row's file off the list; the file stays.", self._take_off
         )
         self.spacing = SpacingField(self._say)
         self.baseline = SpinBox(
