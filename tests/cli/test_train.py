@@ -16,6 +16,8 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli, evaluate
+from napari_tumor_unet.io.datasets.pairs import find_pairs
+from napari_tumor_unet.io.write import write_result
 from tests.conftest import is_one_sentence
 
 COMMAND = [sys.executable, "-c", "from napari_tumor_unet.cli import main; main()"]
@@ -59,6 +61,23 @@ def test_a_table_says_what_each_scan_is_used_for(run: Run, data: Path, recipe_fi
     assert "2 scans to learn from, 1 held out, 1 left out" in result.output
     assert "epoch 2/2" in result.output
     assert out.exists()
+
+
+def test_masks_that_a_model_made_are_left_out_with_the_reason(
+    run: Run, data: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    for pair, edited in zip(find_pairs(data).pairs, (False, True, None), strict=True):
+        scan, mask = pair.read()
+        told = {"provenance": {"model_hash": "any"}, "edited": edited}
+        write_result(pair.mask, mask.astype(np.uint8), scan, told if edited is not None else {})
+    options = ["--recipe", recipe_file, "--epochs", 1, "--device", "cpu"]
+    result = run("train", data, *options, "--out", tmp_path / "mine.safetensors")
+    assert result.exit_code == 0, result.output
+    row = next(line for line in result.output.splitlines() if line.startswith("│ a "))
+    assert "left out: Made by a model and not edited" in row
+    assert "1 scans to learn from, 1 held out, 1 left out" in result.output
+    folds = tmp_path / "folds.safetensors"
+    assert "need as many patients" in sentence(run("train", data, *options, "--out", folds, "--folds", 3))
 
 
 @pytest.mark.slow
@@ -162,9 +181,11 @@ def test_folds_are_trained_each_resumable_by_itself(
     run: Run, data: Path, recipe_file: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "mine.safetensors"
+    (data / "d.tif").touch()
     options = ["--recipe", recipe_file, "--device", "cpu", "--out", out, "--folds", 3]
     first = run("train", data, *options, "--epochs", 1, "--workers", 2)
     assert first.exit_code == 0, first.output
+    assert "left out: d.tif: no mask d_mask beside it." in first.output
     assert (tmp_path / "mine_folds.csv").read_text().split() == [
         "patient,split,fold",
         *(f"{name},train,{fold}" for name, fold in sorted(zip("abc", folds_of(tmp_path), strict=True))),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_tumor_unet.cli.cohort import ClusterOption, Workers, engine_of, stoppable
-from napari_tumor_unet.cli.console import command, err, fail, out, table
+from napari_tumor_unet.cli.console import command, err, fail, out, print_left_out, table
 from napari_tumor_unet.cli.options import (
     AsJson,
     Device,
@@ -102,10 +101,7 @@ def evaluate(
         content = result.summary.to_json() | {"volumes": scans, "left_out": dict(result.left_out)}
         typer.echo(json.dumps(content, indent=2))
         return
-    for reason, n in Counter(result.left_out.values()).items():
-        names = [name for name, why in result.left_out.items() if why == reason]
-        whose = ", ".join(names) if n <= 3 else f"{n} scans"
-        err.print(f"left out: {whose}: {reason.rstrip('.')}.")
+    print_left_out(result.left_out)
     _print_summary(result.summary)
 
 

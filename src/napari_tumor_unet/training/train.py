@@ -67,7 +67,8 @@ def train(
     ----------
     data : str, Path or Plan
         A folder with scans and masks, or a plan made before; ``split`` and ``fold`` are those of
-        :func:`napari_tumor_unet.io.datasets.split.plan_training`.
+        :func:`napari_tumor_unet.io.datasets.split.plan_training`. Of a folder, masks that a model made and
+        nobody edited are left out.
     out : str or Path
         The model file.
     recipe : str, Path or Recipe
