@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli, evaluate
+from napari_tumor_unet.io.datasets.fingerprint import fingerprint
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.io.write import write_result
+from napari_tumor_unet.model.model_file import Model, save_model
 from tests.conftest import is_one_sentence
 
 COMMAND = [sys.executable, "-c", "from napari_tumor_unet.cli import main; main()"]
@@ -151,6 +154,19 @@ def test_an_evaluation_prints_its_figures_and_their_definitions(
     assert f"{summary.false_positive_slices} of {summary.tumour_free_slices}" in result.output
     assert "every second pixel" in result.output
     assert "Two empty masks count as 1" in result.output
+
+
+def test_an_evaluation_tells_which_scans_the_model_has_learned_from(
+    run: Run, data: Path, tiny_model: Model, tmp_path: Path
+) -> None:
+    taught = tuple(fingerprint(*pair.read()).case for pair in find_pairs(data).pairs[:2])
+    path = tmp_path / "taught.safetensors"
+    save_model(replace(tiny_model, card=replace(tiny_model.card, data=taught)), path)
+    told = "The model has learned from 2 of 3 scans before (a, b)"
+    assert told in run("evaluate", data, "--model", path, "--device", "cpu").output
+    content = json.loads(run("evaluate", data, "--model", path, "--device", "cpu", "--json").stdout)
+    assert content["learned_from"] == ["a", "b"]
+    assert [scan["learned_from"] for scan in content["volumes"]] == [True, True, False]
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.cli.cohort import ClusterOption, Workers, engine_of, stoppable
 from napari_tumor_unet.cli.console import command, err, fail, out, print_left_out, table
 from napari_tumor_unet.cli.options import (
@@ -97,7 +98,10 @@ def evaluate(
     except OSError as error:
         fail(f"The pictures cannot be written ({error.strerror}); choose another folder.")
     if as_json:
-        scans = [{"name": s.name, "dice": s.volume.dice, "iou": s.volume.iou} for s in result.scores]
+        scans = [
+            {"name": s.name, "dice": s.volume.dice, "iou": s.volume.iou, "learned_from": s.learned_from}
+            for s in result.scores
+        ]
         content = result.summary.to_json() | {"volumes": scans, "left_out": dict(result.left_out)}
         typer.echo(json.dumps(content, indent=2))
         return
@@ -134,6 +138,11 @@ def _print_summary(summary: Summary) -> None:
         "slices.",
     ):
         out.print(line)
+    if known := summary.learned_from:
+        out.print(
+            f"The model has learned from {len(known)} of {plural(summary.scans, 'scan')} before "
+            f"({', '.join(known)}): what it does there tells nothing of new patients."
+        )
     for line in _DEFINITIONS.splitlines():
         out.print(line, style="dim")
 

@@ -115,7 +115,7 @@ class Card:
     parent : str
         Hash of the model that it was tuned from, if any.
     data : tuple of str
-        Hashes of the scans and masks that it was tuned on: of voxels, types and shapes.
+        Hashes of the scans and masks that it and its parents were tuned on: of voxels, types and shapes.
     doubtful_under : MaskLimits or None
         Masks with less come with a warning; None where nobody measured that. Fine-tuned models have their
         parent's, which hold for them too: see docs/models.md.

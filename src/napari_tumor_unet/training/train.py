@@ -125,7 +125,8 @@ def steps_of(
         write_metrics(folder, history)
         draw_curves(history, folder / CURVES)
         card = _card(path.stem, name, settings, plan, history, training.device)
-        card = replace(card, parent="" if parent is None else parent.hash)
+        if parent is not None:
+            card = replace(card, parent=parent.hash, data=parent.card.data)
         model = save_model(Model(network, settings.preprocessing, card), path)
     return Trained(path=path, folder=folder, history=tuple(history), in_memory=model)
 

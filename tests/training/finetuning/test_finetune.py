@@ -100,6 +100,7 @@ def test_the_new_model_learned_from_the_scans_and_says_so(
     limits = MaskLimits(0.8, 0.75, 6.0)
     scout = CellScout((1.0,) * tiny_model.network.config.widths[-1], 0.0)
     card = replace(tiny_model.card, doubtful_under=limits, scout_stride=3, cell_scout=scout)
+    card = replace(card, data=("known",))
     parent = replace(tiny_model, hash="f" * 64, card=card)
     settings = replace(SETTINGS, epochs=12, slices=32, learning_rate=5e-3)
     tuned, events = finish(pairs[:2], pairs[2:], parent, settings, tmp_path / "run")
@@ -111,7 +112,8 @@ def test_the_new_model_learned_from_the_scans_and_says_so(
     assert [e.after for e in events if isinstance(e, Scored)] == [False, False, True, True]
     card = tuned.model.card
     assert card.parent == parent.hash
-    assert len(card.data) == 2
+    assert card.data[0] == "known"  # what the parent has learned from, the child has
+    assert len(card.data) == 3
     assert card.doubtful_under == limits  # without a word no warning may go
     assert card.scout_stride == 1  # measured on the parent's masks
     assert card.cell_scout is None

@@ -236,7 +236,7 @@ def _card(
         f"{chosen}. The parent: {parent.card.training}",
         scores=scores,
         parent=parent.hash,
-        data=tuple(hashes),
+        data=tuple(dict.fromkeys((*parent.card.data, *hashes))),
         scout_stride=1,
         cell_scout=None,
         advised_against=advice.why if advice.verdict == "discard" else "",
