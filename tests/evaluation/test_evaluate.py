@@ -18,6 +18,7 @@ from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.io.write import write_result
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan.patient_names import patient_of
 from tests.conftest import Refused
 
 EMPTY = np.zeros((2, 4, 4), bool)
@@ -111,6 +112,17 @@ def test_scans_that_the_model_has_learned_from_are_told(data: Path, tiny_model: 
     assert result.summary.learned_from == ("b",)
     assert result.summary.scans == 3
     assert not evaluate(data, model=tiny_model, device="cpu").summary.learned_from
+
+
+def test_public_patients_that_the_model_has_learned_from_are_told_by_their_codes(
+    data: Path, tiny_model: Model
+) -> None:
+    names = {"a": "TCGA-CS-4941_1996", "b": "TCGA_CS_4944_2001"}
+    cases = [
+        replace(p, name=names[p.name], patient=patient_of(names[p.name])) for p in find_pairs(data).pairs[:2]
+    ]
+    model = replace(tiny_model, card=replace(tiny_model.card, patients=("TCGA_CS_4941",)))
+    assert evaluate(cases, model=model, device="cpu").summary.learned_from == ("TCGA-CS-4941_1996",)
 
 
 def test_scans_on_disk_score_what_their_segmentation_scores(data: Path, tiny_model: Model) -> None:

@@ -143,7 +143,7 @@ def score_case(
     spacing : tuple of float, optional
         Distance between voxels (z, y, x) in mm, for the measures, where the scan does not say.
     """
-    learned_from = _has_learned_from(model.card, scan, reference)
+    learned_from = _has_learned_from(model.card, case, scan, reference)
     if flair_alone:
         scan = scan.flair_alone()
     prediction = drain(run(scan, model, device=device)).mask > 0
@@ -160,7 +160,9 @@ def score_case(
     )
 
 
-def _has_learned_from(card: Card, scan: Scan, mask: NDArray[np.bool_]) -> bool:
+def _has_learned_from(card: Card, case: Case, scan: Scan, mask: NDArray[np.bool_]) -> bool:
+    if case.patient in card.patients:
+        return True
     return bool(card.data) and fingerprint(scan, mask).case in card.data
 
 

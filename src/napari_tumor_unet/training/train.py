@@ -126,7 +126,8 @@ def steps_of(
         draw_curves(history, folder / CURVES)
         card = _card(path.stem, name, settings, plan, history, training.device)
         if parent is not None:
-            card = replace(card, parent=parent.hash, data=parent.card.data)
+            known = parent.card
+            card = replace(card, parent=parent.hash, data=known.data, patients=known.patients)
         model = save_model(Model(network, settings.preprocessing, card), path)
     return Trained(path=path, folder=folder, history=tuple(history), in_memory=model)
 

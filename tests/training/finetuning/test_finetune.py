@@ -339,6 +339,28 @@ def test_what_the_sample_lost_is_told() -> None:
     assert "sample" not in recommend([change("s", -0.01, sample=True)], block=False, stopped=False).said
 
 
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [(False, "learned from 1 of 2 held-out scans before"), (True, "from this scan before")],
+)
+def test_scans_that_the_parent_had_learned_from_are_told(block: bool, words: str) -> None:
+    changes = [replace(change("x", 0.1), learned_before=True)]
+    changes += [] if block else [change("y", 0.1)]
+    assert words in recommend(changes, block=block, stopped=False).said
+    known_sample = replace(change("s", 0.0, sample=True), learned_before=True)
+    assert "before" not in recommend([change("y", 0.1), known_sample], block=False, stopped=False).said
+
+
+def test_a_held_out_patient_whom_the_parent_knows_still_judges_and_the_result_says_so(
+    pairs: list[Case], tiny_model: Model, tmp_path: Path
+) -> None:
+    parent = replace(tiny_model, card=replace(tiny_model.card, patients=("c",)))
+    tuned, _ = finish(pairs[:2], pairs[2:], parent, SETTINGS, tmp_path / "run")
+    assert [change.learned_before for change in tuned.changes] == [True, False]
+    assert "The model had learned from 1 of 1 held-out scan before" in tuned.advice.said
+    assert tuned.model.card.patients == ("c",)
+
+
 def change(name: str, gain: float, sample: bool = False) -> DiceChange:
     """Of a Dice of 0.5 by a gain; both masks have 1000 voxels."""
     both = round(1000 * (0.5 + gain))

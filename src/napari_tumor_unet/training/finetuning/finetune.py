@@ -174,7 +174,7 @@ def fine_tune(
     scores = [*zip(judged, before, after, strict=True)]
     scores = [*scores[1:], scores[0]]  # the sample last
     changes = tuple(
-        DiceChange(case.name, _judged(old, case), _judged(new, case), case is judged[0])
+        DiceChange(case.name, _judged(old, case), _judged(new, case), case is judged[0], old.learned_from)
         for case, old, new in scores
     )
     advice = recommend(changes, block=of_one_scan, stopped=len(history) < settings.epochs)
