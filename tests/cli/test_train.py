@@ -80,7 +80,9 @@ def test_masks_that_a_model_made_are_left_out_with_the_reason(
     assert "left out: Made by a model and not edited" in row
     assert "1 scans to learn from, 1 held out, 1 left out" in result.output
     folds = tmp_path / "folds.safetensors"
-    assert "need as many patients" in sentence(run("train", data, *options, "--out", folds, "--folds", 3))
+    result = run("train", data, *options, "--out", folds, "--folds", 3)
+    assert "need as many patients" in sentence(result)
+    assert "left out: a: Made by a model and not edited." in result.output
 
 
 @pytest.mark.slow

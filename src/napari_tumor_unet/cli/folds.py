@@ -38,9 +38,9 @@ def cross_validate(
     from napari_tumor_unet.worker.cohort import train_on
     from napari_tumor_unet.worker.needs import Needs
 
+    print_left_out(plan_training(first.data, split).left_out)  # the same for each fold
     split = split or _written_split(first, folds, resume)
     jobs = [_job_of(first, split, fold) for fold in _numbers(split, folds)]
-    print_left_out(plan_training(first.data, split, jobs[0].fold).left_out)
     for job in jobs:  # a job itself goes on, where its process died
         check_name(job.out, resume)
     dice: dict[str, float] = {}

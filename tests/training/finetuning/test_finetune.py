@@ -294,6 +294,8 @@ def test_one_scan_twice_is_refused(
     again = replace(pairs[0], name="again", mask=pairs[1].mask)
     with refused(TrainingError, "a and again are one scan; leave one of them out"):
         finish([pairs[0], again], pairs[2:], tiny_model, SETTINGS, tmp_path / "run")
+    with refused(TrainingError, "again and a are one scan on both sides"):
+        finish(pairs[:1], [replace(again, patient="again")], tiny_model, SETTINGS, tmp_path / "run")
 
 
 @pytest.mark.parametrize(("name", "value"), [("augmentation", 2.0), ("seed", 2**63), ("batch_size", 0)])
