@@ -19,10 +19,13 @@ from typing import Any
 
 import torch
 
+from napari_tumor_unet.io.datasets.split import read_split
 from napari_tumor_unet.model.card import Card, MaskLimits
 from napari_tumor_unet.model.model_file import Model, load_model, save_model
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "src" / "napari_tumor_unet" / "model" / "weights"
+ROOT = Path(__file__).resolve().parents[1]
+WEIGHTS = ROOT / "src" / "napari_tumor_unet" / "model" / "weights"
+SPLIT = ROOT / "docs" / "lgg_split.csv"
 LGG_CITATIONS = (
     "M. Buda, A. Saha, M. A. Mazurowski, Association of genomic subtypes of lower-grade gliomas with shape "
     "features automatically extracted by a deep learning algorithm, Computers in Biology and Medicine 109, "
@@ -47,6 +50,8 @@ LGG = (
     "68 patients of the LGG MRI segmentation data (TCGA-LGG, masks by Buda et al.), part 'train' of "
     "docs/lgg_split.csv, split by patient"
 )
+LGG_PATIENTS = tuple(sorted(p for p, part in read_split(SPLIT).items() if part == "train"))
+GLIOMAS = tuple(f"BraTS2021_{n:05}" for n in (6, 630, 739, 1426, 1646, 1657, 1658))
 LIMITS = "Trained on {}: other diseases, children and treated brains are unknown."
 CARDS = {
     "default": Card(
@@ -56,6 +61,7 @@ CARDS = {
         citations=(*LGG_CITATIONS, *CITATIONS),
         slice_distance_mm=3.0,
         scout_stride=3,  # see docs/models.md
+        patients=(*LGG_PATIENTS, *GLIOMAS),
         summary="Whole tumour (FLAIR abnormality) of glioma; T1 before and after contrast help.",
         limits=(
             LIMITS.format("glioma, most of it of lower grade"),
@@ -70,6 +76,7 @@ CARDS = {
     "seed": Card(
         "seed",
         training_data=f"{LGG}.",
+        patients=LGG_PATIENTS,
         citations=LGG_CITATIONS,
         summary="The student project's U-Net at 128 x 128, for comparison; the default model is better.",
         limits=(

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from napari_tumor_unet.io.datasets.split import read_split
+from napari_tumor_unet.model.card import read_card
+from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.training.recipe import read_recipe
 from tests.conftest import ROOT
 
@@ -39,3 +42,13 @@ def test_recipes_are_compared_by_several_processes_and_the_same_command_goes_on(
     assert (tmp_path / "runs" / "variant_1.json").exists()
     main()
     assert capfd.readouterr().out.splitlines()[-2:] == [first, longer]
+
+
+def test_the_bundled_models_name_the_public_patients_that_they_learned_from() -> None:
+    cards = runpy.run_path(str(ROOT / "scripts" / "bundle_model.py"))["CARDS"]
+    parts = read_split(ROOT / "docs" / "lgg_split.csv")
+    for name, gliomas in (("default", 7), ("seed", 0)):
+        patients = read_card(find_model(name)).patients
+        assert patients == cards[name].patients
+        assert {p for p in patients if p in parts} == {p for p, part in parts.items() if part == "train"}
+        assert sum(p.startswith("BraTS2021_") for p in patients) == gliomas == len(patients) - 68

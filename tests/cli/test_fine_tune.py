@@ -81,6 +81,7 @@ def test_json_is_one_object_with_the_same_scores(
         (c.before.dice, c.after.dice) for c in result.changes
     ]
     assert [c["sample"] for c in content["changes"]] == [False, True]
+    assert [c["learned_before"] for c in content["changes"]] == [False, False]
     assert content["parent"] == file_hash(tiny_model_file)
     assert content["advice"]["said"] == result.advice.said
 

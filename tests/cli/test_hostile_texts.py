@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,8 @@ def test_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
         | {"tumour_slice_dice": 0.5, "worst": tuple(names.items()), "missed": tuple(HOSTILE)}
     )
     evaluate._print_summary(summary)
+    assert_shown(capsys.readouterr().out, *HOSTILE)
+    evaluate._print_summary(replace(summary, worst=(), missed=(), learned_from=tuple(HOSTILE)))
     assert_shown(capsys.readouterr().out, *HOSTILE)
 
 

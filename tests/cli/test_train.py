@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner, Result
 
 from napari_tumor_unet import cli, evaluate
+from napari_tumor_unet.io.datasets.fingerprint import fingerprint
+from napari_tumor_unet.io.datasets.pairs import find_pairs
+from napari_tumor_unet.io.write import write_result
+from napari_tumor_unet.model.model_file import Model, save_model
 from tests.conftest import is_one_sentence
 
 COMMAND = [sys.executable, "-c", "from napari_tumor_unet.cli import main; main()"]
@@ -59,6 +64,25 @@ def test_a_table_says_what_each_scan_is_used_for(run: Run, data: Path, recipe_fi
     assert "2 scans to learn from, 1 held out, 1 left out" in result.output
     assert "epoch 2/2" in result.output
     assert out.exists()
+
+
+def test_masks_that_a_model_made_are_left_out_with_the_reason(
+    run: Run, data: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    for pair, edited in zip(find_pairs(data).pairs, (False, True, None), strict=True):
+        scan, mask = pair.read()
+        told = {"provenance": {"model_hash": "any"}, "edited": edited}
+        write_result(pair.mask, mask.astype(np.uint8), scan, told if edited is not None else {})
+    options = ["--recipe", recipe_file, "--epochs", 1, "--device", "cpu"]
+    result = run("train", data, *options, "--out", tmp_path / "mine.safetensors")
+    assert result.exit_code == 0, result.output
+    row = next(line for line in result.output.splitlines() if line.startswith("│ a "))
+    assert "left out: Made by a model and not edited" in row
+    assert "1 scans to learn from, 1 held out, 1 left out" in result.output
+    folds = tmp_path / "folds.safetensors"
+    result = run("train", data, *options, "--out", folds, "--folds", 3)
+    assert "need as many patients" in sentence(result)
+    assert "left out: a: Made by a model and not edited." in result.output
 
 
 @pytest.mark.slow
@@ -134,6 +158,19 @@ def test_an_evaluation_prints_its_figures_and_their_definitions(
     assert "Two empty masks count as 1" in result.output
 
 
+def test_an_evaluation_tells_which_scans_the_model_has_learned_from(
+    run: Run, data: Path, tiny_model: Model, tmp_path: Path
+) -> None:
+    taught = tuple(fingerprint(*pair.read()).case for pair in find_pairs(data).pairs[:2])
+    path = tmp_path / "taught.safetensors"
+    save_model(replace(tiny_model, card=replace(tiny_model.card, data=taught)), path)
+    told = "The model has learned from 2 of 3 scans before (a, b)"
+    assert told in run("evaluate", data, "--model", path, "--device", "cpu").output
+    content = json.loads(run("evaluate", data, "--model", path, "--device", "cpu", "--json").stdout)
+    assert content["learned_from"] == ["a", "b"]
+    assert [scan["learned_from"] for scan in content["volumes"]] == [True, True, False]
+
+
 @pytest.mark.slow
 def test_json_is_one_object_and_nothing_else(data: Path, tiny_model_file: Path) -> None:
     command = [*COMMAND, "evaluate", data, "--model", tiny_model_file, "--json"]
@@ -162,9 +199,11 @@ def test_folds_are_trained_each_resumable_by_itself(
     run: Run, data: Path, recipe_file: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "mine.safetensors"
+    (data / "d.tif").touch()
     options = ["--recipe", recipe_file, "--device", "cpu", "--out", out, "--folds", 3]
     first = run("train", data, *options, "--epochs", 1, "--workers", 2)
     assert first.exit_code == 0, first.output
+    assert "left out: d.tif: no mask d_mask beside it." in first.output
     assert (tmp_path / "mine_folds.csv").read_text().split() == [
         "patient,split,fold",
         *(f"{name},train,{fold}" for name, fold in sorted(zip("abc", folds_of(tmp_path), strict=True))),

@@ -13,9 +13,13 @@ from napari_tumor_unet.evaluation.evaluate import evaluate
 from napari_tumor_unet.evaluation.overlap import dice
 from napari_tumor_unet.evaluation.scan_score import ScanScore, View, score_case, score_scan, summarise
 from napari_tumor_unet.inference.segment import segment
+from napari_tumor_unet.io.datasets.fingerprint import fingerprint
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.io.write import write_result
 from napari_tumor_unet.model.model_file import Model
+from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan.patient_names import patient_of
+from tests.conftest import Refused
 
 EMPTY = np.zeros((2, 4, 4), bool)
 
@@ -83,6 +87,42 @@ def test_masks_that_the_model_made_and_nobody_edited_are_no_truth(data: Path, ti
     assert result.left_out == dict.fromkeys("bc", "Made by this model and not edited")
     for another in (tiny_model, replace(tiny_model, hash="another")):  # one that is no file has no hash
         assert len(evaluate(data, model=another, device="cpu").scores) == 3
+
+
+def test_where_no_mask_is_a_truth_the_error_says_why(
+    data: Path, tiny_model: Model, tmp_path: Path, refused: Refused
+) -> None:
+    for pair in find_pairs(data).pairs:
+        scan, mask = pair.read()
+        write_result(pair.mask, mask.astype(np.uint8), scan, {"provenance": {"model_hash": "one"}})
+    model = replace(tiny_model, hash="one")
+    with refused(ScanError, "3 scans: Made by this model and not edited"):
+        evaluate(data, model=model, device="cpu")
+    split = tmp_path / "split.csv"
+    split.write_text("patient,split\na,val\nb,train\nc,train\n")
+    with refused(ScanError, "2 scans: in the part train; 1 scan: Made by this model and not edited"):
+        evaluate(data, model=model, split=split, device="cpu")
+
+
+def test_scans_that_the_model_has_learned_from_are_told(data: Path, tiny_model: Model) -> None:
+    pair = find_pairs(data).pairs[1]
+    model = replace(tiny_model, card=replace(tiny_model.card, data=(fingerprint(*pair.read()).case,)))
+    result = evaluate(data, model=model, device="cpu", flair_alone=True)
+    assert [score.learned_from for score in result.scores] == [False, True, False]
+    assert result.summary.learned_from == ("b",)
+    assert result.summary.scans == 3
+    assert not evaluate(data, model=tiny_model, device="cpu").summary.learned_from
+
+
+def test_public_patients_that_the_model_has_learned_from_are_told_by_their_codes(
+    data: Path, tiny_model: Model
+) -> None:
+    names = {"a": "TCGA-CS-4941_1996", "b": "TCGA_CS_4944_2001"}
+    cases = [
+        replace(p, name=names[p.name], patient=patient_of(names[p.name])) for p in find_pairs(data).pairs[:2]
+    ]
+    model = replace(tiny_model, card=replace(tiny_model.card, patients=("TCGA_CS_4941",)))
+    assert evaluate(cases, model=model, device="cpu").summary.learned_from == ("TCGA-CS-4941_1996",)
 
 
 def test_scans_on_disk_score_what_their_segmentation_scores(data: Path, tiny_model: Model) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
@@ -90,6 +91,14 @@ def table(*titles: str, **options: Any) -> Table:
 def complain(message: str) -> None:
     """Print what is wrong."""
     err.print(message, style="red")
+
+
+def print_left_out(left_out: Mapping[str, str]) -> None:
+    """Print what was left out, with the reason, those of one reason together."""
+    for reason, n in Counter(left_out.values()).items():
+        names = [name for name, why in left_out.items() if why == reason]
+        whose = ", ".join(names) if n <= 3 else f"{n} scans"
+        err.print(f"left out: {whose}: {reason.rstrip('.')}.")
 
 
 def fail(message: str) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.cli.cohort import ClusterOption, Workers, engine_of, stoppable
-from napari_tumor_unet.cli.console import command, err, fail, out, table
+from napari_tumor_unet.cli.console import command, err, fail, out, print_left_out, table
 from napari_tumor_unet.cli.options import (
     AsJson,
     Device,
@@ -98,14 +98,14 @@ def evaluate(
     except OSError as error:
         fail(f"The pictures cannot be written ({error.strerror}); choose another folder.")
     if as_json:
-        scans = [{"name": s.name, "dice": s.volume.dice, "iou": s.volume.iou} for s in result.scores]
+        scans = [
+            {"name": s.name, "dice": s.volume.dice, "iou": s.volume.iou, "learned_from": s.learned_from}
+            for s in result.scores
+        ]
         content = result.summary.to_json() | {"volumes": scans, "left_out": dict(result.left_out)}
         typer.echo(json.dumps(content, indent=2))
         return
-    for reason, n in Counter(result.left_out.values()).items():
-        names = [name for name, why in result.left_out.items() if why == reason]
-        whose = ", ".join(names) if n <= 3 else f"{n} scans"
-        err.print(f"left out: {whose}: {reason.rstrip('.')}.")
+    print_left_out(result.left_out)
     _print_summary(result.summary)
 
 
@@ -138,6 +138,11 @@ def _print_summary(summary: Summary) -> None:
         "slices.",
     ):
         out.print(line)
+    if known := summary.learned_from:
+        out.print(
+            f"The model has learned from {len(known)} of {plural(summary.scans, 'scan')} before "
+            f"({', '.join(known)}): what it does there tells nothing of new patients."
+        )
     for line in _DEFINITIONS.splitlines():
         out.print(line, style="dim")
 

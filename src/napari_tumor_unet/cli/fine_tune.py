@@ -86,6 +86,7 @@ def _to_json(result: FineTuned) -> dict[str, Any]:
         {
             "scan": change.name,
             "sample": change.is_sample,
+            "learned_before": change.learned_before,
             "before": {"dice": change.before.dice, "iou": change.before.iou},
             "after": {"dice": change.after.dice, "iou": change.after.iou},
         }

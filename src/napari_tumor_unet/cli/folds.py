@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from napari_tumor_unet.cli.cohort import engine_of, stoppable
-from napari_tumor_unet.cli.console import complain, out, table
+from napari_tumor_unet.cli.console import complain, out, print_left_out, table
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.training.fold import FoldJob, FoldScore
 
@@ -33,10 +33,12 @@ def cross_validate(
         As the options.
     """
     from napari_tumor_unet.evaluation.overlap import statistics
+    from napari_tumor_unet.io.datasets.split import plan_training
     from napari_tumor_unet.training.train import check_name
     from napari_tumor_unet.worker.cohort import train_on
     from napari_tumor_unet.worker.needs import Needs
 
+    print_left_out(plan_training(first.data, split).left_out)  # the same for each fold
     split = split or _written_split(first, folds, resume)
     jobs = [_job_of(first, split, fold) for fold in _numbers(split, folds)]
     for job in jobs:  # a job itself goes on, where its process died
@@ -93,10 +95,12 @@ def _numbers(split: Path, folds: int) -> tuple[int, ...]:
 def _written_split(first: FoldJob, folds: int, resume: bool) -> Path:
     from napari_tumor_unet.io.datasets.pairs import find_pairs
     from napari_tumor_unet.io.datasets.split import write_folds
+    from napari_tumor_unet.io.write import why_no_lesson
 
     path = first.out.with_name(f"{first.out.stem}_folds.csv")
     if not os.path.lexists(path):
-        write_folds(path, find_pairs(first.data).pairs, folds)
+        taught = find_pairs(first.data).without(lambda case: why_no_lesson(case.mask))
+        write_folds(path, taught.pairs, folds)
     elif not resume:
         raise ScanError(f"{path.name} exists already; resume its training, or choose another name.")
     return path

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from napari_tumor_unet._common import plural
 from napari_tumor_unet.evaluation.plots import draw_examples
 from napari_tumor_unet.evaluation.scan_score import ScanScore, Summary, score_case, summarise
 from napari_tumor_unet.io.datasets.pairs import Case, Dataset, find_pairs
@@ -19,6 +21,9 @@ from napari_tumor_unet.scan.grid import is_possible_spacing
 
 ScoresOf = Callable[[Sequence[Case], Model, str, bool], Iterable[tuple[Case, ScanScore | str]]]
 """Scores cases, in any order: each gets a score, or one sentence on why there is none."""
+
+
+_REASONS = 3  # that an error tells at most
 
 
 @dataclass(frozen=True)
@@ -109,10 +114,17 @@ def evaluate(
             on_score(score, len(dataset.pairs))
     scores = [found[pair.name] for pair in dataset.pairs if pair.name in found]
     if not scores:
-        raise ScanError("No scan could be evaluated: none is in that part of the split, or can be read.")
+        raise ScanError(f"No scan could be evaluated{_reasons(left_out)}; choose others.")
     if folder is not None:
         draw_examples(scores, folder)
     return Evaluation(tuple(scores), summarise(scores), left_out)
+
+
+def _reasons(left_out: Mapping[str, str]) -> str:
+    """List the most frequent reasons for which scans were left out, in parentheses."""
+    counts = Counter(reason.rstrip(".") for reason in left_out.values())
+    said = "; ".join(f"{plural(n, 'scan')}: {reason}" for reason, n in counts.most_common(_REASONS))
+    return f" ({said})" if said else ""
 
 
 def _scores_of(

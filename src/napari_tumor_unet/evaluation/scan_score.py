@@ -29,7 +29,9 @@ from napari_tumor_unet.evaluation.agreement import Agreement, agreement_of
 from napari_tumor_unet.evaluation.overlap import Counts, Statistics, overlap, statistics
 from napari_tumor_unet.inference.measures import Measures, measure_on_grid, with_spacing
 from napari_tumor_unet.inference.predict import run
+from napari_tumor_unet.io.datasets.fingerprint import fingerprint
 from napari_tumor_unet.io.datasets.pairs import Case
+from napari_tumor_unet.model.card import Card
 from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.scan import Scan
 
@@ -49,7 +51,8 @@ class ScanScore:
     """What one scan scored.
 
     ``view`` is its slice with the most tumour, by the reference if it has any; ``measures`` are those of
-    prediction and reference, where the spacing is known.
+    prediction and reference, where the spacing is known; ``learned_from`` is whether the model has learned
+    from the scan, as far as its card tells.
     """
 
     name: str
@@ -58,6 +61,7 @@ class ScanScore:
     slices: tuple[Counts, ...]
     view: View
     measures: tuple[Measures, Measures] | None = None
+    learned_from: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Summary:
         The three lowest.
     missed : tuple of str
         Scans whose tumour was missed entirely: no voxel of it was found.
+    learned_from : tuple of str
+        Scans that the model has learned from, whose scores tell nothing of new patients.
     pooled, pooled_at_128 : Counts
         Of all scans together.
     slice_dice, tumour_slice_dice : float
@@ -99,6 +105,7 @@ class Summary:
     false_positive_slices: int
     volumes_ml: Agreement | None = None
     products_mm2: Agreement | None = None
+    learned_from: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As JSON holds it; what is undefined is None."""
@@ -136,6 +143,7 @@ def score_case(
     spacing : tuple of float, optional
         Distance between voxels (z, y, x) in mm, for the measures, where the scan does not say.
     """
+    learned_from = _has_learned_from(model.card, case, scan, reference)
     if flair_alone:
         scan = scan.flair_alone()
     prediction = drain(run(scan, model, device=device)).mask > 0
@@ -143,12 +151,19 @@ def score_case(
     z = int(area.argmax())
     view = View(z, scan.slice("flair", z), prediction[z], reference[z])
     score = score_scan(case.name, prediction, reference, view)
+    score = dataclasses.replace(score, learned_from=learned_from)
     grid = scan.grid if spacing is None or scan.in_mm else with_spacing(scan.grid, spacing)
     if not grid.in_mm:
         return score
     return dataclasses.replace(
         score, measures=(measure_on_grid(prediction, grid), measure_on_grid(reference, grid))
     )
+
+
+def _has_learned_from(card: Card, case: Case, scan: Scan, mask: NDArray[np.bool_]) -> bool:
+    if case.patient in card.patients:
+        return True
+    return bool(card.data) and fingerprint(scan, mask).case in card.data
 
 
 def score_scan(
@@ -185,6 +200,7 @@ def summarise(scores: Sequence[ScanScore]) -> Summary:
         products_mm2=agreement_of(
             [(p.sum_of_products_mm2 or 0, r.sum_of_products_mm2 or 0) for p, r in measured]
         ),
+        learned_from=tuple(score.name for score in scores if score.learned_from),
     )
 
 

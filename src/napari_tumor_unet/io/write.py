@@ -213,6 +213,11 @@ def why_no_truth(mask: Path, model_hash: str) -> str:
     return UNEDITED if model_hash and unedited_model(mask) == model_hash else ""
 
 
+def why_no_lesson(mask: Path) -> str:
+    """Say that a model made a mask and nobody edited it, so that it teaches nothing; else return nothing."""
+    return "Made by a model and not edited" if unedited_model(mask) else ""
+
+
 def _told_of(path: Path, mask_file: Path) -> dict[str, Any] | None:
     try:
         sidecar: dict[str, Any] = from_json(regular_file(path).read_bytes())

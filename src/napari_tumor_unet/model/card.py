@@ -115,7 +115,7 @@ class Card:
     parent : str
         Hash of the model that it was tuned from, if any.
     data : tuple of str
-        Hashes of the scans and masks that it was tuned on: of voxels, types and shapes.
+        Hashes of the scans and masks that it and its parents were tuned on: of voxels, types and shapes.
     doubtful_under : MaskLimits or None
         Masks with less come with a warning; None where nobody measured that. Fine-tuned models have their
         parent's, which hold for them too: see docs/models.md.
@@ -129,6 +129,9 @@ class Card:
         fine-tuned models.
     advised_against : str
         Why it was recommended to discard a fine-tuned model, if it was; nobody prefers such a model unasked.
+    patients : tuple of str
+        Codes of the public patients that it and its parents learned from, as
+        :func:`napari_tumor_unet.scan.patient_names.patient_of` tells them; nobody else is named in a card.
     """
 
     name: str
@@ -150,6 +153,7 @@ class Card:
     scout_stride: Annotated[int, Field(ge=1, lt=2**31)] = field(default=1, metadata=LATER)
     cell_scout: CellScout | None = field(default=None, metadata=LATER)
     advised_against: str = field(default="", metadata=LATER)
+    patients: tuple[str, ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ def train(
     ----------
     data : str, Path or Plan
         A folder with scans and masks, or a plan made before; ``split`` and ``fold`` are those of
-        :func:`napari_tumor_unet.io.datasets.split.plan_training`.
+        :func:`napari_tumor_unet.io.datasets.split.plan_training`. Of a folder, masks that a model made and
+        nobody edited are left out.
     out : str or Path
         The model file.
     recipe : str, Path or Recipe
@@ -124,7 +125,9 @@ def steps_of(
         write_metrics(folder, history)
         draw_curves(history, folder / CURVES)
         card = _card(path.stem, name, settings, plan, history, training.device)
-        card = replace(card, parent="" if parent is None else parent.hash)
+        if parent is not None:
+            known = parent.card
+            card = replace(card, parent=parent.hash, data=known.data, patients=known.patients)
         model = save_model(Model(network, settings.preprocessing, card), path)
     return Trained(path=path, folder=folder, history=tuple(history), in_memory=model)
 

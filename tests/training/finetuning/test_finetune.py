@@ -100,6 +100,7 @@ def test_the_new_model_learned_from_the_scans_and_says_so(
     limits = MaskLimits(0.8, 0.75, 6.0)
     scout = CellScout((1.0,) * tiny_model.network.config.widths[-1], 0.0)
     card = replace(tiny_model.card, doubtful_under=limits, scout_stride=3, cell_scout=scout)
+    card = replace(card, data=("known",))
     parent = replace(tiny_model, hash="f" * 64, card=card)
     settings = replace(SETTINGS, epochs=12, slices=32, learning_rate=5e-3)
     tuned, events = finish(pairs[:2], pairs[2:], parent, settings, tmp_path / "run")
@@ -111,7 +112,8 @@ def test_the_new_model_learned_from_the_scans_and_says_so(
     assert [e.after for e in events if isinstance(e, Scored)] == [False, False, True, True]
     card = tuned.model.card
     assert card.parent == parent.hash
-    assert len(card.data) == 2
+    assert card.data[0] == "known"  # what the parent has learned from, the child has
+    assert len(card.data) == 3
     assert card.doubtful_under == limits  # without a word no warning may go
     assert card.scout_stride == 1  # measured on the parent's masks
     assert card.cell_scout is None
@@ -292,6 +294,8 @@ def test_one_scan_twice_is_refused(
     again = replace(pairs[0], name="again", mask=pairs[1].mask)
     with refused(TrainingError, "a and again are one scan; leave one of them out"):
         finish([pairs[0], again], pairs[2:], tiny_model, SETTINGS, tmp_path / "run")
+    with refused(TrainingError, "again and a are one scan on both sides"):
+        finish(pairs[:1], [replace(again, patient="again")], tiny_model, SETTINGS, tmp_path / "run")
 
 
 @pytest.mark.parametrize(("name", "value"), [("augmentation", 2.0), ("seed", 2**63), ("batch_size", 0)])
@@ -335,6 +339,28 @@ def test_what_the_sample_lost_is_told() -> None:
     assert told.keep
     assert "On the bundled sample Dice fell by 0.200" in told.said
     assert "sample" not in recommend([change("s", -0.01, sample=True)], block=False, stopped=False).said
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [(False, "learned from 1 of 2 held-out scans before"), (True, "from this scan before")],
+)
+def test_scans_that_the_parent_had_learned_from_are_told(block: bool, words: str) -> None:
+    changes = [replace(change("x", 0.1), learned_before=True)]
+    changes += [] if block else [change("y", 0.1)]
+    assert words in recommend(changes, block=block, stopped=False).said
+    known_sample = replace(change("s", 0.0, sample=True), learned_before=True)
+    assert "before" not in recommend([change("y", 0.1), known_sample], block=False, stopped=False).said
+
+
+def test_a_held_out_patient_whom_the_parent_knows_still_judges_and_the_result_says_so(
+    pairs: list[Case], tiny_model: Model, tmp_path: Path
+) -> None:
+    parent = replace(tiny_model, card=replace(tiny_model.card, patients=("c",)))
+    tuned, _ = finish(pairs[:2], pairs[2:], parent, SETTINGS, tmp_path / "run")
+    assert [change.learned_before for change in tuned.changes] == [True, False]
+    assert "The model had learned from 1 of 1 held-out scan before" in tuned.advice.said
+    assert tuned.model.card.patients == ("c",)
 
 
 def change(name: str, gain: float, sample: bool = False) -> DiceChange:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from napari_tumor_unet._common import regular_file, write_whole
 from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
+from napari_tumor_unet.io.write import why_no_lesson
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.patient_names import patient_of
 
@@ -29,7 +30,7 @@ def plan_training(
     data: str | Path,
     split: str | Path | None = None,
     fold: int | None = None,
-    why_not: Callable[[Case], str] | None = None,
+    why_not: Callable[[Case], str] = lambda case: why_no_lesson(case.mask),
 ) -> Plan:
     """Find the pairs in a folder and split them by patient.
 
@@ -43,7 +44,8 @@ def plan_training(
     fold : int, optional
         The fold of the split to hold out instead.
     why_not : callable, optional
-        Returns why a case is to be left out; empty for the others.
+        Returns why a case is to be left out; empty for the others. By default masks are that a model made
+        and nobody edited.
 
     Returns
     -------
@@ -57,9 +59,7 @@ def plan_training(
     """
     if fold is not None and split is None:
         raise ScanError("A fold needs a split: a CSV file with the columns patient, split and fold.")
-    dataset = find_pairs(Path(data))
-    if why_not is not None:
-        dataset = dataset.without(why_not)
+    dataset = find_pairs(Path(data)).without(why_not)
     parts = read_split(Path(split), fold) if split is not None else hold_out(dataset.pairs)
     used = dataset.part(parts, "train", "val")
     learn = tuple(pair for pair in used.pairs if parts[pair.patient] == "train")

@@ -174,7 +174,7 @@ def fine_tune(
     scores = [*zip(judged, before, after, strict=True)]
     scores = [*scores[1:], scores[0]]  # the sample last
     changes = tuple(
-        DiceChange(case.name, _judged(old, case), _judged(new, case), case is judged[0])
+        DiceChange(case.name, _judged(old, case), _judged(new, case), case is judged[0], old.learned_from)
         for case, old, new in scores
     )
     advice = recommend(changes, block=of_one_scan, stopped=len(history) < settings.epochs)
@@ -236,7 +236,7 @@ def _card(
         f"{chosen}. The parent: {parent.card.training}",
         scores=scores,
         parent=parent.hash,
-        data=tuple(hashes),
+        data=tuple(dict.fromkeys((*parent.card.data, *hashes))),
         scout_stride=1,
         cell_scout=None,
         advised_against=advice.why if advice.verdict == "discard" else "",

@@ -31,12 +31,15 @@ class DiceChange:
         Counts of the volume, or of the slices that are judged.
     is_sample : bool
         Whether the scan is the bundled sample, which shows what was forgotten.
+    learned_before : bool
+        Whether the parent has learned from the scan, as far as its card tells.
     """
 
     name: str
     before: Counts
     after: Counts
     is_sample: bool = False
+    learned_before: bool = False
 
     @property
     def gain(self) -> float:
@@ -95,7 +98,8 @@ def recommend(changes: Sequence[DiceChange], *, block: bool, stopped: bool) -> R
     stopped : bool
         Whether the best epoch was chosen by these very scans.
     """
-    gains = [change.gain for change in changes if not change.is_sample]
+    held_out = [change for change in changes if not change.is_sample]
+    gains = [change.gain for change in held_out]
     lost = -min((change.gain for change in changes if change.is_sample), default=0.0)
     if gains:
         verdict, said = _judge(gains, "block of slices" if block else "held-out scan")
@@ -103,6 +107,8 @@ def recommend(changes: Sequence[DiceChange], *, block: bool, stopped: bool) -> R
             said.append("An optimistic estimate: the slices beside the block were learned from.")
         if stopped:
             said.append("The epoch was chosen by the same scans, so this figure is optimistic.")
+        if known := sum(change.learned_before for change in held_out):
+            said.append(_learned_before(known, len(held_out), block=block))
     else:
         verdict = "not judged"
         why = "one scan only, of too few slices" if block else "no scan was held out"
@@ -110,6 +116,12 @@ def recommend(changes: Sequence[DiceChange], *, block: bool, stopped: bool) -> R
     if lost > _FORGETS:
         said.append(f"On the bundled sample Dice fell by {lost:.3f}: the model forgets what it knew.")
     return Recommendation(verdict, " ".join(said))
+
+
+def _learned_before(known: int, n: int, *, block: bool) -> str:
+    """Say that the parent has learned from some of the held-out scans."""
+    of = "this scan" if block else f"{known} of {plural(n, 'held-out scan')}"
+    return f"The model had learned from {of} before, so the scores there are optimistic."
 
 
 def _judge(gains: Sequence[float], which: str) -> tuple[_Verdict, list[str]]:
