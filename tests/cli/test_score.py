@@ -203,7 +203,7 @@ def test_two_folders_of_slices_are_two_masks(run: Run, tmp_path: Path) -> None:
         ("half.nii", "half.nii holds no labels"),
         ("far.nii", "share no space"),
         ("small.tif", "differ in shape"),
-        ("p", "p holds no _mask files"),
+        ("p", "p is a folder, and r.nii a file; give two mask files, or two folders"),
     ],
 )
 def test_what_cannot_be_compared_is_told_in_a_sentence(
