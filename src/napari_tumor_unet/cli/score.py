@@ -52,7 +52,8 @@ def score(
             failures[name] = noted(error, predicted.name, [name, predicted.name, wanted.name])
             complain(f"{name}: {failures[name]}")
             continue
-        rows.append(tables.ScoreRow(predicted.name, wanted.name, result))
+        its_name, its_reference = predicted.relative_to(prediction), wanted.relative_to(reference)
+        rows.append(tables.ScoreRow(its_name.as_posix(), its_reference.as_posix(), result))
     summary = tables.summarise_scores([row.score for row in rows])
     if matched.passed_over:
         files = ", ".join(matched.passed_over)
