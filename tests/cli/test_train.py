@@ -61,6 +61,25 @@ def test_a_table_says_what_each_scan_is_used_for(run: Run, data: Path, recipe_fi
     assert out.exists()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (("--recipe", "nope"), "give default, robust, seed, or a TOML file"),
+        (("--recipe", "nope", "--folds", "2"), "give default, robust, seed, or a TOML file"),
+        (("--out", "mine.pt"), "named like model.safetensors"),
+        (("--out", "file/mine.safetensors"), "cannot be made or written in; choose another name"),
+    ],
+)
+def test_a_wrong_recipe_or_file_is_told_before_the_scans(
+    run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    result = run("train", data, *wrong)
+    assert told in sentence(result)
+    assert len(result.output.splitlines()) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_killed_training_resumes_to_the_same_weights(
