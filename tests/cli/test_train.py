@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,19 @@ def test_an_evaluation_prints_its_figures_and_their_definitions(
     assert f"{summary.false_positive_slices} of {summary.tumour_free_slices}" in result.output
     assert "every second pixel" in result.output
     assert "Two empty masks count as 1" in result.output
+
+
+def test_an_evaluation_of_one_scan_has_no_spread(
+    run: Run, data: Path, tiny_model_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "one").mkdir()
+    for name in ("a.tif", "a_mask.tif"):
+        shutil.copy(data / name, tmp_path / "one" / name)
+    result = run("evaluate", tmp_path / "one", "--model", tiny_model_file, "--spacing", "5,1,1")
+    assert result.exit_code == 0, result.output
+    assert "nan" not in result.output
+    dice = next(line for line in result.output.splitlines() if line.startswith("│ Dice"))
+    assert dice.split()[5] == "undefined"
 
 
 @pytest.mark.slow
