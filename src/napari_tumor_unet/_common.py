@@ -125,6 +125,21 @@ def write_whole(path: Path, content: bytes | memoryview | str) -> None:
         partial.write_bytes(content)
 
 
+def make_folder(folder: Path, kind: type[TumourUnetError] = TumourUnetError) -> None:
+    """Make a folder, and those that it lies in, unless it is there.
+
+    Raises
+    ------
+    TumourUnetError
+        Of the kind that is given, if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "a file of that name is there" if isinstance(error, FileExistsError) else error.strerror
+        raise kind(f"The folder {folder.name} cannot be made ({why}); choose another.") from error
+
+
 def explain(error: Exception, name: str) -> tuple[str, str]:
     """Return one sentence about an error of what has a name, and the traceback if the user cannot mend it."""
     if isinstance(error, TumourUnetError):

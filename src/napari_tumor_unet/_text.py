@@ -1,12 +1,19 @@
-"""Texts from files, layers and headers are data: no command to a terminal, nor a formula to a spreadsheet."""
+"""Texts from files, layers and headers are data: no command to a terminal, nor a formula to a spreadsheet.
+
+And how some numbers are written.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+UNDEFINED = "undefined"
+"""In place of a number that there is not."""
 
 # Control characters, line ends, what turns the direction of writing, and halves of characters.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -29,6 +36,23 @@ def visible(text: str, *, lines: bool = False) -> str:
     a\x1b[31m\n\udc80
     """
     return _UNSEEN.sub(lambda c: "\n" if lines and c[0] == "\n" else _spelled(c[0]), text)
+
+
+def defined(number: float, form: str) -> str:
+    """Write a number in a format; one that is undefined, as the spread of one scan is, in a word."""
+    return UNDEFINED if math.isnan(number) else format(number, form)
+
+
+def signed(change: float, digits: int = 0) -> str:
+    """Write a change with its sign; what rounds to nothing is 0, and has none.
+
+    Examples
+    --------
+    >>> signed(5.04, 1), signed(-2.0), signed(-0.04, 1)
+    ('+5.0', '-2', '0')
+    """
+    text = f"{change:+.{digits}f}"
+    return text if float(text) else "0"
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:

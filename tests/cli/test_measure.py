@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from napari_tumor_unet.cli import app, console
 from napari_tumor_unet.io.read import read_scan
+from tests.conftest import is_one_sentence
 
 KEYS = [
     *("volume_ml", "voxels", "slices", "longest_diameter_mm", "perpendicular_diameter_mm", "product_mm2"),
@@ -198,3 +199,15 @@ def test_segment_writes_measures_and_a_report(tiny_model_file: Path, tmp_path: P
     assert sidecar["measures"]["regions"][0]["voxels"] == sidecar["findings"]["voxels"]
     assert len(sidecar["measures"]["volume_range_ml"]) == 2
     assert "Doe_" not in written["Doe_flair_mask.html"].read_text()
+
+
+@pytest.mark.parametrize("command", ["measure", "follow-up"])
+def test_an_image_or_a_folder_of_masks_is_no_mask(masks: list[Path], tmp_path: Path, command: str) -> None:
+    grey = np.arange(8 * 40 * 40).reshape(8, 40, 40).astype(np.uint8)
+    nib.Nifti1Image(grey.T, np.diag([-1, -1, 5, 1])).to_filename(tmp_path / "p1.nii.gz")
+    image, folder = "holds an image; give its mask", "give mask files, not their folder"
+    for wrong, told in (("p1.nii.gz", image), ("", folder)):
+        result = CliRunner().invoke(app, [command, str(tmp_path / wrong), str(masks[0])])
+        assert result.exit_code == 1
+        assert told in result.stderr
+        assert is_one_sentence(result.stderr.strip())

@@ -194,6 +194,19 @@ def test_two_folders_of_slices_are_two_masks(run: Run, tmp_path: Path) -> None:
     assert (told["dice"], told["unit"], told["volume_predicted_ml"]) == (0.75, "voxel", None)
 
 
+def test_masks_are_found_in_a_folder_for_each_patient(run: Run, nifti: Callable[..., Path]) -> None:
+    (nifti("flat.nii").parent / "r").mkdir()
+    for name in ("BraTS2021_00006", "BraTS2021_00012"):
+        masks = nifti(f"p/{name}_mask.nii.gz").parent
+        nifti(f"r/{name}/{name}_flair.nii.gz", np.arange(LABELS.size).reshape(LABELS.shape).astype(np.int16))
+        reference = nifti(f"r/{name}/{name}_seg.nii.gz").parents[1]
+    printed = json.loads(run(masks, reference, "--json").stdout)
+    assert [(pair["reference"], pair["dice"]) for pair in printed["pairs"]] == [
+        (f"{name}/{name}_seg.nii.gz", 1.0) for name in ("BraTS2021_00006", "BraTS2021_00012")
+    ]
+    assert (printed["only_predicted"], printed["only_reference"]) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
@@ -203,7 +216,7 @@ def test_two_folders_of_slices_are_two_masks(run: Run, tmp_path: Path) -> None:
         ("half.nii", "half.nii holds no labels"),
         ("far.nii", "share no space"),
         ("small.tif", "differ in shape"),
-        ("p", "p holds no _mask files"),
+        ("p", "p is a folder, and r.nii a file; give two mask files, or two folders"),
     ],
 )
 def test_what_cannot_be_compared_is_told_in_a_sentence(

@@ -257,7 +257,7 @@ def test_a_file_in_place_of_the_folder_is_told(run: Run, tiff: Callable[..., Pat
     (tmp_path / "out").touch()
     result = run(tiff("a.tif"))
     assert result.exit_code == 1
-    assert "folder out cannot be made" in result.output
+    assert "folder out cannot be made (a file of that name is there); choose another." in result.output
 
 
 @pytest.mark.parametrize("threshold", ["1.5", "-0.1", "half"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,6 +84,25 @@ def test_masks_that_a_model_made_are_left_out_with_the_reason(
     result = run("train", data, *options, "--out", folds, "--folds", 3)
     assert "need as many patients" in sentence(result)
     assert "left out: a: Made by a model and not edited." in result.output
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (("--recipe", "nope"), "give default, robust, seed, or a TOML file"),
+        (("--recipe", "nope", "--folds", "2"), "give default, robust, seed, or a TOML file"),
+        (("--out", "mine.pt"), "named like model.safetensors"),
+        (("--out", "file/mine.safetensors"), "cannot be made or written in; choose another name"),
+    ],
+)
+def test_a_wrong_recipe_or_file_is_told_before_the_scans(
+    run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    result = run("train", data, *wrong)
+    assert told in sentence(result)
+    assert len(result.output.splitlines()) == 1
 
 
 @pytest.mark.slow
@@ -169,6 +189,19 @@ def test_an_evaluation_tells_which_scans_the_model_has_learned_from(
     content = json.loads(run("evaluate", data, "--model", path, "--device", "cpu", "--json").stdout)
     assert content["learned_from"] == ["a", "b"]
     assert [scan["learned_from"] for scan in content["volumes"]] == [True, True, False]
+
+
+def test_an_evaluation_of_one_scan_has_no_spread(
+    run: Run, data: Path, tiny_model_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "one").mkdir()
+    for name in ("a.tif", "a_mask.tif"):
+        shutil.copy(data / name, tmp_path / "one" / name)
+    result = run("evaluate", tmp_path / "one", "--model", tiny_model_file, "--spacing", "5,1,1")
+    assert result.exit_code == 0, result.output
+    assert "nan" not in result.output
+    dice = next(line for line in result.output.splitlines() if line.startswith("│ Dice"))
+    assert dice.split()[5] == "undefined"
 
 
 @pytest.mark.slow

@@ -50,6 +50,15 @@ def test_changes_are_those_of_volume_and_products() -> None:
     assert second.verdict == f"partial {BY_SIZE}"
 
 
+def test_a_change_that_rounds_to_nothing_has_no_sign() -> None:
+    fewer = box(60)
+    fewer[1, 2, 2] = 0
+    result = follow_up([box(60), fewer], spacing=(5, 1, 1))
+    _, rows = result.as_table()
+    assert [row[3] for row in rows] == ["0 %", "0 %"]
+    assert "-0 %" not in " ".join(result.lines_of(1))
+
+
 @pytest.mark.parametrize(
     ("product", "nadir", "expected"),
     [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
-from napari_tumor_unet.evaluation.score import Score, score
+from napari_tumor_unet.evaluation.score import Score, format_number, score
 from tests.conftest import Refused
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -103,7 +103,17 @@ def test_sizes_differ_as_a_trial_would_see_it() -> None:
     assert half.sum_of_products_difference_percent == pytest.approx(-68.75)
     told = dict(found.as_rows())
     assert told["difference of volume"] == "+2.04 ml (+51.1 %)"
-    assert told["difference of products"] == "+0 mm² (+0.0 %)"
+    assert told["difference of products"] == "0 mm² (0 %)"
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_sign() -> None:
+    reference = np.zeros((9, 60, 60), np.uint8)
+    reference[1:8, 5:55, 5:55] = 1
+    prediction = reference.copy()
+    prediction[1, 5, 5] = 0
+    found = score(prediction, reference, spacing=(1, 1, 1))
+    assert dict(found.as_rows())["difference of volume"] == "0 ml (0 %)"
+    assert format_number(-0.00001) == "0.0000"
 
 
 def test_sizes_of_an_empty_reference_differ_by_no_percentage() -> None:

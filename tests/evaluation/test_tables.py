@@ -122,6 +122,39 @@ def test_a_folder_of_slices_matches_a_mask_of_its_name(folder: Folder) -> None:
     assert match_folders(p, patient.parent).pairs == (("patient", p / "patient_mask.tif", patient),)
 
 
+@pytest.mark.parametrize(
+    ("names", "predicted", "reference"),
+    [
+        *(
+            (("x_1",), "x_1_mask.nii.gz", "x_1/x_1_seg.nii.gz"),
+            (("x_1",), "x_1/x_1_mask.tif", "x_1/x_1_seg.nii"),
+        ),
+        *(
+            (("p1",), "p1_mask.nii.gz", "p1/seg.nii.gz"),
+            (("p1_v1",), "p1_v1_FLAIR_mask.nii", "p1/v1/mask.nii"),
+        ),
+        (("p1_x", "p2_x"), "{p1_x_mask.nii,p2_x_mask.nii}", "{p1/x_seg.nii,p2/x_seg.nii}"),
+        (("a",), "a_mask.tif", "deep/er/a.seg.nrrd"),
+    ],
+)
+def test_masks_in_a_folder_for_each_patient_match(
+    folder: Folder, names: tuple[str, ...], predicted: str, reference: str
+) -> None:
+    p, r = (
+        folder(name, *files.strip("{}").split(","), *(f"s/{i}/x_{i}_t1.nii" for i in names))
+        for name, files in (("p", predicted), ("r", reference))
+    )
+    assert tuple(name for name, *_ in match_folders(p, r).pairs) == names
+
+
+def test_slices_and_what_is_hidden_are_known_in_folders_below_too(folder: Folder) -> None:
+    patient = slices(
+        folder("r/deep", "patient_seg.txt", ".patient_mask.tif", ".old/patient_mask.tif"), "patient"
+    )
+    matched = match_folders(folder("p", "patient_mask.tif"), patient.parents[1])
+    assert [(name, path) for name, _, path in matched.pairs] == [("patient", patient)]
+
+
 @pytest.mark.parametrize("twice", [("a_mask.tif", "a_seg.tif"), ("a.tif", "a.nii.gz")])
 def test_a_name_that_is_twice_in_a_folder_is_refused(
     folder: Folder, twice: tuple[str, str], refused: Refused

@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import tifffile
 
+from napari_tumor_unet.evaluation.score import score
+from napari_tumor_unet.inference.measures import measure
+from napari_tumor_unet.inference.segment import segment
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.io.file_names import is_mask_name, name_of_masked
 from napari_tumor_unet.io.find import find_masks, find_scans
 from napari_tumor_unet.io.labels import as_labels, is_labels
 from napari_tumor_unet.io.read import read_labels
 from napari_tumor_unet.io.write import write_mask
+from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.scan import Scan, ScanError, scan_from_volume
 from tests.conftest import Refused
 
@@ -138,3 +143,57 @@ def test_an_image_named_after_its_sequence_is_no_mask(tmp_path: Path) -> None:
         read_labels(tmp_path / "p1_flair.nii.gz")
     for name in ("p1_t1_prediction", "p1_flair_mask"):
         assert read_labels(tmp_path / f"{name}.nii.gz").shape == voxels.shape
+
+
+GREY = RANDOM.integers(0, 256, (9, 20, 20), np.uint8)
+BOX = np.zeros((9, 20, 20), np.uint8)
+BOX[3:6, 5:15, 5:15] = 1
+
+
+def saved(path: Path, voxels: np.ndarray) -> Path:
+    sitk.WriteImage(sitk.GetImageFromArray(voxels), str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    "voxels",
+    [GREY, GREY - np.int16(200), GREY.astype(np.float32), np.full_like(GREY, 7, np.int32) * GREY],
+    ids=["8 bits", "negative", "whole floats", "high"],
+)
+def test_an_image_whose_name_says_nothing_is_no_mask(
+    tmp_path: Path, voxels: np.ndarray, refused: Refused
+) -> None:
+    with refused(ScanError, "p1.nii.gz has more values than", "holds an image; give its mask"):
+        read_labels(saved(tmp_path / "p1.nii.gz", voxels))
+    with refused(ScanError, "p2.nii.gz has more values than"):
+        score(saved(tmp_path / "p1_mask.nii.gz", BOX), saved(tmp_path / "p2.nii.gz", voxels))
+
+
+@pytest.mark.parametrize(
+    ("name", "voxels"),
+    [
+        *(("p1", BOX), ("p1", 255 * BOX), ("p1", GREY % 60), ("p1", BOX * np.int16(-3))),
+        *(("p1_mask", GREY), ("p1_seg", GREY), ("labels", GREY)),
+    ],
+)
+def test_numbered_regions_and_what_is_named_a_mask_are_masks(
+    tmp_path: Path, name: str, voxels: np.ndarray
+) -> None:
+    read = read_labels(saved(tmp_path / f"{name}.nii.gz", voxels))
+    assert np.count_nonzero(read.sequences["flair"]) == np.count_nonzero(voxels)
+
+
+def test_a_file_of_several_sequences_is_no_mask(tmp_path: Path, refused: Refused) -> None:
+    for name, colours in (("p1", [BOX] * 3), ("p1_mask", [BOX, GREY, GREY]), ("p2_mask", [BOX] * 3)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.stack(colours, axis=-1), photometric="rgb")
+    with refused(ScanError, "p1.tif holds an image of several sequences; give its mask"):
+        measure(tmp_path / "p1.tif")
+    with refused(ScanError, "p1_mask.tif has colours"):
+        measure(tmp_path / "p1_mask.tif")
+    assert measure(tmp_path / "p2_mask.tif").voxels == 300
+
+
+def test_labels_are_no_scan_to_segment(tmp_path: Path, refused: Refused, tiny_model: Model) -> None:
+    for name, part in (("scan_mask.nii.gz", GREY), ("labels_of_it.nrrd", BOX), ("p1.nii.gz", BOX)):
+        with refused(ScanError, f"{name} holds labels; give the scan"):
+            segment(saved(tmp_path / name, part), model=tiny_model)

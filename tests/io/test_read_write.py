@@ -163,7 +163,7 @@ def test_a_coloured_mask_is_refused(folder: Path, refused: Refused) -> None:
 def test_a_folder_without_slices_is_refused(tmp_path: Path, refused: Refused) -> None:
     with refused(ScanError, "no slices"):
         read_scan(tmp_path)
-    with refused(ScanError, "no _mask files"):
+    with refused(ScanError, "no folder of slices with _mask files; give mask files"):
         read_mask(tmp_path)
 
 

@@ -136,7 +136,7 @@ def test_a_number_of_epochs_that_is_impossible_is_refused(refused: Refused) -> N
 def test_a_recipe_that_is_not_there_is_refused(recipe: Path, refused: Refused) -> None:
     with refused(RecipeError, "cannot be read"):
         read_recipe(300 * "a")
-    with refused(RecipeError, "mine.toml", "cannot be read"):
+    with refused(RecipeError, "mine.toml", "cannot be read", "give default, robust, seed, or a TOML file"):
         read_recipe(str(recipe))
 
 

@@ -186,7 +186,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     data: Path, recipe_file: Path, tmp_path: Path, refused: Refused
 ) -> None:
     (tmp_path / "mine_training").touch()
-    with refused(CheckpointError, "mine_training", "cannot be made"):
+    with refused(TrainingError, "mine_training", "cannot be made", "choose another name"):
         train(data, out=tmp_path / "mine.safetensors", recipe=recipe_file, device="cpu")
 
 

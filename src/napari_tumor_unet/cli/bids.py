@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from napari_tumor_unet._common import write_whole
+from napari_tumor_unet._common import make_folder, write_whole
 from napari_tumor_unet._text import visible
 from napari_tumor_unet.cli.cohort import ClusterOption, Workers
 from napari_tumor_unet.cli.console import command, fail, out
@@ -94,13 +94,13 @@ def bids(
         _gather(folder)
         return
     scans = find_bids_scans(dataset, participant_label or (), session_label or ())
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     describe(folder, dataset)
     settings = Settings(device.value, mask_format="nii.gz", go_on=True)
     jobs = []
     for scan in scans:
         where = folder / scan.folder
-        where.mkdir(parents=True, exist_ok=True)
+        make_folder(where)
         entries = {
             "Description": "Tumour, as a U-Net segmented it",
             "Type": "Lesion",

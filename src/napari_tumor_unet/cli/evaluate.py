@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_tumor_unet._common import plural
+from napari_tumor_unet._text import UNDEFINED, defined, signed
 from napari_tumor_unet.cli.cohort import ClusterOption, Workers, engine_of, stoppable
 from napari_tumor_unet.cli.console import command, err, fail, out, print_left_out, table
 from napari_tumor_unet.cli.options import (
@@ -124,15 +125,16 @@ def _print_summary(summary: Summary) -> None:
             ("volume", "ml", summary.volumes_ml),
             ("sum of products", "mm²", summary.products_mm2),
         ):
-            limits = f"{a.lower:.1f} to {a.upper:.1f} {unit}"
-            measures.add_row(name, f"{a.mean_relative_error:.1%}", f"{a.bias:+.1f} {unit}", limits)
+            limits = f"{a.lower:z.1f} to {a.upper:z.1f} {unit}" if a.n > 1 else UNDEFINED
+            error = defined(a.mean_relative_error, ".1%")
+            measures.add_row(name, error, f"{signed(a.bias, 1)} {unit}", limits)
         out.print(measures)
     worst = ", ".join(f"{name} ({dice:.3f})" for name, dice in summary.worst)
     for line in (
         f"{summary.scans} scans, {summary.scans_without_tumour} of them without tumour.",
         f"Worst: {worst}.",
         f"Missed entirely: {', '.join(summary.missed) or 'none'}.",
-        f"Per slice: {summary.slice_dice:.4f} over all, {summary.tumour_slice_dice:.4f} over the "
+        f"Per slice: {summary.slice_dice:.4f} over all, {defined(summary.tumour_slice_dice, '.4f')} over the "
         f"{summary.tumour_slices} with tumour.",
         f"Tumour predicted in {summary.false_positive_slices} of {summary.tumour_free_slices} tumour-free "
         "slices.",
@@ -150,4 +152,4 @@ def _print_summary(summary: Summary) -> None:
 def _cells(spread: Statistics) -> list[str]:
     values = (spread.mean, spread.standard_deviation, spread.median)
     quartiles = f"{spread.lower_quartile:.3f} to {spread.upper_quartile:.3f}"
-    return [*(f"{value:.3f}" for value in values), quartiles, f"{spread.lowest:.3f}"]
+    return [*(defined(value, ".3f") for value in values), quartiles, f"{spread.lowest:.3f}"]

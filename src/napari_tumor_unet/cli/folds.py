@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from napari_tumor_unet._text import defined
 from napari_tumor_unet.cli.cohort import engine_of, stoppable
 from napari_tumor_unet.cli.console import complain, out, print_left_out, table
 from napari_tumor_unet.scan import ScanError
@@ -75,7 +76,7 @@ def _cells(dice: list[float]) -> list[str]:
     from napari_tumor_unet.evaluation.overlap import statistics
 
     spread = statistics(dice)
-    return [str(len(dice)), f"{spread.mean:.4f}", f"{spread.standard_deviation:.4f}"]
+    return [str(len(dice)), f"{spread.mean:.4f}", defined(spread.standard_deviation, ".4f")]
 
 
 def _job_of(first: FoldJob, split: Path, fold: int) -> FoldJob:

@@ -37,6 +37,7 @@ def score(
     from napari_tumor_unet.evaluation.score import score as compare
 
     prediction, reference = (Path(os.path.realpath(path)) for path in (prediction, reference))
+    _check_two_of_a_kind(prediction, reference)
     if not (prediction.is_dir() and reference.is_dir() and _are_many(prediction, reference)):
         result = compare(prediction, reference, label=label, tolerance=tolerance)
         _print_json(result.to_json()) if as_json else _print_score(result, RULES)
@@ -51,7 +52,8 @@ def score(
             failures[name] = noted(error, predicted.name, [name, predicted.name, wanted.name])
             complain(f"{name}: {failures[name]}")
             continue
-        rows.append(tables.ScoreRow(predicted.name, wanted.name, result))
+        its_name, its_reference = predicted.relative_to(prediction), wanted.relative_to(reference)
+        rows.append(tables.ScoreRow(its_name.as_posix(), its_reference.as_posix(), result))
     summary = tables.summarise_scores([row.score for row in rows])
     if matched.passed_over:
         files = ", ".join(matched.passed_over)
@@ -67,6 +69,18 @@ def score(
                 err.print(f"Only among the {where}: {', '.join(names)}.")
     if failures:
         raise typer.Exit(1)
+
+
+def _check_two_of_a_kind(*paths: Path) -> None:
+    """Refuse a file beside a folder, unless this is one scan in slices."""
+    from napari_tumor_unet.evaluation.compare import ComparisonError
+    from napari_tumor_unet.io.slice_folder import holds_masks
+
+    folders, files = ([path for path in paths if is_one(path)] for is_one in (Path.is_dir, Path.is_file))
+    if folders and files and not holds_masks(folders[0]):
+        raise ComparisonError(
+            f"{folders[0].name} is a folder, and {files[0].name} a file; give two mask files, or two folders."
+        )
 
 
 def _are_many(prediction: Path, reference: Path) -> bool:

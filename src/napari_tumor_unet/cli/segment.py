@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_tumor_unet._common import remove_partials
+from napari_tumor_unet._common import make_folder, remove_partials
 from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.cli.cohort import (
     ClusterOption,
@@ -21,7 +21,7 @@ from napari_tumor_unet.cli.cohort import (
     stoppable,
     summary,
 )
-from napari_tumor_unet.cli.console import Bar, command, err, fail, noted, out
+from napari_tumor_unet.cli.console import Bar, command, err, noted, out
 from napari_tumor_unet.cli.options import Device, DeviceOption, FlairAlone, ModelOption, SaidSpacing, as_path
 from napari_tumor_unet.inference.tally import Tally
 
@@ -128,10 +128,7 @@ def segment(
     load_model(model)  # whose errors come first
     # Of a cluster's devices its workers alone know.
     chosen = device.value if cluster else choose_device(device.value)
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fail(f"The folder {out_dir.name} cannot be made: {error.strerror}.")
+    make_folder(out_dir)
     growing = GrowingTable(table, replace=overwrite or go_on) if table else None
     if flair:
         given: dict[Sequence, Path | None] = {"pre": pre, "post": post}

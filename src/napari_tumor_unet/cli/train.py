@@ -15,7 +15,7 @@ from napari_tumor_unet.cli.cohort import ClusterOption, Workers
 from napari_tumor_unet.cli.console import Bar, command, complain, out, table
 from napari_tumor_unet.cli.folds import cross_validate
 from napari_tumor_unet.cli.options import Device, DeviceOption, Fold, Resume, Split, as_name, as_path
-from napari_tumor_unet.io.datasets.split import Plan, plan_training
+from napari_tumor_unet.io.datasets.split import Plan
 from napari_tumor_unet.training.events import Epoch, Reading, Scored, Step
 from napari_tumor_unet.training.fold import FoldJob
 
@@ -57,19 +57,19 @@ def train(
 ) -> None:
     """Train a model; beside it, a folder keeps the checkpoint, the metrics and their curves."""
     from napari_tumor_unet.training import train
+    from napari_tumor_unet.training.recipe import read_recipe
 
     if folds is None and (workers or cluster):
         raise typer.BadParameter("--workers and --cluster go with --folds; one training has one process.")
+    read_recipe(recipe := _anywhere(recipe))  # whose errors come first
     if folds is not None:
         if fold is not None:
             raise typer.BadParameter("--fold is one of those that --folds trains; give one of them.")
         start = start and _anywhere(start)
-        first = FoldJob(
-            data.absolute(), Path(), 0, path.absolute(), _anywhere(recipe), start, epochs, device.value
-        )
+        first = FoldJob(data.absolute(), Path(), 0, path.absolute(), recipe, start, epochs, device.value)
         cross_validate(first, split, folds, resume=resume, workers=workers, cluster=cluster)
         return
-    plan = plan_training(data, split, fold)
+    plan = train.begin(path, data, split, fold, resume, device.value).plan
     print_plan(plan, out)
     with TrainingBar(out) as bar:
         trained = train.train(

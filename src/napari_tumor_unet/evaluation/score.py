@@ -14,6 +14,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from napari_tumor_unet._text import UNDEFINED, signed
 from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, align, binarise, match_regions
 from napari_tumor_unet.evaluation.lesions import lesion_wise_dice
 from napari_tumor_unet.evaluation.overlap import Counts, overlap
@@ -293,14 +294,14 @@ def _sizes(
     digits = 2 if unit == "ml" else 0
     yield f"{what} predicted", f"{predicted:.{digits}f} {unit}"
     yield f"{what} of reference", f"{reference:.{digits}f} {unit}"
-    share = "" if percent is None else f" ({percent:+.1f} %)"
-    yield f"difference of {what}", f"{difference:+.{digits}f} {unit}{share}"
+    share = "" if percent is None else f" ({signed(percent, 1)} %)"
+    yield f"difference of {what}", f"{signed(difference, digits)} {unit}{share}"
 
 
 def format_number(value: float | None, unit: str = "") -> str:
     """Write a number as people read it: a count whole, a share with four digits, a measure with its unit."""
     if value is None:
-        return "undefined"
+        return UNDEFINED
     if unit:
         return f"{value:.2f} {unit}"
-    return str(value) if isinstance(value, int) else f"{value:.4f}"
+    return str(value) if isinstance(value, int) else f"{value:z.4f}"

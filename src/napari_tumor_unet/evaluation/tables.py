@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ SUMMARISED = (
     *("volume_difference_ml", "volume_difference_percent"),
     *("sum_of_products_difference_mm2", "sum_of_products_difference_percent"),
 )
+_MASK = re.compile(r"mask|seg|segmentation|labels?", re.IGNORECASE)
 _SUFFIX = re.compile(r"_(pred|prediction|reference|gt)$", re.IGNORECASE)
 
 
@@ -59,7 +60,9 @@ class FolderMatch:
 def match_folders(predictions: Path, references: Path) -> FolderMatch:
     """Match the masks in two folders by their names, endings such as ``_mask`` or ``_seg`` aside.
 
-    Of the other names words for FLAIR are left out: ``x_flair_mask`` goes with ``x_seg``.
+    Of the other names words for FLAIR are left out: ``x_flair_mask`` goes with ``x_seg``. If a folder has no
+    mask, those in it are searched, as of a patient each; a name that is there twice, or says no more than
+    that it is a mask, gets those of the folders that lead to it.
 
     Raises
     ------
@@ -114,8 +117,15 @@ def _summary(values: Iterable[float | None]) -> dict[str, Any]:
 
 def _by_name(folder: Path) -> dict[str, Path]:
     masks: dict[str, Path] = {}
-    for path in find_masks(folder):
+    found = find_masks(folder)
+    often = Counter(map(_name_of, found))
+    for path in found:
         name = _name_of(path)
+        folders = path.relative_to(folder).parent.parts
+        if folders and _MASK.fullmatch(name):
+            name = "_".join(folders)
+        elif often[name] > 1:
+            name = "_".join((*folders, name))
         if name in masks:
             raise ComparisonError(
                 f"{folder.name} holds two masks for {name}: {masks[name].name}, {path.name}."

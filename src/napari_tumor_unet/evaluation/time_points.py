@@ -262,7 +262,7 @@ class FollowUp:
             *map(_as_change, (point.volume_change, point.volume_since_nadir)),
             f"{point.measures.sum_of_products_mm2 or 0:.0f} mm²" if in_mm else "",
             *map(_as_change, (point.product_change, point.product_since_nadir)),
-            "" if point.ml_per_year is None else f"{point.ml_per_year:+.1f}",
+            "" if point.ml_per_year is None else _text.signed(point.ml_per_year, 1),
             regions,
             "baseline"
             if i == self.baseline
@@ -302,7 +302,7 @@ def _with_changes(size: str, since_baseline: str, since_nadir: str) -> str:
 
 
 def _as_change(percent: float | None) -> str:
-    return "" if percent is None else f"{percent:+.0f} %"
+    return "" if percent is None else f"{_text.signed(percent)} %"
 
 
 def _count_new(point: TimePoint) -> int | None:

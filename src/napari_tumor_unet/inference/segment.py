@@ -9,7 +9,7 @@ from typing import Any
 from napari_tumor_unet._common import drain
 from napari_tumor_unet.inference.predict import run
 from napari_tumor_unet.inference.result import Segmentation
-from napari_tumor_unet.io.read import read_scan
+from napari_tumor_unet.io.find import ScanFiles
 from napari_tumor_unet.model.device import considerate_threads
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence, scan_from_volume
@@ -79,7 +79,7 @@ def _scan(source: Any, spacing: tuple[float, float, float] | None, sequences: tu
     if isinstance(source, Scan):
         return source
     if isinstance(source, str | Path):
-        return read_scan(source)
+        return ScanFiles(Path(source).expanduser()).read()
     if not isinstance(source, Mapping):
         return scan_from_volume(source, spacing=spacing, sequences=sequences)
     if "flair" not in source or not source.keys() <= set(SEQUENCES):

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_tumor_unet.io.file_names import is_mask_name
+from napari_tumor_unet.io.file_names import is_mask_name, scan_name
 from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.scan.sequence_names import sequence_named
 
 _FEW = 16  # values: a mask has two, BraTS four; a scan of 8 bits has many more
+_MANY = 100  # values: numbered regions have tens, a scan of 8 bits hundreds
 _HIGHEST = 1 << 16  # of an image that is looked at for few values
 
 
@@ -44,6 +46,29 @@ def as_labels(scan: Scan, file: str) -> Scan:
         raise ScanError(f"{file} holds no labels: its values are not whole numbers.")
     labels = voxels if voxels.dtype.kind in "ui" else voxels.astype(np.int32)
     return replace(scan, sequences={"flair": labels})
+
+
+def check_no_image(path: Path, scan: Scan) -> None:
+    """Check that a file is no scan that is given as a mask; its name may say that it is a mask.
+
+    Raises
+    ------
+    ScanError
+        If it holds several sequences, or more values than regions have numbers.
+    """
+    first, *others = (np.asarray(sequence) for sequence in scan.sequences.values())
+    if is_mask_name(path):
+        if not all(np.array_equal(first, other) for other in others):
+            raise ScanError(f"{path.name} has colours; a mask has one value per voxel.")
+    elif others:
+        raise ScanError(f"{path.name} holds an image of several sequences; give its mask.")
+    elif sequence_named(scan_name(path)) and not is_labels(path, scan):
+        raise ScanError(f"{path.name} is named after a sequence and holds an image; give its mask.")
+    elif _are_many(first):
+        raise ScanError(
+            f"{path.name} has more values than a mask has regions, and holds an image; give its mask, or end "
+            "its name in _mask if it is one."
+        )
 
 
 def as_small_labels(labels: NDArray[Any], name: str) -> NDArray[np.unsignedinteger[Any]]:
@@ -84,3 +109,13 @@ def _are_few(voxels: NDArray[Any]) -> bool:
         if np.count_nonzero(present) > _FEW:
             return False
     return True
+
+
+def _are_many(voxels: NDArray[Any]) -> bool:
+    """Tell whether voxels have more values than regions do; soon decided for a scan."""
+    present = np.zeros(0, voxels.dtype)
+    for plane in voxels:
+        present = np.union1d(present, plane[plane != 0])  # of a mask little is left to sort
+        if len(present) > _MANY:
+            return True
+    return False

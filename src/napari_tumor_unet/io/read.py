@@ -12,9 +12,8 @@ from napari_tumor_unet.io.dicom.read_segmentation import read_segmentation_alone
 from napari_tumor_unet.io.dicom.study import read_study
 from napari_tumor_unet.io.file_names import KNOWN, Format, format_of, scan_name
 from napari_tumor_unet.io.guard import errors_told
-from napari_tumor_unet.io.labels import as_labels, is_labels
+from napari_tumor_unet.io.labels import as_labels, check_no_image
 from napari_tumor_unet.scan import Scan, ScanError
-from napari_tumor_unet.scan.sequence_names import sequence_named
 
 
 def read_scan(path: str | Path, series: str | int | None = None) -> Scan:
@@ -60,7 +59,7 @@ def read_mask(path: str | Path) -> NDArray[np.integer]:
     Raises
     ------
     ScanError
-        As :func:`read_scan`, and if the file holds no labels.
+        As :func:`read_scan`, and if the file holds an image, or no whole numbers.
     """
     return np.asarray(read_labels(path).sequences["flair"])
 
@@ -79,11 +78,14 @@ def read_labels(path: str | Path) -> Scan:
         if path.is_dir():
             mask = slice_folder.read_folder_mask(path)
             if mask is None:
-                raise ScanError(f"{path.name} holds no _mask files.")
+                raise ScanError(
+                    f"{path.name} is no folder of slices with _mask files; give mask files, not their folder."
+                )
             return Scan(scan_name(path), {"flair": mask})
-        scan = _read_file(path, format_of(path))
-        if sequence_named(scan_name(path)) and not is_labels(path, scan):
-            raise ScanError(f"{path.name} is named after a sequence and holds an image; give its mask.")
+        stored = format_of(path)
+        scan = _read_file(path, stored)
+        if stored != "DICOM":  # of which segmentations alone are read
+            check_no_image(path, scan)
         return as_labels(scan, path.name)
 
 

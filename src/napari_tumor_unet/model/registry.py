@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
-from napari_tumor_unet._common import atomic_write, user_folder
+from napari_tumor_unet._common import atomic_write, make_folder, user_folder
 from napari_tumor_unet.model.card import ModelError, check_model, file_hash
 
 DEFAULT_MODEL = "default"
@@ -67,10 +67,7 @@ def make_model_folder() -> Path:
         If it cannot be made.
     """
     folder = model_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(f"The folder {folder.name} cannot be made: {error.strerror}.") from error
+    make_folder(folder, ModelError)
     return folder
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from napari_tumor_unet import _common
 from napari_tumor_unet._common import PARTIAL, TumourUnetError, write_whole
 from napari_tumor_unet.training.events import CHECKPOINT, METRICS, Epoch
 from napari_tumor_unet.training.recipe import Recipe
@@ -58,12 +59,14 @@ def _digest(text: str, weights: Iterable[Tensor]) -> str:
 
 def make_folder(folder: Path) -> None:
     """Make the folder of a training, if it is not there; a file half written by one that was killed goes."""
+    _common.make_folder(folder, CheckpointError)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for rest in folder.glob(f"{PARTIAL}*"):
             rest.unlink(missing_ok=True)
     except OSError as error:
-        raise CheckpointError(f"The folder {folder.name} cannot be made: {error.strerror}.") from error
+        raise CheckpointError(
+            f"The folder {folder.name} cannot be written in ({error.strerror}); choose another."
+        ) from error
 
 
 def save_checkpoint(folder: Path, identity: str, states: dict[str, Any], history: list[Epoch]) -> None:

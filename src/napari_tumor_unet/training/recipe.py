@@ -206,13 +206,17 @@ def read_recipe(name_or_path: str) -> Recipe:
     RecipeError
         If there is none, or an entry is unknown or impossible.
     """
+    recipes = resources.files("napari_tumor_unet") / "training" / "recipes"
     try:
-        bundled = resources.files("napari_tumor_unet") / "training" / "recipes" / f"{name_or_path}.toml"
+        bundled = recipes / f"{name_or_path}.toml"
         source = bundled if bundled.is_file() else regular_file(Path(name_or_path))
         tables = tomllib.loads(source.read_text(encoding="utf-8"))
         text = json.dumps({"network": {}} | tables, default=str)
     except (OSError, ValueError, RecursionError) as error:  # no file, no text, or no TOML
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = str(error)
+        if isinstance(error, OSError):
+            names = sorted(one.name.removesuffix(".toml") for one in recipes.iterdir())
+            reason = f"{error.strerror}; give {', '.join(names)}, or a TOML file"
         raise RecipeError(f"The recipe {Path(name_or_path).name} cannot be read: {reason}.") from error
     try:
         return _RECIPE.validate_json(text)

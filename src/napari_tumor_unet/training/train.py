@@ -169,7 +169,7 @@ def check_name(path: Path, resume: bool) -> Path:
     Raises
     ------
     TrainingError
-        If the model file or its folder exists already, and is not to be resumed.
+        If the model file or its folder exists already, and is not to be resumed, or cannot be written.
     """
     folder = path.with_name(f"{path.stem}_training")
     if len(os.fsencode(path.stem)) > MOST_BYTES:
@@ -183,6 +183,9 @@ def check_name(path: Path, resume: bool) -> Path:
         )
     if not begun and os.path.lexists(path):
         raise TrainingError(f"{path.name} exists already; choose another name.")
+    there = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
+    if not (os.path.isdir(there) and os.access(there, os.W_OK)):  # noqa: PTH112 - false of what cannot be looked at
+        raise TrainingError(f"The folder {folder.name} cannot be made or written in; choose another name.")
     return folder
 
 

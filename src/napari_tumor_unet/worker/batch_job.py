@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_tumor_unet._common import explain, remove_partials
+from napari_tumor_unet._common import explain, make_folder, remove_partials
 from napari_tumor_unet.inference.batch import Plan
 from napari_tumor_unet.io.write import finish_sidecars
 from napari_tumor_unet.model.card import file_hash, read_card
@@ -98,7 +98,7 @@ class BatchJob(Job):
         callbacks.event(planned)
         if not planned.jobs:
             return
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         finish_sidecars(out)
         remove_partials(out)
         read_card(model := find_model(computing.model))  # whose errors come first

@@ -655,7 +655,9 @@ def test_the_pairs_are_exported_for_nnunet(
     panel.native.findChild(QCollapsible).expand(animate=False)
     press(panel.export, qtbot)
     qtbot.waitUntil(lambda: len(notified) == 1, timeout=PATIENCE)
-    assert notified == ["2 scans with FLAIR in Dataset501_Tumour."]
+    assert notified == [
+        "2 scans with FLAIR in Dataset501_Tumour. 1 x 1 x 1 mm stands for the unknown spacing of a, b."
+    ]
     assert sorted(path.name for path in (out / "labelsTr").iterdir()) == ["a.nii.gz", "b.nii.gz"]
     press(panel.export, qtbot)
     qtbot.waitUntil(lambda: len(notified) == 2, timeout=PATIENCE)

@@ -366,6 +366,19 @@ def test_a_result_goes_when_a_mask_that_was_compared_changes(
     assert not panel.message.visible
 
 
+def test_a_scan_that_is_added_as_a_mask_is_refused(
+    panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "third.nii.gz"
+    grey = np.arange(box(30).size).reshape(box(30).shape).astype(np.uint8)
+    nib.Nifti1Image(grey.T, np.diag([-1.0, -1, 5, 1])).to_filename(file)
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(file)], ""))
+    press(panel.add, qtbot)
+    press(panel.start, qtbot)
+    qtbot.waitUntil(lambda: "holds an image; give its mask" in panel.message.value, timeout=PATIENCE)
+    assert panel.report.result is None
+
+
 @pytest.mark.parametrize("how", ["save", "show"])
 def test_a_result_goes_when_a_file_that_was_compared_changes(
     panel: Any, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str

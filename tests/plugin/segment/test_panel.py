@@ -244,7 +244,7 @@ def test_a_file_in_place_of_the_folder_of_models_is_told(
     monkeypatch.setenv(registry.FOLDER_VARIABLE, str(tmp_path / "file"))
     next(action for action in panel.models.menu.actions() if action.text() == "Show folder").trigger()
     qtbot.waitUntil(lambda: bool(notified), timeout=PATIENCE)
-    assert notified == ["The folder file cannot be made: File exists."]
+    assert notified == ["The folder file cannot be made (a file of that name is there); choose another."]
 
 
 def test_auto_says_what_it_takes_and_why(panel: Any, qtbot: Any) -> None:

@@ -121,7 +121,7 @@ class ScoreCollection(Section):
 
 def _written(value: float | None, digits: int) -> str:
     """Write a number with so many digits, but a count whole."""
-    return format_number(value) if value is None or isinstance(value, int) else f"{value:.{digits}f}"
+    return format_number(value) if value is None or isinstance(value, int) else f"{value:z.{digits}f}"
 
 
 def _as_json(rows: list[ScoreRow]) -> str:
