@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import tifffile
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -130,6 +132,17 @@ def test_voxels_of_unknown_volume_have_none(masks: tuple[int, ...], spacing: tup
     assert found.unit == ("mm" if spacing else "voxel")
     assert found.sum_of_products_predicted_mm2 is found.sum_of_products_difference_percent is None
     assert not any("ml" in value or "mm²" in value for _, value in found.as_rows())
+
+
+def test_files_of_two_patients_are_told_of(tmp_path: Path, ball: np.ndarray) -> None:
+    folder = tmp_path / "BraTS2021_00006"
+    folder.mkdir()
+    mine, yours = folder / "mask.tif", tmp_path / "BraTS2021_00630_seg.tif"
+    for file in (mine, yours):
+        tifffile.imwrite(file, ball.astype(np.uint8), photometric="minisblack")
+    told = "By their names, the masks are of two patients, BraTS2021_00006 and BraTS2021_00630."
+    assert told in score(mine, yours).notes
+    assert told not in score(mine, mine).notes
 
 
 def test_a_score_is_json(ball: np.ndarray) -> None:

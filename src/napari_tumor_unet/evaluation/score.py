@@ -20,6 +20,7 @@ from napari_tumor_unet.evaluation.lesions import lesion_wise_dice
 from napari_tumor_unet.evaluation.overlap import Counts, overlap
 from napari_tumor_unet.inference.measures import measure_on_grid, read_any_labels
 from napari_tumor_unet.scan.grid import grid_of_spacing
+from napari_tumor_unet.scan.patient_names import of_two_patients
 
 RULES = (
     "Two empty masks agree: their Dice and IoU count as 1. If one alone is empty, they count as 0. Distances "
@@ -171,6 +172,8 @@ def score(
         raise ComparisonError(f"The tolerance must be 0 or more; {tolerance:g} is not.")
     (p, its_grid), (r, grid) = read_any_labels(prediction), read_any_labels(reference)
     pair = align(p, its_grid, r, grid)
+    told = of_two_patients(_names(prediction), _names(reference))
+    pair = dataclasses.replace(pair, notes=(*told, *pair.notes))
     if spacing is not None:
         if len(spacing) != r.ndim or not all(math.isfinite(s) and s > 0 for s in spacing):
             raise ComparisonError(
@@ -178,6 +181,11 @@ def score(
             )
         pair = dataclasses.replace(pair, grid=grid_of_spacing(r.shape, spacing, in_mm=True))
     return score_masks(pair, label, tolerance)
+
+
+def _names(mask: ArrayLike | str | Path) -> tuple[str, ...]:
+    """Return the names of a file and of its folder; of an array none."""
+    return (Path(mask).name, Path(mask).absolute().parent.name) if isinstance(mask, str | Path) else ()
 
 
 def score_masks(pair: MaskPair, label: int | None, tolerance: float, counts: Counts | None = None) -> Score:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _CODE = re.compile(
     r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+"
@@ -25,3 +26,19 @@ def patient_told(*names: str) -> str:
     ('BraTS2021_00630', 'sub_1', '')
     """
     return next((patient_of(name) for name in names if _CODE.match(name)), "")
+
+
+def of_two_patients(prediction: Iterable[str], reference: Iterable[str]) -> tuple[str, ...]:
+    """Say where the names of two masks tell of two patients.
+
+    Examples
+    --------
+    >>> of_two_patients(["sub-1_mask"], ["mask", "sub-2_flair"])
+    ('By their names, the masks are of two patients, sub_1 and sub_2.',)
+    >>> of_two_patients(["sub-1_mask"], ["mask"])
+    ()
+    """
+    one, other = patient_told(*prediction), patient_told(*reference)
+    if not one or not other or one == other:
+        return ()
+    return (f"By their names, the masks are of two patients, {one} and {other}.",)

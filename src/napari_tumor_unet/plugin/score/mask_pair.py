@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -27,7 +27,7 @@ from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 from napari_tumor_unet.plugin.layers.transforms import TRANSFORM, layer_grid, says_where
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.scan.grid import Grid
-from napari_tumor_unet.scan.patient_names import patient_told
+from napari_tumor_unet.scan.patient_names import of_two_patients
 
 _MOST_LABELS = 50  # that a table shows
 _GEOMETRY = (*TRANSFORM, "axis_labels")
@@ -163,7 +163,7 @@ def count_pair(request: Request, known: list[int] | None) -> PairCounts | Messag
             for name, mask in zip(("prediction", "reference"), masks, strict=True)
             if mask.at
         ]
-        pair = replace(pair, notes=(*_patients(masks), *notes, *pair.notes))
+        pair = replace(pair, notes=(*of_two_patients(*map(_names, masks)), *notes, *pair.notes))
         labels = labels_in(pair) if known is None else known
         if not request.each:
             return PairCounts(pair, labels, {request.label: slice_overlaps(pair, request.label)})
@@ -179,11 +179,9 @@ def count_pair(request: Request, known: list[int] | None) -> PairCounts | Messag
         return Message(why, "error", traceback.format_exc())
 
 
-def _patients(masks: tuple[LayerMask, LayerMask]) -> Iterator[str]:
-    """Say where the names of masks and scans tell that these are of two patients."""
-    one, other = (patient_told(str(mask.layer.name), mask_metadata(mask.layer).scan) for mask in masks)
-    if one and other and one != other:
-        yield f"By their names, the masks are of two patients, {one} and {other}."
+def _names(mask: LayerMask) -> tuple[str, str]:
+    """Return the names of a mask and of its scan."""
+    return str(mask.layer.name), mask_metadata(mask.layer).scan
 
 
 def _each(pair: MaskPair, labels: list[int]) -> dict[int | None, list[Counts]]:
