@@ -15,7 +15,7 @@ from qtpy.QtCore import QTimer
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, lies_on_image
-from napari_tumor_unet.plugin.layers.in_view import is_looked_at, show_scan, shows_scan_of
+from napari_tumor_unet.plugin.layers.in_view import is_in_view, is_looked_at, show_scan
 from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.layers.metadata import KEY, LayerMetadata, title_of
 from napari_tumor_unet.plugin.layers.reopened_masks import lay_on_scan
@@ -77,7 +77,7 @@ def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
 
 def bring_into_view(viewer: ViewerModel, image: Image) -> None:
     """Show a scan that the user turns to, unless it is in view, and hide what would lie over it."""
-    if not shows_scan_of(viewer, image) and (hidden := show_scan(viewer, image)):
+    if not is_in_view(viewer, image) and (hidden := show_scan(viewer, image)):
         _tell_of(hidden, f"{title_of(image)} is another scan")
 
 
@@ -93,7 +93,7 @@ def look_at(viewer: ViewerModel, *masks: Labels) -> None:
 def _show_scan_of(viewer: ViewerModel, masks: list[Labels]) -> None:
     """Bring the scan of the last of some masks into view, if one of them would lie over another scan."""
     image_of = {mask: image for mask in masks if (image := image_for(mask, viewer.layers)) is not None}
-    if not all(shows_scan_of(viewer, image) for image in image_of.values()):
+    if not all(is_in_view(viewer, image) for image in image_of.values()):
         mask, image = [*image_of.items()][-1]
         if hidden := show_scan(viewer, mask):
             _tell_of(hidden, f"{mask.name} is a mask of {title_of(image)}")

@@ -59,26 +59,31 @@ def show_scan(viewer: ViewerModel, layer: Image | Labels) -> list[Layer]:
 
 
 def shows_scan_of(viewer: ViewerModel, image: Image) -> bool:
+    """Whether an image is shown, or another that may be looked at with it."""
+    return any(_is_kin(one, image, viewer.layers) for one in _images_shown(viewer.layers))
+
+
+def is_in_view(viewer: ViewerModel, image: Image) -> bool:
     """Whether an image is shown, or another that may be looked at with it, and no other scan over it."""
-    layers, alone = viewer.layers, grid_of(viewer).enabled
+    layers, side_by_side = viewer.layers, grid_of(viewer).enabled
     for one in reversed(_images_shown(layers)):
         if _is_kin(one, image, layers):
             return True
-        if not alone and _is_known(one, layers):
+        if not side_by_side and _is_known(one, layers):
             return False
     return False
 
 
 def is_looked_at(viewer: ViewerModel, mask: Labels) -> bool:
-    """Whether the scan of a mask is shown; of one without a scan, whether the mask is."""
+    """Whether the scan of a mask is in view; of one without a scan, whether the mask is shown."""
     image = scan_image(mask, viewer.layers)
-    return bool(mask.visible) if image is None else shows_scan_of(viewer, image)
+    return bool(mask.visible) if image is None else is_in_view(viewer, image)
 
 
 def lies_over_another(viewer: ViewerModel, mask: Labels) -> bool:
     """Whether what is shown is another scan than that of a mask."""
     image = scan_image(mask, viewer.layers)
-    return image is not None and bool(_images_shown(viewer.layers)) and not shows_scan_of(viewer, image)
+    return image is not None and bool(_images_shown(viewer.layers)) and not is_in_view(viewer, image)
 
 
 def go_to_middle(viewer: ViewerModel, layer: Layer, *, always: bool = False) -> None:
