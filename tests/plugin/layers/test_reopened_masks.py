@@ -128,6 +128,24 @@ def test_a_mask_of_another_name_is_laid_on_nothing_and_a_sentence_says_what_to_d
     assert told.count(wanted) == 1
 
 
+@pytest.mark.parametrize("name", ["TCGA_CS_4941_mask", "reader2", "TCGA_DU_7013_mask"])
+def test_a_mask_that_is_opened_later_gets_the_spacing_that_was_said_of_its_scan(
+    viewer: napari.Viewer, tmp_path: Path, name: str, qtbot: Any
+) -> None:
+    scan, _ = without_spacing(tmp_path, scan="TCGA_CS_4941")
+    (image,) = viewer.open(scan, plugin="napari-tumor-unet")
+    say_spacing(viewer, image, (5, 0.94, 0.94))
+    tifffile.imwrite(tmp_path / f"{name}.tif", np.ones(SHAPE, np.uint8), photometric="minisblack")
+    (mask,) = viewer.open(tmp_path / f"{name}.tif", plugin="napari-tumor-unet", layer_type="labels")
+    qtbot.waitUntil(lambda: mask.contour != 0, timeout=PATIENCE)  # shown, as an outline
+    if "7013" in name:
+        assert image_for(mask, viewer.layers) is None
+        mask.name = "TCGA_CS_4941 by another reader"  # as the user is told to
+    assert image_for(mask, viewer.layers) is image
+    say_spacing(viewer, image, (4, 1, 1))
+    np.testing.assert_allclose([image.scale, mask.scale], [(4, 1, 1)] * 2)
+
+
 def test_a_mask_without_a_place_is_laid_on_its_scan_once_it_is_named_after_it(
     viewer: napari.Viewer, tmp_path: Path, told: list[str], qtbot: Any
 ) -> None:

@@ -23,6 +23,7 @@ from napari_tumor_unet.plugin.layers.looks import mask_looked_at
 from napari_tumor_unet.plugin.layers.metadata import (
     KEY,
     ImageMetadata,
+    MaskMetadata,
     is_agreement,
     is_prediction,
     mask_metadata,
@@ -103,7 +104,7 @@ def test_no_slice_is_checked_of_a_scan_that_is_hidden_and_the_walk_shows_the_sca
     viewer.layers.selection.active = layer
     panel.show_mask()
     qtbot.waitUntil(lambda: not panel.review.checked.enabled, timeout=PATIENCE)
-    assert panel.review.message.value.startswith("The scan of this mask is not in view")
+    assert panel.review.message.value.startswith("This mask and its scan are not in view")
     mine.visible = layer.visible = True  # by their eyes, and under the other one
     QApplication.processEvents()
     assert not panel.review.checked.enabled
@@ -122,6 +123,14 @@ def test_no_slice_is_checked_of_a_scan_that_is_hidden_and_the_walk_shows_the_sca
         assert (mine.visible, other.visible) == (True, False)
     other.visible, mine.visible = True, False
     qtbot.waitUntil(lambda: not any(map(is_agreement, viewer.layers)), timeout=PATIENCE)  # of doubt
+    other.visible, mine.visible = False, True
+    made = {KEY: MaskMetadata(source=str(other.unique_id), scan="other")}
+    strange = viewer.add_labels(np.ones((9, 30, 34), np.uint8), name="strange", metadata=made)
+    viewer.layers.selection.active = layer
+    qtbot.waitUntil(lambda: not panel.review.checked.enabled, timeout=PATIENCE)
+    press(panel.review.next, qtbot)
+    assert (strange.visible, layer.visible) == (False, True)
+    qtbot.waitUntil(lambda: panel.review.checked.enabled, timeout=PATIENCE)
 
 
 def test_the_button_walks_from_the_most_doubtful_slice_on_and_begins_again(

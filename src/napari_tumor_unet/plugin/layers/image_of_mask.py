@@ -166,7 +166,7 @@ def lies_on_image(mask: Labels, layers: Iterable[Layer]) -> bool:
 
 def _tells_another_patient(image: Image, mask: Labels) -> bool:
     of_image = patient_told(image_metadata(image).scan, image.name)
-    of_mask = patient_told(mask_metadata(mask).scan, mask.name)
+    of_mask = patient_told(mask.name, mask_metadata(mask).scan)  # the name first: the user may mend it
     return bool(of_image and of_mask and of_image != of_mask)
 
 

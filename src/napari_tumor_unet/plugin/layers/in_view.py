@@ -75,9 +75,15 @@ def is_in_view(viewer: ViewerModel, image: Image) -> bool:
 
 
 def is_looked_at(viewer: ViewerModel, mask: Labels) -> bool:
-    """Whether the scan of a mask is in view; of one without a scan, whether the mask is shown."""
-    image = scan_image(mask, viewer.layers)
-    return bool(mask.visible) if image is None else is_in_view(viewer, image)
+    """Whether the scan of a mask is in view, without masks of others; of one without a scan, the mask."""
+    layers = viewer.layers
+    image = scan_image(mask, layers)
+    if image is None:
+        return bool(mask.visible)
+    shown = [one for one in layers if isinstance(one, Labels) and one.visible and one is not mask]
+    others = filter(None, (_image_of(one, layers) for one in shown))
+    strange = not grid_of(viewer).enabled and not all(_is_kin(one, image, layers) for one in others)
+    return not strange and is_in_view(viewer, image)
 
 
 def lies_over_another(viewer: ViewerModel, mask: Labels) -> bool:
@@ -124,7 +130,9 @@ def _image_of(layer: Layer, layers: LayerList) -> Image | None:
     if (mask_id := layer.metadata.get(MASK_OF)) is not None:
         layer = next((one for one in layers if str(one.unique_id) == mask_id), layer)
     if isinstance(layer, Labels):
-        return image_for(layer, layers)
+        compared = mask_metadata(layer).agreement.split()
+        masks = [one for one in layers if str(one.unique_id) in compared]
+        return image_for(masks[-1] if masks else layer, layers)
     return layer if isinstance(layer, Image) and MASK_OF not in layer.metadata else None
 
 

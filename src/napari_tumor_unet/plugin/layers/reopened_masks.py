@@ -49,6 +49,9 @@ def lay_on_scan(viewer: Viewer, mask: Labels) -> str:
     said = metadata.spacing_said if restored is None else restored.mm
     if said is not None:
         told = _say_again(viewer, mask, said)
+    elif lacks_spacing(mask) and (image := image_for(mask, viewer.layers, _has_a_said_one)) is not None:
+        _lay(mask, image)
+        mask.metadata[SAID] = said_spacing(image)
     elif metadata.provenance is not None and metadata.saved_as and metadata.geometry is None:
         told = _place(viewer, mask)
     if mask in _told:  # of which nothing new is known
@@ -81,10 +84,14 @@ def _place(viewer: Viewer, mask: Labels) -> str:
     title = title_of(image)
     if not _is_named_after(mask, image):
         return f"The file of {mask.name} tells no place; if it is a mask of {title}, let its name begin so."
-    for name in TRANSFORM:
-        setattr(mask, name, getattr(image, name))
+    _lay(mask, image)
     _read_with(mask, image)
     return f"The file of {mask.name} tells no place: it lies on {title}, which has its voxels."
+
+
+def _lay(mask: Labels, image: Image) -> None:
+    for name in TRANSFORM:
+        setattr(mask, name, getattr(image, name))
 
 
 def _read_with(mask: Labels, image: Image) -> None:
@@ -101,6 +108,10 @@ def _is_named_after(mask: Labels, image: Image) -> bool:
 
 def _has_voxels(image: Image, mask: Labels) -> bool:
     return MASK_OF not in image.metadata and voxels_of(image).shape == voxels_of(mask).shape
+
+
+def _has_a_said_one(image: Image, mask: Labels) -> bool:
+    return _has_voxels(image, mask) and said_spacing(image) is not None
 
 
 def _lacks_spacing(image: Image, mask: Labels) -> bool:

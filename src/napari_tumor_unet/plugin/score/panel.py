@@ -30,6 +30,7 @@ class ScorePanel(Panel):
         """Make the panel's content."""
         Autosaving.of(self._viewer)
         self.scoring = LiveScore(self._context)
+        self._again = False  # whether two masks are compared as soon as they are two again
         self._label_values: list[int] = []
         self._point: tuple[float, ...] = ()
         self._notes: tuple[str, ...] = ()
@@ -161,12 +162,13 @@ class ScorePanel(Panel):
 
     def _on_choice(self, *_: object) -> None:
         """Show nothing of the choice before, and compare again if that was compared."""
-        again = self.scoring.request is not None
+        again = self._again = self.scoring.request is not None or self._again
         self._forget()
         self._show_results(visible=False)
         self.show_message(Message())
         self._lead()
         if again and self._are_two:
+            self._again = False
             self.compare()
         elif again:
             self.slices.hide_agreement()

@@ -23,7 +23,7 @@ from napari_tumor_unet.plugin.score.mask_pair import LayerMask, PairCounts
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.threads import Latest
-from napari_tumor_unet.plugin.ui.widgets import button, rich_label, row, wrap
+from napari_tumor_unet.plugin.ui.widgets import button, rich_label, row, text_label, wrap
 
 # In the order of agreement's codes; each alone in the colour of its mask.
 _COLOURS = {
@@ -62,8 +62,9 @@ class SlicesSection(Section):
         self.legend = rich_label(value=_LEGEND, visible=False)
         self.curve = SliceCurve(viewer, self._go_to)
         self._plot = wrap(self.curve)
-        super().__init__(self._plot, row(self.worst, self.next), self.agreement, self.legend)
-        self.legend.visible = False
+        self.of_label = text_label()
+        super().__init__(self.of_label, self._plot, row(self.worst, self.next), self.agreement, self.legend)
+        self.legend.visible = self.of_label.visible = False
         self._comparing = Latest()
         self._follow_timer = timer(self.native, _PAUSE, self._follow)
         self.connections.add(viewer.dims.events.point, self._on_point)
@@ -80,6 +81,11 @@ class SlicesSection(Section):
         slices = self._slices
         many = len(slices) > 1 and any(one.predicted or one.reference for one in slices)
         self._plot.visible = many
+        label = next(iter(counts.slices), None)
+        self.of_label.value = (
+            f"Curve, slices and agreement are of label {label}; choose another one under labels."
+        )
+        self.of_label.visible = len(counts.slices) > 1
         self.curve.show_slices(slices)
         self.worst.enabled = self.next.enabled = many and bool(worst_first(slices))
         self.legend.visible = self._layer() is not None
@@ -153,7 +159,9 @@ class SlicesSection(Section):
             for name, value in geometry.items():
                 setattr(layer, name, value)
             elsewhere = any(lies_over_another(self._viewer, one.layer) for one in (prediction, reference))
-            layer.visible = (layer.visible or self._hid) and not elsewhere
+            wanted = layer.visible or self._hid
+            layer.visible = wanted and not elsewhere
+            self._hid = wanted and elsewhere
         else:
             self._viewer.add_labels(
                 data,
@@ -164,7 +172,7 @@ class SlicesSection(Section):
                 **geometry,
             )
             self._viewer.layers.selection = selected  # nobody paints on it by mistake
-        self._hid = False
+            self._hid = False
         self.legend.visible = True
 
     def _layer(self) -> Labels | None:

@@ -109,7 +109,7 @@ class Review:
         if self._plane() != set(self._viewer.dims.displayed):
             return f"Slices are checked as the model saw them: press Axial, or {way}"
         if not is_looked_at(self._viewer, self.layer):
-            return f"The scan of this mask is not in view: press {way}"
+            return f"This mask and its scan are not in view, or not alone: press {way}"
         return f"The slice on screen is not of this mask: press {way}"
 
     def go_to(self, z: int) -> None:
