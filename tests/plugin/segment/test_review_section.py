@@ -28,6 +28,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     is_prediction,
     mask_metadata,
 )
+from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
 from napari_tumor_unet.plugin.segment.mask_writer import MaskWriter
@@ -130,6 +131,9 @@ def test_no_slice_is_checked_of_a_scan_that_is_hidden_and_the_walk_shows_the_sca
     qtbot.waitUntil(lambda: not panel.review.checked.enabled, timeout=PATIENCE)
     press(panel.review.next, qtbot)
     assert (strange.visible, layer.visible) == (False, True)
+    camera_of(viewer).center = (0, 500, 500)  # beside it, where another scan may have been
+    press(panel.review.next, qtbot)
+    np.testing.assert_allclose(camera_of(viewer).center[-2:], layer.extent.world.mean(0)[-2:], atol=1)
     qtbot.waitUntil(lambda: panel.review.checked.enabled, timeout=PATIENCE)
 
 

@@ -18,6 +18,7 @@ from napari_tumor_unet.plugin.layers.image_of_mask import image_for, lies_on_ima
 from napari_tumor_unet.plugin.layers.in_view import is_in_view, is_looked_at, show_scan
 from napari_tumor_unet.plugin.layers.looks import show_outline
 from napari_tumor_unet.plugin.layers.metadata import KEY, LayerMetadata, title_of
+from napari_tumor_unet.plugin.layers.planes import fit, is_at_centre
 from napari_tumor_unet.plugin.layers.reopened_masks import lay_on_scan
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
@@ -88,6 +89,8 @@ def look_at(viewer: ViewerModel, *masks: Labels) -> None:
             mask.visible = True
         if hidden := show_scan(viewer, masks[-1]):
             _tell_of(hidden, f"{masks[-1].name} is a mask of another scan")
+    if not is_at_centre(viewer, masks[-1]):  # where another scan lay, or nothing
+        fit(viewer, [masks[-1]])
 
 
 def _show_scan_of(viewer: ViewerModel, masks: list[Labels]) -> None:

@@ -93,6 +93,16 @@ def fit(viewer: ViewerModel, layers: list[Layer]) -> None:
         viewer.reset_view(reset_camera_angle=False)
 
 
+def is_at_centre(viewer: ViewerModel, layer: Layer) -> bool:
+    """Whether the middle of the canvas lies in a layer's picture; in 3D always."""
+    if viewer.dims.ndisplay != 2:
+        return True
+    axes = [axis - viewer.dims.ndim for axis in viewer.dims.displayed]
+    low, high = layer.extent.world[:, axes]
+    centre = np.array(camera_of(viewer).center)[-2:]
+    return bool((low <= centre).all() and (centre <= high).all())
+
+
 def plane_shown(viewer: Viewer, anatomy: Anatomy) -> str:
     """Return the plane that the viewer shows; empty in 3D, and where it is none of the head's."""
     more = viewer.dims.ndim - anatomy.ndim
@@ -117,7 +127,7 @@ def edge_letters(viewer: Viewer, anatomy: Anatomy | None) -> dict[str, str]:
     return {"left": first, "right": last, "top": top, "bottom": bottom}
 
 
-def camera_of(viewer: Viewer) -> Any:
+def camera_of(viewer: ViewerModel) -> Any:
     """Return the camera, which napari 0.9 keeps in the scene."""
     return getattr(viewer, "scene", viewer).camera
 
