@@ -32,9 +32,10 @@ _told: WeakSet[Labels] = WeakSet()
 def lay_on_scan(viewer: Viewer, mask: Labels) -> str:
     """Bring a mask and the open scan that it is named after, or was made of, together; say what was done.
 
-    The scan gets the spacing that its file lacks and that the user had said of it when the mask was saved; a
-    mask whose file tells no place, as TIFF, gets that of the scan with its voxels. Of a mask that is named
-    otherwise, which may be another patient's, a sentence alone is said.
+    The scan gets the spacing that its file lacks and that the user had said of it when the mask was saved, or
+    kept for a crash; a mask whose file tells no place, as TIFF, gets that of the scan with its voxels, and
+    one without a spacing what was said of that scan. Of a mask that is named otherwise, which may be another
+    patient's, a sentence alone is said.
 
     Returns
     -------
