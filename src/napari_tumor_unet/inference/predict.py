@@ -35,6 +35,7 @@ from napari_tumor_unet.model.model_file import Model, channels_last
 from napari_tumor_unet.model.preprocessing import FittedPreprocessing, fit_preprocessing
 from napari_tumor_unet.model.unet import UNet
 from napari_tumor_unet.scan import SEQUENCES, Scan
+from napari_tumor_unet.scan.recognise import brightness_of
 
 Compute = Callable[[torch.Tensor], torch.Tensor]
 """A network, or what stands for one: probability (N, 1, size, size) of inputs (N, C, size, size)."""
@@ -176,6 +177,7 @@ def run(
                 dropped.voxels,
                 None if scan.voxel_ml is None else dropped.voxels * scan.voxel_ml,
             ),
+            brightness=brightness_of(scan),
         ),
         warnings,
         scan.grid,

@@ -102,7 +102,8 @@ _KEYS = {"min_region_weight": "smallest_region"}
 class Provenance:
     """How a mask was made; no patient and no path is named.
 
-    ``left_out`` is None in results of versions that did not count it.
+    ``left_out``, and ``brightness``, mean and standard deviation of the scan's FLAIR, are None in results of
+    versions that did not tell them.
     """
 
     model: str
@@ -116,6 +117,7 @@ class Provenance:
     date: str
     seconds: float
     left_out: LeftOut | None = None
+    brightness: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the entries as files and layers hold them."""
@@ -129,10 +131,10 @@ class Provenance:
 
     @classmethod
     def from_json(cls, entries: Mapping[str, Any]) -> Provenance:
-        """Return what :meth:`to_json` gave; entries that are none of a provenance are passed over."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        keys = {name: _KEYS.get(name, name) for name in names}
-        fields = {name: entries[key] for name, key in keys.items() if key in entries}
+        """Return what :meth:`to_json` gave, lists as tuples; other entries are passed over."""
+        keys = {field.name: _KEYS.get(field.name, field.name) for field in dataclasses.fields(cls)}
+        there = {name: entries[key] for name, key in keys.items() if key in entries}
+        fields = {name: tuple(value) if isinstance(value, list) else value for name, value in there.items()}
         if isinstance(left_out := fields.get("left_out"), Mapping):
             fields["left_out"] = LeftOut(**left_out)
         return cls(**fields)

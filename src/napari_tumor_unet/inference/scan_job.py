@@ -270,7 +270,7 @@ def _done_before(mask_file: Path, job: ScanJob, model: Model) -> Outcome | None:
         return Outcome(
             job.name,
             Findings(**sidecar["findings"]),
-            Provenance.from_json(provenance | {"sequences": tuple(provenance["sequences"])}),
+            Provenance.from_json(provenance),
             warnings=tuple(sidecar["warnings"]),
             done_before=True,
             measures=sidecar["measures"],

@@ -18,6 +18,7 @@ from napari_tumor_unet.io.write import sidecar_of, write_result
 from napari_tumor_unet.plugin.followup.offers import scan_of_mask
 from napari_tumor_unet.plugin.layers.metadata import is_prediction, mask_metadata
 from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
+from napari_tumor_unet.scan.recognise import brightness_of
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, made_by, press
 
@@ -181,6 +182,21 @@ def test_a_name_that_does_not_tell_the_scan_is_said(
     path = saved(tmp_path)
     opened(path.rename(tmp_path / "m.nii.gz"))
     assert panel.mask.card.origin.value == "saved as m.nii.gz, a name that does not tell the scan"
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_mask_that_was_made_from_another_scan_is_told_of(
+    panel: Any, opened: Callable[..., Labels], tmp_path: Path, qtbot: Any, other: bool
+) -> None:
+    mean, deviation = brightness_of(make_phantom(SHAPE)[0])
+    told = made()
+    told["provenance"]["brightness"] = [mean * (1.01 if other else 1), deviation]
+    opened(saved(tmp_path, told=told))
+    editor = panel.mask.editor
+    qtbot.waitUntil(lambda: editor.midline is not None, timeout=PATIENCE)
+    card = panel.mask.card.other_scan
+    assert card.visible == other
+    assert not other or card.value.startswith("Made from another scan than head")
 
 
 def test_other_labels_stay_and_count(panel: Any, opened: Callable[..., Labels], tmp_path: Path) -> None:

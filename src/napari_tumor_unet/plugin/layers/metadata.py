@@ -311,7 +311,7 @@ def as_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
 def provenance_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """Split what :meth:`MaskMetadata.sidecar_provenance` gave into the provenance and what the user chose."""
     return {
-        "provenance": Provenance.from_json(as_tuples(values)),
+        "provenance": Provenance.from_json(values),
         "min_region_voxels": values.get("fewest_voxels"),
         "postprocessing": tuple(values.get("postprocessing", ())),
     }

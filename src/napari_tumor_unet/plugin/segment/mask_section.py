@@ -17,7 +17,7 @@ from napari_tumor_unet.inference.measures import Measures
 from napari_tumor_unet.plugin.io.opened_together import look_at
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, measures_of
-from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata, title_of
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor, MaskState
 from napari_tumor_unet.plugin.segment.mask_saving import ask_and_save
@@ -30,6 +30,7 @@ from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.threads import Latest, OneAtATime
 from napari_tumor_unet.plugin.ui.widgets import button, choice, fields, text_label
 from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.scan.recognise import brightness_of, is_same_scan
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -64,7 +65,7 @@ class MaskSection(Section):
         self.editor: MaskEditor | None = None
         self.state: MaskState | None = None
         self._named = False
-        self._midline = Latest()
+        self._looking = Latest()
         self._measuring = OneAtATime()
         self.card = ResultCard(self._take_in)
         self.regions = RegionSection(self.measure)
@@ -139,7 +140,7 @@ class MaskSection(Section):
             for name in ("labels_update", "paint", "data", "set_data"):
                 self._edits.add(getattr(editor.layer.events, name), self._on_edit)
             self._fill(editor)
-            self._find_midline(editor)
+            self._look_at_scan(editor)
         self.measure()
 
     def measure(self) -> None:
@@ -178,15 +179,21 @@ class MaskSection(Section):
             for name, tick in self.ticks.items():
                 tick.value = name in editor.postprocessing
 
-    def _find_midline(self, editor: MaskEditor) -> None:
-        """Look for the midline in the scan, whose voxels may lie on a disk."""
-        image = image_for(editor.layer, self._viewer.layers) if editor.knows_sides else None
+    def _look_at_scan(self, editor: MaskEditor) -> None:
+        """Find the scan's midline, and whether the mask was made from it; its voxels may lie on a disk."""
+        metadata = mask_metadata(editor.layer)
+        made_from = None if metadata.provenance is None else metadata.provenance.brightness
+        image = image_for(editor.layer, self._viewer.layers) if editor.knows_sides or made_from else None
+        self.card.show_other_scan("")
         if image is None:
             return
+        if str(image.unique_id) == metadata.source:
+            made_from = None  # the run read this very layer
 
-        def show(midline: tuple[float, float] | None) -> None:
-            editor.midline = midline
+        def show(seen: tuple[tuple[float, float] | None, bool]) -> None:
+            editor.midline, of_another = seen
             if self.editor is editor:
+                self.card.show_other_scan(title_of(image) if of_another else "")
                 self.measure()
 
         try:
@@ -194,7 +201,7 @@ class MaskSection(Section):
             scan = pair.source(self._viewer.layers).scan
         except ScanError:  # the image is another one by now
             return
-        self._midline(partial(_midline_of, scan), show)
+        self._looking(partial(_look_at, scan, midline=editor.knows_sides, made_from=made_from), show)
 
     def _change(self) -> None:
         if editor := self._current():
@@ -249,6 +256,14 @@ class MaskSection(Section):
             self.editor = self.state = None
             self._on_measured()
         return self.editor
+
+
+def _look_at(
+    scan: Scan, *, midline: bool, made_from: tuple[float, float] | None
+) -> tuple[tuple[float, float] | None, bool]:
+    """Return the midline of a scan, if it is wanted, and whether a mask was made from another one."""
+    of_another = made_from is not None and not is_same_scan(brightness_of(scan), made_from)
+    return _midline_of(scan) if midline else None, of_another
 
 
 def _midline_of(scan: Scan) -> tuple[float, float] | None:

@@ -12,7 +12,7 @@ from napari_tumor_unet.plugin.segment.mask_editor import MaskState, slices_in_wo
 from napari_tumor_unet.plugin.ui.font import enlarge
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import plain
-from napari_tumor_unet.plugin.ui.widgets import button, row, text_label
+from napari_tumor_unet.plugin.ui.widgets import button, row, text_label, warning_label
 from napari_tumor_unet.scan import SEQUENCES
 from napari_tumor_unet.scan.sequence_names import SHORT_TITLES, patient_in, words_of
 
@@ -37,10 +37,13 @@ class ResultCard(Section):
         self.take_in = button("Take in", "Add these regions to the mask; undo takes them out again.", take_in)
         self._row = row(self.left_out, self.take_in)
         self.unused = text_label()
+        self.other_scan = warning_label()
         self.note = text_label()
         self.note.value = NOT_FOR_THE_CLINIC
-        super().__init__(self.headline, self.spacing, self.origin, self.unused, self._row, self.note)
-        self.unused.visible = False
+        super().__init__(
+            self.headline, self.other_scan, self.spacing, self.origin, self.unused, self._row, self.note
+        )
+        self.unused.visible = self.other_scan.visible = False
         enlarge(self.headline.native, 1.3)
         self.native.layout().setSpacing(2)
 
@@ -61,6 +64,11 @@ class ResultCard(Section):
         self.origin.tooltip = plain(_details(metadata))
         self.left_out.value = _told(state, smaller=bool(metadata.min_region_voxels))
         self._row.visible = bool(state.left_out.regions)
+
+    def show_other_scan(self, title: str) -> None:
+        """Warn of a mask that was not made from the scan, given by its title, on which it lies; or do not."""
+        self.other_scan.value = f"Made from another scan than {title}, or from {title} before it was changed."
+        self.other_scan.visible = bool(title)
 
     def show_unused(self, made_from: Collection[str], there: Collection[str]) -> None:
         """Say which sequences of the scan did not make the mask, as they were opened later."""
