@@ -123,6 +123,7 @@ def test_napari_saves_what_names_the_patient_on_the_users_word_alone(
 
 
 @pytest.mark.usefixtures("quick_model")
+@pytest.mark.parametrize("ending", [".gz", ".dcm"])  # Qt's own dialog, and that of the desktop
 def test_the_panel_saves_a_segmentation_and_its_report(
     viewer: napari.Viewer,
     click: Callable[..., bool],
@@ -131,6 +132,7 @@ def test_the_panel_saves_a_segmentation_and_its_report(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     notified: list[str],
+    ending: str,
 ) -> None:
     viewer.open(folder / "flair", plugin="napari-tumor-unet")
     panel: Any = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
@@ -139,7 +141,7 @@ def test_the_panel_saves_a_segmentation_and_its_report(
 
     def choose_report(_: Any, __: str, proposed: str, offered: str) -> tuple[str, str]:
         assert Path(proposed).suffixes == [".nii", ".gz"]
-        return str(tmp_path / Path(proposed).name), offered.split(";;")[-1]  # as Qt leaves the name
+        return str(tmp_path / Path(proposed).with_suffix(ending).name), offered.split(";;")[-1]
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", choose_report)
     press(panel.mask.save, qtbot)

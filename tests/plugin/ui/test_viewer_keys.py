@@ -54,6 +54,21 @@ def test_one_key_hides_and_shows_the_mask(sample: napari.Viewer, mask: Labels, q
     assert mask.visible
 
 
+@pytest.mark.parametrize("active", [False, True])
+def test_no_key_shows_a_mask_over_another_scan(
+    sample: napari.Viewer, mask: Labels, qtbot: Any, active: bool
+) -> None:
+    for layer in sample.layers:
+        layer.visible = False
+    other = sample.add_image(np.random.default_rng(0).random((6, 40, 48)), name="other")
+    sample.layers.selection.active = mask if active else other
+    press(qtbot, sample, Qt.Key.Key_H)
+    assert not mask.visible
+    sample.layers["sample_brain FLAIR"].visible, other.visible = True, False
+    press(qtbot, sample, Qt.Key.Key_H)
+    assert mask.visible
+
+
 @pytest.mark.parametrize("of_scan", [False, True])
 def test_one_key_shows_the_next_sequence_under_the_mask(
     sample: napari.Viewer, mask: Labels, qtbot: Any, of_scan: bool

@@ -182,7 +182,10 @@ def with_ending(path: Path, ending: str, *, instead: bool = False) -> Path:
     """
     if path.suffix and not instead:
         return path
-    named = path.with_name((scan_name(path) if instead else path.name) + ending)
+    bare = (
+        scan_name(path.with_name(scan_name(path))) if instead else path.name
+    )  # Qt makes a.nii.dcm of a.nii.gz
+    named = path.with_name(bare + ending)
     if named != path and named.exists():
         raise ScanError(f"{named.name} exists already; give its whole name to replace it.")
     return named

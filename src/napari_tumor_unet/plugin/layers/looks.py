@@ -11,6 +11,7 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.in_view import lies_over_another
 from napari_tumor_unet.plugin.layers.layer_scan import COLOURS, label_colours
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata, is_prediction, mask_metadata, masks_in
@@ -65,11 +66,13 @@ def _is_shown_in(mask: Labels, name: str) -> bool:
 
 
 def mask_looked_at(viewer: Viewer) -> Labels | None:
-    """Return the mask that a key is for: the active one, else the topmost, a prediction first."""
+    """Return the mask that a key is for: the active one, else the topmost, a prediction first.
+
+    None is hidden that would come to lie over another scan than its own.
+    """
     active = viewer.layers.selection.active
-    if isinstance(active, Labels):
-        return active
-    masks = masks_in(reversed(viewer.layers))
+    masks = [active] if isinstance(active, Labels) else masks_in(reversed(viewer.layers))
+    masks = [mask for mask in masks if mask.visible or not lies_over_another(viewer, mask)]
     return next(filter(is_prediction, masks), next(iter(masks), None))
 
 
