@@ -133,8 +133,8 @@ class Provenance:
     def from_json(cls, entries: Mapping[str, Any]) -> Provenance:
         """Return what :meth:`to_json` gave, lists as tuples; other entries are passed over."""
         keys = {field.name: _KEYS.get(field.name, field.name) for field in dataclasses.fields(cls)}
-        there = {name: entries[key] for name, key in keys.items() if key in entries}
-        fields = {name: tuple(value) if isinstance(value, list) else value for name, value in there.items()}
+        fields: dict[str, Any] = {name: entries[key] for name, key in keys.items() if key in entries}
+        fields |= {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
         if isinstance(left_out := fields.get("left_out"), Mapping):
             fields["left_out"] = LeftOut(**left_out)
         return cls(**fields)

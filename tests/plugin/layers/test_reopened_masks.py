@@ -80,9 +80,13 @@ def test_a_scan_gets_the_spacing_again_that_was_said_of_it_for_a_mask(
     viewer: napari.Viewer, tmp_path: Path, told: list[str], mask_first: bool, qtbot: Any
 ) -> None:
     files = without_spacing(tmp_path, **SAID)
-    image, mask = open_all(viewer, files[::-1] if mask_first else files)
+    files = files[::-1] if mask_first else files
+    viewer.open(files[0], plugin="napari-tumor-unet")
+    viewer.dims.set_current_step(0, 3)
+    image, mask = open_all(viewer, files[1:])
     qtbot.waitUntil(lambda: image_for(mask, viewer.layers) is image, timeout=PATIENCE)
     np.testing.assert_allclose(image.scale, (5, 0.94, 0.94))
+    assert viewer.dims.point[0] == pytest.approx(15)  # the slice that was on screen
     assert not lacks_spacing(image)
     assert said_spacing(image) is not None
     assert told == ["p1 has the spacing again that was said of it for p1_mask: 5 x 0.94 x 0.94 mm."]
@@ -135,15 +139,40 @@ def test_a_mask_that_is_opened_later_gets_the_spacing_that_was_said_of_its_scan(
     scan, _ = without_spacing(tmp_path, scan="TCGA_CS_4941")
     (image,) = viewer.open(scan, plugin="napari-tumor-unet")
     say_spacing(viewer, image, (5, 0.94, 0.94))
+    viewer.dims.set_current_step(0, 3)
+    camera = (*viewer.camera.center, viewer.camera.zoom)
     tifffile.imwrite(tmp_path / f"{name}.tif", np.ones(SHAPE, np.uint8), photometric="minisblack")
     (mask,) = viewer.open(tmp_path / f"{name}.tif", plugin="napari-tumor-unet", layer_type="labels")
     qtbot.waitUntil(lambda: mask.contour != 0, timeout=PATIENCE)  # shown, as an outline
     if "7013" in name:
         assert image_for(mask, viewer.layers) is None
         mask.name = "TCGA_CS_4941 by another reader"  # as the user is told to
+    else:
+        np.testing.assert_allclose(viewer.dims.point[0], 15)  # the slice stays, as does the rest of the view
+        np.testing.assert_allclose((*viewer.camera.center, viewer.camera.zoom), camera)
     assert image_for(mask, viewer.layers) is image
     say_spacing(viewer, image, (4, 1, 1))
     np.testing.assert_allclose([image.scale, mask.scale], [(4, 1, 1)] * 2)
+
+
+def test_the_panel_turns_to_the_scan_of_a_mask_that_gets_its_spacing(
+    viewer: napari.Viewer, tmp_path: Path, qtbot: Any
+) -> None:
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    scan, _ = without_spacing(tmp_path, scan="TCGA_CS_4941")
+    (image,) = viewer.open(scan, plugin="napari-tumor-unet")
+    say_spacing(viewer, image, (5, 0.94, 0.94))
+    (other,) = viewer.open(
+        scan_file(tmp_path / "other.nii.gz", (1, 1, 5), (0, 0, 0)), plugin="napari-tumor-unet"
+    )
+    qtbot.waitUntil(lambda: panel.layer.value is other, timeout=PATIENCE)
+    tifffile.imwrite(tmp_path / "TCGA_CS_4941_mask.tif", np.ones(SHAPE, np.uint8), photometric="minisblack")
+    (mask,) = viewer.open(tmp_path / "TCGA_CS_4941_mask.tif", plugin="napari-tumor-unet")
+    viewer.layers.selection.active = mask
+    qtbot.waitUntil(lambda: panel.layer.value is image, timeout=PATIENCE)
+    qtbot.waitUntil(
+        lambda: panel.mask.editor is not None and panel.mask.editor.layer is mask, timeout=PATIENCE
+    )
 
 
 def test_a_mask_without_a_place_is_laid_on_its_scan_once_it_is_named_after_it(

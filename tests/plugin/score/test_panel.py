@@ -471,6 +471,25 @@ def test_a_killed_child_leaves_dice_and_says_so(
     box.close()
 
 
+def test_what_nobody_asked_to_compare_is_no_notification(
+    viewer: napari.Viewer,
+    panel: Any,
+    masks: Masks,
+    layers: tuple[Labels, Labels],
+    compare: Any,
+    notified: list[str],
+    qtbot: Any,
+) -> None:
+    set_layers(panel, *layers)
+    compare()
+    viewer.layers.clear()
+    notified.clear()
+    viewer.add_labels(masks[0])
+    viewer.add_labels(masks[1][2:])  # of another patient: the layers before would have been compared again
+    qtbot.waitUntil(lambda: "differ in shape" in panel.message.value, timeout=PATIENCE)
+    assert not notified
+
+
 def test_layers_that_go_take_their_numbers_along(
     viewer: napari.Viewer, panel: Any, layers: tuple[Labels, Labels], compare: Any
 ) -> None:

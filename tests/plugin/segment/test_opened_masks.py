@@ -279,15 +279,16 @@ def test_masks_of_two_scans_in_one_place_are_a_follow_up(
     assert first != second
 
 
-def test_an_opened_mask_is_the_reference_of_a_score(
-    viewer: napari.Viewer, panel: Any, opened: Callable[..., Labels], tmp_path: Path
+@pytest.mark.parametrize("of_model", [False, True])
+def test_an_opened_mask_is_the_reference_of_a_score_unless_a_model_made_it(
+    viewer: napari.Viewer, panel: Any, opened: Callable[..., Labels], tmp_path: Path, of_model: bool
 ) -> None:
-    layer = opened(saved(tmp_path))
+    layer = opened(saved(tmp_path, told=made() if of_model else None))
     assert panel.mask.editor.layer is layer
     other = viewer.add_labels(mask(), name="other")
     score = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score")[1]
     score.set_masks([layer, other])
-    assert score.reference.value is layer
+    assert (score.prediction if of_model else score.reference).value is layer
     assert not is_prediction(layer)
 
 

@@ -17,7 +17,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     said_spacing,
     title_of,
 )
-from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing
+from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, same_view, say_spacing
 from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 from napari_tumor_unet.scan.spacing import Spacing
 
@@ -51,7 +51,7 @@ def lay_on_scan(viewer: Viewer, mask: Labels) -> str:
     if said is not None:
         told = _say_again(viewer, mask, said)
     elif lacks_spacing(mask) and (image := image_for(mask, viewer.layers, _has_a_said_one)) is not None:
-        _lay(mask, image)
+        _lay(viewer, mask, image)
         mask.metadata[SAID] = said_spacing(image)
     elif metadata.provenance is not None and metadata.saved_as and metadata.geometry is None:
         told = _place(viewer, mask)
@@ -69,7 +69,8 @@ def _say_again(viewer: Viewer, mask: Labels, spacing: Spacing) -> str:
     mm, title = " x ".join(f"{distance:g}" for distance in spacing), title_of(image)
     if not _is_named_after(mask, image):
         return f"{mask.name} lies beside {title}; if it is its mask, say {mm} mm in Sequences and slices."
-    say_spacing(viewer, image, spacing)
+    opened_first = min(mask, image, key=viewer.layers.index)
+    say_spacing(viewer, image, spacing, on_screen=opened_first)
     if image_for(mask, viewer.layers) is not image:
         say_spacing(viewer, image, None)
         return ""
@@ -85,14 +86,15 @@ def _place(viewer: Viewer, mask: Labels) -> str:
     title = title_of(image)
     if not _is_named_after(mask, image):
         return f"The file of {mask.name} tells no place; if it is a mask of {title}, let its name begin so."
-    _lay(mask, image)
+    _lay(viewer, mask, image)
     _read_with(mask, image)
     return f"The file of {mask.name} tells no place: it lies on {title}, which has its voxels."
 
 
-def _lay(mask: Labels, image: Image) -> None:
-    for name in TRANSFORM:
-        setattr(mask, name, getattr(image, name))
+def _lay(viewer: Viewer, mask: Labels, image: Image) -> None:
+    with same_view(viewer, image):
+        for name in TRANSFORM:
+            setattr(mask, name, getattr(image, name))
 
 
 def _read_with(mask: Labels, image: Image) -> None:

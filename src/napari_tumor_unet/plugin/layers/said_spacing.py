@@ -44,7 +44,14 @@ def spacing_of(layer: Layer, across: int = 0) -> Spacing:
     return cast("Spacing", layer_grid(layer, _as_slices(layer, across)).spacing)
 
 
-def say_spacing(viewer: Viewer, layer: Image | Labels, spacing: Spacing | None, across: int = 0) -> None:
+def say_spacing(
+    viewer: Viewer,
+    layer: Image | Labels,
+    spacing: Spacing | None,
+    across: int = 0,
+    *,
+    on_screen: Layer | None = None,
+) -> None:
     """Give a layer and all others of its scan a spacing, in place of one that was said; None takes it back.
 
     Layers whose file tells a spacing stay as they are, and what is on screen stays where it is.
@@ -57,8 +64,10 @@ def say_spacing(viewer: Viewer, layer: Image | Labels, spacing: Spacing | None, 
         Distances of slices, rows and columns in mm.
     across : int
         Which of the layer's three axes the slices lie along.
+    on_screen : Layer, optional
+        The one whose slice is on screen, if it is not that layer.
     """
-    with _same_view(viewer, layer):
+    with same_view(viewer, on_screen or layer):
         scan = layers_of_scan(layer, viewer.layers)
         _mark_made_since(scan)
         for one in scan:
@@ -81,9 +90,10 @@ def share_spacing(viewer: Viewer, layer: Image) -> None:
 
 def say_as(viewer: Viewer, layer: Image, said: SaidSpacing) -> None:
     """Give the layers of a scan that lack a spacing what was said of another one."""
-    late = [one for one in layers_of_scan(layer, viewer.layers) if lacks_spacing(one)]
+    scan = layers_of_scan(layer, viewer.layers)
+    late = [one for one in scan if lacks_spacing(one)]
     if late:
-        with _same_view(viewer, late[0]):
+        with same_view(viewer, next((one for one in scan if one not in late), late[0])):
             _scale(late, np.array(said.factors), moved=said.moved)
 
 
@@ -185,7 +195,7 @@ def _count_anew(layer: Layer) -> None:
 
 
 @contextmanager
-def _same_view(viewer: Viewer, layer: Layer) -> Iterator[None]:
+def same_view(viewer: Viewer, layer: Layer) -> Iterator[None]:
     """Keep the slice, the middle and the size of what is on screen, while a layer is scaled."""
     camera, shown = camera_of(viewer), list(viewer.dims.displayed)
     point, centre, zoom = np.array(viewer.dims.point, float), np.array(camera.center, float), camera.zoom

@@ -173,4 +173,5 @@ class LiveScore(QObject):
         request = self.request
         names = [mask.layer.name for mask in (request.prediction, request.reference)] if request else []
         self._stop()
-        self.failed.emit(self._context.notify(message, names))
+        quiet = request is not None and not request.asked and not message.details
+        self.failed.emit(message if quiet else self._context.notify(message, names))

@@ -80,13 +80,17 @@ class LayerMask:
 
 @dataclass(frozen=True)
 class Request:
-    """What is compared, and how: one label, all as one (None), or each by itself."""
+    """What is compared, and how: one label, all as one (None), or each by itself.
+
+    Where the user has not ``asked`` for it, the panel alone tells of an error, and no notification.
+    """
 
     prediction: LayerMask
     reference: LayerMask
     label: int | None
     each: bool
     tolerance: float
+    asked: bool = True
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,10 @@ from napari_tumor_unet.plugin.ui.widgets import align, button, choice, fields, r
 _ALL, _EACH = "all as one", "each by itself"
 
 
+def _is_of_model(mask: Labels) -> bool:
+    return is_prediction(mask) or bool(model_of(mask))  # of one that was opened the probability is not known
+
+
 class ScorePanel(Panel):
     """Choose two labels layers and compare them."""
 
@@ -74,19 +78,20 @@ class ScorePanel(Panel):
         self._guess()
         self._context.warm_up()
 
-    def compare(self) -> None:
-        """Compare the two layers chosen."""
+    def compare(self, *, asked: bool = True) -> None:
+        """Compare the two layers chosen; where nobody asked for that, the panel alone tells of an error."""
         self._forget()
         self._show_results(visible=False)
         self._point = self._viewer.dims.point
         try:
             masks = masks_to_compare(self.prediction.value, self.reference.value, self._point)
         except ComparisonError as error:
-            self._on_failed(self._context.notify(Message(str(error), "error")))
+            message = Message(str(error), "error")
+            self._on_failed(self._context.notify(message) if asked else message)
             return
         which = self.which.value
         label = None if which in (_ALL, _EACH) else which
-        request = Request(*masks, label, which == _EACH, self.tolerance.value)
+        request = Request(*masks, label, which == _EACH, self.tolerance.value, asked)
         self.show_message(Message("Comparing"))
         self.scoring.start(request)
         self._watch(request)
@@ -94,7 +99,7 @@ class ScorePanel(Panel):
     def set_masks(self, layers: list[Labels]) -> None:
         """Choose two layers; the reference is the one that no model made, or else the lower one."""
         reference, prediction = layers
-        if is_prediction(reference) and not is_prediction(prediction):
+        if _is_of_model(reference) and not _is_of_model(prediction):
             reference, prediction = prediction, reference
         self._set_masks(prediction, reference)
 
@@ -169,7 +174,7 @@ class ScorePanel(Panel):
         self._lead()
         if again and self._are_two:
             self._again = False
-            self.compare()
+            self.compare(asked=False)
         elif again:
             self.slices.hide_agreement()
 
@@ -199,7 +204,7 @@ class ScorePanel(Panel):
         before = (request.prediction, request.reference)
         now = masks_to_compare(before[0].layer, before[1].layer, self._point)
         if not all(a.grid.is_same(b.grid) for a, b in zip(before, now, strict=True)):
-            self.compare()  # a layer was moved, or has other data
+            self.compare(asked=False)  # a layer was moved, or has other data
         elif self.live.enabled:
             self.scoring.recount()
 
@@ -210,7 +215,7 @@ class ScorePanel(Panel):
             with self.which.changed.blocked():
                 self.which.reset_choices()
             if self.which.value != asked:  # there is no such label
-                self.compare()
+                self.compare(asked=False)
                 return
         self._notes = counts.pair.notes
         self._show_results(visible=True)

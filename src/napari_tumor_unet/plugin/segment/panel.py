@@ -126,6 +126,7 @@ class SegmentPanel(Panel):
         self._context.warm_up()
         self._late = timer(self.native, 0, self._share_spacing)
         self._said = timer(self.native, 0, self._on_spacing)
+        self._laid = timer(self.native, 0, self._follow)
         timer(self.native, DRAWN, self._recall).start()
 
     def _recall(self) -> None:
@@ -267,6 +268,9 @@ class SegmentPanel(Panel):
             self._late.start()
         elif event.type in TRANSFORM:
             self._said.start()
+            moved, active = self._viewer.layers[event.index], self._viewer.layers.selection.active
+            if isinstance(moved, Labels) and moved is active:  # it may lie on another scan now
+                self._laid.start()
 
     def _share_spacing(self) -> None:
         if self.layer.value is not None:
