@@ -234,6 +234,15 @@ def test_what_cannot_be_compared_is_told_in_a_sentence(
     assert is_one_sentence(result.stderr.strip())
 
 
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_folder_that_is_not_there_is_named(run: Run, folders: tuple[Path, Path], at: int) -> None:
+    paths = [str(path) for path in folders]
+    paths[at] = "nowhere"
+    result = run(*paths)
+    assert result.exit_code == 1
+    assert result.stderr.strip() == "nowhere does not exist."
+
+
 def test_folders_that_do_not_match_are_told_in_a_sentence(run: Run, folders: tuple[Path, Path]) -> None:
     for name in "ab":
         (folders[1] / f"{name}_seg.nii.gz").unlink()

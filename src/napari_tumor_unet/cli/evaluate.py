@@ -35,7 +35,8 @@ per volume: Dice and IoU of each scan's whole volume, on its own grid.
 pooled: Dice and IoU of the voxels of all scans taken together, on their own grids.
 pooled at 128: the same for every second pixel in x and y, as the student project measured.
 per slice: mean Dice of all slices, and of those alone whose reference holds tumour.
-Two empty masks count as 1, one empty mask as 0.
+Two empty masks count as 1, one empty mask as 0."""
+_DEFINITIONS_OF_MEASURES = """\
 Volume and sum of products: mean relative error, mean difference (prediction less reference), and the limits
 of agreement of Bland and Altman, 1.96 standard deviations on either side of it."""
 
@@ -119,7 +120,9 @@ def _print_summary(summary: Summary) -> None:
     for name, overlap in (("own grid", summary.pooled), ("at 128", summary.pooled_at_128)):
         pooled.add_row(name, f"{overlap.dice:.4f}", f"{overlap.iou:.4f}")
     out.print(pooled)
+    definitions = _DEFINITIONS.splitlines()
     if summary.volumes_ml and summary.products_mm2:
+        definitions += _DEFINITIONS_OF_MEASURES.splitlines()
         measures = table("measure", "relative error", "difference", "limits of agreement")
         for name, unit, a in (
             ("volume", "ml", summary.volumes_ml),
@@ -131,7 +134,7 @@ def _print_summary(summary: Summary) -> None:
         out.print(measures)
     worst = ", ".join(f"{name} ({dice:.3f})" for name, dice in summary.worst)
     for line in (
-        f"{summary.scans} scans, {summary.scans_without_tumour} of them without tumour.",
+        f"{plural(summary.scans, 'scan')}, {summary.scans_without_tumour} of them without tumour.",
         f"Worst: {worst}.",
         f"Missed entirely: {', '.join(summary.missed) or 'none'}.",
         f"Per slice: {summary.slice_dice:.4f} over all, {defined(summary.tumour_slice_dice, '.4f')} over the "
@@ -145,7 +148,7 @@ def _print_summary(summary: Summary) -> None:
             f"The model has learned from {len(known)} of {plural(summary.scans, 'scan')} before "
             f"({', '.join(known)}): what it does there tells nothing of new patients."
         )
-    for line in _DEFINITIONS.splitlines():
+    for line in definitions:
         out.print(line, style="dim")
 
 

@@ -37,7 +37,7 @@ def score(
     from napari_tumor_unet.evaluation.score import score as compare
 
     prediction, reference = (Path(os.path.realpath(path)) for path in (prediction, reference))
-    _check_two_of_a_kind(prediction, reference)
+    _check_kinds(prediction, reference)
     if not (prediction.is_dir() and reference.is_dir() and _are_many(prediction, reference)):
         result = compare(prediction, reference, label=label, tolerance=tolerance)
         _print_json(result.to_json()) if as_json else _print_score(result, RULES)
@@ -71,11 +71,14 @@ def score(
         raise typer.Exit(1)
 
 
-def _check_two_of_a_kind(*paths: Path) -> None:
-    """Refuse a file beside a folder, unless this is one scan in slices."""
+def _check_kinds(*paths: Path) -> None:
+    """Refuse what is not there, and a file beside a folder, unless this is one scan in slices."""
     from napari_tumor_unet.evaluation.compare import ComparisonError
     from napari_tumor_unet.io.slice_folder import holds_masks
 
+    for path in paths:
+        if not path.exists():
+            raise ComparisonError(f"{path.name} does not exist.")
     folders, files = ([path for path in paths if is_one(path)] for is_one in (Path.is_dir, Path.is_file))
     if folders and files and not holds_masks(folders[0]):
         raise ComparisonError(
