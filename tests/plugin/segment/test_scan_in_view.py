@@ -12,7 +12,9 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_tumor_unet.plugin.io import opened_together
+from napari_tumor_unet.plugin.layers.in_view import is_in_view
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, title_of
+from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from tests.conftest import make_phantom
@@ -99,6 +101,27 @@ def test_a_scan_that_is_laid_over_another_on_purpose_stays(
     assert click(scans)
     assert shown_in(scans) == [X, Y, f"{Y} tumour"]
     assert not [text for text in notified if "another scan" in text]
+
+
+@pytest.mark.parametrize("apart", ["on the canvas", "in slices"])
+def test_of_two_scans_that_lie_apart_the_one_that_is_drawn_is_in_view(
+    scans: napari.Viewer, apart: str
+) -> None:
+    x, y = (layer for layer in scans.layers if isinstance(layer, Image))
+    x.visible = True
+    if apart == "in slices":
+        y.translate = (1000, *x.translate[1:])
+    else:
+        y.translate = (x.translate[0], 1000, 1000)
+    for seen, other in ((x, y), (y, x)):
+        middle = seen.extent.world.mean(axis=0)
+        scans.dims.set_point(0, middle[0])
+        camera_of(scans).center = tuple(middle)
+        assert is_in_view(scans, seen)
+        assert not is_in_view(scans, other)
+    camera_of(scans).center = (0, -5000, -5000)
+    scans.dims.set_point(0, 500)
+    assert is_in_view(scans, y)  # the upper one, where none is drawn
 
 
 def test_who_has_moved_on_to_another_scan_keeps_view_and_brush(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ref
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, scan_image
 from napari_tumor_unet.plugin.layers.metadata import MASK_OF, image_metadata, is_prediction, mask_metadata
-from napari_tumor_unet.plugin.layers.planes import fit, grid_of
+from napari_tumor_unet.plugin.layers.planes import fit, grid_of, is_at_centre
 from napari_tumor_unet.plugin.layers.sequences import may_be_compared, scan_id
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 
 if TYPE_CHECKING:
     from napari.components import LayerList, ViewerModel
+
+_Layer = TypeVar("_Layer", bound=Layer)
 
 
 def show_scan(viewer: ViewerModel, layer: Image | Labels) -> list[Layer]:
@@ -66,7 +68,7 @@ def shows_scan_of(viewer: ViewerModel, image: Image) -> bool:
 def is_in_view(viewer: ViewerModel, image: Image) -> bool:
     """Whether an image is shown, or another that may be looked at with it, and no other scan over it."""
     layers, side_by_side = viewer.layers, grid_of(viewer).enabled
-    for one in reversed(_images_shown(layers)):
+    for one in reversed(_on_screen(viewer, _images_shown(layers))):
         if _is_kin(one, image, layers):
             return True
         if not side_by_side and _is_known(one, layers):
@@ -81,7 +83,7 @@ def is_looked_at(viewer: ViewerModel, mask: Labels) -> bool:
     if image is None:
         return bool(mask.visible)
     shown = [one for one in layers if isinstance(one, Labels) and one.visible and one is not mask]
-    others = filter(None, (_image_of(one, layers) for one in shown))
+    others = filter(None, (_image_of(one, layers) for one in _on_screen(viewer, shown)))
     strange = not grid_of(viewer).enabled and not all(_is_kin(one, image, layers) for one in others)
     return not strange and is_in_view(viewer, image)
 
@@ -95,11 +97,10 @@ def lies_over_another(viewer: ViewerModel, mask: Labels) -> bool:
 def go_to_middle(viewer: ViewerModel, layer: Layer, *, always: bool = False) -> None:
     """Go to the middle of a layer, along the axes in which the slice on screen misses it, or all others."""
     low, high = layer.extent.world
-    point, offset = [*viewer.dims.point], viewer.dims.ndim - layer.ndim
+    offset, missed = viewer.dims.ndim - layer.ndim, _axes_missed(viewer, layer)
     for axis in viewer.dims.not_displayed:
-        at = axis - offset
-        if at >= 0 and (always or not low[at] <= point[axis] <= high[at]):
-            viewer.dims.set_point(axis, (low[at] + high[at]) / 2)
+        if axis >= offset and (always or axis in missed):
+            viewer.dims.set_point(axis, (low[axis - offset] + high[axis - offset]) / 2)
 
 
 def _find_when_shown(hidden: Layer, viewer: ref[ViewerModel]) -> None:
@@ -138,6 +139,22 @@ def _image_of(layer: Layer, layers: LayerList) -> Image | None:
 
 def _images_shown(layers: LayerList) -> list[Image]:
     return [one for one in layers if isinstance(one, Image) and one.visible and MASK_OF not in one.metadata]
+
+
+def _on_screen(viewer: ViewerModel, layers: list[_Layer]) -> list[_Layer]:
+    """Return those of some layers that slice and middle of the canvas meet; all where they meet none."""
+    if grid_of(viewer).enabled:
+        return layers
+    met = [one for one in layers if is_at_centre(viewer, one) and not _axes_missed(viewer, one)]
+    return met or layers
+
+
+def _axes_missed(viewer: ViewerModel, layer: Layer) -> list[int]:
+    """Return the axes in which the slice on screen misses a layer."""
+    extent, point, offset = layer.extent, viewer.dims.point, viewer.dims.ndim - layer.ndim
+    low, high = extent.world[0] - extent.step / 2, extent.world[1] + extent.step / 2  # of the outer voxels
+    axes = [axis for axis in viewer.dims.not_displayed if axis >= offset]
+    return [axis for axis in axes if not low[axis - offset] <= point[axis] <= high[axis - offset]]
 
 
 def _is_known(image: Image, layers: LayerList) -> bool:
