@@ -14,7 +14,8 @@ from napari_tumor_unet.inference.measures import measure
 from napari_tumor_unet.inference.segment import segment
 from napari_tumor_unet.io.datasets.pairs import find_pairs
 from napari_tumor_unet.io.file_names import is_mask_name, name_of_masked
-from napari_tumor_unet.io.find import find_masks, find_scans
+from napari_tumor_unet.io.find import find_scans
+from napari_tumor_unet.io.find_masks import find_masks
 from napari_tumor_unet.io.labels import as_labels, is_labels
 from napari_tumor_unet.io.read import read_labels
 from napari_tumor_unet.io.write import write_mask

@@ -16,7 +16,7 @@ from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.overlap import statistics
 from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.io.file_names import ending_of, name_of_masked, scan_name, words_without_flair
-from napari_tumor_unet.io.find import find_masks
+from napari_tumor_unet.io.find_masks import find_masks
 from napari_tumor_unet.scan.sequence_names import stem_of
 
 SUMMARISED = (
