@@ -1,0 +1,68 @@
+"""Whether a prediction is of a model that has learned from the scan that it is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+
+from napari.layers import Labels, Layer
+
+from napari_tumor_unet.io.datasets.fingerprint import fingerprint
+from napari_tumor_unet.model.card import Card, ModelError, file_hash, read_card
+from napari_tumor_unet.model.registry import all_models
+from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
+from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
+from napari_tumor_unet.plugin.layers.metadata import mask_metadata
+from napari_tumor_unet.scan import ScanError
+from napari_tumor_unet.scan.patient_names import patient_told
+
+_TOLD = "The model has learned from this scan: what it does here tells nothing of new patients."
+
+
+def why_optimistic(
+    prediction: Labels, reference: Labels, layers: Iterable[Layer], point: tuple[float, ...]
+) -> Callable[[], str]:
+    """Return what says, in a thread, that the model of a prediction has learned from its scan; or nothing.
+
+    Known are the public patients that a card names, and the scans, with their masks, that it holds hashes of.
+
+    Parameters
+    ----------
+    prediction, reference : Labels
+    layers : iterable of Layer
+        The viewer's.
+    point : tuple of float
+        Where in the world the viewer is: of time points it chooses one.
+    """
+    metadata, layers = mask_metadata(prediction), list(layers)
+    if metadata.provenance is None or not (model_hash := metadata.provenance.model_hash):
+        return lambda: ""
+    pair = source = None
+    if (image := image_for(reference, layers)) is not None:
+        pair = LayerPair(image, reference, point)
+        with suppress(ScanError):
+            source = pair.source(layers)
+    names = (str(prediction.name), metadata.scan, str(reference.name), mask_metadata(reference).scan)
+    return partial(_say, model_hash, patient_told(*names), pair, source)
+
+
+def _say(model_hash: str, patient: str, pair: LayerPair | None, source: LayerScan | None) -> str:
+    card = _card_of(model_hash)
+    if card is None:
+        return ""
+    if patient and patient in card.patients:
+        return _TOLD
+    if pair is None or source is None or not card.data:
+        return ""
+    with suppress(Exception):  # whatever a layer's array, lazy or not, may raise
+        return _TOLD if fingerprint(source.scan, pair.mask(source)).case in card.data else ""
+    return ""
+
+
+def _card_of(model_hash: str) -> Card | None:
+    for path in all_models().values():
+        with suppress(ModelError):  # one that cannot be read is another
+            if file_hash(path) == model_hash:
+                return read_card(path)
+    return None
