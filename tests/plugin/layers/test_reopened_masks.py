@@ -201,9 +201,13 @@ def test_a_mask_without_a_place_is_laid_on_its_scan_once_it_is_named_after_it(
 def test_nothing_is_moved_where_it_is_not_known_to_belong_together(
     viewer: napari.Viewer, tmp_path: Path, told: list[str], files: Any, qtbot: Any
 ) -> None:
+    what_to_say = "p1_mask lies beside p1; if it is its mask, say 5 x 0.94 x 0.94 mm in Sequences and slices."
     image, mask = open_all(viewer, files(tmp_path))
     before = [layer.extent.world for layer in (image, mask)]
     qtbot.waitUntil(lambda: mask.contour != 0, timeout=PATIENCE)  # shown, as an outline
     for layer, extent in zip((image, mask), before, strict=True):
         np.testing.assert_array_equal(layer.extent.world, extent)
-    assert not told
+    assert told == ([what_to_say] if files is without_spacing else [])
+    if told:
+        say_spacing(viewer, image, (5, 0.94, 0.94))
+        assert image_for(mask, viewer.layers) is image

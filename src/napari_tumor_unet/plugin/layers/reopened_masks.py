@@ -17,7 +17,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     said_spacing,
     title_of,
 )
-from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, same_view, say_spacing
+from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, same_view, say_spacing, spacing_of
 from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 from napari_tumor_unet.scan.spacing import Spacing
 
@@ -55,6 +55,8 @@ def lay_on_scan(viewer: Viewer, mask: Labels) -> str:
         mask.metadata[SAID] = said_spacing(image)
     elif metadata.provenance is not None and metadata.saved_as and metadata.geometry is None:
         told = _place(viewer, mask)
+    elif not lacks_spacing(mask) and (image := image_for(mask, viewer.layers, _lacks_spacing)) is not None:
+        told = _lies_beside(mask, image, spacing_of(mask))
     if mask in _told:  # of which nothing new is known
         return ""
     if told:
@@ -66,9 +68,8 @@ def _say_again(viewer: Viewer, mask: Labels, spacing: Spacing) -> str:
     image = image_for(mask, viewer.layers, _lacks_spacing)
     if image is None:
         return ""
-    mm, title = " x ".join(f"{distance:g}" for distance in spacing), title_of(image)
     if not _is_named_after(mask, image):
-        return f"{mask.name} lies beside {title}; if it is its mask, say {mm} mm in Sequences and slices."
+        return _lies_beside(mask, image, spacing)
     opened_first = min(mask, image, key=viewer.layers.index)
     say_spacing(viewer, image, spacing, on_screen=opened_first)
     if image_for(mask, viewer.layers) is not image:
@@ -76,7 +77,16 @@ def _say_again(viewer: Viewer, mask: Labels, spacing: Spacing) -> str:
         return ""
     mask.metadata[SAID] = said_spacing(image)  # which the user may change, or take back
     _read_with(mask, image)
-    return f"{title} has the spacing again that was said of it for {mask.name}: {mm} mm."
+    return f"{title_of(image)} has the spacing again that was said of it for {mask.name}: {_in_mm(spacing)}."
+
+
+def _lies_beside(mask: Labels, image: Image, spacing: Spacing) -> str:
+    mend = f"if it is its mask, say {_in_mm(spacing)} in Sequences and slices."
+    return f"{mask.name} lies beside {title_of(image)}; {mend}"
+
+
+def _in_mm(spacing: Spacing) -> str:
+    return f"{' x '.join(f'{distance:g}' for distance in spacing)} mm"
 
 
 def _place(viewer: Viewer, mask: Labels) -> str:
