@@ -251,6 +251,24 @@ def test_what_the_user_said_stays_when_layers_come_and_go(
     assert shown(panel) == []
 
 
+def test_a_date_changes_no_check_box(viewer: napari.Viewer, qtbot: Any) -> None:
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Follow-up")[1]
+    for session in ("pre", "post"):
+        scan = f"sub-01_{session}_flair"
+        for name in (f"{scan} tumour", f"{scan}_mask"):
+            made = MaskMetadata(scan=scan, scan_id=scan)
+            viewer.add_labels(box(20), name=name, scale=(5, 1, 1), units="mm", metadata={KEY: made})
+        if session == "pre":
+            write_date(panel, f"{scan}_mask", "2020-01-02", qtbot)  # of one that waits for another
+    checked = {"sub-01_pre_flair_mask", "sub-01_post_flair_mask"}
+    assert {name for name, _, ticked in shown(panel) if ticked} == checked
+    for name in sorted(checked):
+        write_date(panel, name, "2020-01-03" if "pre" in name else "2020-08-01", qtbot)
+        assert {name for name, _, ticked in shown(panel) if ticked} == checked
+    click_box(panel, "sub-01_post_flair tumour", qtbot)  # both masks of a scan
+    assert {name for name, _, ticked in shown(panel) if ticked} == checked | {"sub-01_post_flair tumour"}
+
+
 def test_masks_are_checked_with_the_keyboard_and_compared_when_there_are_two(
     viewer: napari.Viewer, qtbot: Any
 ) -> None:

@@ -76,7 +76,8 @@ class MaskTable(LinesTable):
     def __init__(self) -> None:
         super().__init__(("mask", "date"), _HIGHEST, _BOX)
         self.current: Source | None = None
-        self._masks: list[OfferedMask] = []
+        self._offered: list[OfferedMask] = []
+        self._masks: list[OfferedMask] = []  # the same in the order of the rows
         self._checked: dict[Source, bool] = {}  # by the user, as what is in the next one
         self._written: dict[Source, str] = {}
         triggers = QAbstractItemView.EditTrigger
@@ -134,20 +135,31 @@ class MaskTable(LinesTable):
 
     def show_masks(self, masks: Sequence[OfferedMask]) -> None:
         """Offer these masks and no others; what the user said of those that stay holds on."""
-        self._masks = list(masks)
+        self._offered = self._masks = list(masks)
         sources = {one.source for one in masks}
         self._checked = {source: is_so for source, is_so in self._checked.items() if source in sources}
         self._written = {source: text for source, text in self._written.items() if source in sources}
         self._show()
 
     def _wanted(self) -> list[OfferedMask]:
-        """Return the masks of the patient of whom there are most; the upper one of a scan."""
-        patients = Counter(one.patient for one in self._masks if one.patient)
+        """Return the masks of the patient of whom there are most; the upper one of a scan.
+
+        None is of a scan of whose masks the user chose.
+        """
+        patients = Counter(one.patient for one in self._offered if one.patient)
         if not patients or patients.most_common(1)[0][1] < 2:
             return []
-        of_one = [one for one in self._masks if one.patient == patients.most_common(1)[0][0]]
+        of_one = [one for one in self._offered if one.patient == patients.most_common(1)[0][0]]
         upper = {one.scan: one for one in of_one}
-        return [one for one in of_one if not one.scan or upper[one.scan] is one]
+        settled = {one.scan for one in self._offered if one.source in self._checked}
+        return [one for one in of_one if not one.scan or (upper[one.scan] is one and one.scan not in settled)]
+
+    def _settle(self, mask: OfferedMask) -> None:
+        """Let what is checked of a mask's scan be the user's choice, which nothing but a click changes."""
+        chosen = self.chosen
+        for one in self._masks:
+            if one is mask or (one.scan and one.scan == mask.scan):
+                self._checked[one.source] = one.source in chosen
 
     def _text(self, mask: OfferedMask) -> str:
         found = "" if mask.taken is None else mask.taken.isoformat()
@@ -209,13 +221,18 @@ class MaskTable(LinesTable):
     def _on_box(self, box: QCheckBox, checked: bool) -> None:
         row = next(row for row in range(self.rowCount()) if self.cellWidget(row, _MASK) is box)
         self.setCurrentCell(row, _MASK)
-        self._checked[self._masks[row].source] = checked
+        mask = self._masks[row]
+        self._settle(mask)
+        self._checked[mask.source] = checked
         self.changed.emit()
 
     def _on_item(self, item: QTableWidgetItem) -> None:
         if item.column() != _DATE:
             return
-        source = self._masks[item.row()].source
+        mask = self._masks[item.row()]
+        source = mask.source
+        if self.chosen:  # else a mask waits for another one of its patient
+            self._settle(mask)
         self._written[source] = item.text().strip()
         with suppress(ComparisonError):
             self._written[source] = as_date(item.text()).isoformat()
