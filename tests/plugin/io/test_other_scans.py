@@ -106,6 +106,19 @@ def told_of(notified: list[str]) -> list[str]:
     return [text for text in notified if not text.startswith("Inconsistent units")]
 
 
+def test_a_mask_without_its_scan_keeps_no_scan_in_its_place_out_of_view(
+    window: Window, scans: dict[str, Path], tmp_path: Path
+) -> None:
+    mask = tmp_path / "BraTS2021_00001_seg.nii"
+    nibabel.Nifti1Image(
+        np.ones((60, 50, 30), np.uint8), nibabel.load(scans["BraTS_2_FLAIR"]).affine
+    ).to_filename(mask)
+    window.open(mask)
+    window.open(scans["TCGA_CS_1"])
+    scan = window.open(scans["BraTS_2_FLAIR"].rename(tmp_path / "BraTS2021_00002_FLAIR.nii"))
+    assert window.is_in_view(scan)
+
+
 @through_both_doors
 @pytest.mark.parametrize("order", [("TCGA_CS_1", "BraTS_2_FLAIR"), ("BraTS_2_FLAIR", "TCGA_CS_1")])
 def test_another_patient_comes_into_view_and_nothing_of_the_first_lies_over_it(

@@ -155,6 +155,29 @@ def test_a_mask_that_is_opened_later_gets_the_spacing_that_was_said_of_its_scan(
     np.testing.assert_allclose([image.scale, mask.scale], [(4, 1, 1)] * 2)
 
 
+@pytest.mark.parametrize("name", ["p1_mask", "other_mask"])
+def test_a_mask_that_was_saved_with_another_spacing_than_is_said_now(
+    viewer: napari.Viewer, tmp_path: Path, told: list[str], name: str, qtbot: Any
+) -> None:
+    scan, path = without_spacing(tmp_path, mask=name, **SAID)
+    (image,) = viewer.open(scan, plugin="napari-tumor-unet")
+    say_spacing(viewer, image, (4.0, 1.0, 1.0))
+    (mask,) = viewer.open(path, plugin="napari-tumor-unet")
+    qtbot.waitUntil(lambda: len(told) == 1, timeout=PATIENCE)
+    if name == "p1_mask":
+        now = "it lies on p1 with what was said of that now, 4 x 1 x 1 mm."
+        assert told[0] == f"p1_mask was saved with 5 x 0.94 x 0.94 mm; {now}"
+        assert image_for(mask, viewer.layers) is image
+        assert (sidecar_contents(mask) or {})["spacing"]["mm"] == [4.0, 1.0, 1.0]
+        assert (sidecar_contents(mask) or {})["findings"]["volume_ml"] == pytest.approx(0.8)
+        say_spacing(viewer, image, None)
+    else:
+        wanted = "lies beside p1; if it is its mask, say 5 x 0.94 x 0.94 mm in Sequences and slices."
+        assert told[0] == f"other_mask {wanted}"
+        say_spacing(viewer, image, (5, 0.94, 0.94))
+    assert image_for(mask, viewer.layers) is image
+
+
 def test_the_panel_turns_to_the_scan_of_a_mask_that_gets_its_spacing(
     viewer: napari.Viewer, tmp_path: Path, qtbot: Any
 ) -> None:

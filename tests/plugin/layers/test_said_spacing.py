@@ -18,7 +18,7 @@ from napari_tumor_unet.plugin.io.readers import read_layers, scan_layers
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.mask_volume import measures_of
-from napari_tumor_unet.plugin.layers.metadata import mask_metadata, said_spacing
+from napari_tumor_unet.plugin.layers.metadata import KEY, mask_metadata, said_spacing
 from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, say_spacing, share_spacing
 from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
@@ -73,6 +73,24 @@ def test_all_layers_of_the_scan_get_it_and_lose_it_again(viewer_model: ViewerMod
     assert [place(layer) for layer in viewer_model.layers] == before
     assert diameters.shapes.features["label"][0].endswith("voxels")
     assert said_spacing(image) is None
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_the_spacing_of_a_scan_that_is_not_in_view_moves_nothing(
+    viewer_model: ViewerModel, hidden: bool
+) -> None:
+    covered, shown = add(viewer_model, head()), add(viewer_model, head((8, 30, 28)))
+    covered.metadata[KEY].scan_id, covered.metadata[KEY].scan = "other", "other"
+    covered.visible = not hidden
+    viewer_model.dims.set_current_step(0, 4)
+    camera_of(viewer_model).center = (0, 11, 12)
+    before = viewer_model.dims.point, tuple(camera_of(viewer_model).center), camera_of(viewer_model).zoom
+    say_spacing(viewer_model, covered, SPACING)
+    np.testing.assert_allclose(covered.scale, SPACING)
+    np.testing.assert_allclose(shown.scale, 1)
+    now = viewer_model.dims.point, tuple(camera_of(viewer_model).center), camera_of(viewer_model).zoom
+    for one, other in zip(now, before, strict=True):
+        np.testing.assert_allclose(one, other)
 
 
 def test_sizes_files_and_the_sidecar_follow(viewer_model: ViewerModel) -> None:

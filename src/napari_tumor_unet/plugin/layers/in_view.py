@@ -46,7 +46,8 @@ def show_scan(viewer: ViewerModel, layer: Image | Labels) -> list[Layer]:
     hidden = [
         one for one in others if (of := images_of[one]) and (layer is not image or _is_known(of, layers))
     ]
-    familiar = kin & images_of.keys() or any(_same_extent(one, layer) for one in others)
+    seen = _on_screen(viewer, [one for one in others if isinstance(one, Image)])
+    familiar = kin & images_of.keys() or any(_same_extent(one, layer) for one in seen)
     if grid_of(viewer).enabled:
         hidden = []
     for one in hidden:

@@ -17,7 +17,13 @@ from napari_tumor_unet.plugin.layers.metadata import (
     said_spacing,
     title_of,
 )
-from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, same_view, say_spacing, spacing_of
+from napari_tumor_unet.plugin.layers.said_spacing import (
+    count_anew,
+    lacks_spacing,
+    same_view,
+    say_spacing,
+    spacing_of,
+)
 from napari_tumor_unet.plugin.layers.transforms import TRANSFORM
 from napari_tumor_unet.scan.spacing import Spacing
 
@@ -51,11 +57,10 @@ def lay_on_scan(viewer: Viewer, mask: Labels) -> str:
     if said is not None:
         told = _say_again(viewer, mask, said)
     elif lacks_spacing(mask) and (image := image_for(mask, viewer.layers, _has_a_said_one)) is not None:
-        _lay(viewer, mask, image)
-        mask.metadata[SAID] = said_spacing(image)
+        _take_said(viewer, mask, image)
     elif metadata.provenance is not None and metadata.saved_as and metadata.geometry is None:
         told = _place(viewer, mask)
-    elif not lacks_spacing(mask) and (image := image_for(mask, viewer.layers, _lacks_spacing)) is not None:
+    elif not lacks_spacing(mask) and (image := image_for(mask, viewer.layers, _is_told_none)) is not None:
         told = _lies_beside(mask, image, spacing_of(mask))
     if mask in _told:  # of which nothing new is known
         return ""
@@ -65,11 +70,17 @@ def lay_on_scan(viewer: Viewer, mask: Labels) -> str:
 
 
 def _say_again(viewer: Viewer, mask: Labels, spacing: Spacing) -> str:
-    image = image_for(mask, viewer.layers, _lacks_spacing)
+    image = image_for(mask, viewer.layers, _is_told_none)
     if image is None:
         return ""
     if not _is_named_after(mask, image):
         return _lies_beside(mask, image, spacing)
+    if (now := said_spacing(image)) is not None:
+        _take_said(viewer, mask, image)
+        return (
+            f"{mask.name} was saved with {_in_mm(spacing)}; it lies on {title_of(image)} with what was said "
+            f"of that now, {_in_mm(now.mm)}."
+        )
     opened_first = min(mask, image, key=viewer.layers.index)
     say_spacing(viewer, image, spacing, on_screen=opened_first)
     if image_for(mask, viewer.layers) is not image:
@@ -107,6 +118,12 @@ def _lay(viewer: Viewer, mask: Labels, image: Image) -> None:
             setattr(mask, name, getattr(image, name))
 
 
+def _take_said(viewer: Viewer, mask: Labels, image: Image) -> None:
+    _lay(viewer, mask, image)
+    mask.metadata[SAID] = said_spacing(image)
+    count_anew(mask)
+
+
 def _read_with(mask: Labels, image: Image) -> None:
     read, metadata = image_metadata(image), mask_metadata(mask)
     for name in _READ_WITH:
@@ -127,5 +144,6 @@ def _has_a_said_one(image: Image, mask: Labels) -> bool:
     return _has_voxels(image, mask) and said_spacing(image) is not None
 
 
-def _lacks_spacing(image: Image, mask: Labels) -> bool:
-    return _has_voxels(image, mask) and lacks_spacing(image)
+def _is_told_none(image: Image, mask: Labels) -> bool:
+    """Whether an image with a mask's voxels has a spacing at most because somebody said it."""
+    return _has_voxels(image, mask) and (lacks_spacing(image) or said_spacing(image) is not None)

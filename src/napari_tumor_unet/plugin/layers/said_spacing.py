@@ -12,6 +12,7 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.in_view import is_in_view
 from napari_tumor_unet.plugin.layers.lazy_volume import axes_of
 from napari_tumor_unet.plugin.layers.mask_volume import mask_volume
 from napari_tumor_unet.plugin.layers.metadata import (
@@ -65,10 +66,12 @@ def say_spacing(
     across : int
         Which of the layer's three axes the slices lie along.
     on_screen : Layer, optional
-        The one whose slice is on screen, if it is not that layer.
+        The one whose slice is on screen; by default that layer, unless another scan is in view.
     """
-    with same_view(viewer, on_screen or layer):
-        scan = layers_of_scan(layer, viewer.layers)
+    scan = layers_of_scan(layer, viewer.layers)
+    if on_screen is None and _is_in_view(viewer, layer, scan):
+        on_screen = layer
+    with same_view(viewer, on_screen):
         _mark_made_since(scan)
         for one in scan:
             _take_back(one)
@@ -141,7 +144,7 @@ def _scale(layers: Iterable[Layer], factors: NDArray[np.float64], *, moved: bool
         spacing, before = np.array(layer.scale)[axes], [units[axis] for axis in axes]
         layer.metadata[SAID] = SaidSpacing(_three(spacing), _three(factors), moved, _three(before))
         layer.units = ["mm" if axis in axes else unit for axis, unit in enumerate(units)]
-        _count_anew(layer)
+        count_anew(layer)
 
 
 def _take_back(layer: Layer) -> None:
@@ -150,7 +153,7 @@ def _take_back(layer: Layer) -> None:
         axes = _move(layer, 1 / np.array(said.factors), moved=said.moved)
         before = dict(zip(axes, said.units[-len(axes) :], strict=True))
         layer.units = [before.get(axis, str(unit)) for axis, unit in enumerate(layer.units)]
-        _count_anew(layer)
+        count_anew(layer)
 
 
 def _move(layer: Layer, factors: NDArray[np.float64], *, moved: bool) -> list[int]:
@@ -184,7 +187,7 @@ def _three(values: Iterable[Any]) -> Any:
     return (*known[:1] * (3 - len(known)), *known)
 
 
-def _count_anew(layer: Layer) -> None:
+def count_anew(layer: Layer) -> None:
     """Let the size that a run told of its mask be in ml, or no longer."""
     if not tells_edits(layer):
         return
@@ -194,22 +197,28 @@ def _count_anew(layer: Layer) -> None:
         metadata.findings = replace(findings, volume_ml=None if ml is None else findings.voxels * ml)
 
 
+def _is_in_view(viewer: Viewer, layer: Image | Labels, scan: list[Layer]) -> bool:
+    image = layer if isinstance(layer, Image) else image_for(layer, viewer.layers)
+    return any(one.visible for one in scan) and (image is None or is_in_view(viewer, image))
+
+
 @contextmanager
-def same_view(viewer: Viewer, layer: Layer) -> Iterator[None]:
-    """Keep the slice, the middle and the size of what is on screen, while a layer is scaled."""
+def same_view(viewer: Viewer, layer: Layer | None) -> Iterator[None]:
+    """Keep slice, middle and size of what is on screen: of a layer that is scaled or, without one, others."""
     camera, shown = camera_of(viewer), list(viewer.dims.displayed)
     point, centre, zoom = np.array(viewer.dims.point, float), np.array(camera.center, float), camera.zoom
-    matrix, offset = data_to_world(layer)
-    middle = point.copy()
-    middle[shown] = centre[-len(shown) :]
+    before = None if layer is None else data_to_world(layer)
     yield
-    after, moved = data_to_world(layer)
-    scaled, n = after @ np.linalg.inv(matrix), layer.ndim
-    for place in (point, middle):
-        place[-n:] = scaled @ (place[-n:] - offset) + moved
-    viewer.dims.point = tuple(point.tolist())
-    centre[-len(shown) :] = middle[shown]
-    camera.center = tuple(centre.tolist())
     larger = np.ones(len(point))
-    larger[-n:] = np.linalg.norm(scaled, axis=0)
+    if layer is not None and before is not None:
+        (matrix, offset), (after, moved) = before, data_to_world(layer)
+        scaled, n = after @ np.linalg.inv(matrix), layer.ndim
+        middle = point.copy()
+        middle[shown] = centre[-len(shown) :]
+        for place in (point, middle):
+            place[-n:] = scaled @ (place[-n:] - offset) + moved
+        centre[-len(shown) :] = middle[shown]
+        larger[-n:] = np.linalg.norm(scaled, axis=0)
+    viewer.dims.point = tuple(point.tolist())
+    camera.center = tuple(centre.tolist())
     camera.zoom = zoom / float(np.exp(np.log(larger[shown]).mean()))

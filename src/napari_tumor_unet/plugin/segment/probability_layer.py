@@ -48,4 +48,4 @@ def add_probability(viewer: Viewer, mask: Labels) -> None:
     )
     viewer.layers.insert(viewer.layers.index(mask), layer)
     show_outline(mask)
-    viewer.layers.selection.active = active
+    viewer.layers.selection.active = active if active is not None and active.visible else mask
