@@ -124,6 +124,24 @@ def test_of_two_scans_that_lie_apart_the_one_that_is_drawn_is_in_view(
     assert is_in_view(scans, y)  # the upper one, where none is drawn
 
 
+def test_the_card_warns_where_its_numbers_stand_beside_another_scan(
+    scans: napari.Viewer, click: Callable[..., bool], qtbot: Any
+) -> None:
+    panel: Any = scans.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    assert click(scans)
+    card = panel.mask.card
+    assert card.visible
+    qtbot.waitUntil(lambda: not card.out_of_view.visible, timeout=PATIENCE)
+    switch(scans, X)
+    scans.layers.selection.active = scans.layers[f"{Y} tumour"]
+    qtbot.waitUntil(lambda: card.visible and card.out_of_view.visible, timeout=PATIENCE)
+    switch(scans, Y)
+    qtbot.waitUntil(lambda: not card.out_of_view.visible, timeout=PATIENCE)
+    scans.layers[f"{Y} tumour"].visible = False  # as with the key H
+    qtbot.wait(1)
+    assert not card.out_of_view.visible
+
+
 def test_who_has_moved_on_to_another_scan_keeps_view_and_brush(
     scans: napari.Viewer, notified: list[str], qtbot: Any, ends: list[Callable[[], None]]
 ) -> None:

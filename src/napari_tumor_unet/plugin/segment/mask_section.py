@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from magicgui.widgets import CheckBox, FloatSlider, FloatSpinBox
@@ -16,8 +16,10 @@ from napari.layers import Labels
 from napari_tumor_unet.inference.measures import Measures
 from napari_tumor_unet.plugin.io.opened_together import look_at
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
+from napari_tumor_unet.plugin.layers.in_view import is_looked_at
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, measures_of
 from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata, title_of
+from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor, MaskState
 from napari_tumor_unet.plugin.segment.mask_saving import ask_and_save
@@ -119,6 +121,10 @@ class MaskSection(Section):
         self.unit.changed.connect(self._on_unit)
         self._timer = timer(self.native, _PAUSE, self.measure)
         self._edits = Connections(self.native)
+        self._viewed = timer(self.native, 0, self._show_whether_in_view)
+        self.connections.add(viewer.layers.events, self._on_layers)
+        for event in (viewer.dims.events.point, camera_of(viewer).events.center):
+            self.connections.add(event, self._on_view)
 
     def show_mask(self, layer: Labels | None, *, named: bool = False) -> None:
         """Show a result, and follow it from then on.
@@ -142,6 +148,7 @@ class MaskSection(Section):
             self._fill(editor)
             self._look_at_scan(editor)
         self.measure()
+        self._viewed.start()
 
     def measure(self) -> None:
         """Show what is in the mask now."""
@@ -163,6 +170,19 @@ class MaskSection(Section):
         if state is self.state and self.editor is not None:
             self.regions.show_measures(measured[1])
             self.measures.show_measures(self.editor, measured[1])
+
+    def _on_layers(self, event: Any) -> None:
+        if event.type in ("visible", "inserted", "removed", "reordered"):
+            self._viewed.start()
+
+    def _on_view(self, *_: object) -> None:
+        self._viewed.start()
+
+    def _show_whether_in_view(self) -> None:
+        """Warn where the numbers of the card stand beside the picture of another scan."""
+        mask = self.editor and self.editor.layer
+        there = mask in self._viewer.layers
+        self.card.out_of_view.visible = there and not is_looked_at(self._viewer, mask)
 
     def _on_edit(self, *_: object) -> None:
         if not self._timer.isActive():

@@ -38,12 +38,22 @@ class ResultCard(Section):
         self._row = row(self.left_out, self.take_in)
         self.unused = text_label()
         self.other_scan = warning_label()
+        self.out_of_view = warning_label()
+        self.out_of_view.value = "Not what is on screen: the scan of this mask is hidden, or not alone there."
         self.note = text_label()
         self.note.value = NOT_FOR_THE_CLINIC
         super().__init__(
-            self.headline, self.other_scan, self.spacing, self.origin, self.unused, self._row, self.note
+            self.headline,
+            self.out_of_view,
+            self.other_scan,
+            self.spacing,
+            self.origin,
+            self.unused,
+            self._row,
+            self.note,
         )
-        self.unused.visible = self.other_scan.visible = False
+        for hidden in (self.unused, self.other_scan, self.out_of_view):
+            hidden.visible = False
         enlarge(self.headline.native, 1.3)
         self.native.layout().setSpacing(2)
 
