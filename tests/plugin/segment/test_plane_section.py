@@ -12,11 +12,13 @@ import napari
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import tifffile
 from magicgui.widgets import Container
 from qtpy.QtWidgets import QApplication
 
 from napari_tumor_unet.plugin.layers.planes import PLANES, camera_of
 from napari_tumor_unet.plugin.segment.plane_section import PlaneSection
+from tests.plugin.conftest import PATIENCE
 
 
 @pytest.fixture
@@ -108,6 +110,31 @@ def test_where_the_file_does_not_say_which_side_is_left_there_are_no_letters(
     assert not letters(viewer)
     assert section.message.value == "The file does not say which side is left."
     assert str(camera_of(viewer).orientation[1]) == "up"
+
+
+@pytest.mark.parametrize("active", ["told", "untold", None])
+def test_letters_are_those_of_the_scan_on_screen_whatever_is_active(
+    viewer: napari.Viewer, section: PlaneSection, head: Path, tmp_path: Path, qtbot: Any, active: str | None
+) -> None:
+    (told,) = viewer.open(head, plugin="napari-tumor-unet")
+    tifffile.imwrite(tmp_path / "TCGA_CS_1.tif", np.ones((10, 20, 30), np.uint8), photometric="minisblack")
+    (untold,) = viewer.open(tmp_path / "TCGA_CS_1.tif", plugin="napari-tumor-unet")
+    qtbot.waitUntil(lambda: not told.visible, timeout=PATIENCE)  # as another scan was opened
+    viewer.layers.selection.active = {"told": told, "untold": untold, None: None}[active]
+    sentence = "The file does not say which side is left."
+    for _ in range(2):
+        told.visible, untold.visible = True, False
+        qtbot.waitUntil(lambda: letters(viewer).get("left") == "R", timeout=PATIENCE)
+        assert section.message.value != sentence
+        told.visible, untold.visible = False, True
+        qtbot.waitUntil(lambda: not letters(viewer), timeout=PATIENCE)
+        assert section.message.value == sentence
+    camera_of(viewer).center = tuple(told.extent.world.mean(axis=0))  # where both lie
+    told.visible = True  # under the other one
+    QApplication.processEvents()
+    assert not letters(viewer)
+    viewer.layers.move(viewer.layers.index(told), 2)
+    qtbot.waitUntil(lambda: letters(viewer).get("left") == "R", timeout=PATIENCE)
 
 
 def test_slices_that_lie_otherwise_are_turned_as_the_panel_was_told(viewer: napari.Viewer) -> None:

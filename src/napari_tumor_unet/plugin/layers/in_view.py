@@ -77,6 +77,11 @@ def is_in_view(viewer: ViewerModel, image: Image) -> bool:
     return False
 
 
+def image_in_view(viewer: ViewerModel) -> Image | None:
+    """Return the topmost image that the canvas shows, or would show but for its slice and its place."""
+    return next(reversed(_on_screen(viewer, _images_shown(viewer.layers))), None)
+
+
 def is_looked_at(viewer: ViewerModel, mask: Labels) -> bool:
     """Whether the scan of a mask is in view, without masks of others; of one without a scan, the mask."""
     layers = viewer.layers

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.compat import isalive
 
+from napari_tumor_unet.plugin.layers.in_view import image_in_view, is_in_view
 from napari_tumor_unet.plugin.layers.layer_scan import nearest_index
 from napari_tumor_unet.plugin.layers.looks import image_looked_at, mask_looked_at
 from napari_tumor_unet.plugin.layers.metadata import has_result
@@ -22,6 +23,7 @@ from napari_tumor_unet.plugin.layers.planes import (
 )
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.ui.canvas_letters import show_letters, show_scale_bar
+from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.widgets import button, row, text_label
 
@@ -67,12 +69,15 @@ class PlaneSection(Section):
             self.connections.add(event, self.refresh)
         for event in (dims.order, dims.ndisplay, dims.ndim, camera.orientation):
             self.connections.add(event, self.refresh)
+        self._viewed = timer(self.native, 0, self.refresh)
+        self.connections.add(layers.events, self._on_layers)
+        self.connections.add(camera.center, self._on_camera)
         self.connections.at_close(self._clear)
         self.refresh()
 
     def refresh(self, *_: object) -> None:
         """Show what there is to show of the scan that is looked at."""
-        image = image_looked_at(self._viewer)
+        image = self._image()
         anatomy = self._anatomy(image)
         self.visible = self.keys.visible = anatomy is not None
         letters = edge_letters(self._viewer, anatomy)
@@ -87,8 +92,23 @@ class PlaneSection(Section):
         self.message.visible = bool(self.message.value)
         self._show_bar(image)
 
+    def _on_layers(self, event: Any) -> None:
+        """Look anew whose scan is on screen, when all eyes are as they will be."""
+        if event.type in ("visible", "reordered"):
+            self._viewed.start()
+
+    def _on_camera(self, *_: object) -> None:
+        self._viewed.start()
+
+    def _image(self) -> Image | None:
+        """Return the image that is looked at; where that is not in view, the one that is."""
+        image = image_looked_at(self._viewer)
+        if image is None or is_in_view(self._viewer, image):
+            return image
+        return image_in_view(self._viewer) or image
+
     def _show(self, plane: str) -> None:
-        anatomy = self._anatomy(image_looked_at(self._viewer))
+        anatomy = self._anatomy(self._image())
         if anatomy is None:
             return
         if self._before is None:
