@@ -40,11 +40,27 @@ def holds_slices(folder: Path, names: Iterable[str] | None = None) -> bool:
     several = next((match.string for match in slices if patients[match["patient"]] > 1), None)
     if several is None:
         return False
+    shape = _shape_of(folder / several)
+    return shape is not None and _is_slice(shape)
+
+
+def holds_stacks(folder: Path) -> bool:
+    """Tell whether a file of a folder that is named as a slice, with a date for the number, is a stack."""
+    name = next((name for name in sorted(os.listdir(folder)) if _SLICE.fullmatch(name)), None)
+    shape = None if name is None else _shape_of(folder / name)
+    return shape is not None and not _is_slice(shape)
+
+
+def _shape_of(file: Path) -> tuple[int, ...] | None:
+    """Return the shape of a file; None where it cannot be read, which reading reports."""
     try:
-        with opened_tiff(folder / several) as (_, series):
-            shape = series.shape
-    except ScanError:  # reading reports it
-        return False
+        with opened_tiff(file) as (_, series):
+            return tuple(series.shape)
+    except ScanError:
+        return None
+
+
+def _is_slice(shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 or (len(shape) == 3 and shape[-1] in (3, 4))
 
 

@@ -273,6 +273,19 @@ def test_stacks_may_be_named_like_slices(tmp_path: Path) -> None:
     assert [pair.name for pair in find_pairs(tmp_path).pairs] == ["p_1", "p_2"]
 
 
+def test_stacks_named_like_slices_may_lie_in_a_folder_for_each_patient(tmp_path: Path) -> None:
+    for name in ("TCGA_CS_4941_19960909", "TCGA_CS_4942_19970222"):
+        folder = tmp_path / name.rpartition("_")[0]
+        folder.mkdir()
+        tifffile.imwrite(folder / f"{name}.tif", np.ones((4, 3, 20, 20), np.uint8), photometric="minisblack")
+        tifffile.imwrite(
+            folder / f"{name}_mask.tif", np.ones((4, 20, 20), np.uint8), photometric="minisblack"
+        )
+    pairs = find_pairs(tmp_path).pairs
+    assert [pair.name for pair in pairs] == ["TCGA_CS_4941_19960909", "TCGA_CS_4942_19970222"]
+    assert [pair.read()[0].shape for pair in pairs] == [(4, 20, 20)] * 2
+
+
 def test_a_second_mask_is_left_out(tmp_path: Path) -> None:
     write_pair(tmp_path, "a")
     (tmp_path / "a_mask.tif").rename(tmp_path / "a_seg.tif")

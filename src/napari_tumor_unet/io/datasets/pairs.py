@@ -206,7 +206,7 @@ def _files(folder: Path) -> tuple[list[Case], dict[str, str]]:
 
 
 def _folder_of_slices(folder: Path) -> tuple[list[Case], dict[str, str]]:
-    if not slice_folder.looks_like_slices(folder):
+    if not slice_folder.looks_like_slices(folder) or slice_folder.holds_stacks(folder):
         return [], {folder.name: "holds no slices named <patient>_<n>.tif"}
     try:
         if not slice_folder.mask_files(folder):
