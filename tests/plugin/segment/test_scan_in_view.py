@@ -14,7 +14,7 @@ from napari.layers import Image, Labels
 from napari_tumor_unet.plugin.io import opened_together
 from napari_tumor_unet.plugin.layers.in_view import is_in_view
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, title_of
-from napari_tumor_unet.plugin.layers.planes import camera_of
+from napari_tumor_unet.plugin.layers.planes import camera_of, is_at_centre
 from napari_tumor_unet.plugin.segment.batch import Batch
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from tests.conftest import make_phantom
@@ -122,6 +122,15 @@ def test_of_two_scans_that_lie_apart_the_one_that_is_drawn_is_in_view(
     camera_of(scans).center = (0, -5000, -5000)
     scans.dims.set_point(0, 500)
     assert is_in_view(scans, y)  # the upper one, where none is drawn
+
+
+def test_a_plane_among_volumes_is_in_view_along_the_axes_that_it_has(scans: napari.Viewer) -> None:
+    plane = scans.add_image(np.zeros((32, 48)), name="plane")
+    scans.dims.order = (1, 0, 2)
+    camera_of(scans).center = (0, 5000, 20)
+    assert is_at_centre(scans, plane)
+    camera_of(scans).center = (0, 0, 5000)
+    assert not is_at_centre(scans, plane)
 
 
 def test_the_card_warns_where_its_numbers_stand_beside_another_scan(

@@ -97,10 +97,10 @@ def is_at_centre(viewer: ViewerModel, layer: Layer) -> bool:
     """Whether the middle of the canvas lies in a layer's picture; in 3D always."""
     if viewer.dims.ndisplay != 2:
         return True
-    axes = [axis - viewer.dims.ndim for axis in viewer.dims.displayed]
-    low, high = layer.extent.world[:, axes]
-    centre = np.array(camera_of(viewer).center)[-2:]
-    return bool((low <= centre).all() and (centre <= high).all())
+    (low, high), offset = layer.extent.world, viewer.dims.ndim - layer.ndim
+    centre = zip(viewer.dims.displayed, camera_of(viewer).center[-2:], strict=True)
+    # An axis that a layer lacks is one that napari put before the layer's own.
+    return all(low[axis - offset] <= at <= high[axis - offset] for axis, at in centre if axis >= offset)
 
 
 def plane_shown(viewer: Viewer, anatomy: Anatomy) -> str:
