@@ -182,9 +182,8 @@ def with_ending(path: Path, ending: str, *, instead: bool = False) -> Path:
     """
     if path.suffix and not instead:
         return path
-    bare = (
-        scan_name(path.with_name(scan_name(path))) if instead else path.name
-    )  # Qt makes a.nii.dcm of a.nii.gz
+    # Twice, as Qt makes a.nii.dcm of a.nii.gz.
+    bare = scan_name(path.with_name(scan_name(path))) if instead else path.name
     named = path.with_name(bare + ending)
     if named != path and named.exists():
         raise ScanError(f"{named.name} exists already; give its whole name to replace it.")
