@@ -53,6 +53,15 @@ def user_models() -> dict[str, Path]:
     return {name: path for name, path in _models_in(model_folder()).items() if name not in bundled}
 
 
+def name_of_hash(model_hash: str) -> str | None:
+    """Return the name of the model whose file has a hash; None if there is none."""
+    for name, path in all_models().items():
+        with suppress(ModelError):  # one that cannot be read is another
+            if file_hash(path) == model_hash:
+                return name
+    return None
+
+
 def model_folder() -> Path:
     """Return the folder of the user's models; it may not exist yet."""
     return user_folder("models", FOLDER_VARIABLE)
@@ -85,11 +94,8 @@ def import_model(path: Path) -> str:
         If it is no model, or cannot be copied.
     """
     check_model(path)
-    hash_ = file_hash(path)
-    for name, there in all_models().items():
-        with suppress(ModelError):  # one that cannot be read is another
-            if file_hash(there) == hash_:
-                return name
+    if (there := name_of_hash(file_hash(path))) is not None:
+        return there
     name = new_name(path.name.removesuffix(ENDING).lstrip("."))  # hidden files are not listed
     _copy(path, model_folder() / f"{name}{ENDING}")
     return name

@@ -9,8 +9,8 @@ from functools import partial
 from napari.layers import Labels, Layer
 
 from napari_tumor_unet.io.datasets.fingerprint import fingerprint
-from napari_tumor_unet.model.card import Card, ModelError, file_hash, read_card
-from napari_tumor_unet.model.registry import all_models
+from napari_tumor_unet.model.card import ModelError, read_card
+from napari_tumor_unet.model.registry import find_model, name_of_hash
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.layers.metadata import mask_metadata
@@ -48,8 +48,11 @@ def why_optimistic(
 
 
 def _say(model_hash: str, patient: str, pair: LayerPair | None, source: LayerScan | None) -> str:
-    card = _card_of(model_hash)
-    if card is None:
+    if (name := name_of_hash(model_hash)) is None:
+        return ""
+    try:
+        card = read_card(find_model(name))
+    except ModelError:  # gone meanwhile
         return ""
     if patient and patient in card.patients:
         return _TOLD
@@ -58,11 +61,3 @@ def _say(model_hash: str, patient: str, pair: LayerPair | None, source: LayerSca
     with suppress(Exception):  # whatever a layer's array, lazy or not, may raise
         return _TOLD if fingerprint(source.scan, pair.mask(source)).case in card.data else ""
     return ""
-
-
-def _card_of(model_hash: str) -> Card | None:
-    for path in all_models().values():
-        with suppress(ModelError):  # one that cannot be read is another
-            if file_hash(path) == model_hash:
-                return read_card(path)
-    return None
