@@ -22,6 +22,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFileDialog
 
 from napari_tumor_unet.plugin.io.readers import get_reader
+from napari_tumor_unet.plugin.layers.in_view import is_in_view
 from napari_tumor_unet.plugin.layers.layer_scan import COLOURS, data_to_world
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.scan import ScanError
@@ -305,6 +306,24 @@ def test_a_file_named_after_its_sequence_alone_bears_its_folders_name(
     sequences = ViewerSequences.of(viewer_model.layers)
     assert sequences[flair].channels["flair"].image is flair
     assert sequences.flair(viewer_model.layers["BraTS_1 T1"]) is viewer_model.layers["BraTS_1 FLAIR"]
+
+
+@pytest.mark.parametrize("folder", ["", "anat"])
+@pytest.mark.parametrize("door", ["drop", "dialog"])
+def test_of_two_patients_whose_files_have_one_name_one_is_shown(
+    viewer: napari.Viewer, qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: str, folder: str
+) -> None:
+    for n, patient in enumerate(("anna", "bert"), start=1):
+        (tmp_path / patient).mkdir()
+        file = saved_volume(tmp_path / patient / folder / "FLAIR_x.nii.gz")
+        drop(viewer, [file]) if door == "drop" else open_mri_scan([file], monkeypatch)
+        qtbot.waitUntil(lambda n=n: len(viewer.layers) == n, timeout=PATIENCE)
+    one, other = viewer.layers
+    names = ("anat FLAIR_x", "anat FLAIR_x [1]") if folder else ("anna FLAIR_x", "bert FLAIR_x")
+    assert (one.name, other.name) == names
+    qtbot.waitUntil(lambda: not one.visible and other.visible, timeout=PATIENCE)
+    assert is_in_view(viewer, other)
+    assert not is_in_view(viewer, one)
 
 
 def test_a_t1_without_flair_is_not_silently_called_flair(viewer_model: ViewerModel, tmp_path: Path) -> None:

@@ -677,6 +677,25 @@ def test_strokes_on_an_opened_mask_are_kept_and_come_back(
     assert not is_prediction(viewer.layers["head_mask"])
 
 
+def test_an_opened_mask_that_is_back_lies_on_no_other_scan_of_its_grid_and_stays_its_own(
+    viewer: napari.Viewer, qtbot: Any, told: list[str]
+) -> None:
+    autosaving = Autosaving.of(viewer)
+    stroke(layer := opened(viewer))
+    qtbot.waitUntil(lambda: len(kept()) == 1 and autosaving.settled, timeout=PATIENCE)
+    viewer.layers.clear()
+    viewer.add_image(np.zeros(layer.data.shape, np.float32), name="another's flair", **PLACE)
+    mask = back(viewer, qtbot)
+    assert image_for(mask, viewer.layers) is None
+    assert told[-1].startswith("The mask of head is back, but head is not open: open that scan, too")
+    stroke(mask)
+    qtbot.waitUntil(lambda: autosaving.settled, timeout=PATIENCE)
+    viewer.layers.remove(mask)
+    qtbot.waitUntil(lambda: [orphan.scan for orphan in autosaving.orphans] == ["head"], timeout=PATIENCE)
+    image = viewer.add_image(np.zeros(layer.data.shape, np.float32), name="head", **PLACE)
+    assert image_for(back(viewer, qtbot), viewer.layers) is image
+
+
 def test_a_mask_that_was_opened_before_its_scan_is_kept_too(viewer: napari.Viewer, qtbot: Any) -> None:
     autosaving = Autosaving.of(viewer)
     layer = opened(viewer, scan=False)

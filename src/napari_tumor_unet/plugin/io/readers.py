@@ -35,7 +35,7 @@ from napari_tumor_unet.plugin.layers.transforms import source_images
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_warning
 from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence
 from napari_tumor_unet.scan.head import find_head
-from napari_tumor_unet.scan.sequence_names import SHORT_TITLES, sequence_named, speaks_of_sequence, stem_of
+from napari_tumor_unet.scan.sequence_names import SHORT_TITLES, patient_in, sequence_named, speaks_of_sequence
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -271,9 +271,9 @@ def mask_layer(mask: Any, beside: LayerData, name: str, file: Path | None = None
 
 
 def _named_after_folder(scan: Scan, path: Path) -> Scan:
-    """Name a scan after its folder too, where the file's name is that of a sequence alone, as in BraTS."""
-    alone = path.is_file() and speaks_of_sequence(scan.name) and not stem_of(scan.name)
-    return replace(scan, name=f"{path.absolute().parent.name} {scan.name}") if alone else scan
+    """Name a scan after its folder too, where its file's name begins with a sequence: none of a patient."""
+    nobody = path.is_file() and speaks_of_sequence(scan.name) and not patient_in(scan.name)
+    return replace(scan, name=f"{path.absolute().parent.name} {scan.name}") if nobody else scan
 
 
 def _transform(scan: Scan) -> dict[str, Any]:

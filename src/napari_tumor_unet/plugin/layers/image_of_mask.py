@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import takewhile
@@ -22,7 +21,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     mask_metadata,
     masks_in,
 )
-from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment, is_flair, scan_id
+from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment, file_of, is_flair, scan_id
 from napari_tumor_unet.plugin.layers.transforms import data_to_world, mm_in
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.scan import ScanError
@@ -132,7 +131,7 @@ def image_for(
     metadata = mask_metadata(mask)
     if made_from := [image for image in images if str(image.unique_id) == metadata.source]:
         return made_from[0]
-    if is_prediction(mask):  # restored, maybe beside another patient on the same grid
+    if is_prediction(mask) or metadata.restored:  # maybe beside another patient on the same grid
         images = [one for one in images if metadata.scan in (image_metadata(one).scan, one.name)]
     if read_with := [image for image in images if scan_id(image) == metadata.scan_id]:
         return max(read_with, key=is_flair)
@@ -141,7 +140,7 @@ def image_for(
     flairs = [flair if (flair := sequences.flair(image)) in images else image for image in images]
     scans = {scan_id(flair) for flair in flairs}
     if len(scans) > 1:
-        files = [_file_of(image) for image in images]
+        files = [file_of(image) for image in images]
         names = [_alike(image.name.lower(), mask.name.lower()) for image in images]
         alike = [max(how for how, of in zip(names, files, strict=True) if of == file) for file in files]
         best = max(alike)
@@ -149,7 +148,7 @@ def image_for(
     flairs = [flair for flair in flairs if scan_id(flair) in scans]
     if len(scans) == 1:
         return max(flairs, key=is_flair)
-    return _copy_under(mask, flairs, layers) if len({_file_of(flair) for flair in flairs}) == 1 else None
+    return _copy_under(mask, flairs, layers) if len({file_of(flair) for flair in flairs}) == 1 else None
 
 
 def scan_image(mask: Labels, layers: Iterable[Layer]) -> Image | None:
@@ -168,11 +167,6 @@ def _tells_another_patient(image: Image, mask: Labels) -> bool:
     of_image = patient_told(image_metadata(image).scan, image.name)
     of_mask = patient_told(mask.name, mask_metadata(mask).scan)  # the name first: the user may mend it
     return bool(of_image and of_mask and of_image != of_mask)
-
-
-def _file_of(image: Image) -> tuple[str, str]:
-    """Return what two layers of one file have in common; napari counts their names."""
-    return image.source.path or str(image.unique_id), re.sub(r" \[\d+\]$", "", image.name)
 
 
 def _copy_under(mask: Labels, copies: list[Image], layers: Iterable[Layer]) -> Image:

@@ -162,6 +162,10 @@ class MaskMetadata(LayerMetadata):
         Whether the user had edited it when that file was written.
     spacing_said : tuple of float, optional
         The spacing in mm that the user had said of its scan by then.
+    paired : bool
+        Whether ``scan`` is the name of an image that the mask was once found to lie on.
+    restored : bool
+        Whether an autosave brought it back, which tells its scan: it lies on no other.
     agreement : str
         Where the layer is no mask: ``unique_id`` of what it compares, or ``doubt`` where it shows that.
     """
@@ -185,6 +189,8 @@ class MaskMetadata(LayerMetadata):
     saved_as: str = ""
     edited_before: bool = False
     spacing_said: Spacing | None = None
+    paired: bool = False
+    restored: bool = False
     agreement: str = ""
 
     __hash__ = object.__hash__

@@ -42,7 +42,7 @@ def note_opened(layer: Layer, layers: Iterable[Layer]) -> TypeGuard[Labels]:
         metadata.shape = layer.data.shape
     # The scan is looked for anew each time: its T1 may come before its FLAIR.
     if not is_prediction(layer) and (image := image_for(layer, layers)) is not None:
-        metadata.scan = image_metadata(image).scan or str(image.name)
+        metadata.scan, metadata.paired = image_metadata(image).scan or str(image.name), True
         metadata.voxel_ml = mask_volume(layer).grid.voxel_ml
     return tells_edits(layer)
 

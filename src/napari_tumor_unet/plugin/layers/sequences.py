@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -116,6 +117,11 @@ def scan_id(image: Image) -> str:
     return image_metadata(image).scan_id or str(image.unique_id)
 
 
+def file_of(image: Image) -> tuple[str, str]:
+    """Return what two layers of one file have in common: path, and name; napari counts the names."""
+    return image.source.path or str(image.unique_id), re.sub(r" \[\d+\]$", "", image.name)
+
+
 def is_flair(image: Image) -> bool:
     """Whether a layer was read as the FLAIR of a scan: what one looks at."""
     return image_metadata(image).sequence == "flair"
@@ -180,6 +186,9 @@ def _may_be_one_patient(one: Image, other: Image, flairs: int) -> bool:
     studies = [image_metadata(image).study for image in (one, other)]
     if None not in studies:
         return studies[0] == studies[1]
+    (path, name), (of_other, other_name) = file_of(one), file_of(other)
+    if name == other_name and path != of_other:  # files of one name, of as many patients
+        return False
     return may_be_one_patient(one.name, other.name, flairs=flairs)
 
 

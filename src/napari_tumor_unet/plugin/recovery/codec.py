@@ -64,6 +64,7 @@ def snapshot(layer: Labels) -> Autosave | None:
             "geometry": metadata.get("geometry"),
             "voxel_ml": metadata.voxel_ml,
             "edited_before": metadata.edited_before,
+            "paired": metadata.paired,
             **{name: metadata[name] for name in _PLAIN if name in metadata},
             **{name: sorted(int(z) for z in getattr(metadata, name)) for name in _MARKS},
         },
@@ -105,6 +106,8 @@ def add_layer(viewer: Viewer, autosave: Autosave) -> Labels:
         checked=set(result["checked"]),
         visited=set(result["visited"]),
         edited_before=result.get("edited_before", False),
+        paired=result.get("paired", False),
+        restored=result.get("paired", False),
         **(provenance_of(result["provenance"]) if "provenance" in result else {}),
     )
     layer = autosave.layer
