@@ -137,6 +137,19 @@ def test_no_slice_is_checked_of_a_scan_that_is_hidden_and_the_walk_shows_the_sca
     qtbot.waitUntil(lambda: panel.review.checked.enabled, timeout=PATIENCE)
 
 
+def test_what_is_said_of_the_slice_follows_the_canvas_to_another_scan_and_back(
+    viewer: napari.Viewer, panel: Any, qtbot: Any
+) -> None:
+    layer = a_result(viewer)
+    panel.show_mask()
+    known = {KEY: ImageMetadata(scan="other")}  # as one that was opened
+    other = viewer.add_image(np.zeros((9, 30, 34)), translate=(0, 500, 500), metadata=known)
+    viewer.layers.selection.active = layer
+    for at, told in ((other, "This mask and its scan are not in view"), (layer, "Slice ")):
+        camera_of(viewer).center = tuple(at.extent.world.mean(axis=0))
+        qtbot.waitUntil(lambda told=told: panel.review.message.value.startswith(told), timeout=PATIENCE)
+
+
 def test_the_button_walks_from_the_most_doubtful_slice_on_and_begins_again(
     viewer: napari.Viewer, panel: Any, qtbot: Any
 ) -> None:

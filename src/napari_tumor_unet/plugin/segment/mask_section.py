@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from magicgui.widgets import CheckBox, FloatSlider, FloatSpinBox
@@ -19,7 +19,6 @@ from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.in_view import is_looked_at
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, measures_of
 from napari_tumor_unet.plugin.layers.metadata import has_result, mask_metadata, title_of
-from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing
 from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor, MaskState
 from napari_tumor_unet.plugin.segment.mask_saving import ask_and_save
@@ -30,6 +29,7 @@ from napari_tumor_unet.plugin.segment.result_card import ResultCard
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.threads import Latest, OneAtATime
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import button, choice, fields, text_label
 from napari_tumor_unet.scan import Scan, ScanError
 from napari_tumor_unet.scan.recognise import brightness_of, is_same_scan
@@ -121,10 +121,7 @@ class MaskSection(Section):
         self.unit.changed.connect(self._on_unit)
         self._timer = timer(self.native, _PAUSE, self.measure)
         self._edits = Connections(self.native)
-        self._viewed = timer(self.native, 0, self._show_whether_in_view)
-        self.connections.add(viewer.layers.events, self._on_layers)
-        for event in (viewer.dims.events.point, camera_of(viewer).events.center):
-            self.connections.add(event, self._on_view)
+        self.connections.add(ViewerContext.of(viewer).view_changed, self._show_whether_in_view)
 
     def show_mask(self, layer: Labels | None, *, named: bool = False) -> None:
         """Show a result, and follow it from then on.
@@ -148,7 +145,7 @@ class MaskSection(Section):
             self._fill(editor)
             self._look_at_scan(editor)
         self.measure()
-        self._viewed.start()
+        self._show_whether_in_view()
 
     def measure(self) -> None:
         """Show what is in the mask now."""
@@ -170,13 +167,6 @@ class MaskSection(Section):
         if state is self.state and self.editor is not None:
             self.regions.show_measures(measured[1])
             self.measures.show_measures(self.editor, measured[1])
-
-    def _on_layers(self, event: Any) -> None:
-        if event.type in ("visible", "inserted", "removed", "reordered"):
-            self._viewed.start()
-
-    def _on_view(self, *_: object) -> None:
-        self._viewed.start()
 
     def _show_whether_in_view(self) -> None:
         """Warn where the numbers of the card stand beside the picture of another scan."""

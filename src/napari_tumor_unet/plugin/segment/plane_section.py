@@ -23,8 +23,8 @@ from napari_tumor_unet.plugin.layers.planes import (
 )
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.ui.canvas_letters import show_letters, show_scale_bar
-from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.panel import Section
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import button, row, text_label
 
 if TYPE_CHECKING:
@@ -64,14 +64,12 @@ class PlaneSection(Section):
         super().__init__(row(*self.planes.values()), self.message)
         for one in self.planes.values():
             one.native.setCheckable(True)
-        layers, dims, camera = viewer.layers, viewer.dims.events, camera_of(viewer).events
+        layers, dims = viewer.layers, viewer.dims.events
         for event in (layers.selection.events.active, layers.events.inserted, layers.events.removed):
             self.connections.add(event, self.refresh)
-        for event in (dims.order, dims.ndisplay, dims.ndim, camera.orientation):
+        for event in (dims.order, dims.ndisplay, dims.ndim, camera_of(viewer).events.orientation):
             self.connections.add(event, self.refresh)
-        self._viewed = timer(self.native, 0, self.refresh)
-        self.connections.add(layers.events, self._on_layers)
-        self.connections.add(camera.center, self._on_camera)
+        self.connections.add(ViewerContext.of(viewer).view_changed, self.refresh)
         self.connections.at_close(self._clear)
         self.refresh()
 
@@ -91,14 +89,6 @@ class PlaneSection(Section):
             self.message.value = "" if drawn else ", ".join(f"{edge}: {at}" for edge, at in letters.items())
         self.message.visible = bool(self.message.value)
         self._show_bar(image)
-
-    def _on_layers(self, event: Any) -> None:
-        """Look anew whose scan is on screen, when all eyes are as they will be."""
-        if event.type in ("visible", "reordered"):
-            self._viewed.start()
-
-    def _on_camera(self, *_: object) -> None:
-        self._viewed.start()
 
     def _image(self) -> Image | None:
         """Return the image that is looked at; where that is not in view, the one that is."""

@@ -17,6 +17,7 @@ from napari_tumor_unet.plugin.segment.review import Review
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.settings import DRAWN
+from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 from napari_tumor_unet.plugin.ui.widgets import button, text_label
 
 if TYPE_CHECKING:
@@ -73,11 +74,10 @@ class ReviewSection(Section):
         self._doubt = DoubtLayer(viewer, self.native)
         self.where.changed.connect(self._on_where)
         self.connections.add(viewer.layers.events.removed, self._on_removed)
-        self._shown = timer(self.native, 0, self.show_slice)
-        self.connections.add(viewer.layers.events, self._on_layers)
         self._drawing = timer(self.native, DRAWN, self._add_curve)
+        self.connections.add(ViewerContext.of(viewer).view_changed, self.show_slice)
         dims = viewer.dims.events
-        for event in (dims.point, dims.range, dims.order, dims.ndisplay):
+        for event in (dims.point, dims.range, dims.order, dims.ndisplay):  # at once, for a check that follows
             self.connections.add(event, self.show_slice)
 
     def show_mask(self, layer: Labels | None) -> None:
@@ -136,11 +136,6 @@ class ReviewSection(Section):
         """Ask no longer for what the user removed."""
         if event.value is self._doubt.layer:
             self.where.value = False
-
-    def _on_layers(self, event: Any) -> None:
-        """Look anew whether the mask's scan is shown, when all eyes are as they will be."""
-        if event.type == "visible":
-            self._shown.start()
 
     def _show_curve(self, review: Review, z: int | None) -> None:
         self._place.visible = drawn = bool(len(review.errors) > 1 and review.doubtful)

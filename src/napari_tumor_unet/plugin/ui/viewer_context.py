@@ -17,8 +17,9 @@ from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.plugin.layers.descriptions import load_descriptions
 from napari_tumor_unet.plugin.layers.looks import paint_as_it_is, tell_apart
 from napari_tumor_unet.plugin.layers.metadata import masks_in
+from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.layers.reopened_masks import lay_on_scan
-from napari_tumor_unet.plugin.ui.connections import Connections
+from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.drawing import removal_that_draws_on
 from napari_tumor_unet.plugin.ui.ending import delete_before_end
 from napari_tumor_unet.plugin.ui.errors import show_failure
@@ -68,12 +69,15 @@ class ViewerContext(QObject):
         There is a new model.
     marked : Signal
         A slice was marked as checked, or no longer.
+    view_changed : Signal
+        Another scan, slice or place may be on screen; one signal for all that changes at once.
     """
 
     busy_changed = Signal(bool)
     opening_changed = Signal()
     models_changed = Signal()
     marked = Signal()
+    view_changed = Signal()
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer.window._qt_window)
@@ -91,6 +95,11 @@ class ViewerContext(QObject):
         self._connections.add(viewer.layers.events.inserted, self._on_inserted)
         self._connections.add(viewer.layers.events.renamed, self._on_renamed)
         self._connections.add(viewer.layers.events.removing, removal_that_draws_on(viewer))
+        self._viewed = timer(self, 0, self.view_changed.emit)
+        dims = viewer.dims.events
+        for event in (dims.point, dims.range, dims.order, dims.ndisplay, camera_of(viewer).events.center):
+            self._connections.add(event, self._on_view)
+        self._connections.add(viewer.layers.events, self._on_layers)
         bind_keys(viewer, self._connections)
         for n, layer in enumerate(viewer.layers):
             _set_looks(layer, list(viewer.layers)[:n])
@@ -181,6 +190,13 @@ class ViewerContext(QObject):
         _set_looks(event.value, self.viewer.layers)
         if isinstance(event.value, Image) and event.value.ndim > 2:
             self.warm_up()
+
+    def _on_view(self, *_: object) -> None:
+        self._viewed.start()
+
+    def _on_layers(self, event: Any) -> None:
+        if event.type in ("visible", "inserted", "removed", "reordered", "renamed"):
+            self._viewed.start()
 
     def _on_renamed(self, *_: object) -> None:
         """Lay masks on the scans that they are named after now."""
