@@ -13,10 +13,14 @@ import tifffile
 from napari.layers import Image, Labels
 
 from napari_tumor_unet.io.read import read_scan
-from napari_tumor_unet.io.write import write_result
+from napari_tumor_unet.io.write import sidecar_of, unedited_model, write_result
+from napari_tumor_unet.plugin.io.mask_export import mask_file
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
+from napari_tumor_unet.plugin.layers.metadata import mask_metadata
 from napari_tumor_unet.plugin.layers.said_spacing import lacks_spacing, said_spacing, say_spacing
 from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
+from napari_tumor_unet.plugin.segment.mask_editor import MaskEditor
+from napari_tumor_unet.scan import ScanError
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, made_by
 
@@ -234,3 +238,49 @@ def test_nothing_is_moved_where_it_is_not_known_to_belong_together(
     if told:
         say_spacing(viewer, image, (5, 0.94, 0.94))
         assert image_for(mask, viewer.layers) is image
+
+
+def experts(folder: Path) -> tuple[Path, Path]:
+    """A scan in a TIFF, and its mask in another, of which no model is known."""
+    scan, _ = without_spacing(folder)
+    tifffile.imwrite(path := folder / "p1_truth_mask.tif", np.ones(SHAPE, np.uint8), photometric="minisblack")
+    return scan, path
+
+
+def test_what_was_said_of_a_mask_that_no_model_made_comes_back_with_it(
+    viewer: napari.Viewer, tmp_path: Path, qtbot: Any
+) -> None:
+    scan, path = experts(tmp_path)
+    image, mask = open_all(viewer, (scan, path))
+    qtbot.waitUntil(lambda: mask.contour != 0, timeout=PATIENCE)
+    saved = tmp_path / "p1_own_mask.tif"
+    assert mask_file(mask, viewer).write(saved) == [saved]
+    mask_metadata(mask).checked.add(3)
+    say_spacing(viewer, image, (5, 0.94, 0.94))
+    assert mask_file(mask, viewer).write(saved) == [saved, sidecar_of(saved)]
+    assert "provenance" not in (sidecar_contents(mask) or {})
+    assert not unedited_model(saved)
+    viewer.layers.clear()
+    image, mask = open_all(viewer, (scan, saved))
+    qtbot.waitUntil(lambda: image_for(mask, viewer.layers) is image, timeout=PATIENCE)
+    np.testing.assert_allclose(image.scale, (5, 0.94, 0.94))
+    assert mask_metadata(mask).checked == {3}
+    assert mask_metadata(mask).provenance is None
+    assert MaskEditor(viewer, mask).measure().saved_as == "p1_own_mask.tif"
+    mask_metadata(mask).checked.clear()
+    say_spacing(viewer, image, None)
+    assert not MaskEditor(viewer, mask).measure().saved_as  # the file tells a spacing
+    assert mask_file(mask, viewer).write(saved) == [saved]
+    assert not (tmp_path / "p1_own_mask.json").exists()
+
+
+def test_what_is_said_of_a_mask_replaces_no_file_of_another_program(
+    viewer: napari.Viewer, tmp_path: Path
+) -> None:
+    scan, path = experts(tmp_path)
+    _, mask = open_all(viewer, (scan, path))
+    (tmp_path / "p1_truth_mask.json").write_text('{"reader": 2}')
+    mask_metadata(mask).checked.add(3)
+    with pytest.raises(ScanError, match="belongs to another mask"):
+        mask_file(mask, viewer).write(path)
+    assert (tmp_path / "p1_truth_mask.json").read_text() == '{"reader": 2}'

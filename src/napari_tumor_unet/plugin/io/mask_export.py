@@ -15,7 +15,7 @@ from napari_tumor_unet.inference.dicom_report import write_dicom_report
 from napari_tumor_unet.inference.measures import measure_on_grid
 from napari_tumor_unet.io.dicom.report import report_of
 from napari_tumor_unet.io.file_names import FORMATS, MASK_ENDINGS, ending_of, scan_name
-from napari_tumor_unet.io.write import sidecar_of, tells_nothing_else, write_mask, write_result
+from napari_tumor_unet.io.write import made_with, sidecar_of, tells_nothing_else, write_mask, write_result
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.lazy_volume import voxels_of
 from napari_tumor_unet.plugin.layers.mask_volume import MaskVolume, mask_volume
@@ -57,7 +57,7 @@ class MaskFile:
     scan : Scan
         The scan of that mask, without voxels.
     sidecar : dict or None
-        Contents of the JSON file beside the mask, if a segmentation made it.
+        Contents of the JSON file beside the mask, if there is something that the mask's file cannot hold.
     lost_in_tiff, lost_else : str
         What a TIFF, or a file of another format, does not tell of the mask; empty where nothing is lost.
     mark_saved : callable
@@ -104,15 +104,19 @@ class MaskFile:
         return self.lost_in_tiff if FORMATS.get(ending_of(path)) == "TIFF" else self.lost_else
 
     def _write(self, path: Path) -> list[Path]:
+        told, tells_of_it = sidecar_of(path), made_with(path) is not None
         if self.sidecar is None:
             write_mask(path, self.mask, self.scan)
+            if tells_of_it:  # and would still, where the mask is the same
+                told.unlink()
             return [path]
         sidecar = self.sidecar
         if self.volume is not None:
             measures = measure_on_grid(self.volume.mask != 0, self.volume.grid)
             sidecar = sidecar | {"measures": measures.to_json()}
-        if not path.exists() and not tells_nothing_else(sidecar_of(path), sidecar):
-            raise ScanError(f"{sidecar_of(path).name} belongs to another mask; choose another name.")
+        replaced = path.exists() if "provenance" in sidecar else tells_of_it
+        if not replaced and not tells_nothing_else(told, sidecar):
+            raise ScanError(f"{told.name} belongs to another mask; choose another name.")
         write_result(path, self.mask, self.scan, sidecar)
         return [path, sidecar_of(path)]
 
@@ -163,7 +167,7 @@ def mask_file(layer: Labels, viewer: Viewer | None = None) -> MaskFile:
     volume = mask_volume(layer) if segmented else None
     if volume is not None:
         volume = replace(volume, mask=volume.mask.copy())
-    return MaskFile(mask, scan, sidecar_contents(layer), lost_in_tiff, lost_else, mark_saved, volume)
+    return MaskFile(mask, scan, sidecar_contents(layer, image), lost_in_tiff, lost_else, mark_saved, volume)
 
 
 def source_of(layer: Labels, viewer: Viewer | None) -> tuple[SourceImage, ...]:

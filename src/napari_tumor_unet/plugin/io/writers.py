@@ -37,7 +37,7 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        The files: the mask's and, where a segmentation made it, that with what made it.
+        The files: the mask's and, where a segmentation made it or the user said something of it, the sidecar.
 
     Raises
     ------

@@ -155,7 +155,7 @@ class MaskMetadata(LayerMetadata):
     made_with : str
         The model that the run was asked for, by name or file.
     saved : int, optional
-        Checksum of the mask as the panel last saved it.
+        Checksum of the mask, and of the spacing said of it, as the panel last saved them.
     saved_as : str
         Name of that file, or of the one that it was opened from.
     edited_before : bool

@@ -22,6 +22,7 @@ from napari_tumor_unet.plugin.layers.metadata import (
     mask_metadata,
     tells_edits,
 )
+from napari_tumor_unet.scan.spacing import Spacing
 
 
 def note_opened(layer: Layer, layers: Iterable[Layer]) -> TypeGuard[Labels]:
@@ -47,9 +48,10 @@ def note_opened(layer: Layer, layers: Iterable[Layer]) -> TypeGuard[Labels]:
     return tells_edits(layer)
 
 
-def checksum_of(mask: NDArray[Any]) -> int:
-    """Return a number that changes with a mask."""
-    return zlib.crc32(np.ascontiguousarray(mask).data)
+def checksum_of(mask: NDArray[Any], spacing: Spacing | None = None) -> int:
+    """Return a number that changes with a mask, and with the spacing in mm that was said of it."""
+    told = b"" if spacing is None else np.round(spacing, 6).tobytes()
+    return zlib.crc32(told, zlib.crc32(np.ascontiguousarray(mask).data))
 
 
 def copy_of(array: NDArray[Any]) -> NDArray[Any]:

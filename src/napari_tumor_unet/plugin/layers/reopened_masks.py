@@ -58,7 +58,7 @@ def lay_on_scan(viewer: Viewer, mask: Labels) -> str:
         told = _say_again(viewer, mask, said)
     elif lacks_spacing(mask) and (image := image_for(mask, viewer.layers, _has_a_said_one)) is not None:
         _take_said(viewer, mask, image)
-    elif metadata.provenance is not None and metadata.saved_as and metadata.geometry is None:
+    elif (metadata.provenance or metadata.checked) and metadata.saved_as and metadata.geometry is None:
         told = _place(viewer, mask)
     elif not lacks_spacing(mask) and (image := image_for(mask, viewer.layers, _is_told_none)) is not None:
         told = _lies_beside(mask, image, spacing_of(mask))

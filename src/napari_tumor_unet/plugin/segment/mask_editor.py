@@ -30,7 +30,7 @@ from napari_tumor_unet.inference.result import (
 )
 from napari_tumor_unet.inference.smoothing import fill_holes, smooth_outline
 from napari_tumor_unet.plugin.io.opened_together import look_at
-from napari_tumor_unet.plugin.layers.metadata import mask_metadata
+from napari_tumor_unet.plugin.layers.metadata import mask_metadata, said_spacing
 from napari_tumor_unet.plugin.layers.opened_masks import checksum_of
 from napari_tumor_unet.plugin.layers.planes import camera_of
 
@@ -150,8 +150,9 @@ class MaskEditor:
         )
 
     def checksum(self) -> int:
-        """Return a number that changes with the mask."""
-        return checksum_of(self.layer.data)
+        """Return a number that changes with what is saved: the mask, and the spacing that was said of it."""
+        said = said_spacing(self.layer)
+        return checksum_of(self.layer.data, None if said is None else said.mm)
 
     def mark_saved(self, checksum: int, name: str) -> None:
         """Note that the mask with this checksum was saved in a file of this name."""

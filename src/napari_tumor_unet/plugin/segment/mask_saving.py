@@ -87,9 +87,13 @@ def _save(
     """Save a mask; return its file's name, a sentence on its files, and one on what they lack."""
     path = with_ending(path, ending, instead=in_dicom)
     mask, *beside = file.write(path, with_report=with_report)
-    made = f", and what made it in {beside[0].name}" if beside else ""
-    made += f", its measures in {beside[1].name}" if with_report else ""
-    return mask.name, f"The mask is in {mask.name}{made}, in the folder {mask.parent}.", file.lost(path)
+    told = ""
+    if file.sidecar is not None:
+        what = "what made it" if "provenance" in file.sidecar else "what you said of it"
+        told = f", and {what} in {beside[0].name}"
+    if with_report:
+        told += f", its measures in {beside[-1].name}"
+    return mask.name, f"The mask is in {mask.name}{told}, in the folder {mask.parent}.", file.lost(path)
 
 
 def _tell(file: MaskFile, then: Callable[[str], object], saved: tuple[str, str, str]) -> None:
