@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from napari.layers._source import layer_source
 
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair, image_for
 from napari_tumor_unet.plugin.layers.lazy_volume import SliceOrientation
@@ -123,6 +124,21 @@ def test_a_mask_that_is_named_after_another_patient_belongs_to_no_scan(mask: str
     images = [Image(np.zeros((4, 5, 6)), name=f"BraTS2021_00630_{of}") for of in ("t1", "flair")]
     labels = Labels(np.zeros((4, 5, 6), int), name=mask)
     assert image_for(labels, images) is (images[1] if found else None)
+
+
+@pytest.mark.parametrize(("name", "found"), [("OTMultiClass", 0), ("bert FLAIR_mask", 1)])
+def test_of_several_images_that_in_the_masks_folder_is_taken_unless_a_name_says_else(
+    name: str, found: int
+) -> None:
+    layers: list[Any] = []
+    for kind, patient, title in (
+        (Image, "anna", "anna FLAIR"),
+        (Image, "bert", "bert FLAIR"),
+        (Labels, "anna", name),
+    ):
+        with layer_source(path=f"/scans/{patient}/{title}.nii.gz"):
+            layers.append(kind(np.zeros((4, 5, 6), np.uint8), name=title))
+    assert image_for(layers[2], layers) is layers[found]
 
 
 def test_a_probability_is_no_scan() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,7 @@ def matches(layers: Iterable[Layer]) -> tuple[list[tuple[Image, Labels]], int]:
 def image_for(
     mask: Labels, layers: Iterable[Layer], fits: Callable[[Image, Labels], bool] | None = None
 ) -> Image | None:
-    """Return the image of a mask's shape and place: its source, or read with it, or of a similar name.
+    """Return the image of a mask's shape and place: its source, read with it, or alike in name or folder.
 
     One whose name tells another patient, by a known code, is none. ``fits`` tells something else than shape
     and place of the images that may be meant.
@@ -141,10 +142,10 @@ def image_for(
     scans = {scan_id(flair) for flair in flairs}
     if len(scans) > 1:
         files = [file_of(image) for image in images]
-        names = [_alike(image.name.lower(), mask.name.lower()) for image in images]
+        names = [_alike(image, mask) for image in images]
         alike = [max(how for how, of in zip(names, files, strict=True) if of == file) for file in files]
         best = max(alike)
-        scans = {scan_id(f) for f, how in zip(flairs, alike, strict=True) if how == best and how[1]}
+        scans = {scan_id(f) for f, how in zip(flairs, alike, strict=True) if how == best and any(how)}
     flairs = [flair for flair in flairs if scan_id(flair) in scans]
     if len(scans) == 1:
         return max(flairs, key=is_flair)
@@ -175,10 +176,12 @@ def _copy_under(mask: Labels, copies: list[Image], layers: Iterable[Layer]) -> I
     return max(copies, key=lambda copy: under.index(copy) if copy in under else -1)
 
 
-def _alike(image: str, mask: str) -> tuple[bool, int]:
-    """Whether a mask's name goes on from an image's, and how many first letters they share."""
-    same = takewhile(lambda pair: pair[0] == pair[1], zip(image, mask, strict=False))
-    return mask.startswith(image), sum(1 for _ in same)
+def _alike(image: Image, mask: Labels) -> tuple[bool, bool, int]:
+    """Whether a mask's name goes on from an image's, both share a folder, and how many letters they share."""
+    name, own = image.name.lower(), mask.name.lower()
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(name, own, strict=False))
+    folders = [Path(one.source.path).parent if one.source.path else None for one in (image, mask)]
+    return own.startswith(name), None is not folders[0] == folders[1], sum(1 for _ in same)
 
 
 def _is_scan_of(image: Image, mask: Labels) -> bool:
