@@ -15,7 +15,7 @@ from napari_tumor_unet.evaluation.tables import ScoreRow, as_csv, summarise_scor
 from napari_tumor_unet.plugin.ui.file_dialog import FileDialog
 from napari_tumor_unet.plugin.ui.lines import LinesTable
 from napari_tumor_unet.plugin.ui.panel import Section
-from napari_tumor_unet.plugin.ui.plain import show_info
+from napari_tumor_unet.plugin.ui.plain import plain, show_info
 from napari_tumor_unet.plugin.ui.threads import save_text
 from napari_tumor_unet.plugin.ui.widgets import button, folded, row, wrap
 
@@ -26,6 +26,7 @@ _OTHERS = {  # the numbers that stand under the names, each with its digits
     "sum_of_products_difference_percent": ("products, % more:", 1),
 }
 _DICE = 1  # its column
+_NOTED = "with a note"  # which is in the tooltip
 _HIGHEST = 2000  # pixels of the table; the panel scrolls
 
 
@@ -98,25 +99,34 @@ class ScoreCollection(Section):
         save_text(path, text, "The numbers are")
 
     def _show(self) -> None:
-        """Show the list, with mean and standard deviation under it."""
+        """Show the list, with mean and standard deviation under it, and what has a note."""
         self.list.visible = bool(self.rows)
         self.table.setRowCount(0)
         for shown in self.rows:
             score = shown.score
             label = () if score.label is None else (f"label {score.label}",)
-            names = (shown.prediction, f"reference: {shown.reference}", *label)
-            self._show_numbers(names, {name: getattr(score, name) for name in ("dice", *_OTHERS)})
+            noted = (_NOTED,) if score.notes else ()
+            names = (shown.prediction, f"reference: {shown.reference}", *label, *noted)
+            numbers = {name: getattr(score, name) for name in ("dice", *_OTHERS)}
+            self._show_numbers(names, numbers, score.notes)
         if len(self.rows) > 1:
             summary = summarise_scores([shown.score for shown in self.rows])
-            for name, key in (("mean", "mean"), ("SD", "sd"), ("n", "n")):
-                self._show_numbers((name,), {each: summary[each][key] for each in ("dice", *_OTHERS)})
+            n = sum(bool(shown.score.notes) for shown in self.rows)
+            mean = ("mean", f"{_NOTED}: {n} of {len(self.rows)}") if n else ("mean",)
+            for names, key in ((mean, "mean"), (("SD",), "sd"), (("n",), "n")):
+                self._show_numbers(names, {each: summary[each][key] for each in ("dice", *_OTHERS)})
 
-    def _show_numbers(self, names: Sequence[str], numbers: Mapping[str, float | None]) -> None:
-        """Show Dice beside the names, and the other numbers under them."""
+    def _show_numbers(
+        self, names: Sequence[str], numbers: Mapping[str, float | None], notes: Sequence[str] = ()
+    ) -> None:
+        """Show Dice beside the names, the other numbers under them, and notes where the mouse stays."""
         row = self.table.append()
         others = (f"{title} {_written(numbers[name], digits)}" for name, (title, digits) in _OTHERS.items())
         self.table.show_lines(row, (*names, *others))
         self.table.item(row, _DICE).setText(_written(numbers["dice"], 4))
+        if notes:
+            for column in (0, _DICE):
+                self.table.item(row, column).setToolTip(plain("\n".join(notes)))
 
 
 def _written(value: float | None, digits: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 
 from napari.layers import Labels, Layer
 
@@ -22,8 +22,10 @@ _TOLD = "The model has learned from this scan: what it does here tells nothing o
 
 def why_optimistic(
     prediction: Labels, reference: Labels, layers: Iterable[Layer], point: tuple[float, ...]
-) -> Callable[[], str]:
-    """Return what says, in a thread, that the model of a prediction has learned from its scan; or nothing.
+) -> Callable[[], tuple[str, ...]]:
+    """Return what says that the model of a prediction has learned from its scan; or nothing.
+
+    It is for a thread, as it may read all voxels, and looks once.
 
     Known are the public patients that a card names, and the scans, with their masks, that it holds hashes of.
 
@@ -37,27 +39,27 @@ def why_optimistic(
     """
     metadata, layers = mask_metadata(prediction), list(layers)
     if metadata.provenance is None or not (model_hash := metadata.provenance.model_hash):
-        return lambda: ""
+        return tuple
     pair = source = None
     if (image := image_for(reference, layers)) is not None:
         pair = LayerPair(image, reference, point)
         with suppress(ScanError):
             source = pair.source(layers)
     names = (str(prediction.name), metadata.scan, str(reference.name), mask_metadata(reference).scan)
-    return partial(_say, model_hash, patient_told(*names), pair, source)
+    return cache(partial(_say, model_hash, patient_told(*names), pair, source))
 
 
-def _say(model_hash: str, patient: str, pair: LayerPair | None, source: LayerScan | None) -> str:
+def _say(model_hash: str, patient: str, pair: LayerPair | None, source: LayerScan | None) -> tuple[str, ...]:
     if (name := name_of_hash(model_hash)) is None:
-        return ""
+        return ()
     try:
         card = read_card(find_model(name))
     except ModelError:  # gone meanwhile
-        return ""
+        return ()
     if patient and patient in card.patients:
-        return _TOLD
+        return (_TOLD,)
     if pair is None or source is None or not card.data:
-        return ""
+        return ()
     with suppress(Exception):  # whatever a layer's array, lazy or not, may raise
-        return _TOLD if fingerprint(source.scan, pair.mask(source)).case in card.data else ""
-    return ""
+        return (_TOLD,) if fingerprint(source.scan, pair.mask(source)).case in card.data else ()
+    return ()

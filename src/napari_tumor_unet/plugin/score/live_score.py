@@ -60,13 +60,13 @@ class LiveScore(QObject):
     failed : Signal
         The :class:`~napari_tumor_unet.plugin.ui.viewer_context.Message` that says why not.
     ended : Signal
-        All numbers are there.
+        All numbers are there; with what must be known of them, a tuple of str.
     """
 
     counted = Signal(object)
     scored = Signal(object)
     failed = Signal(object)
-    ended = Signal()
+    ended = Signal(object)
 
     def __init__(self, context: ViewerContext) -> None:
         super().__init__(context)
@@ -157,7 +157,7 @@ class LiveScore(QObject):
     def _on_measured(self, counts: PairCounts) -> None:
         self._end_job()
         if counts is self._counts and not self._measuring.running:
-            self.ended.emit()
+            self.ended.emit(counts.notes)  # which the job has asked for
 
     def _on_failed(self, error: JobError) -> None:
         self._end_job()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -82,7 +82,8 @@ class LayerMask:
 class Request:
     """What is compared, and how: one label, all as one (None), or each by itself.
 
-    Where the user has not ``asked`` for it, the panel alone tells of an error, and no notification.
+    Where the user has not ``asked`` for it, the panel alone tells of an error, and no notification. What else
+    must be known of the numbers ``why_optimistic`` looks up, in a thread.
     """
 
     prediction: LayerMask
@@ -91,6 +92,7 @@ class Request:
     each: bool
     tolerance: float
     asked: bool = True
+    why_optimistic: Callable[[], tuple[str, ...]] = tuple
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,19 @@ class PairCounts:
         All labels of both masks.
     slices : dict of int or None to list of Counts
         Of each label compared, slice by slice.
+    why_optimistic : callable
+        As in the request.
     """
 
     pair: MaskPair
     labels: list[int]
     slices: dict[int | None, list[Counts]]
+    why_optimistic: Callable[[], tuple[str, ...]] = tuple
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known of the numbers; a thread has to ask first."""
+        return (*self.why_optimistic(), *self.pair.notes)
 
     @property
     def totals(self) -> dict[int | None, Counts]:
@@ -170,12 +180,13 @@ def count_pair(request: Request, known: list[int] | None) -> PairCounts | Messag
         pair = replace(pair, notes=(*of_two_patients(*map(_names, masks)), *notes, *pair.notes))
         labels = labels_in(pair) if known is None else known
         if not request.each:
-            return PairCounts(pair, labels, {request.label: slice_overlaps(pair, request.label)})
+            slices = {request.label: slice_overlaps(pair, request.label)}
+            return PairCounts(pair, labels, slices, request.why_optimistic)
         slices = _each(pair, labels)
         if known is not None and _voxels(slices.values()) != _voxels([slice_overlaps(pair, None)]):
             labels = labels_in(pair)  # one was painted that was not there
             slices = _each(pair, labels)
-        return PairCounts(pair, labels, slices)
+        return PairCounts(pair, labels, slices, request.why_optimistic)
     except ComparisonError as error:
         return Message(str(error), "error")
     except Exception:  # whatever a layer's array, lazy or not, may raise
@@ -202,6 +213,6 @@ def answer_with_box(counts: PairCounts, planes: range | None) -> Any:
     """Answer :func:`napari_tumor_unet.worker.tasks.score`, in the thread of its job."""
     pair = counts.box
     if planes is None:
-        return pair.grid, pair.notes
+        return pair.grid, counts.notes
     together = slice(planes.start, planes.stop)
     return [mask.reshape((-1, *mask.shape[-2:]))[together] for mask in (pair.prediction, pair.reference)]

@@ -18,7 +18,6 @@ from napari_tumor_unet.plugin.score.slices import SlicesSection
 from napari_tumor_unet.plugin.ui.connections import Connections, timer
 from napari_tumor_unet.plugin.ui.panel import Panel
 from napari_tumor_unet.plugin.ui.primary import show_primary
-from napari_tumor_unet.plugin.ui.threads import Latest
 from napari_tumor_unet.plugin.ui.viewer_context import Message
 from napari_tumor_unet.plugin.ui.widgets import align, button, choice, fields, row
 
@@ -39,9 +38,6 @@ class ScorePanel(Panel):
         self._again = False  # whether two masks are compared as soon as they are two again
         self._label_values: list[int] = []
         self._point: tuple[float, ...] = ()
-        self._notes: tuple[str, ...] = ()
-        self._optimistic = ""
-        self._learned = Latest()
         self.prediction = choice("prediction", self._layers, "The mask to be judged.", nullable=True)
         self.reference = choice("reference", self._layers, "The mask that is taken for true.", nullable=True)
         self.swap = button("Swap", "Take each for the other.", self._swap)
@@ -95,12 +91,12 @@ class ScorePanel(Panel):
             return
         which = self.which.value
         label = None if which in (_ALL, _EACH) else which
-        request = Request(*masks, label, which == _EACH, self.tolerance.value, asked)
+        prediction, reference = (mask.layer for mask in masks)
+        optimistic = why_optimistic(prediction, reference, self._viewer.layers, self._point)
+        request = Request(*masks, label, which == _EACH, self.tolerance.value, asked, optimistic)
         self.show_message(Message("Comparing"))
         self.scoring.start(request)
         self._watch(request)
-        layers = (request.prediction.layer, request.reference.layer)
-        self._learned(why_optimistic(*layers, self._viewer.layers, self._point), self._on_learned, str)
 
     def set_masks(self, layers: list[Labels]) -> None:
         """Choose two layers; the reference is the one that no model made, or else the lower one."""
@@ -187,8 +183,6 @@ class ScorePanel(Panel):
     def _forget(self) -> None:
         self.scoring.cancel()
         self._edits.close()
-        self._learned.forget()
-        self._optimistic = ""
 
     def _watch(self, request: Request) -> None:
         """Compare again after edits."""
@@ -225,7 +219,6 @@ class ScorePanel(Panel):
             if self.which.value != asked:  # there is no such label
                 self.compare(asked=False)
                 return
-        self._notes = counts.pair.notes
         self._show_results(visible=True)
         self.numbers.show_counts(counts.totals)
         if self.scoring.request is not None:
@@ -233,17 +226,8 @@ class ScorePanel(Panel):
             self.slices.show_slices(request.prediction, request.reference, counts)
         self.show_message(Message("Measuring the distances"))
 
-    def _on_learned(self, told: str) -> None:
-        self._optimistic = told
-        if told and self.numbers.scores and not self.scoring.running:
-            self._show_notes()
-
-    def _show_notes(self) -> None:
-        """Show what is to be known of the numbers; the rules at work stand by them."""
-        self.show_message(Message(" ".join(filter(None, (self._optimistic, *self._notes)))))
-
-    def _on_ended(self) -> None:
-        self._show_notes()
+    def _on_ended(self, notes: tuple[str, ...]) -> None:
+        self.show_message(Message(" ".join(notes)))  # the rules at work stand by the numbers
         self.collection.enable(bool(self.numbers.scores))
 
     def _on_failed(self, message: Message) -> None:
