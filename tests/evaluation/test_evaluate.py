@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from napari_tumor_unet.evaluation.evaluate import evaluate
-from napari_tumor_unet.evaluation.overlap import dice
+from napari_tumor_unet.evaluation.overlap import Counts, dice
 from napari_tumor_unet.evaluation.scan_score import ScanScore, View, score_case, score_scan, summarise
 from napari_tumor_unet.inference.segment import segment
 from napari_tumor_unet.io.datasets.fingerprint import fingerprint
@@ -135,6 +135,16 @@ def test_scans_on_disk_score_what_their_segmentation_scores(data: Path, tiny_mod
         assert score.at_128.dice == dice(prediction[:, ::2, ::2], reference[:, ::2, ::2])
         assert len(score.slices) == scan.shape[0]
         assert score.view.index == reference.sum(axis=(1, 2)).argmax()
+
+
+def test_the_slice_to_look_at_is_one_that_counts(data: Path, tiny_model: Model) -> None:
+    pair = find_pairs(data).pairs[0]
+    area = pair.read()[1].sum(axis=(1, 2))
+    counted = tuple(z for z in range(len(area)) if z != area.argmax())
+    score = score_case(replace(pair, slices=counted), *pair.read(), tiny_model, device="cpu")
+    assert score.view.index == max(counted, key=lambda z: area[z])
+    assert score.judged == sum((score.slices[z] for z in counted), Counts())
+    assert score.judged != score.volume
 
 
 def test_flair_alone_hides_the_other_sequences(data: Path, tiny_model: Model) -> None:

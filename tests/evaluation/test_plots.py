@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from napari_tumor_unet.evaluation.plots import draw_scan, examples
+from napari_tumor_unet.evaluation.plots import draw_change, draw_scan, examples
 from napari_tumor_unet.evaluation.scan_score import ScanScore, View, score_scan
 from napari_tumor_unet.training.curves import draw_curves
 from napari_tumor_unet.training.events import Epoch
@@ -51,3 +53,30 @@ def test_best_median_worst_and_missed_are_chosen() -> None:
     names = {rank: chosen.name for rank, chosen in examples(scores).items()}
     assert names == {"best": "best", "median": "fair", "worst": "missed", "missed_1": "missed"}
     assert set(examples(scores[1:2])) == {"best", "median", "worst"}
+
+
+@pytest.fixture
+def titles(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Fills with the titles of pictures."""
+    drawn: list[str] = []
+    suptitle = Figure.suptitle
+    monkeypatch.setattr(Figure, "suptitle", lambda f, t, **k: (drawn.append(t), suptitle(f, t, **k))[1])
+    return drawn
+
+
+def test_slices_are_numbered_from_0_as_in_the_window(tmp_path: Path, titles: list[str]) -> None:
+    draw_scan(score("x", 5), tmp_path / "x.png")
+    draw_change(score("x", 5), score("x", 10), tmp_path / "y.png")
+    assert titles == [
+        "x, slice 0: Dice of the volume 0.667, of this slice 0.667",
+        "x, slice 0: Dice of the volume 0.667 before, 1.000 after",
+    ]
+
+
+def test_a_change_tells_the_dice_of_the_slices_that_count(tmp_path: Path, titles: list[str]) -> None:
+    before, after = (
+        replace(one, slices=(*one.slices, *score("z", 0).slices), volume=score("z", 0).volume, counted=(0,))
+        for one in (score("x", 5), score("x", 10))
+    )
+    draw_change(before, after, tmp_path / "x.png")
+    assert titles == ["x, slice 0: Dice of the 1 slice that counts 0.667 before, 1.000 after"]

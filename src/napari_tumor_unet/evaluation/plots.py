@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from napari_tumor_unet._common import atomic_write
+from napari_tumor_unet._common import atomic_write, plural
 from napari_tumor_unet._text import visible
 from napari_tumor_unet.evaluation.scan_score import ScanScore
 
@@ -21,7 +21,7 @@ def draw_scan(score: ScanScore, path: Path) -> None:
     """Draw FLAIR, prediction and truth side by side, in the slice of the score's view, as a PNG file."""
     view = score.view
     title = (
-        f"{score.name}, slice {view.index + 1}: Dice of the volume {score.volume.dice:.3f}, "
+        f"{score.name}, slice {view.index}: Dice of the volume {score.volume.dice:.3f}, "
         f"of this slice {score.slices[view.index].dice:.3f}"
     )
     masks = {"FLAIR": (None, "white"), "prediction": (view.prediction, _PREDICTION)}
@@ -29,11 +29,12 @@ def draw_scan(score: ScanScore, path: Path) -> None:
 
 
 def draw_change(before: ScanScore, after: ScanScore, path: Path) -> None:
-    """Draw truth, and the predictions before and after, in the slice of the score's view, as a PNG file."""
+    """Draw truth, and the predictions before and after, in the slice of both scores' view, as a PNG file."""
     view = before.view
+    which = "the volume" if before.counted is None else _that_count(len(before.counted))
     title = (
-        f"{before.name}, slice {view.index + 1}: Dice of the volume {before.volume.dice:.3f} before, "
-        f"{after.volume.dice:.3f} after"
+        f"{before.name}, slice {view.index}: Dice of {which} {before.judged.dice:.3f} before, "
+        f"{after.judged.dice:.3f} after"
     )
     masks = {"truth": (view.reference, _REFERENCE), "before": (view.prediction, _PREDICTION)}
     _draw(view.flair, masks | {"after": (after.view.prediction, _PREDICTION)}, title, path)
@@ -56,6 +57,10 @@ def examples(scores: Sequence[ScanScore]) -> dict[str, ScanScore]:
     chosen = {"best": ranked[-1], "median": ranked[len(ranked) // 2], "worst": ranked[0]}
     missed = [s for s in ranked if s.volume.reference and not s.volume.true_positive]
     return chosen | {f"missed_{i + 1}": score for i, score in enumerate(missed)}
+
+
+def _that_count(n: int) -> str:
+    return f"the {plural(n, 'slice')} that {'counts' if n == 1 else 'count'}"
 
 
 def _draw(

@@ -38,7 +38,7 @@ from napari_tumor_unet.scan import Scan
 
 @dataclass(frozen=True)
 class View:
-    """One slice of a scan to look at: FLAIR, prediction and reference (Y, X)."""
+    """One slice of a scan to look at, its index from 0: FLAIR, prediction and reference (Y, X)."""
 
     index: int
     flair: NDArray[np.float32]
@@ -50,9 +50,10 @@ class View:
 class ScanScore:
     """What one scan scored.
 
-    ``view`` is its slice with the most tumour, by the reference if it has any; ``measures`` are those of
-    prediction and reference, where the spacing is known; ``learned_from`` is whether the model has learned
-    from the scan, as far as its card tells.
+    ``view`` is its slice with the most tumour of those that count, by the reference if it has any;
+    ``measures`` are those of prediction and reference, where the spacing is known; ``learned_from`` is
+    whether the model has learned from the scan, as far as its card tells; ``counted`` are the slices that
+    count where not all do.
     """
 
     name: str
@@ -62,6 +63,14 @@ class ScanScore:
     view: View
     measures: tuple[Measures, Measures] | None = None
     learned_from: bool = False
+    counted: tuple[int, ...] | None = None
+
+    @property
+    def judged(self) -> Counts:
+        """Counts of the slices that count, by default of the volume."""
+        if self.counted is None:
+            return self.volume
+        return sum((self.slices[z] for z in self.counted), Counts())
 
 
 @dataclass(frozen=True)
@@ -127,6 +136,7 @@ def score_case(
     device: str = "auto",
     flair_alone: bool = False,
     spacing: tuple[float, float, float] | None = None,
+    look_at: int | None = None,
 ) -> ScanScore:
     """Segment the scan of a case and compare the result with its mask.
 
@@ -142,22 +152,33 @@ def score_case(
         Give the model no other sequence.
     spacing : tuple of float, optional
         Distance between voxels (z, y, x) in mm, for the measures, where the scan does not say.
+    look_at : int, optional
+        The slice of the view; by default that with the most tumour.
     """
     learned_from = _has_learned_from(model.card, case, scan, reference)
     if flair_alone:
         scan = scan.flair_alone()
     prediction = drain(run(scan, model, device=device)).mask > 0
-    area = (reference if reference.any() else prediction).sum(axis=(1, 2))
-    z = int(area.argmax())
+    z = _most_tumour(prediction, reference, case.slices) if look_at is None else look_at
     view = View(z, scan.slice("flair", z), prediction[z], reference[z])
     score = score_scan(case.name, prediction, reference, view)
-    score = dataclasses.replace(score, learned_from=learned_from)
+    score = dataclasses.replace(score, learned_from=learned_from, counted=case.slices)
     grid = scan.grid if spacing is None or scan.in_mm else with_spacing(scan.grid, spacing)
     if not grid.in_mm:
         return score
     return dataclasses.replace(
         score, measures=(measure_on_grid(prediction, grid), measure_on_grid(reference, grid))
     )
+
+
+def _most_tumour(
+    prediction: NDArray[np.bool_], reference: NDArray[np.bool_], counted: Sequence[int] | None
+) -> int:
+    """Find the slice with the most tumour of those that count, by the reference if it has any there."""
+    slices = np.asarray(counted or range(len(reference)))
+    by_reference, by_prediction = (mask[slices].sum(axis=(1, 2)) for mask in (reference, prediction))
+    area = by_reference if by_reference.any() else by_prediction
+    return int(slices[area.argmax()])
 
 
 def _has_learned_from(card: Card, case: Case, scan: Scan, mask: NDArray[np.bool_]) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from matplotlib.figure import Figure
 
 from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.io.datasets.pairs import Case, find_pairs
@@ -222,6 +223,23 @@ class _Made:
 
     def read(self) -> Any:
         return self._content
+
+
+def test_the_pictures_tell_the_dice_of_the_table_in_a_slice_that_counts(
+    pairs: list[Case], tiny_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    suptitle = Figure.suptitle
+    monkeypatch.setattr(Figure, "suptitle", lambda f, t, **k: (titles.append(t), suptitle(f, t, **k))[1])
+    area = pairs[2].read()[1].sum(axis=(1, 2))
+    counted = tuple(z for z in range(len(area)) if z != area.argmax())
+    judge = replace(pairs[2], slices=counted)
+    tuned, _ = finish(pairs[:2], [judge], tiny_model, replace(SETTINGS, epochs=1), tmp_path / "run")
+    change = tuned.changes[0]
+    z = max(counted, key=lambda z: area[z])
+    dice = f"{change.before.dice:.3f} before, {change.after.dice:.3f} after"
+    assert f"c, slice {z}: Dice of the {len(counted)} slices that count {dice}" in titles
+    assert any("Dice of the volume" in title for title in titles)  # of the sample
 
 
 def test_of_a_single_scan_a_block_of_slices_is_held_out(

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_tumor_unet._common import plural
-from napari_tumor_unet.evaluation.overlap import Counts
 from napari_tumor_unet.evaluation.plots import draw_change
 from napari_tumor_unet.evaluation.scan_score import ScanScore, score_case
 from napari_tumor_unet.io.datasets.pairs import Case
@@ -168,13 +167,14 @@ def fine_tune(
     )
     tuned = replace(model, network=network, hash="")
     after: list[ScanScore] = []
-    for case in judged:
-        after.append(score_case(case, *case.read(), tuned, device=device))
+    for case, old in zip(judged, before, strict=True):
+        look_at = old.view.index
+        after.append(score_case(case, *case.read(), tuned, device=device, look_at=look_at))
         yield Scored(len(after), len(judged), after=True)
     scores = [*zip(judged, before, after, strict=True)]
     scores = [*scores[1:], scores[0]]  # the sample last
     changes = tuple(
-        DiceChange(case.name, _judged(old, case), _judged(new, case), case is judged[0], old.learned_from)
+        DiceChange(case.name, old.judged, new.judged, case is judged[0], old.learned_from)
         for case, old, new in scores
     )
     advice = recommend(changes, block=of_one_scan, stopped=len(history) < settings.epochs)
@@ -193,12 +193,6 @@ def fine_tune(
         advice=advice,
         pictures=pictures,
     )
-
-
-def _judged(score: ScanScore, case: Case) -> Counts:
-    if case.slices is None:
-        return score.volume
-    return sum((score.slices[z] for z in case.slices), Counts())
 
 
 def _card(
