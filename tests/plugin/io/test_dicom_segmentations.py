@@ -94,12 +94,24 @@ def test_masks_are_offered_among_the_series(
 ) -> None:
     choose(next((folder / "flair").iterdir()), monkeypatch)
     chooser = chooser_of(viewer, qtbot)
-    assert checked(chooser) == ["T2 FLAIR", "Parts"]
-    row = entry(chooser, "Parts")
+    assert checked(chooser) == ["T2 FLAIR", "Parts (a.dcm)"]
+    row = entry(chooser, "Parts (a.dcm)")
     assert [row.text(i) for i in range(1, 5)] == ["SEG", "", "", "segmentation"]
     chooser.accept()
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=PATIENCE)
     assert image_for(viewer.layers[1], viewer.layers) is viewer.layers[0]
+
+
+def test_of_several_readers_masks_the_one_that_was_chosen_opens_with_its_scan(
+    viewer: napari.Viewer, qtbot: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = read_scan(folder / "flair")
+    foreign(scan, two_parts(scan)[:1], SeriesDescription="Parts").save_as(folder / "masks" / "b.dcm")
+    choose(folder / "masks" / "a.dcm", monkeypatch)
+    qtbot.waitUntil(lambda: len(viewer.layers) > 1, timeout=PATIENCE)
+    image, mask = viewer.layers
+    assert image_for(mask, viewer.layers) is image
+    assert set(np.unique(mask.data)) == {0, 1, 2}  # the other has one part
 
 
 def test_napari_saves_what_names_the_patient_on_the_users_word_alone(

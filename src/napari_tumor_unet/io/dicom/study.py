@@ -61,10 +61,19 @@ def series_of_file(file: Path) -> tuple[Series, ...]:
         alone = find_series(file)
     except ScanError as error:
         raise ScanError("This file is damaged, or holds no DICOM image.") from error
-    if any(not series.problem for series in alone):  # a file of frames
+    if any(series.is_segmentation or not series.problem for series in alone):  # a file of frames
         return alone
     beside = find_series(file.parent)
     return tuple(series for series in beside if file in series.files) or alone
+
+
+def is_segmentation(file: Path) -> bool:
+    """Whether a file is a DICOM Segmentation, which stands for itself alone, not for the files beside it."""
+    if not file.is_file():
+        return False
+    with suppress(ScanError):
+        return all(series.is_segmentation for series in find_series(file))
+    return False
 
 
 def series_of_study(file: Path) -> tuple[Series, ...]:

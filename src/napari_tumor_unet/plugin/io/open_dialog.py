@@ -15,7 +15,7 @@ from napari.utils import cancelable_progress
 from napari_tumor_unet._common import explain
 from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.io.dicom.series import Series
-from napari_tumor_unet.io.dicom.study import series_of_study
+from napari_tumor_unet.io.dicom.study import is_segmentation, series_of_study
 from napari_tumor_unet.io.file_names import format_of
 from napari_tumor_unet.io.slice_folder import folder_of_slice
 from napari_tumor_unet.plugin.io.opened_together import show_flair
@@ -24,6 +24,7 @@ from napari_tumor_unet.plugin.io.readers import (
     folder_of,
     openable,
     read_all,
+    read_dicom,
     read_file,
     read_volumes,
 )
@@ -119,6 +120,9 @@ def _find(paths: list[Path]) -> Generator[Content]:
             dicom = format_of(path) == "DICOM"
             source = path if dicom else folder_of_slice(path)
             if source in done:
+                continue
+            if dicom and is_segmentation(path):
+                yield read_dicom(path)  # and none of the other readers' beside it
                 continue
             series = series_of_study(path) if dicom else ()
             done.update({source}, *(one.files for one in series))

@@ -96,7 +96,7 @@ def read_layers(path: str | Path) -> list[LayerData]:
     """
     path, began = Path(path), time.monotonic()
     try:
-        opened = _read_series(path) if format_of(path) == "DICOM" else read_file(path)
+        opened = read_dicom(path) if format_of(path) == "DICOM" else read_file(path)
         if not opened.layers:
             raise ScanError(opened.summary)
     except ScanError as error:
@@ -110,8 +110,14 @@ def read_layers(path: str | Path) -> list[LayerData]:
     return opened.layers
 
 
-def _read_series(path: Path) -> Opened:
-    """Read the series of a folder, or that of a file; with a segmentation its scan, unless this is open."""
+def read_dicom(path: Path) -> Opened:
+    """Read the series of a folder, or that of a file; with a segmentation its scan, unless this is open.
+
+    Raises
+    ------
+    ScanError
+        As :func:`napari_tumor_unet.io.dicom.find.find_series`.
+    """
     series = find_series(path) if path.is_dir() else series_of_file(path)
     if path.is_dir() or not all(one.is_segmentation for one in series):
         return read_all(series)

@@ -122,7 +122,8 @@ def _item(series: Series, checked: bool, several: bool) -> QTreeWidgetItem:
     shape = "" if series.is_segmentation else " x ".join(map(str, series.shape))
     problem = "" if series.can_be_shown else series.problem
     kind = "segmentation" if series.is_segmentation else TITLES[series.sequence] if series.sequence else ""
-    texts = [series.name, series.modality, shape, spacing, problem or kind]
+    files = f" ({', '.join(file.name for file in series.files)})" if series.is_segmentation else ""
+    texts = [f"{series.name}{files}", series.modality, shape, spacing, problem or kind]
     item = QTreeWidgetItem([plain(text) for text in ([*texts, str(series.study)] if several else texts)])
     tooltip = plain(problem or " ".join(series.notes))
     for column in range(item.columnCount()):
