@@ -107,6 +107,12 @@ def test_a_mask_that_cannot_be_read_does_not_stop_the_others(masks: list[Path], 
     assert (alone.exit_code, alone.stdout) == (1, "")
 
 
+def test_where_nothing_is_measured_the_table_of_before_stays(tmp_path: Path) -> None:
+    (table := tmp_path / "out.csv").write_text("before")
+    CliRunner().invoke(app, ["measure", str(tmp_path / "none.nii.gz"), "--csv", str(table)])
+    assert table.read_text() == "before"
+
+
 def test_follow_up_orders_by_session_and_prints_changes(masks: list[Path], tmp_path: Path) -> None:
     printed = run("follow-up", masks[1], masks[0], "--out", tmp_path / "f.csv")
     assert "partial by size alone; steroids, clinical state, enhancement and confirmation decide" in printed

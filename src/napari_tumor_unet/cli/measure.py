@@ -48,7 +48,7 @@ def measure(
             failures[scan_name(path)] = noted(error, path.name, [path.name])
             complain(failures[scan_name(path)])
     named = [(scan_name(masks[i]), result) for i, result in measured.items()]
-    if csv is not None:
+    if csv is not None and named:
         write_whole(csv, measures.as_csv(named))
     if as_json:
         content: dict[str, Any] = {"masks": [{"name": name} | result.to_json() for name, result in named]}
