@@ -86,7 +86,9 @@ def test_masks_that_the_model_made_and_nobody_edited_are_no_truth(data: Path, ti
     assert [score.name for score in result.scores] == ["a"]
     assert result.left_out == dict.fromkeys("bc", "Made by this model and not edited")
     for another in (tiny_model, replace(tiny_model, hash="another")):  # one that is no file has no hash
-        assert len(evaluate(data, model=another, device="cpu").scores) == 3
+        result = evaluate(data, model=another, device="cpu")
+        assert len(result.scores) == 3
+        assert result.by_a_model == ("b", "c")
 
 
 def test_where_no_mask_is_a_truth_the_error_says_why(

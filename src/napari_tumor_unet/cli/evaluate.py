@@ -13,7 +13,7 @@ import typer
 from napari_tumor_unet._common import plural
 from napari_tumor_unet._text import UNDEFINED, defined, signed
 from napari_tumor_unet.cli.cohort import ClusterOption, Workers, engine_of, stoppable
-from napari_tumor_unet.cli.console import command, err, fail, out, print_left_out, table
+from napari_tumor_unet.cli.console import command, complain, err, fail, out, print_left_out, table
 from napari_tumor_unet.cli.options import (
     AsJson,
     Device,
@@ -105,9 +105,12 @@ def evaluate(
             for s in result.scores
         ]
         content = result.summary.to_json() | {"volumes": scans, "left_out": dict(result.left_out)}
+        content["masks_by_a_model"] = list(result.by_a_model)
         typer.echo(json.dumps(content, indent=2))
         return
     print_left_out(result.left_out)
+    if by_a_model := result.by_a_model:
+        complain(f"A model made the masks of these, and nobody edited them: {', '.join(by_a_model)}.")
     _print_summary(result.summary)
 
 

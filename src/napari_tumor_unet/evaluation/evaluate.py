@@ -13,7 +13,7 @@ from napari_tumor_unet.evaluation.plots import draw_examples
 from napari_tumor_unet.evaluation.scan_score import ScanScore, Summary, score_case, summarise
 from napari_tumor_unet.io.datasets.pairs import Case, Dataset, find_pairs
 from napari_tumor_unet.io.datasets.split import read_split
-from napari_tumor_unet.io.write import why_no_truth
+from napari_tumor_unet.io.write import unedited_model, why_no_truth
 from napari_tumor_unet.model.device import choose_device, enough_memory
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.scan import ScanError
@@ -28,11 +28,15 @@ _REASONS = 3  # that an error tells at most
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of each scan, their summary, and what was left out with the reason."""
+    """Scores of each scan, their summary, and what was left out with the reason.
+
+    ``by_a_model`` names the scans whose mask a model made and nobody edited: it is no truth.
+    """
 
     scores: tuple[ScanScore, ...]
     summary: Summary
     left_out: Mapping[str, str]
+    by_a_model: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -117,7 +121,10 @@ def evaluate(
         raise ScanError(f"No scan could be evaluated{_reasons(left_out)}; choose others.")
     if folder is not None:
         draw_examples(scores, folder)
-    return Evaluation(tuple(scores), summarise(scores), left_out)
+    by_a_model = tuple(
+        pair.name for pair in dataset.pairs if pair.name in found and unedited_model(pair.mask)
+    )
+    return Evaluation(tuple(scores), summarise(scores), left_out, by_a_model)
 
 
 def _reasons(left_out: Mapping[str, str]) -> str:

@@ -201,11 +201,18 @@ def unedited_model(mask: Path) -> str:
 
     The JSON file beside the mask tells both; without one the mask could be anybody's.
     """
+    model, checked = review_of(mask)
+    return "" if checked else model
+
+
+def review_of(mask: Path) -> tuple[str, frozenset[int]]:
+    """Return the hash of the model that wrote a mask file, if nobody edited it, and the slices checked."""
     sidecar = made_with(mask) or {}
-    if sidecar.get("edited") or sidecar.get("checked_slices"):
-        return ""
-    provenance = sidecar.get("provenance")
-    return str(provenance.get("model_hash", "")) if isinstance(provenance, dict) else ""
+    told, provenance = sidecar.get("checked_slices"), sidecar.get("provenance")
+    checked = frozenset(z for z in told if isinstance(z, int)) if isinstance(told, list) else frozenset()
+    if sidecar.get("edited") or not isinstance(provenance, dict):
+        return "", checked
+    return str(provenance.get("model_hash", "")), checked
 
 
 def why_no_truth(mask: Path, model_hash: str) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 _CODE = re.compile(
     r"TCGA[_-][A-Z0-9]{2}[_-][A-Z0-9]{4}|sub-[A-Za-z0-9]+"
-    r"|BraTS\d*[_-](?:[A-Za-z]+[_-])?\d{3,}"  # BraTS2021_00630, BraTS-GLI-00005-100
+    r"|[Bb]ra[Tt][Ss]\d*[_-](?:2013[_-](?:pat)?\d+"  # brats_2013_pat0005_1, BraTS19_2013_10_1
+    r"|(?:CBICA|TCIA\d*|TMC)[_-][A-Z0-9]+"  # Brats18_TCIA02_607_1
+    r"|(?:[A-Za-z]+[_-])?\d{3,})"  # BraTS2021_00630, BraTS-GLI-00005-100
 )
 
 
@@ -24,6 +26,10 @@ def patient_told(*names: str) -> str:
     --------
     >>> patient_told("mask", "BraTS2021_00630_seg"), patient_told("sub-1"), patient_told("Anna")
     ('BraTS2021_00630', 'sub_1', '')
+    >>> patient_told("brats_2013_pat0005_1 Flair"), patient_told("BraTS19_2013_10_1_seg")
+    ('brats_2013_pat0005', 'BraTS19_2013_10')
+    >>> patient_told("Brats18_TCIA02_607_1_flair"), patient_told("BraTS-GLI-00005-100-t2f")
+    ('Brats18_TCIA02_607', 'BraTS_GLI_00005')
     """
     return next((patient_of(name) for name in names if _CODE.match(name)), "")
 

@@ -9,6 +9,8 @@ import pytest
 import tifffile
 
 from napari_tumor_unet.io.datasets.pairs import find_pairs
+from napari_tumor_unet.io.read import read_scan
+from napari_tumor_unet.io.write import write_result
 from napari_tumor_unet.scan import ScanError
 from napari_tumor_unet.scan.patient_names import patient_of
 from tests.conftest import Refused
@@ -291,6 +293,25 @@ def test_a_second_mask_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "a_mask.tif").rename(tmp_path / "a_seg.tif")
     write_pair(tmp_path, "a")
     assert find_pairs(tmp_path).left_out == {"a_seg.tif": "a_mask.tif is taken"}
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_mask_that_a_model_made_and_nobody_edited_gives_way_to_the_experts(
+    tmp_path: Path, edited: bool
+) -> None:
+    for name in ("x_flair", "x_t1", "x_seg"):
+        nib.save(nib.Nifti1Image(LABELS.T, np.diag([-1, -1, 1, 1])), tmp_path / f"{name}.nii.gz")
+    saved = tmp_path / "x_flair_mask.nii.gz"
+    told = {"provenance": {"model_hash": "one"}, "edited": edited}
+    write_result(saved, (LABELS > 0).astype(np.uint8), read_scan(tmp_path / "x_flair.nii.gz"), told)
+    dataset = find_pairs(tmp_path)
+    (pair,) = dataset.pairs
+    assert pair.mask.name == ("x_flair_mask.nii.gz" if edited else "x_seg.nii.gz")
+    if not edited:
+        assert pair.others == {"pre": tmp_path / "x_t1.nii.gz"}
+        assert dataset.left_out[saved.name].startswith("a model made it")
+        (tmp_path / "x_seg.nii.gz").unlink()
+        assert [one.mask for one in find_pairs(tmp_path).pairs] == [saved]
 
 
 def test_a_damaged_dataset_json_is_refused(tmp_path: Path, refused: Refused) -> None:

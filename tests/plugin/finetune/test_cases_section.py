@@ -367,6 +367,34 @@ def test_a_folder_of_pairs_is_checked_and_held_out_like_layers(
     assert "learned from it already" in shown(section, qtbot)[0][-1]
 
 
+def test_of_files_too_only_slices_that_were_checked_or_have_labels_teach(
+    section: CasesSection, data: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pair, edited in zip(find_pairs(data).pairs[:2], (True, False), strict=True):
+        told = {
+            "provenance": made_by("tiny", "x").to_json(),
+            "edited": edited,
+            "checked_slices": [0],
+            "warnings": [],
+        }
+        mask = np.asarray(read_labels(pair.mask).sequences["flair"]).astype(np.uint8)
+        write_result(pair.mask, mask, pair.read()[0], told)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(data))
+    with qtbot.waitSignal(section.cases.folder_added, timeout=PATIENCE):
+        press(section.add_folder, qtbot)
+    shown(section, qtbot)
+    press_box(section.only_checked.native, qtbot)
+    said = [row[-1] for row in shown(section, qtbot)]
+    assert said[0].startswith("No record of edits: ")
+    assert said[1].startswith("1 slice of ")
+    assert said[2].startswith("No record of edits: ")
+    cases = {case.name: case for case, _ in section.collect()}
+    labelled = {name: np.flatnonzero(case.read()[1].any(axis=(1, 2))) for name, case in cases.items()}
+    assert cases["a"].slices == tuple(sorted({0, *map(int, labelled["a"])}))
+    assert cases["b"].slices == (0,)
+    assert cases["c"].slices == tuple(map(int, labelled["c"]))
+
+
 def test_a_layer_has_the_hash_of_its_file(
     viewer: napari.Viewer, section: CasesSection, data: Path, qtbot: Any
 ) -> None:

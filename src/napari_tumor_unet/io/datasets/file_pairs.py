@@ -15,10 +15,12 @@ from napari_tumor_unet.io.file_names import (
     scan_name,
     words_without_flair,
 )
+from napari_tumor_unet.io.write import unedited_model
 from napari_tumor_unet.scan import Sequence
 from napari_tumor_unet.scan.sequence_names import find_sequences, stem_of, words_of
 
 # By such a word alone a mask goes with a FLAIR of another name: a "brainmask" or "dseg" is none of a tumour.
+_BY_MODEL = "a model made it, nobody edited it, and the scan has another mask"
 _MASK = re.compile(r"(?:.*[\W_])?(?:mask|seg|segmentation|labels?)", re.IGNORECASE)
 
 
@@ -33,8 +35,25 @@ class FilePair:
 
 
 def match_files(folder: Path) -> tuple[list[FilePair], dict[str, str]]:
-    """Match masks with scans of their names, then as in BraTS with FLAIR; tell why others are left out."""
+    """Match masks with scans of their names, then as in BraTS with FLAIR; tell why others are left out.
+
+    A mask that a model made and nobody edited is taken where the scan has no other.
+    """
     files = sorted(p for p in folder.iterdir() if ending_of(p) and not p.name.startswith("."))
+    by_model = {p for p in files if is_mask_name(p) and unedited_model(p)}
+    pairs, left_out = _match(folder, [p for p in files if p not in by_model])
+    if not by_model:
+        return pairs, left_out
+    taken = {path for pair in pairs for path in (pair.scan, *pair.others.values())}
+    masks = {name: why for name, why in left_out.items() if is_mask_name(folder / name)}
+    rest = [p for p in files if p in by_model or not (p in taken or is_mask_name(p))]
+    more, others = _match(folder, rest)
+    scans = {scan_name(pair.scan) for pair in pairs} | {pair.name for pair in pairs}
+    unused = {p.name: _BY_MODEL for p in by_model if name_of_masked(p) in scans and p.name in others}
+    return [*pairs, *more], masks | others | unused
+
+
+def _match(folder: Path, files: list[Path]) -> tuple[list[FilePair], dict[str, str]]:
     scans = [p for p in files if not is_mask_name(p)]
     of_name: dict[str, list[Path]] = defaultdict(list)
     of_stem: dict[str, list[Path]] = defaultdict(list)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_tumor_unet._error_log import note_error
 from napari_tumor_unet.io.datasets.fingerprint import Fingerprint, fingerprint
 from napari_tumor_unet.io.datasets.pairs import Case
-from napari_tumor_unet.io.write import unedited_model
+from napari_tumor_unet.io.write import review_of
 from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan
 from napari_tumor_unet.plugin.layers.metadata import image_metadata
@@ -142,8 +142,8 @@ def inspect_files(case: Case, hashed: bool) -> CaseInspection:
     """Read a case on disk and inspect its mask."""
     try:
         scan, mask = case.read()
-        made_by = unedited_model(case.mask)
-        annotation = annotation_of(mask, mask if made_by else None, made_by=made_by)
+        made_by, checked = review_of(case.mask)
+        annotation = annotation_of(mask, mask if made_by else None, checked, made_by)
         return CaseInspection(annotation, "", fingerprint(scan, mask) if hashed else None)
     except ScanError as error:
         return CaseInspection(error=str(error))

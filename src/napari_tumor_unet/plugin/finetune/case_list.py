@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -164,7 +164,7 @@ class CaseList(QObject):
             if isinstance(row.pair, LayerPair):
                 case: Case | LayerCase | None = self._layer_case(row, row.pair)
             else:
-                case = row.pair if row in used else None
+                case = self._file_case(row, row.pair) if row in used else None
             if case is not None:
                 cases.append((case, row.patient in held_out))
         return cases
@@ -182,6 +182,14 @@ class CaseList(QObject):
         slices = annotation.edited_or_checked if self._only_checked else None
         return LayerCase(row.name, row.patient, source.scan, labels != 0, slices)
 
+    def _file_case(self, row: CaseRow, case: Case) -> Case:
+        """Return a case on disk, with the slices that count."""
+        if not self._only_checked:
+            return case
+        if row.inspection is None or row.inspection.annotation is None:
+            raise ScanError(f"{row.name} is still being checked; start when the table says what counts.")
+        return replace(case, slices=row.inspection.annotation.edited_or_checked)
+
     def _check(self, row: CaseRow, held_out: bool) -> CaseCheck | None:
         if row.inspection is None:
             return None
@@ -193,7 +201,7 @@ class CaseList(QObject):
         own = row.inspection.fingerprint if row.inspection else None
         return check(
             annotation,
-            only_checked=self._only_checked and bool(row.layers),
+            only_checked=self._only_checked,
             held_out=held_out,
             model_hash=self._model_hash,
             learned=own is not None and own.case in self._learned_hashes,
@@ -206,7 +214,7 @@ class CaseList(QObject):
         for n, other in enumerate(self._rows):
             if other is row or other.scan == row.scan:
                 found = annotation if other is row else other.inspection and other.inspection.annotation
-                if found and (found.edited_or_checked or not (self._only_checked and other.layers)):
+                if found and (found.edited_or_checked or not self._only_checked):
                     masks.append((found.worth, n))
         return bool(masks) and self._rows[min(masks)[1]] is not row
 
