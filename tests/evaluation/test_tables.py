@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.score import Score, score
 from napari_tumor_unet.evaluation.tables import SUMMARISED, ScoreRow, as_csv, match_folders, summarise_scores
+from napari_tumor_unet.io.read import read_scan
+from napari_tumor_unet.io.write import write_result
 from napari_tumor_unet.scan import ScanError
 from tests.conftest import Refused
 
@@ -86,6 +88,26 @@ def test_words_for_a_sequence_are_left_out_where_one_mask_can_be_meant(folder: F
         ("a", "a_mask.tif"),
     ]
     assert matched.only_reference == ("b",)
+
+
+def test_a_reference_that_a_model_made_gives_way_to_the_experts_or_is_told_of(tmp_path: Path) -> None:
+    for name in ("x_seg.tif", "x_flair.tif"):
+        (tmp_path / "true").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / "true" / name, FULL, photometric="minisblack")
+    predicted, by_model = tmp_path / "predicted" / "x_flair_mask.tif", tmp_path / "true" / "x_flair_mask.tif"
+    predicted.parent.mkdir()
+    scan = read_scan(tmp_path / "true" / "x_flair.tif")
+    for path in (predicted, by_model):
+        write_result(path, FULL, scan, {"provenance": {"model_hash": "one"}, "edited": False})
+    matched = match_folders(predicted.parent, by_model.parent)
+    assert [pair[2].name for pair in matched.pairs] == ["x_seg.tif"]
+    assert matched.by_a_model == ("x_flair_mask.tif",)
+    (tmp_path / "true" / "x_seg.tif").unlink()
+    matched = match_folders(predicted.parent, by_model.parent)
+    assert [pair[2] for pair in matched.pairs] == [by_model]
+    assert not matched.by_a_model
+    assert score(predicted, by_model).notes[0].startswith("A model made the reference")
+    assert not score(predicted, FULL).notes
 
 
 def test_masks_of_two_moments_do_not_match(folder: Folder, refused: Refused) -> None:

@@ -58,6 +58,9 @@ def score(
     if matched.passed_over:
         files = ", ".join(matched.passed_over)
         err.print(f"Left out, as other files beside them are named as masks (_mask, _seg): {files}.")
+    if matched.by_a_model:
+        files = ", ".join(matched.by_a_model)
+        err.print(f"Left out, as a model made them, nobody edited them, and others are there: {files}.")
     alone = {"only_predicted": matched.only_predicted, "only_reference": matched.only_reference}
     if as_json:
         pairs = [row.to_json() for row in rows]

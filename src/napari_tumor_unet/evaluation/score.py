@@ -19,8 +19,11 @@ from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, alig
 from napari_tumor_unet.evaluation.lesions import lesion_wise_dice
 from napari_tumor_unet.evaluation.overlap import Counts, overlap
 from napari_tumor_unet.inference.measures import measure_on_grid, read_any_labels
+from napari_tumor_unet.io.write import unedited_model
 from napari_tumor_unet.scan.grid import grid_of_spacing
 from napari_tumor_unet.scan.patient_names import of_two_patients
+
+_BY_A_MODEL = "A model made the reference, and nobody edited it: it is no truth."
 
 RULES = (
     "Two empty masks agree: their Dice and IoU count as 1. If one alone is empty, they count as 0. Distances "
@@ -172,7 +175,7 @@ def score(
         raise ComparisonError(f"The tolerance must be 0 or more; {tolerance:g} is not.")
     (p, its_grid), (r, grid) = read_any_labels(prediction), read_any_labels(reference)
     pair = align(p, its_grid, r, grid)
-    told = of_two_patients(_names(prediction), _names(reference))
+    told = (*_by_a_model(reference), *of_two_patients(_names(prediction), _names(reference)))
     pair = dataclasses.replace(pair, notes=(*told, *pair.notes))
     if spacing is not None:
         if len(spacing) != r.ndim or not all(math.isfinite(s) and s > 0 for s in spacing):
@@ -181,6 +184,12 @@ def score(
             )
         pair = dataclasses.replace(pair, grid=grid_of_spacing(r.shape, spacing, in_mm=True))
     return score_masks(pair, label, tolerance)
+
+
+def _by_a_model(reference: ArrayLike | str | Path) -> tuple[str, ...]:
+    """Say where a model made the reference and nobody edited it, as the JSON file beside it tells."""
+    file = Path(reference) if isinstance(reference, str | Path) else None
+    return () if file is None or file.is_dir() or not unedited_model(file) else (_BY_A_MODEL,)
 
 
 def _names(mask: ArrayLike | str | Path) -> tuple[str, ...]:

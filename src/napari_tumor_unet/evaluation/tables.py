@@ -17,6 +17,7 @@ from napari_tumor_unet.evaluation.overlap import statistics
 from napari_tumor_unet.evaluation.score import Score
 from napari_tumor_unet.io.file_names import ending_of, name_of_masked, scan_name, words_without_flair
 from napari_tumor_unet.io.find_masks import find_masks
+from napari_tumor_unet.io.write import unedited_model
 from napari_tumor_unet.scan.sequence_names import stem_of
 
 SUMMARISED = (
@@ -48,13 +49,15 @@ class ScoreRow:
 class FolderMatch:
     """Masks of two folders with one name, and the names that only one of them has.
 
-    Files that are passed over, as others beside them are named as masks, would have such a name too.
+    Files that are passed over, as others beside them are named as masks, would have such a name too. The
+    references ``by_a_model`` give way to others of their scans.
     """
 
     pairs: tuple[tuple[str, Path, Path], ...]
     only_predicted: tuple[str, ...]
     only_reference: tuple[str, ...]
     passed_over: tuple[str, ...] = ()
+    by_a_model: tuple[str, ...] = ()
 
 
 def match_folders(predictions: Path, references: Path) -> FolderMatch:
@@ -62,7 +65,8 @@ def match_folders(predictions: Path, references: Path) -> FolderMatch:
 
     Of the other names words for FLAIR are left out: ``x_flair_mask`` goes with ``x_seg``. If a folder has no
     mask, those in it are searched, as of a patient each; a name that is there twice, or says no more than
-    that it is a mask, gets those of the folders that lead to it.
+    that it is a mask, gets those of the folders that lead to it. A reference that a model made and nobody
+    edited is taken where its scan has no other.
 
     Raises
     ------
@@ -72,6 +76,7 @@ def match_folders(predictions: Path, references: Path) -> FolderMatch:
         If a folder cannot be read.
     """
     left, right = _by_name(predictions), _by_name(references)
+    by_a_model = {name: right.pop(name) for name in _needless(right)}
     unmatched = [sorted(one.keys() - other.keys()) for one, other in ((left, right), (right, left))]
     alike: dict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
     for side, names in enumerate(unmatched):
@@ -91,7 +96,15 @@ def match_folders(predictions: Path, references: Path) -> FolderMatch:
         tuple(sorted(left.keys() - right.keys())),
         tuple(sorted(right.keys() - left.keys())),
         passed_over,
+        tuple(path.name for path in by_a_model.values()),
     )
+
+
+def _needless(masks: dict[str, Path]) -> list[str]:
+    """Return the names of masks that a model made and nobody edited, where their scans have others."""
+    by_model = {name for name, path in masks.items() if path.is_file() and unedited_model(path)}
+    others = {words_without_flair(name) for name in masks.keys() - by_model}
+    return sorted(name for name in by_model if words_without_flair(name) in others)
 
 
 def summarise_scores(scores: Sequence[Score]) -> dict[str, Any]:
