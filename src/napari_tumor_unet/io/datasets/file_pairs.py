@@ -19,8 +19,8 @@ from napari_tumor_unet.io.write import unedited_model
 from napari_tumor_unet.scan import Sequence
 from napari_tumor_unet.scan.sequence_names import find_sequences, stem_of, words_of
 
-# By such a word alone a mask goes with a FLAIR of another name: a "brainmask" or "dseg" is none of a tumour.
 _BY_MODEL = "a model made it, nobody edited it, and the scan has another mask"
+# By such a word alone a mask goes with a FLAIR of another name: a "brainmask" or "dseg" is none of a tumour.
 _MASK = re.compile(r"(?:.*[\W_])?(?:mask|seg|segmentation|labels?)", re.IGNORECASE)
 
 
