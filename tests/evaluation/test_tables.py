@@ -193,7 +193,7 @@ def test_folders_without_a_common_name_are_refused(folder: Folder, refused: Refu
 
 
 def test_a_folder_without_masks_is_refused(folder: Folder, tmp_path: Path, refused: Refused) -> None:
-    with refused(ScanError, "r holds no mask"):
+    with refused(ScanError, "r holds no mask", "named _mask"):
         match_folders(folder("p", "a.tif"), folder("r", "a.txt"))
     with refused(ScanError, "gone cannot be read"):
         match_folders(tmp_path / "gone", folder("p", "a.tif"))

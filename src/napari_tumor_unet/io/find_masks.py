@@ -37,7 +37,9 @@ def find_masks(folder: Path) -> list[Path]:
     masks = (named or files) + [path for path in entries if path.is_dir() and slice_folder.holds_masks(path)]
     masks = masks or _masks_below(folder)
     if not masks:
-        raise ScanError(f"{folder.name} holds no mask: no file of {KNOWN}.")
+        raise ScanError(
+            f"{folder.name} holds no mask: no file of {KNOWN} in it, none named _mask or _seg in its folders."
+        )
     return masks
 
 

@@ -13,6 +13,10 @@ from napari_tumor_unet.plugin.ui.plot import Plot
 from napari_tumor_unet.training.events import Epoch, Step
 
 _LOSS, _DICE = "#56B4E9", "#E69F00"  # distinct for colour-blind readers
+_ABOUT_DICE = (
+    "Dice of the held-out slices after each epoch, of all that reaches the threshold; the report's is of the "
+    "mask as it is drawn, without the regions that are left out."
+)
 
 
 class TrainingCurves(QWidget):
@@ -28,10 +32,8 @@ class TrainingCurves(QWidget):
         super().__init__()
         self._epochs: list[Epoch] = []
         self._running: list[float] = []
-        self._loss, self._dice = (
-            Plot(viewer, f"{title.capitalize()} after each epoch.", title)
-            for title in ("loss", "held-out Dice")
-        )
+        self._loss = Plot(viewer, "Loss after each epoch.", "loss")
+        self._dice = Plot(viewer, _ABOUT_DICE, "held-out Dice")
         self.loss, self.dice = self._loss.draw_points(_LOSS), self._dice.draw_points(_DICE)
         self._loss.setLimits(yMin=0)
         self._dice.setYRange(0, 1)
