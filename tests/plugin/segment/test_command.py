@@ -122,6 +122,19 @@ def test_a_second_click_updates_the_mask(sample: napari.Viewer, click: Click) ->
 
 
 @pytest.mark.usefixtures("quick_model")
+def test_the_mask_of_a_second_click_is_the_active_one_whatever_was_before(
+    sample: napari.Viewer, click: Click
+) -> None:
+    click(sample)
+    mask = result(sample)
+    for name in ("true mask", "sample_brain FLAIR"):
+        sample.layers.selection.active = sample.layers[name]
+        assert click(sample)
+        assert result(sample) is mask
+        assert sample.layers.selection.active is mask
+
+
+@pytest.mark.usefixtures("quick_model")
 def test_an_edited_mask_is_kept_and_a_second_click_makes_a_new_layer(
     sample: napari.Viewer, click: Click
 ) -> None:
@@ -156,6 +169,20 @@ def test_what_the_user_paints_during_a_run_stays(sample: napari.Viewer, qtbot: A
     mask.data[0, 5, 5] = 1
     qtbot.waitUntil(lambda: not session.context.busy, timeout=PATIENCE)
     assert mask.data[0, 5, 5] == 1
+
+
+@pytest.mark.slow
+def test_what_the_user_painted_during_a_cancelled_run_stays(
+    sample: napari.Viewer, qtbot: Any, notified: list[str]
+) -> None:
+    first_slices(qtbot, sample)
+    mask, session = result(sample), SegmentationController.of(sample)
+    mask.data[0, 5, 5] = 1
+    with qtbot.waitSignal(session.ended, timeout=PATIENCE):
+        session.cancel()
+    assert mask in sample.layers
+    assert mask.data.sum() == mask.data[0, 5, 5] == 1
+    assert notified[-1] == "Segmentation cancelled; only what you painted stays."
 
 
 @pytest.mark.usefixtures("quick_model")
@@ -344,7 +371,7 @@ def test_cancel_in_the_activity_dock_leaves_everything_as_it_was(
     assert ends[0] - start < 1
     assert ended.args == [False]
     assert [layer.name for layer in sample.layers] == names
-    assert "cancelled" in notified[0]
+    assert notified[0] == sample.status == "Segmentation cancelled; nothing of it stays."
     assert click(sample)
 
 

@@ -18,6 +18,7 @@ from napari_tumor_unet.io.write import sidecar_of, write_result
 from napari_tumor_unet.plugin.followup.offers import scan_of_mask
 from napari_tumor_unet.plugin.layers.metadata import is_prediction, mask_metadata
 from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
+from napari_tumor_unet.plugin.segment.controller import SegmentationController
 from napari_tumor_unet.scan.recognise import brightness_of
 from tests.conftest import make_phantom
 from tests.plugin.conftest import PATIENCE, made_by, press
@@ -302,3 +303,16 @@ def test_a_report_of_an_opened_mask_names_no_model_that_is_not_known(
     page = (tmp_path / "page.html").read_text()
     assert "tells of no model" in page
     assert "doubtful" not in page
+
+
+def test_a_second_run_shows_its_mask_and_not_the_experts_that_was_active(
+    viewer: napari.Viewer, panel: Any, opened: Callable[..., Labels], tmp_path: Path, qtbot: Any
+) -> None:
+    expert = opened(saved(tmp_path))
+    for _ in range(2):
+        viewer.layers.selection.active = expert
+        qtbot.waitUntil(lambda: panel.mask.editor.layer is expert, timeout=PATIENCE)
+        with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE):
+            press(panel.run.start, qtbot)
+        assert is_prediction(panel.mask.editor.layer)
+        assert "model 'default'" in panel.mask.card.origin.value

@@ -434,6 +434,19 @@ def test_a_model_is_the_one_clicks_on_the_users_word_alone_and_the_panel_says_wh
         assert one_click(panel, qtbot).isChecked()
 
 
+def test_before_the_models_are_listed_the_panel_segments_by_the_one_clicks(
+    viewer: napari.Viewer, tiny_model_file: Path, qtbot: Any
+) -> None:
+    registry.import_model(tiny_model_file)
+    segmentation_settings().model = "tiny"
+    viewer.open_sample("napari-tumor-unet", "brain")
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    assert panel.model.value == "default"
+    with qtbot.waitSignal(SegmentationController.of(viewer).ended, timeout=PATIENCE):
+        panel.run.start.native.click()
+    assert mask_metadata(viewer.layers.selection.active).provenance.model == "tiny"
+
+
 def test_a_file_cannot_be_the_one_clicks(
     panel: Any, tiny_model_file: Path, monkeypatch: pytest.MonkeyPatch, qtbot: Any
 ) -> None:

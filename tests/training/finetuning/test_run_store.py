@@ -146,7 +146,7 @@ def test_an_interrupted_run_is_found_and_described(run: Path) -> None:
     (run / "metrics.csv").write_text(METRICS)
     (found,) = find_interrupted()
     assert (found.folder, found.plan, found.epochs) == (run, plan_in(run), 1)
-    assert str(found).startswith("'default', 2 scans, 1 of 5 epochs, begun ")
+    assert str(found).startswith("'default', 2 scans, 1 held out, 1 of 5 epochs, begun ")
     assert epochs_of(run)[0].loss == 0.5
 
 

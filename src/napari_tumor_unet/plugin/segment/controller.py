@@ -210,7 +210,6 @@ class SegmentationController(QObject):
         if run.missing:
             text = f"{run.missing_note} {text}"
             self.context.models_changed.emit()
-        self.viewer.status = plain(text)
         self._end(run, Message(text))
         if not run.quiet:  # at first one line of the text is seen
             text = " ".join((*self.warnings, text))
@@ -234,7 +233,8 @@ class SegmentationController(QObject):
 
     def _on_cancelled(self, run: Run) -> None:
         self.outcome = Outcome(run.name, error="Cancelled.")
-        self._end(run, Message("Segmentation cancelled; nothing of it stays."), revert=True)
+        stays = "only what you painted stays" if run.writer.is_painted_on else "nothing of it stays"
+        self._end(run, Message(f"Segmentation cancelled; {stays}."), revert=True)
         if not run.quiet:
             self.context.notify(self.message)
 
@@ -257,6 +257,7 @@ class SegmentationController(QObject):
         if revert:
             run.writer.revert()
         with suppress(RuntimeError):  # the window may be gone
+            self.viewer.status = plain(message.text)
             if self.context.owner is self:
                 self.context.release()
             self.ended.emit(self.outcome is not None and not self.outcome.error)

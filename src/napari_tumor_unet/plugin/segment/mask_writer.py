@@ -71,7 +71,7 @@ class MaskWriter:
             self.layer._reset_history()
 
     def add_layer(self) -> None:
-        """Add the layer, if it is not there from the last run; where its scan is hidden, it is, too."""
+        """Add the layer, or make the last run's the active one; where its scan is hidden, it is, too."""
         in_view = shows_scan_of(self._viewer, self._source.image)
         if self.layer is None:
             selected = set(self._viewer.layers.selection)
@@ -80,6 +80,7 @@ class MaskWriter:
                 self._viewer.layers.selection = selected
         elif in_view:
             self.layer.visible = True
+            self._viewer.layers.selection.active = self.layer
 
     def write(self, slices: Slices) -> None:
         """Show some slices."""
@@ -102,6 +103,13 @@ class MaskWriter:
         if self._before is not None or self._present_layer() is None:
             return False
         return not (self._mask().any() or self._metadata.written.any())
+
+    @property
+    def is_painted_on(self) -> bool:
+        """Whether the layer is new, and holds what the user painted meanwhile."""
+        if self._before is not None or self._present_layer() is None:
+            return False
+        return not _same(self._mask(), self._metadata.written)
 
     @property
     def is_hidden(self) -> bool:

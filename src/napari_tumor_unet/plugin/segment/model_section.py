@@ -77,6 +77,14 @@ class ModelSection:
         self.menu.addAction("Show folder", self._show_folder)
         self.refresh()
 
+    @property
+    def to_run(self) -> str:
+        """The model to segment with: the chosen one, or what is about to be, as listing takes its time."""
+        if self._wanted is not None:
+            return str(self._wanted)
+        ready = self._recalled or self.chosen != registry.DEFAULT_MODEL
+        return str(self.chosen if ready else segmentation_settings().model)
+
     def recall(self, preferred: str) -> None:
         """Choose the one click's model, if it is still there and nothing else was chosen meanwhile."""
         self._recalled = True

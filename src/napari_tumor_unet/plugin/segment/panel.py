@@ -307,7 +307,7 @@ class SegmentPanel(Panel):
         return str(self._viewer_sequences.flair(image).unique_id) == self._controller.image_id
 
     def _chosen(self) -> dict[str, Any]:
-        return {"model": str(self.model.value), "device": self.device.value}
+        return {"model": self.models.to_run, "device": self.device.value}
 
     def _start(self) -> None:
         try:

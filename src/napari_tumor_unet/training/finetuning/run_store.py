@@ -48,8 +48,9 @@ class Interrupted:
     began: datetime
 
     def __str__(self) -> str:
+        held_out = f"{len(self.plan.held_out)} held out, " if self.plan.held_out else ""
         return (
-            f"{self.plan.model!r}, {plural(len(self.plan.cases), 'scan')}, {self.epochs} of "
+            f"{self.plan.model!r}, {plural(len(self.plan.cases), 'scan')}, {held_out}{self.epochs} of "
             f"{self.plan.settings.epochs} epochs, begun {self.began.astimezone():%d %b %H:%M}"
         )
 
