@@ -18,6 +18,7 @@ from napari_tumor_unet import follow_up
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.follow_up import BY_SIZE, Visit, follow, size_class, time_order
 from napari_tumor_unet.evaluation.report import follow_up_page
+from napari_tumor_unet.inference.result_check import part_of_scan
 from napari_tumor_unet.io.write import file_checksum, sidecar_of
 from napari_tumor_unet.scan.grid import grid_of_spacing
 
@@ -277,13 +278,11 @@ def test_dates_in_the_names_of_files_order_them_and_given_ones_overrule(tmp_path
     ("doubted", "classes"),
     [(0, ["", "", ""]), (1, ["", "", ""]), (2, ["", "partial", ""]), (None, ["", "partial", "progressive"])],
 )
+@pytest.mark.parametrize("warning", ["The mask is small, 1.0 ml; check it.", part_of_scan([3], 6)])
 def test_masks_that_are_not_to_be_trusted_have_no_class_and_give_none(
-    doubted: int | None, classes: list[str]
+    doubted: int | None, classes: list[str], warning: str
 ) -> None:
-    grid, doubt = (
-        grid_of_spacing((6, 80, 80), (5, 1, 1), in_mm=True),
-        ("The mask is small, 1.0 ml; check it.",),
-    )
+    grid, doubt = grid_of_spacing((6, 80, 80), (5, 1, 1), in_mm=True), (warning,)
     result = follow(
         [
             Visit(f"visit{i}", box(side), grid, date(2020 + i, 1, 1), warnings=doubt if i == doubted else ())

@@ -103,7 +103,7 @@ class Provenance:
     """How a mask was made; no patient and no path is named.
 
     ``left_out``, and ``brightness``, mean and standard deviation of the scan's FLAIR, are None in results of
-    versions that did not tell them.
+    versions that did not tell them. ``slices`` are those that were segmented, None if it was the whole scan.
     """
 
     model: str
@@ -118,10 +118,13 @@ class Provenance:
     seconds: float
     left_out: LeftOut | None = None
     brightness: tuple[float, float] | None = None
+    slices: tuple[int, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the entries as files and layers hold them."""
         entries = dataclasses.asdict(self)
+        if self.slices is None:
+            del entries["slices"]
         return {_KEYS.get(name, name): value for name, value in entries.items()}
 
     @classmethod
@@ -187,12 +190,15 @@ class Segmentation:
 
 def headline(findings: Findings, warnings: Collection[str]) -> str:
     """Say what was found in few words, with a stronger caution where the mask is doubted than the image."""
-    from napari_tumor_unet.inference.result_check import is_doubted
+    from napari_tumor_unet.inference.result_check import is_doubted, without_part
 
     found = " · ".join(findings.sizes) if findings.voxels else _NOTHING
     if not warnings:
         return found
-    return f"{'Not to be trusted' if is_doubted(warnings) else 'Check'}: {found[0].lower()}{found[1:]}"
+    whole = without_part(warnings) == tuple(warnings)
+    doubted = is_doubted(without_part(warnings))
+    caution = "Not to be trusted" if doubted else "Check" if whole else "Not the whole scan"
+    return f"{caution}: {found[0].lower()}{found[1:]}"
 
 
 def in_short(warnings: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ that were fine-tuned from it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +26,12 @@ _ANGLES = range(-8, 9, 2)  # degrees that a head may lie turned by
 _SHIFT = 0.06  # of the width, that the midline may lie beside the middle of the head
 _FLUID = 0.5  # of the brain's median: what is darker is no tissue
 
-_UNSURE, _ALIKE, _SMALL, _GAPS = (
+_UNSURE, _ALIKE, _SMALL, _GAPS, _PART = (
     "The model is unsure of the mask",
     "The mask is hardly brighter",
     "The mask is small",
     "FLAIR is empty",
+    "Only slice",
 )
 
 
@@ -116,9 +117,22 @@ def doubts_of_gaps(computed: Iterable[int], filled: Collection[int]) -> tuple[st
     return (f"{_GAPS} in {where}; a tumour there is missing from the mask, so take a whole scan.",)
 
 
+def part_of_scan(slices: Sequence[int], depth: int) -> str:
+    """Say which slices alone of a scan of some depth a mask was made of."""
+    listed = ", ".join(map(str, slices))
+    what = f"{_PART} {listed}" if len(slices) == 1 else f"{_PART}s {listed}"
+    was = "was" if len(slices) == 1 else "were"
+    return f"{what} of {depth} {was} segmented; a tumour elsewhere is missing from the mask."
+
+
+def without_part(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Leave out of warnings what :func:`part_of_scan` says."""
+    return tuple(text for text in warnings if not text.startswith(_PART))
+
+
 def is_doubted(warnings: Iterable[str]) -> bool:
     """Tell whether one of a mask's warnings doubts the mask itself, by its words, as files keep no more."""
-    return any(text.startswith((_UNSURE, _ALIKE, _SMALL, _GAPS)) for text in warnings)
+    return any(text.startswith((_UNSURE, _ALIKE, _SMALL, _GAPS, _PART)) for text in warnings)
 
 
 def signs_of(

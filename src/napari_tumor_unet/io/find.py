@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from napari_tumor_unet.io import slice_folder
@@ -34,6 +35,8 @@ from napari_tumor_unet.scan.sequence_names import (
     speaks_of_sequence,
     stem_of,
 )
+
+_LOOKED_AT = 200  # entries of a folder, before it is declined
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,15 @@ def t1_beside(flair: Path) -> Mapping[Sequence, Path]:
     patient = next((paths for paths in by_patient(paths, flairs) if flair in paths), [])
     t1 = [path for path in patient if named[path] in ("pre", "post") and path != flair]
     return _with_others(flair, t1, [path for path in patient if path in flairs]).others
+
+
+def holds_files(folder: Path) -> bool:
+    """Tell from a folder's first entries whether files of scans lie in it; quick for any folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(_is_scan_name(Path(entry.path)) for entry in islice(entries, _LOOKED_AT))
+    except OSError:
+        return False
 
 
 def find_scans(folder: Path) -> list[Path]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import napari
 
-from napari_tumor_unet.plugin.io.readers import LayerData, get_reader
+from napari_tumor_unet.plugin.io.layer_data import LayerData
+from napari_tumor_unet.plugin.io.readers import get_reader
 from napari_tumor_unet.plugin.io.writers import write_labels
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.settings import DRAWN

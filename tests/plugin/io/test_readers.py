@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ from napari_tumor_unet.plugin.layers.in_view import is_in_view
 from napari_tumor_unet.plugin.layers.layer_scan import COLOURS, data_to_world
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.scan import ScanError
-from tests.conftest import is_one_sentence
+from tests.conftest import Refused, is_one_sentence
 from tests.plugin.conftest import PATIENCE
 
 
@@ -94,7 +95,7 @@ def test_a_mask_of_one_label_is_blue_and_keeps_its_label(
     np.testing.assert_allclose(layer.get_color(white), transform_color(COLOURS["blue"])[0], atol=1e-2)
 
 
-@pytest.mark.parametrize("ending", ["", ".txt", ".nii"])
+@pytest.mark.parametrize("ending", ["", ".txt", "_mask.nii"])
 def test_other_folders_are_declined_after_a_look_at_few_entries(
     tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,7 +117,33 @@ def test_other_folders_are_declined_after_a_look_at_few_entries(
 
     monkeypatch.setattr(os, "scandir", counted)
     assert get_reader(str(tmp_path)) is None
-    assert 0 < looked_at < 1000
+    assert 0 < looked_at < 1500
+
+
+def test_a_folder_of_one_patients_files_is_that_patients_scan(
+    viewer: napari.Viewer, nifti: Path, tmp_path: Path, qtbot: Any
+) -> None:
+    folder = tmp_path / "BraTS-GLI-00005-100"
+    folder.mkdir()
+    for sequence in ("t1c", "t1n", "t2f", "t2w"):
+        shutil.copy(nifti, folder / f"{folder.name}-{sequence}.nii.gz")
+    seg = nibabel.Nifti1Image(np.ones((20, 24, 6), np.uint8), nibabel.load(nifti).affine)
+    nibabel.save(seg, folder / f"{folder.name}-seg.nii.gz")
+    viewer.open(folder, plugin="napari-tumor-unet")
+    flair = viewer.layers[f"{folder.name}-t2f"]
+    qtbot.waitUntil(lambda: viewer.layers.selection.active is flair, timeout=PATIENCE)
+    shown = [layer.name for layer in viewer.layers if layer.visible]
+    assert shown == [flair.name, f"{folder.name}-seg"]
+    assert len(viewer.layers) == 5
+
+
+def test_a_folder_of_several_patients_files_is_not_opened_but_told_of(
+    viewer_model: ViewerModel, nifti: Path, refused: Refused
+) -> None:
+    shutil.copy(nifti, nifti.with_name("another.nii.gz"))
+    assert get_reader(str(nifti.parent)) is not None
+    with refused(ScanError, "holds 2 scans", "Several"):
+        viewer_model.open(nifti.parent, plugin="napari-tumor-unet")
 
 
 def test_a_list_of_paths_is_left_to_other_readers(patient: Path) -> None:

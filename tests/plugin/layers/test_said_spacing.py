@@ -13,8 +13,9 @@ from napari.layers import Layer
 from napari_tumor_unet.inference.result import Slices
 from napari_tumor_unet.io.file_names import MASK_ENDINGS
 from napari_tumor_unet.io.read import read_labels
+from napari_tumor_unet.plugin.io.layer_data import scan_layers
 from napari_tumor_unet.plugin.io.mask_export import mask_file
-from napari_tumor_unet.plugin.io.readers import read_layers, scan_layers
+from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for
 from napari_tumor_unet.plugin.layers.layer_scan import scan_of
 from napari_tumor_unet.plugin.layers.mask_volume import measures_of

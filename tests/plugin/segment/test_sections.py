@@ -135,6 +135,32 @@ def test_this_slice_alone_leaves_the_others(viewer: napari.Viewer, panel: Any, r
     assert f"{np.count_nonzero(mask.data):,} voxels · 2 slices" in panel.mask.card.headline.value
 
 
+def test_a_mask_of_some_slices_says_that_it_is_not_of_the_whole_scan(
+    viewer: napari.Viewer, panel: Any, run: Any, tmp_path: Path
+) -> None:
+    viewer.add_image(flair(), name="head")
+    panel.run.extent.value = True
+    for z, said in ((4, "slice 4 of 6 was"), (2, "slices 2, 4 of 6 were")):
+        viewer.dims.set_current_step(0, z)
+        mask = run()
+        assert panel.mask.card.headline.value.startswith("Not the whole scan: ")
+        assert panel.warned.text.value.startswith(f"Only {said} segmented")
+    mask.save(str(tmp_path / "head_mask.tif"), plugin="napari-tumor-unet")
+    told = json.loads((tmp_path / "head_mask.json").read_text())
+    assert told["warnings"][0].startswith("Only slices 2, 4 of 6")
+    assert told["provenance"]["slices"] == [2, 4]
+    viewer.layers.remove(mask)
+    viewer.open(tmp_path / "head_mask.tif", plugin="napari-tumor-unet")
+    assert panel.mask.card.headline.value.startswith("Not the whole scan: ")
+    viewer.layers.clear()
+    viewer.add_image(flair())
+    mask = run()
+    panel.run.extent.value = False
+    assert run() is mask  # now of all slices
+    assert not any("segmented" in warning for warning in panel.warned.warnings)
+    assert mask_metadata(mask).provenance.slices is None
+
+
 @pytest.mark.parametrize("by", ["another model", "another threshold"])
 def test_this_slice_gets_a_mask_of_its_own_where_it_is_made_otherwise_than_the_others(
     viewer: napari.Viewer, panel: Any, run: Any, qtbot: Any, by: str

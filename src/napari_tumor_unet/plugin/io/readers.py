@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import napari
@@ -21,23 +20,19 @@ from napari_tumor_unet.io.dicom.find import find_series
 from napari_tumor_unet.io.dicom.read_segmentation import find_scan, read_segmentation
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.study import series_of_file, series_of_study
-from napari_tumor_unet.io.file_names import MASK_ENDING_OF, format_of, scan_name
+from napari_tumor_unet.io.file_names import MASK_ENDING_OF, ending_of, format_of, is_mask_name, scan_name
+from napari_tumor_unet.io.find import find_all_files, holds_files
 from napari_tumor_unet.io.guard import errors_told
 from napari_tumor_unet.io.labels import as_labels, is_labels
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mask
+from napari_tumor_unet.plugin.io.layer_data import LayerData, mask_layer, scan_layers
 from napari_tumor_unet.plugin.io.opened_together import show_together
-from napari_tumor_unet.plugin.layers.layer_scan import label_colours
-from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, MaskMetadata
-from napari_tumor_unet.plugin.layers.opened_masks import copy_of
-from napari_tumor_unet.plugin.layers.sidecar import told_of
+from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata
 from napari_tumor_unet.plugin.layers.transforms import source_images
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_warning
-from napari_tumor_unet.scan import SEQUENCES, Scan, ScanError, Sequence
-from napari_tumor_unet.scan.head import find_head
-from napari_tumor_unet.scan.sequence_names import SHORT_TITLES, patient_in, sequence_named, speaks_of_sequence
-
-LayerData = tuple[Any, dict[str, Any], str]
+from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.scan.sequence_names import patient_in, sequence_named, speaks_of_sequence
 
 _MOST_NOTES = 6  # in one notification
 
@@ -75,10 +70,11 @@ class Opened:
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
-    """Return the reader of a path; a folder that holds no scan is declined from its first entries."""
+    """Return the reader of a path; a folder that holds no scan is declined from the names in it."""
     if not isinstance(path, str):
         return None
-    if Path(path).is_dir() and not (looks_like_slices(Path(path)) or looks_like_dicom(Path(path))):
+    folder = Path(path)
+    if folder.is_dir() and not (_is_one_scan(folder) or holds_files(folder)):
         return None
     return read_layers
 
@@ -96,7 +92,7 @@ def read_layers(path: str | Path) -> list[LayerData]:
     """
     path, began = Path(path), time.monotonic()
     try:
-        opened = read_dicom(path) if format_of(path) == "DICOM" else read_file(path)
+        opened = _read(path)
         if not opened.layers:
             raise ScanError(opened.summary)
     except ScanError as error:
@@ -108,6 +104,44 @@ def read_layers(path: str | Path) -> list[LayerData]:
         show_warning(opened.summary)
     show_together([arguments["metadata"][KEY] for _, arguments, _ in opened.layers], began)
     return opened.layers
+
+
+def _read(path: Path) -> Opened:
+    if path.is_dir() and not _is_one_scan(path) and holds_files(path):
+        return read_patient(path)
+    return read_dicom(path) if format_of(path) == "DICOM" else read_file(path)
+
+
+def _is_one_scan(folder: Path) -> bool:
+    """Tell from a folder's first entries whether it is a scan in slices."""
+    return looks_like_slices(folder) or looks_like_dicom(folder)
+
+
+def read_patient(folder: Path) -> Opened:
+    """Read the files of a folder that holds those of one scan: FLAIR, T1, masks.
+
+    Raises
+    ------
+    ScanError
+        If it, with the folders in it, holds several scans.
+    """
+    scans, _ = find_all_files(folder)
+    if len(scans) > 1:
+        raise ScanError(
+            f"{folder.name} holds {len(scans)} scans; open files of it, or segment all of them under Several "
+            "scans in the panel Segment tumour."
+        )
+    files = [file for file in folder.iterdir() if ending_of(file) and not file.name.startswith(".")]
+    opened = Opened(path=folder)
+    for file in sorted(files, key=lambda file: (is_mask_name(file), file.name)):
+        try:
+            part = read_file(file)
+        except ScanError as error:
+            opened.add(str(error))
+            continue
+        opened.layers += part.layers
+        opened.notes += part.notes
+    return opened
 
 
 def read_dicom(path: Path) -> Opened:
@@ -230,72 +264,7 @@ def _read_segments(
         yield from one.scan.notes
 
 
-def scan_layers(scan: Scan) -> list[LayerData]:
-    """Make an image layer for each sequence, last the one to look at: FLAIR."""
-    order: list[Sequence] = [s for s in SEQUENCES if s in scan.sequences and s != "flair"]
-    order.append("flair")
-    scan_id = uuid4().hex
-    layers = []
-    for sequence in order:
-        title = f"{scan.name} {SHORT_TITLES[sequence]}" if len(order) > 1 else scan.name
-        metadata = ImageMetadata(
-            scan=scan.name,
-            scan_id=scan_id,
-            sequence=sequence if len(order) > 1 else None,  # of a single one the name may know better
-            geometry=scan.geometry,
-            shape=() if scan.geometry is None else scan.shape,
-            source_images=scan.source or None,
-        )
-        arguments = {
-            "name": title,
-            "rgb": False,  # napari takes three or four columns for colours
-            "visible": sequence == "flair",
-            "contrast_limits": _window(scan, sequence),
-            "metadata": {KEY: metadata},
-            **_transform(scan),
-        }
-        layers.append((scan.sequences[sequence], arguments, "image"))
-    return layers
-
-
-def mask_layer(mask: Any, beside: LayerData, name: str, file: Path | None = None) -> LayerData:
-    """Make a labels layer in the place of the scan layer beside, and on the grid of the same file.
-
-    Of a mask that is all of a file it carries what this and its sidecar tell; that of a model is orange.
-    """
-    kept = ("scale", "translate", "units", "axis_labels")
-    transform: dict[str, Any] = {name: beside[1][name] for name in kept if name in beside[1]}
-    image: ImageMetadata = beside[1]["metadata"][KEY]
-    shared = ("scan", "scan_id", "geometry", "shape", "ending", "source_images")
-    told = {} if file is None else told_of(file, mask)
-    metadata = MaskMetadata(**{name: getattr(image, name) for name in shared}, written=copy_of(mask), **told)
-    arguments: dict[str, Any] = {"name": name, "opacity": 0.5, "metadata": {KEY: metadata}, **transform}
-    label = max(1, int(mask.max(initial=0)))
-    if label in (1, 255) and not ((mask > 0) & (mask < label)).any():  # or white
-        arguments["colormap"] = label_colours("blue" if metadata.provenance is None else "orange", label)
-    return mask, arguments, "labels"
-
-
 def _named_after_folder(scan: Scan, path: Path) -> Scan:
     """Name a scan after its folder too, where its file's name begins with a sequence: none of a patient."""
     nobody = path.is_file() and speaks_of_sequence(scan.name) and not patient_in(scan.name)
     return replace(scan, name=f"{path.absolute().parent.name} {scan.name}") if nobody else scan
-
-
-def _transform(scan: Scan) -> dict[str, Any]:
-    """Place a layer along the scan's own axes, as napari slices along those."""
-    transform: dict[str, Any] = {"axis_labels": ("z", "y", "x")}
-    if scan.in_mm:
-        transform |= {"scale": scan.spacing, "units": ("mm", "mm", "mm")}
-    if scan.geometry is not None:
-        direction = np.reshape(scan.geometry.direction, (3, 3))
-        transform["translate"] = (direction.T @ scan.geometry.origin)[::-1]
-    return transform
-
-
-def _window(scan: Scan, sequence: Any) -> tuple[float, float]:
-    """Choose contrast limits that neither bright scalp nor the air around the head decides."""
-    some = np.unique(np.linspace(0, scan.shape[0] - 1, 9).round().astype(int))
-    values = np.stack([scan.slice(sequence, z)[::2, ::2] for z in some]).astype(np.float32)
-    low, high = float(np.percentile(values, 0.5)), float(np.percentile(values[find_head(values)], 99))
-    return (low, high) if high > low else (low, low + 1)

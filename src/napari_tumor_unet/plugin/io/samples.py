@@ -8,7 +8,8 @@ import napari
 
 from napari_tumor_unet.io.datasets.sample import sample_mask, sample_scan
 from napari_tumor_unet.io.read import read_mask
-from napari_tumor_unet.plugin.io.readers import LayerData, mask_layer, read_layers
+from napari_tumor_unet.plugin.io.layer_data import LayerData, mask_layer
+from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.ui.viewer_context import Message, ViewerContext
 

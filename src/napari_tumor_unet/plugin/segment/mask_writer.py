@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -9,6 +10,7 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, blank, measure, update
+from napari_tumor_unet.inference.result_check import part_of_scan, without_part
 from napari_tumor_unet.plugin.layers.in_view import shows_scan_of
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, label_colours
 from napari_tumor_unet.plugin.layers.looks import show_outline
@@ -124,8 +126,12 @@ class MaskWriter:
         """Store findings, provenance and warnings in the layer's metadata; return the findings."""
         findings = findings or measure(self._metadata.written, self._source.scan.voxel_ml)
         metadata = self._metadata
-        if self._only:  # of the other slices, what was said still holds
-            warnings = tuple(dict.fromkeys((*metadata.warnings, *warnings)))
+        if self._only:
+            provenance = replace(provenance, slices=self._segmented())
+            # Of the other slices, what was said still holds.
+            warnings = tuple(dict.fromkeys((*without_part(metadata.warnings), *warnings)))
+            if provenance.slices:
+                warnings = (part_of_scan(provenance.slices, len(metadata.written)), *warnings)
         metadata.findings, metadata.provenance, metadata.warnings = findings, provenance, warnings
         metadata.made_with = self._model
         # What was chosen for the last run's mask goes, and the marks of its slices.
@@ -158,6 +164,14 @@ class MaskWriter:
             update(written[z], old)
             update(mask[z], np.where(untouched, old, mask[z]))
         layer.refresh()
+
+    def _segmented(self) -> tuple[int, ...] | None:
+        """Return the slices that runs of one slice have segmented; None if it is the whole scan by now."""
+        before = self._metadata.provenance
+        if before is not None and before.slices is None:
+            return None
+        slices = {*self._computed, *(before.slices if before is not None and before.slices else ())}
+        return None if len(slices) == len(self._metadata.written) else tuple(sorted(slices))
 
     def _show_tumour(self) -> None:
         """Go to the slice with most tumour, if the one on screen has none and the user did not move."""
