@@ -65,7 +65,8 @@ def test_a_bad_scan_does_not_stop_the_rest(folder: Path, tmp_path: Path, tiny_mo
     table = list(csv.DictReader(io.StringIO(as_csv(outcomes[name] for name in sorted(outcomes)))))
     assert [row["scan"] for row in table] == ["a", "b", "inner"]
     assert table[0]["error"] == outcomes["a"].error
-    assert int(table[1]["voxels"]) == outcomes["b"].findings.voxels
+    found = outcomes["b"].findings
+    assert [int(table[1][name]) for name in ("voxels", "slices")] == [found.voxels, found.slices]
     assert table[1]["volume_ml"] == ""
     assert table[1]["model"] == "tiny"
     assert table[1]["warnings"] == " ".join(outcomes["b"].warnings)

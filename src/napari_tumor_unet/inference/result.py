@@ -103,7 +103,8 @@ class Provenance:
     """How a mask was made; no patient and no path is named.
 
     ``left_out``, and ``brightness``, mean and standard deviation of the scan's FLAIR, are None in results of
-    versions that did not tell them. ``slices`` are those that were segmented, None if it was the whole scan.
+    versions that did not tell them. ``only_slices`` are those
+    that runs of one slice each have segmented; None where a run took the whole scan, or did not tell.
     """
 
     model: str
@@ -118,13 +119,13 @@ class Provenance:
     seconds: float
     left_out: LeftOut | None = None
     brightness: tuple[float, float] | None = None
-    slices: tuple[int, ...] | None = None
+    only_slices: tuple[int, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the entries as files and layers hold them."""
         entries = dataclasses.asdict(self)
-        if self.slices is None:
-            del entries["slices"]
+        if self.only_slices is None:  # as of nearly all masks
+            del entries["only_slices"]
         return {_KEYS.get(name, name): value for name, value in entries.items()}
 
     @classmethod
@@ -189,15 +190,17 @@ class Segmentation:
 
 
 def headline(findings: Findings, warnings: Collection[str]) -> str:
-    """Say what was found in few words, with a stronger caution where the mask is doubted than the image."""
+    """Say what was found in few words, with the strongest caution that the warnings call for."""
     from napari_tumor_unet.inference.result_check import is_doubted, without_part
 
     found = " · ".join(findings.sizes) if findings.voxels else _NOTHING
     if not warnings:
         return found
-    whole = without_part(warnings) == tuple(warnings)
-    doubted = is_doubted(without_part(warnings))
-    caution = "Not to be trusted" if doubted else "Check" if whole else "Not the whole scan"
+    others = without_part(warnings)
+    if is_doubted(others):
+        caution = "Not to be trusted"
+    else:
+        caution = "Check" if len(others) == len(warnings) else "Not the whole scan"
     return f"{caution}: {found[0].lower()}{found[1:]}"
 
 

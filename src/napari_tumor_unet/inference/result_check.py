@@ -24,6 +24,7 @@ _MOST_MARKED = 24  # slices that are compared with their other side
 _FROM, _TO = 0.35, 0.75  # of the way up: brain, above the face and under the crown
 _ANGLES = range(-8, 9, 2)  # degrees that a head may lie turned by
 _SHIFT = 0.06  # of the width, that the midline may lie beside the middle of the head
+_NAMED = 5  # slices in one warning; more are counted
 _FLUID = 0.5  # of the brain's median: what is darker is no tissue
 
 _UNSURE, _ALIKE, _SMALL, _GAPS, _PART = (
@@ -31,7 +32,7 @@ _UNSURE, _ALIKE, _SMALL, _GAPS, _PART = (
     "The mask is hardly brighter",
     "The mask is small",
     "FLAIR is empty",
-    "Only slice",
+    "Only ",
 )
 
 
@@ -118,11 +119,13 @@ def doubts_of_gaps(computed: Iterable[int], filled: Collection[int]) -> tuple[st
 
 
 def part_of_scan(slices: Sequence[int], depth: int) -> str:
-    """Say which slices alone of a scan of some depth a mask was made of."""
-    listed = ", ".join(map(str, slices))
-    what = f"{_PART} {listed}" if len(slices) == 1 else f"{_PART}s {listed}"
+    """Say which slices of a scan were segmented, each by itself, so that nothing looked at the whole mask."""
+    if len(slices) == depth:
+        return "Each slice was segmented by itself: segment the whole scan to have the mask checked."
+    named = f"slice{'s' * (len(slices) > 1)} {', '.join(map(str, slices))}"
+    which = named if len(slices) <= _NAMED else f"{len(slices)} slices"
     was = "was" if len(slices) == 1 else "were"
-    return f"{what} of {depth} {was} segmented; a tumour elsewhere is missing from the mask."
+    return f"{_PART}{which} of {depth} {was} segmented; a tumour elsewhere may be missing from the mask."
 
 
 def without_part(warnings: Iterable[str]) -> tuple[str, ...]:

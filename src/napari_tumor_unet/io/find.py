@@ -183,13 +183,20 @@ def t1_beside(flair: Path) -> Mapping[Sequence, Path]:
     return _with_others(flair, t1, [path for path in patient if path in flairs]).others
 
 
-def holds_files(folder: Path) -> bool:
+def holds_scan_files(folder: Path) -> bool:
     """Tell from a folder's first entries whether files of scans lie in it; quick for any folder."""
     try:
         with os.scandir(folder) as entries:
-            return any(_is_scan_name(Path(entry.path)) for entry in islice(entries, _LOOKED_AT))
+            first = islice(entries, _LOOKED_AT)
+            return any(_is_scan_name(Path(entry.path)) and entry.is_file() for entry in first)
     except OSError:
         return False
+
+
+def scan_files_in(folder: Path) -> list[Path]:
+    """Return the files of scans that lie in a folder, and last those named as masks."""
+    named = (path for path in folder.iterdir() if ending_of(path) and not path.name.startswith("."))
+    return sorted(filter(Path.is_file, named), key=lambda path: (is_mask_name(path), path.name))
 
 
 def find_scans(folder: Path) -> list[Path]:

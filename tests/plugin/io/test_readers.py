@@ -137,12 +137,33 @@ def test_a_folder_of_one_patients_files_is_that_patients_scan(
     assert len(viewer.layers) == 5
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["UCSF-PDGM-0004_FLAIR", "UCSF-PDGM-0004_FLAIR_bias", "UCSF-PDGM-0004_T1c"],
+        ["5_t2_tirm_dark-fluid_tra", "3_t1_se_tra nativ", "9_t1_se_tra KM"],
+        ["ADC", "DWI", "SWI"],
+    ],
+)
+def test_files_of_one_patient_open_with_a_folder_whatever_lies_in_folders_of_it(
+    viewer_model: ViewerModel, nifti: Path, tmp_path: Path, names: list[str], notified: list[str]
+) -> None:
+    (tmp_path / "p" / "derivatives").mkdir(parents=True)
+    for name in (*names, "derivatives/b_flair"):
+        shutil.copy(nifti, tmp_path / "p" / f"{name}.nii.gz")
+    (tmp_path / "p" / f"{names[0]}.nii").write_bytes(b"no NIfTI")
+    viewer_model.open(tmp_path / "p", plugin="napari-tumor-unet")
+    assert len(viewer_model.layers) == len(names)
+    assert f"{names[0]}.nii" in notified[-1]
+
+
 def test_a_folder_of_several_patients_files_is_not_opened_but_told_of(
     viewer_model: ViewerModel, nifti: Path, refused: Refused
 ) -> None:
-    shutil.copy(nifti, nifti.with_name("another.nii.gz"))
+    for name in ("sub-1_FLAIR.nii.gz", "sub-2_FLAIR.nii.gz"):
+        shutil.copy(nifti, nifti.with_name(name))
     assert get_reader(str(nifti.parent)) is not None
-    with refused(ScanError, "holds 2 scans", "Several"):
+    with refused(ScanError, "holds 3 files", "Several"):
         viewer_model.open(nifti.parent, plugin="napari-tumor-unet")
 
 

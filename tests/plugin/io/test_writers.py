@@ -24,7 +24,8 @@ from scipy.spatial.transform import Rotation
 from napari_tumor_unet.inference.result import Provenance, Slices
 from napari_tumor_unet.io.read import read_labels, read_mask
 from napari_tumor_unet.plugin.io import mask_export
-from napari_tumor_unet.plugin.io.readers import mask_layer, read_layers
+from napari_tumor_unet.plugin.io.layer_data import mask_layer
+from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.io.writers import write_labels
 from napari_tumor_unet.plugin.layers.layer_scan import LayerScan, scan_of
 from napari_tumor_unet.plugin.layers.sequences import SequenceAssignment

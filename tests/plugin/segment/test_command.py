@@ -384,11 +384,15 @@ def test_cancelling_a_second_run_restores_the_first_ones_mask(
     probability = result(sample).metadata[KEY]["probability"]
     kept = probability.copy()
     segmentation_settings().model = "seed"  # which finds something else
+    sample.layers.selection.active = sample.layers["true mask"]
+    result(sample).visible = False
     first_slices(qtbot, sample)
     with qtbot.waitSignal(SegmentationController.of(sample).ended, timeout=PATIENCE):
         SegmentationController.of(sample).cancel()
     np.testing.assert_array_equal(result(sample).data, before)
     np.testing.assert_array_equal(probability, kept)
+    assert sample.layers.selection.active is sample.layers["true mask"]
+    assert not result(sample).visible
 
 
 @pytest.mark.slow

@@ -148,7 +148,7 @@ def test_a_mask_of_some_slices_says_that_it_is_not_of_the_whole_scan(
     mask.save(str(tmp_path / "head_mask.tif"), plugin="napari-tumor-unet")
     told = json.loads((tmp_path / "head_mask.json").read_text())
     assert told["warnings"][0].startswith("Only slices 2, 4 of 6")
-    assert told["provenance"]["slices"] == [2, 4]
+    assert told["provenance"]["only_slices"] == [2, 4]
     viewer.layers.remove(mask)
     viewer.open(tmp_path / "head_mask.tif", plugin="napari-tumor-unet")
     assert panel.mask.card.headline.value.startswith("Not the whole scan: ")
@@ -158,7 +158,25 @@ def test_a_mask_of_some_slices_says_that_it_is_not_of_the_whole_scan(
     panel.run.extent.value = False
     assert run() is mask  # now of all slices
     assert not any("segmented" in warning for warning in panel.warned.warnings)
-    assert mask_metadata(mask).provenance.slices is None
+    assert mask_metadata(mask).provenance.only_slices is None
+    panel.run.extent.value = True
+    assert run() is mask  # a slice of it anew
+    assert mask_metadata(mask).provenance.only_slices is None
+
+
+def test_a_mask_made_slice_by_slice_was_never_checked_as_a_whole(
+    viewer: napari.Viewer, panel: Any, run: Any
+) -> None:
+    viewer.add_image(flair()[:2])
+    panel.run.extent.value = True
+    for z in (0, 1):
+        viewer.dims.set_current_step(0, z)
+        run()
+    assert panel.warned.warnings[0].startswith("Each slice was segmented by itself")
+    viewer.layers.clear()
+    viewer.add_image(flair()[:1])
+    mask = run()  # which is the whole scan
+    assert mask_metadata(mask).provenance.only_slices is None
 
 
 @pytest.mark.parametrize("by", ["another model", "another threshold"])

@@ -132,10 +132,15 @@ def inspect_layers(pair: LayerPair, source: LayerScan, hashed: bool, scan_hash: 
     """Inspect the mask of two layers; hashing it is quick if the hash of the scan is given."""
     try:
         mask = pair.mask(source)
-        annotation = annotation_of(mask, pair.written(source), pair.checked, pair.made_by)
+        annotation = annotation_of_layers(pair, source, mask)
         return CaseInspection(annotation, "", fingerprint(source.scan, mask, scan_hash) if hashed else None)
     except Exception:  # whatever a layer's array, lazy or not, may raise
         return inspection_of_unreadable(pair.labels.name)
+
+
+def annotation_of_layers(pair: LayerPair, source: LayerScan, mask: Any) -> AnnotationStatus:
+    """Find out which slices of a layer's mask (Z, Y, X) are labelled, edited or checked."""
+    return annotation_of(mask, pair.written(source), pair.checked, pair.made_by, pair.segmented)
 
 
 def inspect_files(case: Case, hashed: bool) -> CaseInspection:

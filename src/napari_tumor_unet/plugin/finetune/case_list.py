@@ -17,6 +17,7 @@ from napari_tumor_unet.io.datasets.split import patients_held_out
 from napari_tumor_unet.plugin.finetune.case_inspection import (
     CaseRow,
     LayerCase,
+    annotation_of_layers,
     inspection_of_unreadable,
 )
 from napari_tumor_unet.plugin.finetune.inspection_queue import InspectionQueue
@@ -24,7 +25,7 @@ from napari_tumor_unet.plugin.layers.image_of_mask import LayerPair
 from napari_tumor_unet.plugin.ui.connections import Connections
 from napari_tumor_unet.plugin.ui.threads import in_thread
 from napari_tumor_unet.scan import ScanError
-from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, CaseCheck, annotation_of, check
+from napari_tumor_unet.training.finetuning.cases import AnnotationStatus, CaseCheck, check
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ class CaseList(QObject):
         source = pair.source(self._viewer.layers)
         try:
             labels = pair.mask(source)
-            annotation = annotation_of(labels, pair.written(source), pair.checked, pair.made_by)
+            annotation = annotation_of_layers(pair, source, labels)
         except Exception as error:  # whatever a layer's array, lazy or not, may raise
             raise ScanError(inspection_of_unreadable(row.mask_label).error) from error
         if self._judge(row, annotation, False).left_out:

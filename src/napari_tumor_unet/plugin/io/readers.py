@@ -20,21 +20,23 @@ from napari_tumor_unet.io.dicom.find import find_series
 from napari_tumor_unet.io.dicom.read_segmentation import find_scan, read_segmentation
 from napari_tumor_unet.io.dicom.series import Series
 from napari_tumor_unet.io.dicom.study import series_of_file, series_of_study
-from napari_tumor_unet.io.file_names import MASK_ENDING_OF, ending_of, format_of, is_mask_name, scan_name
-from napari_tumor_unet.io.find import find_all_files, holds_files
+from napari_tumor_unet.io.file_names import MASK_ENDING_OF, format_of, scan_name
+from napari_tumor_unet.io.find import holds_scan_files, scan_files_in
 from napari_tumor_unet.io.guard import errors_told
 from napari_tumor_unet.io.labels import as_labels, is_labels
 from napari_tumor_unet.io.read import read_scan
-from napari_tumor_unet.io.slice_folder import looks_like_slices, read_folder_mask
+from napari_tumor_unet.io.slice_folder import holds_slices, looks_like_slices, read_folder_mask
 from napari_tumor_unet.plugin.io.layer_data import LayerData, mask_layer, scan_layers
 from napari_tumor_unet.plugin.io.opened_together import show_together
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata
 from napari_tumor_unet.plugin.layers.transforms import source_images
 from napari_tumor_unet.plugin.ui.plain import plain, show_error, show_warning
 from napari_tumor_unet.scan import Scan, ScanError
+from napari_tumor_unet.scan.patient_names import patient_told
 from napari_tumor_unet.scan.sequence_names import patient_in, sequence_named, speaks_of_sequence
 
 _MOST_NOTES = 6  # in one notification
+_MOST_FILES = 24  # of one patient
 
 
 @dataclass
@@ -70,11 +72,12 @@ class Opened:
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
-    """Return the reader of a path; a folder that holds no scan is declined from the names in it."""
+    """Return the reader of a path; a folder that holds no scan is declined from its first entries."""
     if not isinstance(path, str):
         return None
     folder = Path(path)
-    if folder.is_dir() and not (_is_one_scan(folder) or holds_files(folder)):
+    one_scan = looks_like_slices, looks_like_dicom, holds_scan_files
+    if folder.is_dir() and not any(look(folder) for look in one_scan):
         return None
     return read_layers
 
@@ -107,33 +110,28 @@ def read_layers(path: str | Path) -> list[LayerData]:
 
 
 def _read(path: Path) -> Opened:
-    if path.is_dir() and not _is_one_scan(path) and holds_files(path):
+    if path.is_dir() and holds_scan_files(path) and not (holds_slices(path) or looks_like_dicom(path)):
         return read_patient(path)
     return read_dicom(path) if format_of(path) == "DICOM" else read_file(path)
 
 
-def _is_one_scan(folder: Path) -> bool:
-    """Tell from a folder's first entries whether it is a scan in slices."""
-    return looks_like_slices(folder) or looks_like_dicom(folder)
-
-
 def read_patient(folder: Path) -> Opened:
-    """Read the files of a folder that holds those of one scan: FLAIR, T1, masks.
+    """Read the files that lie in a folder, all of one patient: images, then masks.
 
     Raises
     ------
     ScanError
-        If it, with the folders in it, holds several scans.
+        If they are of several patients by their names, or too many, or the folder cannot be read.
     """
-    scans, _ = find_all_files(folder)
-    if len(scans) > 1:
+    with errors_told(folder.name):
+        files = scan_files_in(folder)
+    if len({patient_told(file.name) for file in files} - {""}) > 1 or len(files) > _MOST_FILES:
         raise ScanError(
-            f"{folder.name} holds {len(scans)} scans; open files of it, or segment all of them under Several "
-            "scans in the panel Segment tumour."
+            f"{folder.name} holds {len(files)} files, of several patients it seems; open those you want, or "
+            "segment all of them under Several scans in the panel Segment tumour."
         )
-    files = [file for file in folder.iterdir() if ending_of(file) and not file.name.startswith(".")]
     opened = Opened(path=folder)
-    for file in sorted(files, key=lambda file: (is_mask_name(file), file.name)):
+    for file in files:
         try:
             part = read_file(file)
         except ScanError as error:

@@ -89,6 +89,12 @@ class LayerPair:
         return "" if provenance is None else provenance.model_hash
 
     @property
+    def segmented(self) -> int | None:
+        """How many slices that model has segmented, where it was not the whole scan."""
+        provenance = self._metadata.provenance
+        return None if provenance is None or provenance.only_slices is None else len(provenance.only_slices)
+
+    @property
     def moment(self) -> tuple[int, ...]:
         """Position along the image's leading axes, as along time."""
         position = self.image.world_to_data(self._point(self._metadata.place))

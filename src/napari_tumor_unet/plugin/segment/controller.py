@@ -224,7 +224,8 @@ class SegmentationController(QObject):
 
     def _on_failed(self, run: Run, error: JobError) -> None:
         self.outcome = Outcome(run.name, error=str(error))
-        message, names = Message(str(error), "error", error.details), [run.name, run.source.scan.name]
+        kept = " What you painted stays." if run.writer.is_painted_on else ""
+        message, names = Message(f"{error}{kept}", "error", error.details), [run.name, run.source.scan.name]
         if run.quiet:
             message = replace(message, details=note_error(message.text, message.details, names))
         else:
@@ -258,6 +259,7 @@ class SegmentationController(QObject):
             run.writer.revert()
         with suppress(RuntimeError):  # the window may be gone
             self.viewer.status = plain(message.text)
+        with suppress(RuntimeError):
             if self.context.owner is self:
                 self.context.release()
             self.ended.emit(self.outcome is not None and not self.outcome.error)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 from numpy.typing import NDArray
 
 from napari_tumor_unet.inference.result import Findings, Provenance, Slices, blank, measure, update
@@ -62,6 +62,8 @@ class MaskWriter:
         self._before: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] | None = None
         self._metadata = MaskMetadata()
         self._computed: set[int] = set()
+        self._active_before: Layer | None = None
+        self._hidden_before = False
         self.hidden: list[str] = []
         self.layer = self._unedited_result()
         if self.layer is not None:
@@ -81,6 +83,10 @@ class MaskWriter:
             if not in_view:  # the user is at work on another scan
                 self._viewer.layers.selection = selected
         elif in_view:
+            self._active_before, self._hidden_before = (
+                self._viewer.layers.selection.active,
+                not self.layer.visible,
+            )
             self.layer.visible = True
             self._viewer.layers.selection.active = self.layer
 
@@ -109,9 +115,12 @@ class MaskWriter:
     @property
     def is_painted_on(self) -> bool:
         """Whether the layer is new, and holds what the user painted meanwhile."""
-        if self._before is not None or self._present_layer() is None:
+        layer = self._present_layer()
+        if self._before is not None or layer is None:
             return False
-        return not _same(self._mask(), self._metadata.written)
+        mask = self._mask()
+        elsewhere = np.count_nonzero(layer.data) - np.count_nonzero(mask)  # in another time point
+        return bool(elsewhere) or not _same(mask, self._metadata.written)
 
     @property
     def is_hidden(self) -> bool:
@@ -127,11 +136,12 @@ class MaskWriter:
         findings = findings or measure(self._metadata.written, self._source.scan.voxel_ml)
         metadata = self._metadata
         if self._only:
-            provenance = replace(provenance, slices=self._segmented())
+            provenance = replace(provenance, only_slices=self._only_slices())
             # Of the other slices, what was said still holds.
             warnings = tuple(dict.fromkeys((*without_part(metadata.warnings), *warnings)))
-            if provenance.slices:
-                warnings = (part_of_scan(provenance.slices, len(metadata.written)), *warnings)
+            if provenance.only_slices is not None:
+                part = part_of_scan(provenance.only_slices, len(metadata.written))
+                warnings = tuple(dict.fromkeys((part, *warnings)))
         metadata.findings, metadata.provenance, metadata.warnings = findings, provenance, warnings
         metadata.made_with = self._model
         # What was chosen for the last run's mask goes, and the marks of its slices.
@@ -150,12 +160,15 @@ class MaskWriter:
         if layer is None:
             return
         mask, written = self._mask(), self._metadata.written
-        if self._before is None and _same(mask, written):
-            was_active = self._viewer.layers.selection.active is layer
-            self._viewer.layers.remove(layer)
-            if was_active and self._source.image in self._viewer.layers:
-                self._viewer.layers.selection.active = self._source.image
+        layers, is_active = self._viewer.layers, self._viewer.layers.selection.active is layer
+        if self._before is None and not self.is_painted_on:
+            layers.remove(layer)
+            if is_active and self._source.image in layers:
+                layers.selection.active = self._source.image
             return
+        if is_active and self._active_before in layers:
+            layers.selection.active = self._active_before
+        layer.visible = layer.visible and not self._hidden_before
         air = np.zeros(mask.shape[1:], np.uint8)
         for z in range(len(mask)):
             old, probability = (self._before or {}).get(z, (air, air))
@@ -165,13 +178,13 @@ class MaskWriter:
             update(mask[z], np.where(untouched, old, mask[z]))
         layer.refresh()
 
-    def _segmented(self) -> tuple[int, ...] | None:
-        """Return the slices that runs of one slice have segmented; None if it is the whole scan by now."""
+    def _only_slices(self) -> tuple[int, ...] | None:
+        """Return the slices of this run, and of those before it; None where a run took the whole scan."""
         before = self._metadata.provenance
-        if before is not None and before.slices is None:
+        if len(self._metadata.written) == 1 or (before is not None and before.only_slices is None):
             return None
-        slices = {*self._computed, *(before.slices if before is not None and before.slices else ())}
-        return None if len(slices) == len(self._metadata.written) else tuple(sorted(slices))
+        earlier = () if before is None else before.only_slices or ()
+        return tuple(sorted({*self._computed, *earlier}))
 
     def _show_tumour(self) -> None:
         """Go to the slice with most tumour, if the one on screen has none and the user did not move."""

@@ -78,12 +78,12 @@ class ModelSection:
         self.refresh()
 
     @property
-    def to_run(self) -> str:
-        """The model to segment with: the chosen one, or what is about to be, as listing takes its time."""
-        if self._wanted is not None:
-            return str(self._wanted)
-        ready = self._recalled or self.chosen != registry.DEFAULT_MODEL
-        return str(self.chosen if ready else segmentation_settings().model)
+    def to_run(self) -> str | None:
+        """The model to segment with; None, as long as the one click's is still to be listed, for that one."""
+        if self.chosen != registry.DEFAULT_MODEL:
+            return str(self.chosen)
+        recalling = not self._recalled or self._wanted == segmentation_settings().model
+        return None if recalling else str(self._wanted or self.chosen)
 
     def recall(self, preferred: str) -> None:
         """Choose the one click's model, if it is still there and nothing else was chosen meanwhile."""

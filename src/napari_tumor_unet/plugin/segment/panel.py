@@ -307,13 +307,14 @@ class SegmentPanel(Panel):
         return str(self._viewer_sequences.flair(image).unique_id) == self._controller.image_id
 
     def _chosen(self) -> dict[str, Any]:
-        return {"model": self.models.to_run, "device": self.device.value}
+        return {"model": str(self.model.value), "device": self.device.value}
 
     def _start(self) -> None:
         try:
             layers, point = self._viewer.layers, self._viewer.dims.point
             source = scan_of(self.layer.value, layers, point, self.sequences.assignment)
-            self._controller.segment(source, only=self.run.extent.value, **self._chosen())
+            model, only = self.models.to_run, bool(self.run.extent.value)
+            self._controller.segment(source, model=model, device=self.device.value, only=only)
         except TumourUnetError as error:
             self.show_message(self._context.notify(Message(str(error), "error")))
 

@@ -29,6 +29,8 @@ class AnnotationStatus:
         Slices that are not as a model wrote them; None where no model wrote the mask.
     made_by : str
         The hash of the model that wrote the mask, if one did.
+    segmented : int or None
+        How many slices that model has segmented; None for all, and where none did.
     """
 
     total: int
@@ -36,6 +38,7 @@ class AnnotationStatus:
     checked: tuple[int, ...] = ()
     edited: tuple[int, ...] | None = None
     made_by: str = ""
+    segmented: int | None = None
 
     @property
     def edited_or_checked(self) -> tuple[int, ...]:
@@ -71,7 +74,11 @@ class CaseCheck:
 
 
 def annotation_of(
-    mask: Any, written: Any = None, checked: Collection[int] = (), made_by: str = ""
+    mask: Any,
+    written: Any = None,
+    checked: Collection[int] = (),
+    made_by: str = "",
+    segmented: int | None = None,
 ) -> AnnotationStatus:
     """Find out which slices of a mask are labelled, edited or checked.
 
@@ -85,6 +92,8 @@ def annotation_of(
         Slices that the user marked as checked.
     made_by : str
         The hash of the model that wrote the mask, if one did.
+    segmented : int, optional
+        How many slices that model has segmented, if not all.
     """
     total = len(mask)
     labelled = tuple(z for z in range(total) if np.any(mask[z]))
@@ -92,7 +101,7 @@ def annotation_of(
     if written is not None:
         edited = tuple(z for z in range(total) if not np.array_equal(mask[z], written[z]))
     checked = tuple(sorted(z for z in set(checked) if 0 <= z < total))
-    return AnnotationStatus(total, labelled, checked, edited, made_by)
+    return AnnotationStatus(total, labelled, checked, edited, made_by, segmented)
 
 
 def check(
@@ -140,6 +149,9 @@ def check(
         )
     if not annotation.labelled:
         return CaseCheck("warning", f"The mask is empty: it {does} that there is no tumour.")
+    if annotation.segmented is not None and not only_checked:
+        part = f"Only {annotation.segmented} of {annotation.total} slices were segmented"
+        return CaseCheck("warning", f"{part}: it {does} that there is no tumour in the others.")
     if not only_checked:
         return CaseCheck(
             "ok", f"{plural(len(annotation.labelled), 'slice')} of {annotation.total} with labels."
