@@ -6,12 +6,14 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import napari
+from qtpy.QtCore import QThread
 
 from napari_tumor_unet.plugin.io.layer_data import LayerData
-from napari_tumor_unet.plugin.io.readers import get_reader
+from napari_tumor_unet.plugin.io.readers import get_reader, is_folder_of_files
 from napari_tumor_unet.plugin.io.writers import write_labels
 from napari_tumor_unet.plugin.ui.connections import timer
 from napari_tumor_unet.plugin.ui.settings import DRAWN
@@ -33,8 +35,13 @@ def read(path: str | list[str] | None = None) -> Callable[[str], list[LayerData]
         return None
 
     def read_and_expect(path: str) -> list[LayerData]:
-        layers = reader(path)
         viewer = napari.current_viewer()
+        if viewer is not None and QThread.currentThread().loopLevel() and is_folder_of_files(Path(path)):
+            from napari_tumor_unet.plugin.io.open_dialog import open_folder
+
+            open_folder(viewer, Path(path))
+            return [(None,)]  # type: ignore[list-item]  # napari's sign for no layer
+        layers = reader(path)
         if viewer is not None and threading.current_thread() is threading.main_thread():
             timer(viewer.window._qt_window, DRAWN, partial(_expect_a_click, weakref.ref(viewer))).start()
         return layers

@@ -21,6 +21,7 @@ from napari_tumor_unet.io.slice_folder import folder_of_slice
 from napari_tumor_unet.plugin.io.opened_together import show_flair
 from napari_tumor_unet.plugin.io.readers import (
     Opened,
+    files_of_patient,
     folder_of,
     openable,
     read_all,
@@ -49,6 +50,16 @@ def open_paths(viewer: napari.Viewer, paths: Iterable[str | Path], beside: Itera
     worker.finished.connect(partial(_take_back, viewer, said))
     _tell_panels(viewer, worker, names)
     _start(worker, bar, partial(_show, viewer, [*beside]))
+
+
+def open_folder(viewer: napari.Viewer, folder: Path) -> None:
+    """Open the files that lie in a folder, as if they were chosen, if they may be of one patient."""
+    try:
+        files = files_of_patient(folder)
+    except ScanError as error:
+        show_error(str(error))
+        return
+    open_paths(viewer, files)
 
 
 def open_series(viewer: napari.Viewer, chosen: list[Series], every: Iterable[Series] = ()) -> None:

@@ -95,7 +95,9 @@ def read_layers(path: str | Path) -> list[LayerData]:
     """
     path, began = Path(path), time.monotonic()
     try:
-        opened = _read(path)
+        if is_folder_of_files(path):
+            raise ScanError(f"{path.name} is no scan, but holds files; open these.")
+        opened = read_dicom(path) if format_of(path) == "DICOM" else read_file(path)
         if not opened.layers:
             raise ScanError(opened.summary)
     except ScanError as error:
@@ -109,14 +111,13 @@ def read_layers(path: str | Path) -> list[LayerData]:
     return opened.layers
 
 
-def _read(path: Path) -> Opened:
-    if path.is_dir() and holds_scan_files(path) and not (holds_slices(path) or looks_like_dicom(path)):
-        return read_patient(path)
-    return read_dicom(path) if format_of(path) == "DICOM" else read_file(path)
+def is_folder_of_files(path: Path) -> bool:
+    """Tell whether a path is a folder in which files of scans lie, and no scan in slices itself."""
+    return path.is_dir() and holds_scan_files(path) and not (holds_slices(path) or looks_like_dicom(path))
 
 
-def read_patient(folder: Path) -> Opened:
-    """Read the files that lie in a folder, all of one patient: images, then masks.
+def files_of_patient(folder: Path) -> list[Path]:
+    """Return the files of scans that lie in a folder, last those named as masks.
 
     Raises
     ------
@@ -130,16 +131,7 @@ def read_patient(folder: Path) -> Opened:
             f"{folder.name} holds {len(files)} files, of several patients it seems; open those you want, or "
             "segment all of them under Several scans in the panel Segment tumour."
         )
-    opened = Opened(path=folder)
-    for file in files:
-        try:
-            part = read_file(file)
-        except ScanError as error:
-            opened.add(str(error))
-            continue
-        opened.layers += part.layers
-        opened.notes += part.notes
-    return opened
+    return files
 
 
 def read_dicom(path: Path) -> Opened:
