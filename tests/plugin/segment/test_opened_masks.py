@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from napari.layers import Labels
+from qtpy.QtCore import QTimer
 
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.io.write import sidecar_of, write_result
 from napari_tumor_unet.plugin.followup.offers import scan_of_mask
+from napari_tumor_unet.plugin.io.open_dialog import open_paths
 from napari_tumor_unet.plugin.layers.metadata import is_prediction, mask_metadata
 from napari_tumor_unet.plugin.layers.sidecar import sidecar_contents
 from napari_tumor_unet.plugin.segment.controller import SegmentationController
@@ -316,3 +319,24 @@ def test_a_second_run_shows_its_mask_and_not_the_experts_that_was_active(
             press(panel.run.start, qtbot)
         assert is_prediction(panel.mask.editor.layer)
         assert "model 'default'" in panel.mask.card.origin.value
+
+
+@pytest.mark.parametrize("by", ["the dialog", "a drop"])
+def test_a_scan_that_comes_with_an_experts_mask_shows_the_models_that_was_there(
+    viewer: napari.Viewer, panel: Any, tmp_path: Path, qtbot: Any, by: str
+) -> None:
+    path = saved(tmp_path, told=made())
+    write_result(expert := tmp_path / "head_seg.nii.gz", mask(), read_scan(tmp_path / "head.nii.gz"), {})
+    (own,) = viewer.open(path, plugin="napari-tumor-unet")
+    files = [tmp_path / "head.nii.gz", expert]
+    if by == "a drop":
+        opening = partial(
+            viewer.window._qt_viewer._qt_open, [*map(str, files)], False, plugin="napari-tumor-unet"
+        )
+    else:
+        opening = partial(open_paths, viewer, files)
+    QTimer.singleShot(0, opening)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 3, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: viewer.layers.selection.active is viewer.layers["head"], timeout=PATIENCE)
+    qtbot.waitUntil(lambda: panel.mask.editor and panel.mask.editor.layer is own, timeout=PATIENCE)
+    assert "model 'other'" in panel.mask.card.origin.value

@@ -72,6 +72,8 @@ def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
                 layers.move(layers.index(image), layers.index(flair))
     if layers.selection.active in opened:
         layers.selection.active = shown
+    if hasattr(viewer, "window"):
+        ViewerContext.of(viewer).opened.emit(opened)
     if hidden:
         _tell_of(hidden, f"{title_of(shown)} is another scan")
 

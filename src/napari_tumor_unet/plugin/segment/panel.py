@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
 import napari
 from magicgui.widgets import Container
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import Qt
 from superqt import QCollapsible
 
@@ -157,6 +158,7 @@ class SegmentPanel(Panel):
         connect(controller.ended, self._on_ended)
         connect(self._context.busy_changed, self._show_busy)
         connect(self._context.opening_changed, self._on_opening)
+        connect(self._context.opened, self._on_opened)
         connect(self._batch.ended, self._on_ended)
         self.connections.at_close(self._batch.stop_layers)
 
@@ -186,12 +188,19 @@ class SegmentPanel(Panel):
         """Show the mask of the chosen scan as it is now, and what is left to review in it."""
         self._show_mask(anew=True)
 
-    def _show_mask(self, *, anew: bool = False) -> None:
+    def _on_opened(self, opened: list[Layer]) -> None:
+        """Show the scan's own result, not an expert's mask that was active for a moment as it came."""
+        if self.mask.editor is not None and self.mask.editor.layer in opened:
+            self._show_mask(came=opened)
+
+    def _show_mask(self, *, anew: bool = False, came: Collection[Layer] = ()) -> None:
         """Show the mask of the chosen scan, whatever layer is active; none while it is being written."""
         layers, before = self._viewer.layers, self.mask.editor and self.mask.editor.layer
         written = self._controller.job is not None and self._shows_last_run()
         results = [] if written else results_of(self.layer.value, layers)
-        mask = mask_to_show(results, layers, before)
+        mask = mask_to_show(results, layers, None if before in came else before)
+        if mask is None and before in results:
+            mask = before
         self._show_empty()
         if anew or mask is not before:
             self.review.show_mask(mask)

@@ -63,6 +63,8 @@ class ViewerContext(QObject):
         Names of what is being read, to be shown when it is there.
     opening_changed : Signal
         It is something else.
+    opened : Signal
+        Layers were opened together, given as a list, and the FLAIR among them is the active one.
     busy_changed : Signal
         A run or a batch has begun, with ``True``, or ended.
     models_changed : Signal
@@ -75,6 +77,7 @@ class ViewerContext(QObject):
 
     busy_changed = Signal(bool)
     opening_changed = Signal()
+    opened = Signal(list)
     models_changed = Signal()
     marked = Signal()
     view_changed = Signal()
