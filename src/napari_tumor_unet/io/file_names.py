@@ -43,6 +43,7 @@ MASK_ENDING_OF: dict[Format, str] = {
 _MASK_WORD = r"(?:[a-z]*(?<!un)mask|[a-z]?seg|label)s?\d*|segmentations?|labelmaps?"
 _WORDS = re.compile(rf"(?:^|.*[\W_])(?:{_MASK_WORD})(?:[\W_].*)?", re.IGNORECASE)
 _LAST_WORD = re.compile(rf"[\W_]+(?:{_MASK_WORD})$", re.IGNORECASE)
+_BRAIN = re.compile(r"brain[\W_]*mask", re.IGNORECASE)
 _DENIED = re.compile(r"(?:^|.*[\W_])(?:un|non?|not|without|applied)(?:[\W_].*)?", re.IGNORECASE)
 
 
@@ -83,6 +84,17 @@ def is_mask_name(path: Path) -> bool:
     """
     name = scan_name(path)
     return bool(_WORDS.fullmatch(name)) and not _DENIED.fullmatch(name)
+
+
+def is_brain_mask(name: str) -> bool:
+    """Tell whether a mask may be of the brain, by its name: beside another one of the scan it is no tumour's.
+
+    Examples
+    --------
+    >>> [is_brain_mask(name) for name in ("brainmask", "x_desc-brain_mask", "x_seg", "brain_tumor_mask")]
+    [True, True, False, False]
+    """
+    return bool(_BRAIN.search(name))
 
 
 def name_of_masked(path: Path) -> str:

@@ -223,6 +223,17 @@ def test_of_two_corrected_masks_of_a_scan_one_counts_and_the_other_when_its_row_
     np.testing.assert_array_equal(case.mask, prediction.data > 0)
 
 
+def test_a_mask_of_the_brain_counts_after_one_of_the_tumour(
+    viewer: napari.Viewer, section: CasesSection, qtbot: Any
+) -> None:
+    image, tumour = add_scan(viewer, "a")
+    brain = viewer.add_labels(np.ones_like(tumour.data), name="a_desc-brain_mask", **MM)
+    section.cases.add([(image, brain), (image, tumour)])
+    assert shown(section, qtbot)[0][-1].startswith("Another mask of this scan counts")
+    ((case, _),) = section.collect()
+    np.testing.assert_array_equal(case.mask, tumour.data > 0)
+
+
 def test_masks_of_two_time_points_are_of_two_scans(
     viewer: napari.Viewer, section: CasesSection, qtbot: Any
 ) -> None:

@@ -94,6 +94,14 @@ def test_the_command_compares_the_two_masks_that_are_selected(
     assert panel.rows()[0].model == "default"
 
 
+def test_a_mask_of_the_brain_is_no_reference_where_there_are_others(
+    viewer: napari.Viewer, layers: tuple[Labels, Labels], masks: Masks
+) -> None:
+    viewer.add_labels(np.ones_like(masks[0]), name="brainmask", **MM)
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Score")[1]
+    assert {panel.prediction.value, panel.reference.value} == {*layers}
+
+
 def test_masks_of_two_patients_are_told_of(
     viewer: napari.Viewer, masks: Masks, panel: Any, compare: Callable[[], list[Any]]
 ) -> None:

@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_tumor_unet.io.datasets.pairs import Case, Dataset, find_pairs
 from napari_tumor_unet.io.datasets.split import patients_held_out
+from napari_tumor_unet.io.file_names import is_brain_mask
 from napari_tumor_unet.plugin.finetune.case_inspection import (
     CaseRow,
     LayerCase,
@@ -216,8 +217,8 @@ class CaseList(QObject):
             if other is row or other.scan == row.scan:
                 found = annotation if other is row else other.inspection and other.inspection.annotation
                 if found and (found.edited_or_checked or not self._only_checked):
-                    masks.append((found.worth, n))
-        return bool(masks) and self._rows[min(masks)[1]] is not row
+                    masks.append((is_brain_mask(other.mask_label), found.worth, n))
+        return bool(masks) and self._rows[min(masks)[-1]] is not row
 
     def _extend(self, new: list[CaseRow]) -> None:
         self._rows += new

@@ -7,6 +7,7 @@ from napari.layers import Labels
 
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.tables import ScoreRow
+from napari_tumor_unet.io.file_names import is_brain_mask
 from napari_tumor_unet.plugin.layers.metadata import is_prediction, masks_in, model_of
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
 from napari_tumor_unet.plugin.score.collection import ScoreCollection
@@ -131,8 +132,8 @@ class ScorePanel(Panel):
         return [(layer.name, layer) for layer in masks_in(self._viewer.layers)]
 
     def _guess(self) -> None:
-        """Choose the two masks that are selected, or the last two."""
-        layers = masks_in(self._viewer.layers)
+        """Choose the two masks that are selected, or the last two, before masks of the brain."""
+        layers = sorted(masks_in(self._viewer.layers), key=lambda layer: not is_brain_mask(layer.name))
         selected = [layer for layer in layers if layer in self._viewer.layers.selection]
         masks = selected if len(selected) == 2 else layers[-2:]
         if len(masks) == 2:
