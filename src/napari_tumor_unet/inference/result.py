@@ -103,8 +103,8 @@ class Provenance:
     """How a mask was made; no patient and no path is named.
 
     ``left_out``, and ``brightness``, mean and standard deviation of the scan's FLAIR, are None in results of
-    versions that did not tell them. ``only_slices`` are those
-    that runs of one slice each have segmented; None where a run took the whole scan, or did not tell.
+    versions that did not tell them. ``only_slices`` are those that runs of one slice each have segmented;
+    None where a run took the whole scan, or did not tell.
     """
 
     model: str

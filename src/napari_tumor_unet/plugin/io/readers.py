@@ -76,8 +76,8 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None
     if not isinstance(path, str):
         return None
     folder = Path(path)
-    one_scan = looks_like_slices, looks_like_dicom, holds_scan_files
-    if folder.is_dir() and not any(look(folder) for look in one_scan):
+    looks = looks_like_slices, looks_like_dicom, holds_scan_files
+    if folder.is_dir() and not any(look(folder) for look in looks):
         return None
     return read_layers
 
