@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.evaluation.score import Score, score
 from napari_tumor_unet.evaluation.tables import SUMMARISED, ScoreRow, as_csv, match_folders, summarise_scores
+from napari_tumor_unet.inference.result_check import part_of_scan
 from napari_tumor_unet.io.read import read_scan
 from napari_tumor_unet.io.write import write_result
 from napari_tumor_unet.scan import ScanError
@@ -108,6 +109,17 @@ def test_a_reference_that_a_model_made_gives_way_to_the_experts_or_is_told_of(tm
     assert not matched.by_a_model
     assert score(predicted, by_model).notes[0].startswith("A model made the reference")
     assert not score(predicted, FULL).notes
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_mask_of_some_slices_alone_is_told_of(tmp_path: Path, swapped: bool) -> None:
+    tifffile.imwrite(tmp_path / "x_flair.tif", FULL, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "x_seg.tif", FULL, photometric="minisblack")
+    warnings = [part_of_scan([0], len(FULL)), "Something else."]
+    mask = tmp_path / "x_flair_mask.tif"
+    write_result(mask, FULL, read_scan(tmp_path / "x_flair.tif"), {"warnings": warnings})
+    pair = (tmp_path / "x_seg.tif", mask) if swapped else (mask, tmp_path / "x_seg.tif")
+    assert score(*pair).notes == (warnings[0],)
 
 
 def test_masks_of_two_moments_do_not_match(folder: Folder, refused: Refused) -> None:

@@ -19,7 +19,8 @@ from napari_tumor_unet.evaluation.compare import ComparisonError, MaskPair, alig
 from napari_tumor_unet.evaluation.lesions import lesion_wise_dice
 from napari_tumor_unet.evaluation.overlap import Counts, overlap
 from napari_tumor_unet.inference.measures import measure_on_grid, read_any_labels
-from napari_tumor_unet.io.write import unedited_model
+from napari_tumor_unet.inference.result_check import about_part
+from napari_tumor_unet.io.write import unedited_model, warnings_of
 from napari_tumor_unet.scan.grid import grid_of_spacing
 from napari_tumor_unet.scan.patient_names import of_two_patients
 
@@ -175,7 +176,7 @@ def score(
         raise ComparisonError(f"The tolerance must be 0 or more; {tolerance:g} is not.")
     (p, its_grid), (r, grid) = read_any_labels(prediction), read_any_labels(reference)
     pair = align(p, its_grid, r, grid)
-    told = (*_by_a_model(reference), *of_two_patients(_names(prediction), _names(reference)))
+    told = (*_told_beside(prediction, reference), *of_two_patients(_names(prediction), _names(reference)))
     pair = dataclasses.replace(pair, notes=(*told, *pair.notes))
     if spacing is not None:
         if len(spacing) != r.ndim or not all(math.isfinite(s) and s > 0 for s in spacing):
@@ -186,10 +187,11 @@ def score(
     return score_masks(pair, label, tolerance)
 
 
-def _by_a_model(reference: ArrayLike | str | Path) -> tuple[str, ...]:
-    """Say where a model made the reference and nobody edited it, as the JSON file beside it tells."""
-    file = Path(reference) if isinstance(reference, str | Path) else None
-    return () if file is None or file.is_dir() or not unedited_model(file) else (_BY_A_MODEL,)
+def _told_beside(prediction: ArrayLike | str | Path, reference: ArrayLike | str | Path) -> tuple[str, ...]:
+    """Say what the JSON files beside masks tell: no truth, as a model made it, or of a part of the scan."""
+    files = [Path(mask) for mask in (prediction, reference) if isinstance(mask, str | Path)]
+    by_model = (_BY_A_MODEL,) if isinstance(reference, str | Path) and unedited_model(files[-1]) else ()
+    return (*by_model, *dict.fromkeys(about_part(text for file in files for text in warnings_of(file))))
 
 
 def _names(mask: ArrayLike | str | Path) -> tuple[str, ...]:

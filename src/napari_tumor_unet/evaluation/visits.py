@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_tumor_unet.evaluation.compare import ComparisonError
 from napari_tumor_unet.inference.measures import labels_of, with_spacing
 from napari_tumor_unet.io.file_names import scan_name
-from napari_tumor_unet.io.write import made_with
+from napari_tumor_unet.io.write import warnings_of
 from napari_tumor_unet.scan.grid import Grid
 from napari_tumor_unet.scan.patient_names import patient_of, patient_told
 
@@ -71,7 +71,7 @@ def visit_of(
     labels, grid = labels_of(mask)
     path = Path(mask) if isinstance(mask, str | Path) else None
     patient = patient_told(name, *(() if path is None else (path.name, path.parent.name)))
-    warnings, told_by = ((), ()) if path is None else (_warnings_of(path), names_of(path))
+    warnings, told_by = ((), ()) if path is None else (warnings_of(path), names_of(path))
     visit = Visit(name, labels, grid, taken, patient=patient, warnings=warnings, told_by=told_by)
     if spacing is None or (grid.in_mm and not replaces):
         return visit
@@ -178,12 +178,6 @@ def patient_named(name: str) -> str:
     found = (kind.search(name) for kind in (_SESSION, _DATE, _NUMBERED))
     when = min((m.start() for m in found if m), default=0)
     return name[:when].strip(" _-.")
-
-
-def _warnings_of(mask_file: Path) -> tuple[str, ...]:
-    """Return what the sidecar of a mask warns of, if it is this file's."""
-    told = (made_with(mask_file) or {}).get("warnings")
-    return tuple(filter(None, map(str, told))) if isinstance(told, list) else ()
 
 
 def as_date(text: str | date) -> date:

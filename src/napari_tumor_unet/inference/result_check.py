@@ -128,6 +128,11 @@ def part_of_scan(slices: Sequence[int], depth: int) -> str:
     return f"{_PART}{which} of {depth} {was} segmented; a tumour elsewhere may be missing from the mask."
 
 
+def about_part(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Return of warnings what :func:`part_of_scan` says."""
+    return tuple(text for text in warnings if text.startswith(_PART))
+
+
 def without_part(warnings: Iterable[str]) -> tuple[str, ...]:
     """Leave out of warnings what :func:`part_of_scan` says."""
     return tuple(text for text in warnings if not text.startswith(_PART))

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from filecmp import cmp
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,18 +201,44 @@ def unedited_model(mask: Path) -> str:
 
     The JSON file beside the mask tells both; without one the mask could be anybody's.
     """
-    model, checked = review_of(mask)
-    return "" if checked else model
+    review = review_of(mask)
+    return "" if review.checked else review.unedited_model
 
 
-def review_of(mask: Path) -> tuple[str, frozenset[int]]:
-    """Return the hash of the model that wrote a mask file, if nobody edited it, and the slices checked."""
+class Review(NamedTuple):
+    """What a mask's sidecar tells of who made it.
+
+    Attributes
+    ----------
+    unedited_model : str
+        The hash of the model that wrote the mask; empty where somebody edited it.
+    checked : frozenset of int
+        The slices that the user marked as checked.
+    segmented : int or None
+        How many slices the model has segmented, where it was not the whole scan.
+    """
+
+    unedited_model: str
+    checked: frozenset[int]
+    segmented: int | None
+
+
+def review_of(mask: Path) -> Review:
+    """Return who made a mask file and who looked at it, as the JSON file beside it tells."""
     sidecar = made_with(mask) or {}
     told, provenance = sidecar.get("checked_slices"), sidecar.get("provenance")
     checked = frozenset(z for z in told if isinstance(z, int)) if isinstance(told, list) else frozenset()
-    if sidecar.get("edited") or not isinstance(provenance, dict):
-        return "", checked
-    return str(provenance.get("model_hash", "")), checked
+    if not isinstance(provenance, dict):
+        return Review("", checked, None)
+    model = "" if sidecar.get("edited") else str(provenance.get("model_hash", ""))
+    part = provenance.get("only_slices")
+    return Review(model, checked, len(part) if isinstance(part, list) else None)
+
+
+def warnings_of(mask: Path) -> tuple[str, ...]:
+    """Return what the sidecar of a mask warns of, if it is this file's."""
+    told = (made_with(mask) or {}).get("warnings")
+    return tuple(filter(None, map(str, told))) if isinstance(told, list) else ()
 
 
 def why_no_truth(mask: Path, model_hash: str) -> str:

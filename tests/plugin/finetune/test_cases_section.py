@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -404,6 +405,31 @@ def test_of_files_too_only_slices_that_were_checked_or_have_labels_teach(
     assert cases["a"].slices == tuple(sorted({0, *map(int, labelled["a"])}))
     assert cases["b"].slices == (0,)
     assert cases["c"].slices == tuple(map(int, labelled["c"]))
+
+
+@pytest.mark.parametrize("where", ["files", "layers"])
+def test_a_corrected_mask_of_some_slices_alone_is_warned_of(
+    viewer: napari.Viewer,
+    section: CasesSection,
+    data: Path,
+    where: str,
+    qtbot: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pair = find_pairs(data).pairs[0]
+    made = replace(made_by("tiny", "x"), only_slices=(0, 1))
+    mask = np.asarray(read_labels(pair.mask).sequences["flair"]).astype(np.uint8)
+    told = {"provenance": made.to_json(), "edited": True, "warnings": []}
+    write_result(pair.mask, mask, pair.read()[0], told)
+    if where == "layers":
+        viewer.open(pair.scan, plugin="napari-tumor-unet")
+        viewer.open(pair.mask, plugin="napari-tumor-unet")
+        press(section.add_all, qtbot)
+    else:
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(data))
+        with qtbot.waitSignal(section.cases.folder_added, timeout=PATIENCE):
+            press(section.add_folder, qtbot)
+    assert shown(section, qtbot)[0][-1].startswith(f"Only 2 of {len(mask)} slices were segmented")
 
 
 def test_a_layer_has_the_hash_of_its_file(

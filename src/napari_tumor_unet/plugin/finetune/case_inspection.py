@@ -147,8 +147,8 @@ def inspect_files(case: Case, hashed: bool) -> CaseInspection:
     """Read a case on disk and inspect its mask."""
     try:
         scan, mask = case.read()
-        made_by, checked = review_of(case.mask)
-        annotation = annotation_of(mask, mask if made_by else None, checked, made_by)
+        made_by, checked, segmented = review_of(case.mask)
+        annotation = annotation_of(mask, mask if made_by else None, checked, made_by, segmented)
         return CaseInspection(annotation, "", fingerprint(scan, mask) if hashed else None)
     except ScanError as error:
         return CaseInspection(error=str(error))

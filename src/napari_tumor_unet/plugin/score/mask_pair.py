@@ -83,7 +83,7 @@ class Request:
     """What is compared, and how: one label, all as one (None), or each by itself.
 
     Where the user has not ``asked`` for it, the panel alone tells of an error, and no notification. What else
-    must be known of the numbers ``why_optimistic`` looks up, in a thread.
+    must be known of the numbers ``caveats`` looks up, in a thread.
     """
 
     prediction: LayerMask
@@ -92,7 +92,7 @@ class Request:
     each: bool
     tolerance: float
     asked: bool = True
-    why_optimistic: Callable[[], tuple[str, ...]] = tuple
+    caveats: Callable[[], tuple[str, ...]] = tuple
 
 
 @dataclass(frozen=True)
@@ -106,19 +106,19 @@ class PairCounts:
         All labels of both masks.
     slices : dict of int or None to list of Counts
         Of each label compared, slice by slice.
-    why_optimistic : callable
+    caveats : callable
         As in the request.
     """
 
     pair: MaskPair
     labels: list[int]
     slices: dict[int | None, list[Counts]]
-    why_optimistic: Callable[[], tuple[str, ...]] = tuple
+    caveats: Callable[[], tuple[str, ...]] = tuple
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What must be known of the numbers; a thread has to ask first."""
-        return (*self.why_optimistic(), *self.pair.notes)
+        return (*self.caveats(), *self.pair.notes)
 
     @property
     def totals(self) -> dict[int | None, Counts]:
@@ -181,12 +181,12 @@ def count_pair(request: Request, known: list[int] | None) -> PairCounts | Messag
         labels = labels_in(pair) if known is None else known
         if not request.each:
             slices = {request.label: slice_overlaps(pair, request.label)}
-            return PairCounts(pair, labels, slices, request.why_optimistic)
+            return PairCounts(pair, labels, slices, request.caveats)
         slices = _each(pair, labels)
         if known is not None and _voxels(slices.values()) != _voxels([slice_overlaps(pair, None)]):
             labels = labels_in(pair)  # one was painted that was not there
             slices = _each(pair, labels)
-        return PairCounts(pair, labels, slices, request.why_optimistic)
+        return PairCounts(pair, labels, slices, request.caveats)
     except ComparisonError as error:
         return Message(str(error), "error")
     except Exception:  # whatever a layer's array, lazy or not, may raise

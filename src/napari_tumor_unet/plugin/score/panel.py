@@ -10,8 +10,8 @@ from napari_tumor_unet.evaluation.tables import ScoreRow
 from napari_tumor_unet.io.file_names import is_brain_mask
 from napari_tumor_unet.plugin.layers.metadata import is_prediction, masks_in, model_of
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
+from napari_tumor_unet.plugin.score.caveats import caveats_of
 from napari_tumor_unet.plugin.score.collection import ScoreCollection
-from napari_tumor_unet.plugin.score.learned_from import why_optimistic
 from napari_tumor_unet.plugin.score.live_score import LiveScore
 from napari_tumor_unet.plugin.score.mask_pair import PairCounts, Request, masks_to_compare
 from napari_tumor_unet.plugin.score.numbers import Numbers
@@ -93,8 +93,8 @@ class ScorePanel(Panel):
         which = self.which.value
         label = None if which in (_ALL, _EACH) else which
         prediction, reference = (mask.layer for mask in masks)
-        optimistic = why_optimistic(prediction, reference, self._viewer.layers, self._point)
-        request = Request(*masks, label, which == _EACH, self.tolerance.value, asked, optimistic)
+        caveats = caveats_of(prediction, reference, self._viewer.layers, self._point)
+        request = Request(*masks, label, which == _EACH, self.tolerance.value, asked, caveats)
         self.show_message(Message("Comparing"))
         self.scoring.start(request)
         self._watch(request)

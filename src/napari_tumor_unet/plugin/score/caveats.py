@@ -1,4 +1,4 @@
-"""Whether a prediction is of a model that has learned from the scan that it is judged by."""
+"""What must be known of two masks: one is of a part of the scan, or a model has learned from the scan."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cache, partial
 
 from napari.layers import Labels, Layer
 
+from napari_tumor_unet.inference.result_check import about_part
 from napari_tumor_unet.io.datasets.fingerprint import fingerprint
 from napari_tumor_unet.model.card import ModelError, read_card
 from napari_tumor_unet.model.registry import find_model, name_of_hash
@@ -20,14 +21,15 @@ from napari_tumor_unet.scan.patient_names import patient_told
 _TOLD = "The model has learned from this scan: what it does here tells nothing of new patients."
 
 
-def why_optimistic(
+def caveats_of(
     prediction: Labels, reference: Labels, layers: Iterable[Layer], point: tuple[float, ...]
 ) -> Callable[[], tuple[str, ...]]:
-    """Return what says that the model of a prediction has learned from its scan; or nothing.
+    """Return what looks up what must be known of two masks before their scores are believed.
 
     It is for a thread, as it may read all voxels, and looks once.
 
-    Known are the public patients that a card names, and the scans, with their masks, that it holds hashes of.
+    Of what a model has learned from, the public patients are known that its card names, and the scans, with
+    their masks, that it holds hashes of.
 
     Parameters
     ----------
@@ -38,18 +40,22 @@ def why_optimistic(
         Where in the world the viewer is: of time points it chooses one.
     """
     metadata, layers = mask_metadata(prediction), list(layers)
+    part = about_part(dict.fromkeys((*metadata.warnings, *mask_metadata(reference).warnings)))
     if metadata.provenance is None or not (model_hash := metadata.provenance.model_hash):
-        return tuple
+        return lambda: part
     pair = source = None
     if (image := image_for(reference, layers)) is not None:
         pair = LayerPair(image, reference, point)
         with suppress(ScanError):
             source = pair.source(layers)
     names = (str(prediction.name), metadata.scan, str(reference.name), mask_metadata(reference).scan)
-    return cache(partial(_say, model_hash, patient_told(*names), pair, source))
+    learned_from = partial(_say_learned_from, model_hash, patient_told(*names), pair, source)
+    return cache(lambda: (*part, *learned_from()))
 
 
-def _say(model_hash: str, patient: str, pair: LayerPair | None, source: LayerScan | None) -> tuple[str, ...]:
+def _say_learned_from(
+    model_hash: str, patient: str, pair: LayerPair | None, source: LayerScan | None
+) -> tuple[str, ...]:
     if (name := name_of_hash(model_hash)) is None:
         return ()
     try:

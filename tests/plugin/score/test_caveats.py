@@ -1,4 +1,4 @@
-"""Score says where the model has learned from the very scan that its mask is judged by."""
+"""Score says where a mask is of a part of the scan, and where the model has learned from the scan."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ import pytest
 from napari.layers import Labels
 from qtpy.QtWidgets import QApplication, QFileDialog
 
+from napari_tumor_unet.inference.result_check import part_of_scan
 from napari_tumor_unet.io.datasets.fingerprint import fingerprint
 from napari_tumor_unet.model.card import file_hash, read_card
 from napari_tumor_unet.model.model_file import Model, save_model
 from napari_tumor_unet.model.registry import find_model, make_model_folder
 from napari_tumor_unet.plugin.layers.metadata import KEY, MaskMetadata
-from napari_tumor_unet.plugin.score import learned_from
-from napari_tumor_unet.plugin.score.learned_from import why_optimistic
+from napari_tumor_unet.plugin.score import caveats
+from napari_tumor_unet.plugin.score.caveats import caveats_of
 from napari_tumor_unet.scan import scan_from_volume
 from tests.plugin.conftest import PATIENCE, made_by, press
 
@@ -64,7 +65,7 @@ def test_a_model_that_learned_from_the_scan_is_told_of(
             reference.data = np.roll(MASK, 2, axis=1)
         else:
             reference.data, viewer.layers["head"].data = MASK.copy(), VOXELS[:, ::-1].copy()
-        assert not why_optimistic(prediction, reference, viewer.layers, viewer.dims.point)()
+        assert not caveats_of(prediction, reference, viewer.layers, viewer.dims.point)()
 
 
 def test_a_public_patient_is_known_by_name(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
@@ -73,6 +74,19 @@ def test_a_public_patient_is_known_by_name(viewer: napari.Viewer, panel: Any, qt
     add_masks(viewer, file_hash(path), f"{patient}_19990101")
     compare(panel, qtbot)
     qtbot.waitUntil(lambda: "has learned from this scan" in panel.message.value, timeout=PATIENCE)
+
+
+def test_a_mask_of_some_slices_alone_is_told_of(viewer: napari.Viewer, panel: Any, qtbot: Any) -> None:
+    part = part_of_scan([2], len(MASK))
+    made = MaskMetadata(provenance=made_by("tuned", "0" * 64), written=MASK.copy(), warnings=(part,))
+    viewer.add_image(VOXELS, name="head")
+    viewer.add_labels(MASK.copy(), name="head mask")
+    viewer.add_layer(Labels(MASK.copy(), name="head tumour", metadata={KEY: made}))
+    compare(panel, qtbot)
+    assert panel.message.value == part
+    press(panel.swap, qtbot)
+    qtbot.waitUntil(lambda: panel.message.value == part, timeout=PATIENCE)
+    assert panel.numbers.scores[0].notes == (part,)
 
 
 @pytest.fixture
@@ -96,13 +110,13 @@ def test_the_note_goes_wherever_the_numbers_go_however_late_it_is_known(
     monkeypatch: pytest.MonkeyPatch,
     qtbot: Any,
 ) -> None:
-    path, known = find_model("default"), learned_from.name_of_hash
+    path, known = find_model("default"), caveats.name_of_hash
 
     def name_late(model_hash: str) -> str | None:
         time.sleep(1)
         return known(model_hash)
 
-    monkeypatch.setattr(learned_from, "name_of_hash", name_late)
+    monkeypatch.setattr(caveats, "name_of_hash", name_late)
     add_masks(viewer, file_hash(path), f"{read_card(path).patients[0]}_19990101")
     compare(panel, qtbot)
     told = "The model has learned from this scan: what it does here tells nothing of new patients."
