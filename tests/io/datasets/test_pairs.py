@@ -62,6 +62,7 @@ def write_brats(folder: Path, stem: str, sequences: tuple[str, ...], mask: str) 
     [
         ("BraTS2021_00006_", ("flair", "t1", "t1ce", "t2"), "seg", "BraTS2021_00006"),
         ("BraTS-GLI-00005-100-", ("t2f", "t1n", "t1c", "t2w"), "seg", "BraTS-GLI-00005-100"),
+        ("sub-08_", ("FLAIR", "T1w", "ce-gd_T1w", "T2w"), "label-tumor_mask", "sub-08"),
         ("", ("flair", "t1", "t1ce", "t2"), "seg", "p1"),
     ],
 )

@@ -22,6 +22,7 @@ from napari_tumor_unet.scan.sequence_names import find_sequences, stem_of, words
 _BY_MODEL = "a model made it, nobody edited it, and the scan has another mask"
 # By such a word alone a mask goes with a FLAIR of another name: a "brainmask" or "dseg" is none of a tumour.
 _MASK = re.compile(r"(?:.*[\W_])?(?:mask|seg|segmentation|labels?)", re.IGNORECASE)
+_BIDS_LABEL = re.compile(r"_label-(?!brain)[a-z0-9]+", re.IGNORECASE)  # which a scan's name does not have
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _match(folder: Path, files: list[Path]) -> tuple[list[FilePair], dict[str, s
         pairs.append(FilePair(name, scan, mask))
     stems = {mask: _stem_of_mask(mask) for mask in of_other_name}
     for mask, stem in stems.items():
-        name = scan_name(folder) if stem == "" else name_of_masked(mask)
+        name = scan_name(folder) if stem == "" else _name_without_label(mask)
         alike = [other.name for other in stems if stems[other] == stem]
         beside = [] if stem is None else of_stem.get(stem, [])
         by_name = {scan_name(p): p for p in sorted(beside, key=lambda p: ending_of(p) == ending_of(mask))}
@@ -107,4 +108,8 @@ def _stem_of_mask(mask: Path) -> str | None:
     name = scan_name(mask)
     if not _MASK.fullmatch(name):
         return None
-    return "" if len(words_of(name)) == 1 else words_without_flair(name_of_masked(mask))
+    return "" if len(words_of(name)) == 1 else words_without_flair(_name_without_label(mask))
+
+
+def _name_without_label(mask: Path) -> str:
+    return _BIDS_LABEL.sub("", name_of_masked(mask))
