@@ -154,6 +154,16 @@ def test_who_made_a_mask_is_told_of_edits_and_of_drawings(tmp_path: Path) -> Non
     assert faults(tmp_path / "b.dcm") == []
 
 
+def test_a_mask_of_some_slices_alone_says_so_in_dicom(tmp_path: Path) -> None:
+    scan, file, part = scan_in(tmp_path), tmp_path / "a.dcm", MADE_BY | {"only_slices": [1, 3]}
+    mask = mask_of(scan)
+    (segment,) = written(scan, mask, file, provenance=part).SegmentSequence
+    (algorithm,) = segment.SegmentationAlgorithmIdentificationSequence
+    assert "only_slices=1 3" in algorithm.AlgorithmParameters
+    report = write_dicom_report(file, mask, scan, part)
+    assert "only_slices=1 3" in str(pydicom.dcmread(report))
+
+
 def echoes(voxels: np.ndarray, own: tuple[str, ...] = ()) -> Dataset:
     """A file with two frames for each slice, of which the second is another echo."""
     once = enhanced(voxels, order=[3, 0, 2, 1, 4], **STUDY)

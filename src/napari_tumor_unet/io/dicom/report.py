@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_tumor_unet._common import atomic_write
 from napari_tumor_unet.io.dicom.extra import highdicom_silenced, save
-from napari_tumor_unet.io.dicom.segmentation import as_dicom_text, equipment, series_number
+from napari_tumor_unet.io.dicom.segmentation import as_dicom_text, equipment, parameters_of, series_number
 from napari_tumor_unet.io.dicom.source import read_headers
 from napari_tumor_unet.scan import Scan, ScanError
 
@@ -136,7 +136,7 @@ def _group(
     algorithm = provenance and sr.AlgorithmIdentification(
         name=as_dicom_text(provenance["model"]),
         version=as_dicom_text(provenance["version"]),
-        parameters=[f"{name}={provenance[name]}" for name in ("model_hash", "threshold")],
+        parameters=[f"{name}={value}" for name, value in parameters_of(provenance).items()],
     )
     return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(segment.tracking_uid, segment.tracking_id),

@@ -111,7 +111,7 @@ def _segments(highdicom: Any, values: list[int], sidecar: Mapping[str, Any]) -> 
             version=as_dicom_text(made_by["version"]),
             family=codes.DCM.ArtificialIntelligence,
             source="napari-tumor-unet",
-            parameters={name: str(made_by[name]) for name in ("model_hash", "threshold")},
+            parameters=parameters_of(made_by),
         )
     return [
         highdicom.seg.SegmentDescription(
@@ -127,6 +127,14 @@ def _segments(highdicom: Any, values: list[int], sidecar: Mapping[str, Any]) -> 
         )
         for number, value in enumerate(values, start=1)
     ]
+
+
+def parameters_of(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Return what DICOM keeps of a provenance, beside model and version, of how a mask was made."""
+    told = {name: str(provenance[name]) for name in ("model_hash", "threshold")}
+    if part := provenance.get("only_slices"):
+        told["only_slices"] = " ".join(map(str, part))
+    return told
 
 
 def _where(highdicom: Any, headers: list[Dataset], scan: Scan, distance: float) -> dict[str, Any]:
