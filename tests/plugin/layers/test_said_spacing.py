@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
-from napari.layers import Layer
+from napari.layers import Layer, Shapes
 
 from napari_tumor_unet.inference.result import Slices
 from napari_tumor_unet.io.file_names import MASK_ENDINGS
@@ -56,6 +56,12 @@ def place(layer: Layer) -> list[Any]:
     return [*map(str, layer.units), *layer.scale, *layer.translate]
 
 
+def is_drawn(viewer_model: ViewerModel, lines: Shapes) -> bool:
+    """Whether the first line is there where it belongs."""
+    viewer_model.dims.point = middle = lines.data_to_world(lines.data[0].mean(axis=0))
+    return lines.get_value(middle, world=True)[0] is not None
+
+
 def test_all_layers_of_the_scan_get_it_and_lose_it_again(viewer_model: ViewerModel) -> None:
     image = add(viewer_model, head())
     mask = segment(viewer_model, image)
@@ -64,15 +70,18 @@ def test_all_layers_of_the_scan_get_it_and_lose_it_again(viewer_model: ViewerMod
     viewer_model.add_points([(1, 2, 3)], ndim=3)
     before = [place(layer) for layer in viewer_model.layers]
     assert lacks_spacing(image)
+    assert is_drawn(viewer_model, diameters.shapes)
     say_spacing(viewer_model, image, SPACING)
     for layer in viewer_model.layers:
         np.testing.assert_allclose(layer.scale, SPACING, err_msg=layer.name)
         assert {str(unit) for unit in layer.units} == {"millimeter"}
     assert diameters.shapes.features["label"][0].endswith("mm")
     assert diameters.lengths[0] == pytest.approx(np.hypot(6 * 0.9, 10 * 0.8))
+    assert is_drawn(viewer_model, diameters.shapes)
     say_spacing(viewer_model, image, None)
     assert [place(layer) for layer in viewer_model.layers] == before
     assert diameters.shapes.features["label"][0].endswith("voxels")
+    assert is_drawn(viewer_model, diameters.shapes)
     assert said_spacing(image) is None
 
 

@@ -143,7 +143,7 @@ def _scale(layers: Iterable[Layer], factors: NDArray[np.float64], *, moved: bool
         axes = _move(layer, factors, moved=moved)
         spacing, before = np.array(layer.scale)[axes], [units[axis] for axis in axes]
         layer.metadata[SAID] = SaidSpacing(_three(spacing), _three(factors), moved, _three(before))
-        layer.units = ["mm" if axis in axes else unit for axis, unit in enumerate(units)]
+        _set_units(layer, ["mm" if axis in axes else unit for axis, unit in enumerate(units)])
         count_anew(layer)
 
 
@@ -152,8 +152,13 @@ def _take_back(layer: Layer) -> None:
         del layer.metadata[SAID]
         axes = _move(layer, 1 / np.array(said.factors), moved=said.moved)
         before = dict(zip(axes, said.units[-len(axes) :], strict=True))
-        layer.units = [before.get(axis, str(unit)) for axis, unit in enumerate(layer.units)]
+        _set_units(layer, [before.get(axis, str(unit)) for axis, unit in enumerate(layer.units)])
         count_anew(layer)
+
+
+def _set_units(layer: Layer, units: list[str]) -> None:
+    layer.units = units
+    layer.scale = layer.scale  # else napari looks for shapes in the slice that the units before led to
 
 
 def _move(layer: Layer, factors: NDArray[np.float64], *, moved: bool) -> list[int]:
