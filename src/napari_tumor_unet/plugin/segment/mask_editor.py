@@ -286,6 +286,7 @@ class MaskEditor:
         """Paint voxels; return whether there were any."""
         if not any(len(voxels[0]) for voxels in regions):
             return False
+        self._viewer.layers.selection.active = self.layer  # the one of which Ctrl+Z takes edits back
         z, y, x = (np.concatenate([voxels[axis] for voxels in regions]) for axis in range(3))
         self.layer.data_setitem(self._place.indices(self.layer.data.shape, (z, y, x)), label)
         return True
