@@ -677,6 +677,23 @@ def test_strokes_on_an_opened_mask_are_kept_and_come_back(
     assert not is_prediction(viewer.layers["head_mask"])
 
 
+def test_two_masks_of_one_scan_have_a_line_each_that_names_them(viewer: napari.Viewer, qtbot: Any) -> None:
+    panel = viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")[1]
+    masks = [opened(viewer), viewer.add_labels(np.ones((6, 30, 20), np.uint8), name="head_seg", **PLACE)]
+    for mask in masks:
+        stroke(mask)
+    qtbot.waitUntil(lambda: len(kept()) == 2 and Autosaving.of(viewer).settled, timeout=PATIENCE)
+    for mask in masks:
+        viewer.layers.remove(mask)
+    qtbot.waitUntil(lambda: len(panel.recovery.lines) == 3, timeout=PATIENCE)
+    lines = [line[0].native.findChildren(QLabel) for line in list(panel.recovery.lines)[:2]]
+    assert {scan.text() for scan, _ in lines} == {"head"}
+    assert sorted(extent.text().split(", ", 1)[1] for _, extent in lines) == [
+        "head_mask, 1 slice edited",
+        "head_seg, 1 slice edited",
+    ]
+
+
 def test_an_opened_mask_that_is_back_lies_on_no_other_scan_of_its_grid_and_stays_its_own(
     viewer: napari.Viewer, qtbot: Any, told: list[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from magicgui.widgets import Container
@@ -17,13 +18,13 @@ from napari_tumor_unet.plugin.ui.panel import Section
 from napari_tumor_unet.plugin.ui.plain import plain
 from napari_tumor_unet.plugin.ui.widgets import button, folded, row, text_label, wrap
 
-_MOST_SHOWN = 8  # scans, at first
+_MOST_SHOWN = 8  # masks, at first
 
 
 class RecoverySection(Section):
-    """A fold with a line for each scan that has corrections to bring back; hidden where there are none.
+    """A fold with a line for each mask that has corrections to bring back; hidden where there are none.
 
-    Of each scan the newest are shown, and of many scans the first few, until the user asks for all.
+    Of each mask the newest are shown, and of many masks the first few, until the user asks for all.
 
     Parameters
     ----------
@@ -44,26 +45,29 @@ class RecoverySection(Section):
         self._show()
 
     def _show(self) -> None:
-        scans: dict[str, list[OrphanedAutosave]] = {}
+        masks: dict[str, list[OrphanedAutosave]] = {}
         for orphan in self._autosaving.orphans:  # the newest first
-            scans.setdefault(orphan.of or str(orphan.path), []).append(orphan)
+            masks.setdefault(orphan.of or str(orphan.path), []).append(orphan)
         self.lines.clear()
-        self.visible = bool(scans)
+        self.visible = bool(masks)
         title = plural(len(self._autosaving.orphans), "unsaved correction")
         self.fold.native.findChild(QCollapsible).setText(title)
-        shown = list(scans.values())[: None if self._whole else _MOST_SHOWN]
+        shown = list(masks.values())[: None if self._whole else _MOST_SHOWN]
+        of_scan = Counter(newest.scan for newest, *_ in shown)
         for newest, *older in shown:
-            self.lines.append(self._line(newest, older))
+            self.lines.append(self._line(newest, older, named=of_scan[newest.scan] > 1))
         everything = button("Delete all...", "Delete all these corrections.", self._delete_all)
         rest = button("Show all", "Show those of all scans.", self._show_whole)
-        rest.enabled = len(shown) < len(scans)
+        rest.enabled = len(shown) < len(masks)
         self.lines.append(row(everything, rest))
 
     def _show_whole(self) -> None:
         self._whole = True
         self._show()
 
-    def _line(self, orphan: OrphanedAutosave, older: list[OrphanedAutosave]) -> Container[Any]:
+    def _line(
+        self, orphan: OrphanedAutosave, older: list[OrphanedAutosave], *, named: bool
+    ) -> Container[Any]:
         restore = button(
             "Restore", "Add the mask with these corrections.", lambda: self._restore(orphan, line)
         )
@@ -76,7 +80,8 @@ class RecoverySection(Section):
             narrow.native.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         acts = row(restore, delete)
         acts.native.layout().insertStretch(1)  # nobody deletes by a click beside the other
-        line: Container[Any] = Container(widgets=[_description(orphan, len(older)), acts], labels=False)
+        said = _description(orphan, len(older), named=named)
+        line: Container[Any] = Container(widgets=[said, acts], labels=False)
         line.margins = (0, 0, 0, 4)
         line.native.layout().setSpacing(2)
         return line
@@ -104,17 +109,18 @@ class RecoverySection(Section):
         return confirmed(self.native, "Delete corrections", question)
 
 
-def _description(orphan: OrphanedAutosave, older: int = 0) -> Container[Any]:
-    """Show the scan, of a long name both ends, and under it the time and the extent, whole."""
+def _description(orphan: OrphanedAutosave, older: int, *, named: bool) -> Container[Any]:
+    """Show the scan, of a long name both ends, and under it time and extent, whole; where asked, the mask."""
     when, counts = orphan.when, {"edited": orphan.edited, "checked": orphan.checked}
     slices = [f"{plural(n, 'slice')} {what}" for what, n in counts.items() if n]
+    mask = [orphan.mask] if named else []
     more = [f"{older} older"] * bool(older)
     scan, extent = QElidingLabel(plain(orphan.scan)), text_label()
     scan.setElideMode(Qt.TextElideMode.ElideMiddle)  # a patient is told at the start, a sequence at the end
     scan.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # none cut off below
-    extent.value = ", ".join([f"{when.day} {when:%b %H:%M}", *slices, *more])
+    extent.value = ", ".join([f"{when.day} {when:%b %H:%M}", *mask, *slices, *more])
     for label in (scan, extent.native):
-        label.setToolTip(plain(f"{orphan.scan}\n{when:%x %X}"))
+        label.setToolTip(plain(f"{orphan.mask or orphan.scan}\n{when:%x %X}"))
     made: Container[Any] = Container(widgets=[wrap(scan), extent], labels=False)
     made.margins = (0, 0, 0, 0)
     made.native.layout().setSpacing(0)

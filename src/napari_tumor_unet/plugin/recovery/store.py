@@ -81,8 +81,8 @@ class Autosave:
 class OrphanedAutosave:
     """An autosave that no layer holds any more: its file, and what a user knows it by.
 
-    ``edited`` and ``checked`` count slices. Two of the same scan and run have the same ``of``; two scans may
-    have one name.
+    ``edited`` and ``checked`` count slices, ``mask`` is the layer's name. Two of the same scan, layer and run
+    have the same ``of``; two scans may have one name.
     """
 
     path: Path
@@ -91,6 +91,7 @@ class OrphanedAutosave:
     when: datetime
     of: str = ""
     checked: int = 0
+    mask: str = ""
 
 
 def autosave_folder() -> Path:
@@ -250,10 +251,9 @@ def _orphan(path: Path) -> OrphanedAutosave | None:
             header = _header_in(file)
         when = datetime.fromisoformat(header["when"]).astimezone()
         of = header.get("volumes", {}).get("probability", path.name)
+        scan, mask = header["scan"], header["layer"].get("name", "")
         checked = len(header["result"].get("checked", ()))
-        return OrphanedAutosave(
-            path, header["scan"], header["edited"], when, f"{header['scan']} {of}", checked
-        )
+        return OrphanedAutosave(path, scan, header["edited"], when, f"{scan} {mask} {of}", checked, mask)
     except Exception:  # as in load
         return None
 
