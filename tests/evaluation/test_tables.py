@@ -111,6 +111,14 @@ def test_a_reference_that_a_model_made_gives_way_to_the_experts_or_is_told_of(tm
     assert not score(predicted, FULL).notes
 
 
+def test_a_folder_of_slices_is_scored_from_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n, plane in enumerate(FULL, 1):
+        tifffile.imwrite(tmp_path / f"x_{n}.tif", plane)
+        tifffile.imwrite(tmp_path / f"x_{n}_mask.tif", plane)
+    monkeypatch.chdir(tmp_path)
+    assert score(".", ".").dice == 1
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_a_mask_of_some_slices_alone_is_told_of(tmp_path: Path, swapped: bool) -> None:
     tifffile.imwrite(tmp_path / "x_flair.tif", FULL, photometric="minisblack")

@@ -189,9 +189,14 @@ def score(
 
 def _told_beside(prediction: ArrayLike | str | Path, reference: ArrayLike | str | Path) -> tuple[str, ...]:
     """Say what the JSON files beside masks tell: no truth, as a model made it, or of a part of the scan."""
-    files = [Path(mask) for mask in (prediction, reference) if isinstance(mask, str | Path)]
-    by_model = (_BY_A_MODEL,) if isinstance(reference, str | Path) and unedited_model(files[-1]) else ()
-    return (*by_model, *dict.fromkeys(about_part(text for file in files for text in warnings_of(file))))
+    its_file, file = _file(prediction), _file(reference)
+    by_model = (_BY_A_MODEL,) if file and unedited_model(file) else ()
+    warnings = [text for one in (its_file, file) if one for text in warnings_of(one)]
+    return (*by_model, *dict.fromkeys(about_part(warnings)))
+
+
+def _file(mask: ArrayLike | str | Path) -> Path | None:
+    return Path(mask) if isinstance(mask, str | Path) and Path(mask).is_file() else None
 
 
 def _names(mask: ArrayLike | str | Path) -> tuple[str, ...]:

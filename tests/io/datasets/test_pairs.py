@@ -63,6 +63,7 @@ def write_brats(folder: Path, stem: str, sequences: tuple[str, ...], mask: str) 
         ("BraTS2021_00006_", ("flair", "t1", "t1ce", "t2"), "seg", "BraTS2021_00006"),
         ("BraTS-GLI-00005-100-", ("t2f", "t1n", "t1c", "t2w"), "seg", "BraTS-GLI-00005-100"),
         ("sub-08_", ("FLAIR", "T1w", "ce-gd_T1w", "T2w"), "label-tumor_mask", "sub-08"),
+        ("sub-01_ses-2_", ("FLAIR", "T1w", "ce-gd_T1w"), "space-orig_label-tumor_mask", "sub-01_ses-2"),
         ("", ("flair", "t1", "t1ce", "t2"), "seg", "p1"),
     ],
 )
@@ -130,6 +131,11 @@ def touch(folder: Path, *names: str) -> None:
             {"x_seg.nii": "the mask of x_flair.nii may be x_mask.nii or x_seg.nii"},
         ),
         (("x_flair.nii", "x_t1_seg.nii", "x_brainmask.nii"), {"x_t1_seg.nii": "no scan x_t1 beside it"}),
+        (("x_FLAIR.nii", "x_label-GM_mask.nii"), {"x_label-GM_mask.nii": "no scan x_label-GM beside it"}),
+        (
+            ("x_FLAIR.nii", "x_label-tumor_mask.nii", "x_mask.nii"),
+            {"x_label-tumor_mask.nii": "x_FLAIR.nii has another mask"},
+        ),
         (("x.nii", "x_flair.nii", "x_seg.nii"), {"x_flair.nii": "no mask x_flair_mask beside it"}),
     ],
 )

@@ -692,6 +692,7 @@ def test_two_masks_of_one_scan_have_a_line_each_that_names_them(viewer: napari.V
         "head_mask, 1 slice edited",
         "head_seg, 1 slice edited",
     ]
+    assert all(extent.toolTip().startswith("head\nhead_") for _, extent in lines)
 
 
 def test_an_opened_mask_that_is_back_lies_on_no_other_scan_of_its_grid_and_stays_its_own(

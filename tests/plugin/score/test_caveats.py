@@ -87,6 +87,11 @@ def test_a_mask_of_some_slices_alone_is_told_of(viewer: napari.Viewer, panel: An
     press(panel.swap, qtbot)
     qtbot.waitUntil(lambda: panel.message.value == part, timeout=PATIENCE)
     assert panel.numbers.scores[0].notes == (part,)
+    tumour = viewer.layers["head tumour"]
+    tumour.metadata[KEY].warnings = ()  # as after a run of the whole scan
+    with qtbot.waitSignal(panel.scoring.ended, timeout=PATIENCE):
+        tumour.paint((3, 20, 20), 1)
+    assert not panel.numbers.scores[0].notes
 
 
 @pytest.fixture

@@ -579,8 +579,9 @@ def test_regions_that_a_run_leaves_out_are_told_and_taken_in(
     qtbot.waitUntil(lambda: rows() == ["1 · 1.0 ml · left\n14 x 14 mm · slices 1-2"], timeout=PATIENCE)
     told = sidecar_contents(layer)["provenance"]["left_out"]
     assert told == {"regions": 1, "voxels": 16, "volume_ml": pytest.approx(0.08)}
-    viewer.layers.selection.active = viewer.layers["head"]
+    layer.mode, viewer.layers.selection.active = "paint", viewer.layers["head"]
     press(card.take_in, qtbot)
+    assert layer.mode == "pan_zoom"
     assert card.headline.value == "1.1 ml · 3 slices · 2 regions"
     qtbot.waitUntil(lambda: rows()[1] == "2 · 0.1 ml · right\n6 x 6 mm · slice 4", timeout=PATIENCE)
     assert not card.left_out.native.isVisible()

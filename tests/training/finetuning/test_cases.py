@@ -60,6 +60,7 @@ CORRECTED = AnnotationStatus(8, labelled=(2, 3), edited=(3,), made_by="x")
         (BY_HAND, {"only_checked": True}, "ok", "No record of edits"),
         (AnnotationStatus(8, ()), {}, "warning", "empty"),
         (replace(CORRECTED, segmented=3), {}, "warning", "Only 3 of 8 slices were segmented: it teaches"),
+        (replace(CORRECTED, segmented=8), {}, "ok", "with labels"),
         (replace(CORRECTED, segmented=3), {"only_checked": True}, "ok", "1 slice of 8 edited or checked"),
         (UNTOUCHED, {"model_hash": "x"}, "warning", "this model and not edited: left out"),
         (UNTOUCHED, {"model_hash": "y"}, "warning", "another model"),

@@ -22,7 +22,8 @@ from napari_tumor_unet.scan.sequence_names import find_sequences, stem_of, words
 _BY_MODEL = "a model made it, nobody edited it, and the scan has another mask"
 # By such a word alone a mask goes with a FLAIR of another name: a "brainmask" or "dseg" is none of a tumour.
 _MASK = re.compile(r"(?:.*[\W_])?(?:mask|seg|segmentation|labels?)", re.IGNORECASE)
-_BIDS_LABEL = re.compile(r"_label-(?!brain)[a-z0-9]+", re.IGNORECASE)  # which a scan's name does not have
+# Entities of BIDS that a tumour's mask has and its scan has not.
+_BIDS_LABEL = re.compile(r"_(?:space-orig|label-(?:tumou?r|glioma|lesion))(?![a-z0-9])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def match_files(folder: Path) -> tuple[list[FilePair], dict[str, str]]:
     rest = [p for p in files if p in by_model or not (p in taken or is_mask_name(p))]
     more, others = _match(folder, rest)
     scans = {scan_name(pair.scan) for pair in pairs} | {pair.name for pair in pairs}
-    unused = {p.name: _BY_MODEL for p in by_model if name_of_masked(p) in scans and p.name in others}
+    unused = {p.name: _BY_MODEL for p in by_model if _name_without_label(p) in scans and p.name in others}
     return [*pairs, *more], masks | others | unused
 
 
@@ -76,10 +77,11 @@ def _match(folder: Path, files: list[Path]) -> tuple[list[FilePair], dict[str, s
         used.add(scan)
         paired[name] = mask
         pairs.append(FilePair(name, scan, mask))
+    of_other_name.sort(key=_has_label)  # a mask that tells no label comes first
     stems = {mask: _stem_of_mask(mask) for mask in of_other_name}
     for mask, stem in stems.items():
         name = scan_name(folder) if stem == "" else _name_without_label(mask)
-        alike = [other.name for other in stems if stems[other] == stem]
+        alike = [o.name for o in stems if stems[o] == stem and _has_label(o) == _has_label(mask)]
         beside = [] if stem is None else of_stem.get(stem, [])
         by_name = {scan_name(p): p for p in sorted(beside, key=lambda p: ending_of(p) == ending_of(mask))}
         named = find_sequences(by_name)
@@ -109,6 +111,10 @@ def _stem_of_mask(mask: Path) -> str | None:
     if not _MASK.fullmatch(name):
         return None
     return "" if len(words_of(name)) == 1 else words_without_flair(_name_without_label(mask))
+
+
+def _has_label(mask: Path) -> bool:
+    return bool(_BIDS_LABEL.search(scan_name(mask)))
 
 
 def _name_without_label(mask: Path) -> str:

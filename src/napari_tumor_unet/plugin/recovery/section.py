@@ -53,11 +53,11 @@ class RecoverySection(Section):
         title = plural(len(self._autosaving.orphans), "unsaved correction")
         self.fold.native.findChild(QCollapsible).setText(title)
         shown = list(masks.values())[: None if self._whole else _MOST_SHOWN]
-        of_scan = Counter(newest.scan for newest, *_ in shown)
+        of_scan = Counter(newest.scan for newest, *_ in masks.values())
         for newest, *older in shown:
             self.lines.append(self._line(newest, older, named=of_scan[newest.scan] > 1))
         everything = button("Delete all...", "Delete all these corrections.", self._delete_all)
-        rest = button("Show all", "Show those of all scans.", self._show_whole)
+        rest = button("Show all", "Show those of all masks.", self._show_whole)
         rest.enabled = len(shown) < len(masks)
         self.lines.append(row(everything, rest))
 
@@ -68,13 +68,14 @@ class RecoverySection(Section):
     def _line(
         self, orphan: OrphanedAutosave, older: list[OrphanedAutosave], *, named: bool
     ) -> Container[Any]:
+        whose = f"{orphan.scan} ({orphan.mask})" if named else orphan.scan
         restore = button(
             "Restore", "Add the mask with these corrections.", lambda: self._restore(orphan, line)
         )
         delete = button(
             "Delete...",
             "Delete these corrections, after a question.",
-            lambda: self._delete([orphan, *older], line),
+            lambda: self._delete([orphan, *older], whose, line),
         )
         for narrow in (restore, delete):
             narrow.native.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
@@ -90,10 +91,10 @@ class RecoverySection(Section):
         line.enabled = False  # until the section is shown anew
         self._autosaving.restore(orphan)
 
-    def _delete(self, orphans: list[OrphanedAutosave], line: Container[Any]) -> None:
-        newest, *older = orphans
-        beside = f", and {len(older)} older ones" if len(older) > 1 else ", and the older ones" * len(older)
-        if self._confirmed(f"Delete the corrections of {newest.scan}{beside}? They cannot be brought back."):
+    def _delete(self, orphans: list[OrphanedAutosave], whose: str, line: Container[Any]) -> None:
+        older = len(orphans) - 1
+        beside = f", and {older} older ones" if older > 1 else ", and the older ones" * older
+        if self._confirmed(f"Delete the corrections of {whose}{beside}? They cannot be brought back."):
             line.enabled = False
             for orphan in orphans:
                 self._autosaving.delete(orphan)
@@ -113,14 +114,14 @@ def _description(orphan: OrphanedAutosave, older: int, *, named: bool) -> Contai
     """Show the scan, of a long name both ends, and under it time and extent, whole; where asked, the mask."""
     when, counts = orphan.when, {"edited": orphan.edited, "checked": orphan.checked}
     slices = [f"{plural(n, 'slice')} {what}" for what, n in counts.items() if n]
-    mask = [orphan.mask] if named else []
+    whose = tuple(dict.fromkeys(filter(None, (orphan.scan, orphan.mask))))
     more = [f"{older} older"] * bool(older)
     scan, extent = QElidingLabel(plain(orphan.scan)), text_label()
     scan.setElideMode(Qt.TextElideMode.ElideMiddle)  # a patient is told at the start, a sequence at the end
     scan.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # none cut off below
-    extent.value = ", ".join([f"{when.day} {when:%b %H:%M}", *mask, *slices, *more])
+    extent.value = ", ".join([f"{when.day} {when:%b %H:%M}", *whose[1:] * named, *slices, *more])
     for label in (scan, extent.native):
-        label.setToolTip(plain(f"{orphan.mask or orphan.scan}\n{when:%x %X}"))
+        label.setToolTip(plain("\n".join((*whose, f"{when:%x %X}"))))
     made: Container[Any] = Container(widgets=[wrap(scan), extent], labels=False)
     made.margins = (0, 0, 0, 0)
     made.native.layout().setSpacing(0)

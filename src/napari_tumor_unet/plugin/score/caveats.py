@@ -26,7 +26,7 @@ def caveats_of(
 ) -> Callable[[], tuple[str, ...]]:
     """Return what looks up what must be known of two masks before their scores are believed.
 
-    It is for a thread, as it may read all voxels, and looks once.
+    It is for a thread, as it may read all voxels, which it does once.
 
     Of what a model has learned from, the public patients are known that its card names, and the scans, with
     their masks, that it holds hashes of.
@@ -40,17 +40,20 @@ def caveats_of(
         Where in the world the viewer is: of time points it chooses one.
     """
     metadata, layers = mask_metadata(prediction), list(layers)
-    part = about_part(dict.fromkeys((*metadata.warnings, *mask_metadata(reference).warnings)))
     if metadata.provenance is None or not (model_hash := metadata.provenance.model_hash):
-        return lambda: part
+        return partial(_say_part, prediction, reference)
     pair = source = None
     if (image := image_for(reference, layers)) is not None:
         pair = LayerPair(image, reference, point)
         with suppress(ScanError):
             source = pair.source(layers)
     names = (str(prediction.name), metadata.scan, str(reference.name), mask_metadata(reference).scan)
-    learned_from = partial(_say_learned_from, model_hash, patient_told(*names), pair, source)
-    return cache(lambda: (*part, *learned_from()))
+    learned_from = cache(partial(_say_learned_from, model_hash, patient_told(*names), pair, source))
+    return lambda: (*_say_part(prediction, reference), *learned_from())
+
+
+def _say_part(*masks: Labels) -> tuple[str, ...]:
+    return about_part(dict.fromkeys(text for mask in masks for text in mask_metadata(mask).warnings))
 
 
 def _say_learned_from(

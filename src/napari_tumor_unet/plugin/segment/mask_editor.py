@@ -283,10 +283,12 @@ class MaskEditor:
         return [voxels for voxels in self._never_in if not mask[voxels].any()]
 
     def _set(self, regions: list[Voxels], label: int) -> bool:
-        """Paint voxels; return whether there were any."""
+        """Paint voxels, and let the mask be the active layer; return whether there were any."""
         if not any(len(voxels[0]) for voxels in regions):
             return False
-        self._viewer.layers.selection.active = self.layer  # the one of which Ctrl+Z takes edits back
+        if self._viewer.layers.selection.active is not self.layer:
+            self.layer.mode = "pan_zoom"  # else the next drag would paint
+            self._viewer.layers.selection.active = self.layer  # of which Ctrl+Z takes edits back
         z, y, x = (np.concatenate([voxels[axis] for voxels in regions]) for axis in range(3))
         self.layer.data_setitem(self._place.indices(self.layer.data.shape, (z, y, x)), label)
         return True

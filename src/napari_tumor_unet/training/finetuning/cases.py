@@ -149,7 +149,7 @@ def check(
         )
     if not annotation.labelled:
         return CaseCheck("warning", f"The mask is empty: it {does} that there is no tumour.")
-    if annotation.segmented is not None and not only_checked:
+    if annotation.segmented is not None and annotation.segmented < annotation.total and not only_checked:
         part = f"Only {annotation.segmented} of {annotation.total} slices were segmented"
         return CaseCheck("warning", f"{part}: it {does} that there is no tumour in the others.")
     if not only_checked:
