@@ -91,9 +91,14 @@ def test_series_and_autosaves(text: str, qtbot: Any) -> None:
     item = _item(series, checked=False, several=False)
     assert_seen(item.text(0), text, qtbot)
     assert_seen(item.toolTip(0), text, qtbot)
-    lines = _description(SimpleNamespace(scan=text, edited=1, checked=0, when=datetime(2026, 1, 1)))
+    orphan = SimpleNamespace(scan=text, mask=f"{text} mask", edited=1, checked=0, when=datetime(2026, 1, 1))
+    lines = _description(orphan, 0, named=True)
     qtbot.addWidget(lines.native)
-    assert_seen(lines.native.findChildren(QLabel)[0].text(), text, qtbot)
+    scan, extent = lines.native.findChildren(QLabel)
+    assert_seen(scan.text(), text, qtbot)
+    assert_seen(scan.toolTip(), f"{text}\n{text} mask\n{datetime(2026, 1, 1):%x %X}", qtbot)
+    assert extent.textFormat() == Qt.TextFormat.PlainText
+    assert f"{visible(text, lines=True)} mask" in extent.text().replace("\u200b", "")
 
 
 NAME = f"<b>x</b>%s{{0}}\n{'long' * 75}"
