@@ -1,0 +1,172 @@
+r"""Try to tell by the signs of a mask whether a scan has a tumour at all.
+
+    python -m scripts.tumour_at_all DATA --split DATA/split.csv --out signs.csv --folds 0 \
+        --models default --lgg
+    python -m scripts.tumour_at_all DATA --split DATA/split.csv --out signs.csv --folds 2 \
+        --models "first{}.safetensors" "fold{}.safetensors"
+
+``DATA`` and the models are those of ``scripts/cross_validate.py``; of the scans that are not LGG ``default``
+has learned from all. Each scan of a fold is segmented as it is and, where the other side of the head is free
+of tumour, with the tumour painted over by that side: what is marked then is false. A logistic regression of
+mean probability, contrast and volume tells the one from the other, judged on patients that it was not fitted
+to; beside it, how often the limits of ``default`` warn. Rows are added to ``signs.csv``; stopped, the same
+command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.optimize import minimize
+from scripts.bundle_model import mean_of
+
+from napari_tumor_unet._common import drain
+from napari_tumor_unet.evaluation.overlap import overlap
+from napari_tumor_unet.inference.predict import run
+from napari_tumor_unet.inference.result_check import signs_of
+from napari_tumor_unet.io.datasets.pairs import Case
+from napari_tumor_unet.io.datasets.split import plan_training
+from napari_tumor_unet.model.card import read_card
+from napari_tumor_unet.model.model_file import Model, load_model
+from napari_tumor_unet.model.registry import find_model
+from napari_tumor_unet.scan import Scan
+from napari_tumor_unet.scan.head import find_midline
+
+COLUMNS = ("scan", "fold", "group", "sequences", "dice", "ml", "mean_probability", "contrast")
+TUMOUR, PAINTED, FREE = "tumour", "painted over", "no tumour"
+LGG_VOXEL_ML = 0.0044  # 0.94 x 0.94 x 5 mm: the files do not tell
+MARGIN = 6  # pixels around a tumour that are painted over, too
+CUTS = (0.05, 0.1, 0.2)
+
+
+def main() -> None:
+    """Segment, and print how well false masks are told from tumours."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--models", nargs="+", required=True, help="names or files, {} for the fold")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--folds", type=int, nargs="+", required=True)
+    parser.add_argument("--lgg", action="store_true", help="leave the other scans out")
+    arguments = parser.parse_args()
+    rows = list(csv.DictReader(arguments.out.open())) if arguments.out.exists() else []
+    done = {(row["scan"], row["sequences"]) for row in rows}
+    with arguments.out.open("a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if not rows:
+            writer.writeheader()
+        for fold in arguments.folds:
+            model = mean_of([load_model(find_model(name.format(fold))) for name in arguments.models])
+            cases = plan_training(arguments.data, arguments.split, fold).held_out
+            cases = [case for case in cases if case.name.startswith("TCGA") or not arguments.lgg]
+            for row in signs_of_fold(model, cases, fold, done):
+                writer.writerow(row)
+                file.flush()
+                rows.append({name: str(value) for name, value in row.items()})
+    show([row for row in rows if row["mean_probability"]])
+
+
+def signs_of_fold(
+    model: Model, cases: Sequence[Case], fold: int, done: set[tuple[str, str]]
+) -> Iterator[dict[str, object]]:
+    """Yield the signs of the masks of a fold, of each scan with all sequences and with FLAIR alone."""
+    for case in cases:
+        scan, reference = case.read()
+        kinds = {TUMOUR if reference.any() else FREE: scan}
+        if (painted := paint_over(scan, reference)) is not None:
+            kinds[PAINTED] = painted
+        for alone in (False, True) if len(scan.sequences) > 1 else (False,):
+            sequences = 1 if alone else len(scan.sequences)
+            if (case.name, str(sequences)) in done:
+                continue
+            for group, one in kinds.items():
+                what = one.flair_alone() if alone else one
+                result = drain(run(what, model))
+                signs = signs_of(what, result.probability, result.mask)
+                yield {
+                    "scan": case.name,
+                    "fold": fold,
+                    "group": group,
+                    "sequences": sequences,
+                    "dice": overlap(result.mask > 0, reference).dice if group == TUMOUR else "",
+                    "ml": np.count_nonzero(result.mask) * (what.voxel_ml or LGG_VOXEL_ML),
+                    "mean_probability": "" if signs is None else signs.mean_probability,
+                    "contrast": "" if signs is None else signs.contrast,
+                }
+
+
+def paint_over(scan: Scan, tumour: NDArray[np.bool_]) -> Scan | None:
+    """Put the other side of the head where a tumour is; None where there is none, or it crosses over."""
+    volumes = {name: np.asarray(volume, np.float32) for name, volume in scan.sequences.items()}
+    midline = find_midline(volumes["flair"])
+    if midline is None or not tumour.any():
+        return None
+    columns = np.round(2 * midline[0] - np.arange(tumour.shape[2])).astype(int)
+    columns = columns.clip(0, tumour.shape[2] - 1)
+    wide = ndimage.binary_dilation(tumour, np.ones((3, 2 * MARGIN + 1, 2 * MARGIN + 1), bool))
+    if (wide[:, :, columns] & tumour).any():
+        return None
+    share = ndimage.gaussian_filter(wide.astype(np.float32), (0, MARGIN / 3, MARGIN / 3))
+    painted = {name: v * (1 - share) + v[:, :, columns] * share for name, v in volumes.items()}
+    return replace(scan, sequences=painted)
+
+
+def show(rows: list[dict[str, str]]) -> None:
+    """Print how many false masks over 1 ml, and how many tumours, the answer "nothing found" would take."""
+    signs = np.array([[float(row[name]) for name in COLUMNS[-3:]] for row in rows])
+    signs[:, 0] = np.log10(np.maximum(signs[:, 0], 0.01))
+    signs = np.nan_to_num(signs)
+    tumour = np.array([row["group"] == TUMOUR for row in rows])
+    patients = np.array([row["scan"] for row in rows])
+    chance = np.zeros(len(rows))
+    for patient in set(patients):
+        others = patients != patient
+        chance[~others] = fitted(signs[others], tumour[others])(signs[~others])
+    false = ~tumour & (signs[:, 0] > 0)
+    print(f"tumours {tumour.sum()}, false masks over 1 ml {false.sum()}, patients {len(set(patients))}")
+    for name, value in (("all signs", chance), *zip(("volume", *COLUMNS[-2:]), signs.T, strict=True)):
+        above = value[tumour][:, None] > value[false][None]
+        print(f"{name}: area under the curve {above.mean():.3f}")
+    for cut in CUTS:
+        gone = chance < cut
+        print(f"under {cut}: {(gone & false).sum()} false masks, {(gone & tumour).sum()} tumours")
+    limits = read_card(find_model("default")).doubtful_under
+    assert limits is not None
+    warned = (signs[:, 1] < limits.mean_probability) | (signs[:, 2] < limits.contrast)
+    print(f"warned of: {(warned & false).sum()} false masks, {(warned & tumour).sum()} tumours")
+    for low in np.arange(0, 1, 0.2):
+        here = (chance >= low) & (chance < low + 0.2)
+        said = f"{chance[here].mean():.2f}" if here.any() else "-"
+        print(f"said {said}: {tumour[here].sum()} of {here.sum()} are tumours")
+
+
+def fitted(
+    signs: NDArray[np.float64], tumour: NDArray[np.bool_]
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Fit a logistic regression, both classes weighing the same, and return what it says of others."""
+    mean, spread = signs.mean(axis=0), signs.std(axis=0)
+    weight = np.where(tumour, 1 / tumour.sum(), 1 / (~tumour).sum()) * len(tumour) / 2
+
+    def logits(those: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (those - mean) / spread @ factors[1:] + factors[0]
+
+    def loss(factors: NDArray[np.float64]) -> float:
+        away = np.logaddexp(0, np.where(tumour, -1, 1) * logits(signs, factors))
+        return float((weight * away).sum() + 0.05 * (factors[1:] ** 2).sum())
+
+    best = minimize(loss, np.zeros(signs.shape[1] + 1)).x
+    return lambda those: 1 / (1 + np.exp(-logits(those, best)))
+
+
+if __name__ == "__main__":
+    main()
