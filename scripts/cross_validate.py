@@ -19,12 +19,13 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 
 import numpy as np
+from numpy.typing import NDArray
 from scripts.bundle_model import mean_of
 
 from napari_tumor_unet._common import drain
@@ -32,10 +33,13 @@ from napari_tumor_unet.evaluation.overlap import overlap, statistics
 from napari_tumor_unet.inference.predict import run
 from napari_tumor_unet.inference.result_check import signs_of
 from napari_tumor_unet.io.datasets.split import plan_training
-from napari_tumor_unet.model.model_file import load_model
+from napari_tumor_unet.model.model_file import Model, load_model
+from napari_tumor_unet.scan import Scan
 
 FOLDS = 5
 COLUMNS = ("scan", "fold", "group", "sequences", "dice", "ml", "mean_probability", "contrast")
+Done = set[tuple[str, str, str]]
+"""Of rows that a table has: scan, group and number of sequences."""
 
 
 def main() -> None:
@@ -47,22 +51,30 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--folds", type=int, nargs="+", default=range(FOLDS))
     arguments = parser.parse_args()
-    rows = list(csv.DictReader(arguments.out.open())) if arguments.out.exists() else []
-    done = {(row["scan"], row["sequences"]) for row in rows}
-    with arguments.out.open("a", newline="") as file:
+
+    def score(done: Done) -> Iterator[dict[str, object]]:
+        for fold in arguments.folds:
+            yield from score_fold(arguments.data, arguments.split, arguments.models, fold, done)
+
+    show(added(arguments.out, score))
+
+
+def added(out: Path, score: Callable[[Done], Iterator[dict[str, object]]]) -> list[dict[str, str]]:
+    """Add rows to a table as they come, given those that are in it, and return all."""
+    rows = list(csv.DictReader(out.open())) if out.exists() else []
+    with out.open("a", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         if not rows:
             writer.writeheader()
-        for fold in arguments.folds:
-            for row in score_fold(arguments.data, arguments.split, arguments.models, fold, done):
-                writer.writerow(row)
-                file.flush()
-                rows.append({name: str(value) for name, value in row.items()})
-    show(rows)
+        for row in score({(row["scan"], row["group"], row["sequences"]) for row in rows}):
+            writer.writerow(row)
+            file.flush()
+            rows.append({name: str(value) for name, value in row.items()})
+    return rows
 
 
 def score_fold(
-    data: Path, split: Path, models: Sequence[str], fold: int, done: set[tuple[str, str]]
+    data: Path, split: Path, models: Sequence[str], fold: int, done: Done
 ) -> Iterator[dict[str, object]]:
     """Yield the rows of the scans of a fold that are not done."""
     model = mean_of([load_model(name.format(fold)) for name in models])
@@ -71,20 +83,25 @@ def score_fold(
         tumour = bool(reference.any())
         group = "no tumour" if not tumour else "LGG" if case.name.startswith("TCGA") else "glioma"
         for what in (scan, scan.flair_alone()) if len(scan.sequences) > 1 else (scan,):
-            if (case.name, str(len(what.sequences))) in done:
-                continue
-            result = drain(run(what, model))
-            signs = signs_of(what, result.probability, result.mask)
-            yield {
-                "scan": case.name,
-                "fold": fold,
-                "group": group,
-                "sequences": len(what.sequences),
-                "dice": overlap(result.mask > 0, reference).dice if tumour else "",
-                "ml": "" if result.findings.volume_ml is None else result.findings.volume_ml,
-                "mean_probability": "" if signs is None else signs.mean_probability,
-                "contrast": "" if signs is None else signs.contrast,
-            }
+            if (case.name, group, str(len(what.sequences))) not in done:
+                known = {"scan": case.name, "fold": fold, "group": group}
+                yield known | figures_of(what, model, reference if tumour else None)
+
+
+def figures_of(
+    scan: Scan, model: Model, reference: NDArray[np.bool_] | None, voxel_ml: float | None = None
+) -> dict[str, object]:
+    """Segment a scan; return Dice to a reference, the volume, and the signs of the mask."""
+    result = drain(run(scan, model))
+    signs = signs_of(scan, result.probability, result.mask)
+    ml = scan.voxel_ml or voxel_ml
+    return {
+        "sequences": len(scan.sequences),
+        "dice": "" if reference is None else overlap(result.mask > 0, reference).dice,
+        "ml": "" if ml is None else np.count_nonzero(result.mask) * ml,
+        "mean_probability": "" if signs is None else signs.mean_probability,
+        "contrast": "" if signs is None else signs.contrast,
+    }
 
 
 def show(rows: list[dict[str, str]]) -> None:

@@ -16,24 +16,17 @@ command goes on.
 from __future__ import annotations
 
 import argparse
-import csv
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.optimize import minimize
 from scripts.bundle_model import mean_of
+from scripts.cross_validate import COLUMNS, Done, added, figures_of
 
-from napari_tumor_unet._common import drain
-from napari_tumor_unet.evaluation.overlap import overlap
-from napari_tumor_unet.inference.predict import run
-from napari_tumor_unet.inference.result_check import signs_of
 from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.split import plan_training
 from napari_tumor_unet.model.card import read_card
@@ -42,7 +35,6 @@ from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.scan.head import find_midline
 
-COLUMNS = ("scan", "fold", "group", "sequences", "dice", "ml", "mean_probability", "contrast")
 TUMOUR, PAINTED, FREE = "tumour", "painted over", "no tumour"
 LGG_VOXEL_ML = 0.0044  # 0.94 x 0.94 x 5 mm: the files do not tell
 MARGIN = 6  # pixels around a tumour that are painted over, too
@@ -59,50 +51,30 @@ def main() -> None:
     parser.add_argument("--folds", type=int, nargs="+", required=True)
     parser.add_argument("--lgg", action="store_true", help="leave the other scans out")
     arguments = parser.parse_args()
-    rows = list(csv.DictReader(arguments.out.open())) if arguments.out.exists() else []
-    done = {(row["scan"], row["sequences"]) for row in rows}
-    with arguments.out.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if not rows:
-            writer.writeheader()
+
+    def score(done: Done) -> Iterator[dict[str, object]]:
         for fold in arguments.folds:
             model = mean_of([load_model(find_model(name.format(fold))) for name in arguments.models])
             cases = plan_training(arguments.data, arguments.split, fold).held_out
             cases = [case for case in cases if case.name.startswith("TCGA") or not arguments.lgg]
-            for row in signs_of_fold(model, cases, fold, done):
-                writer.writerow(row)
-                file.flush()
-                rows.append({name: str(value) for name, value in row.items()})
-    show([row for row in rows if row["mean_probability"]])
+            yield from score_cases(model, cases, fold, done)
+
+    show([row for row in added(arguments.out, score) if row["mean_probability"]])
 
 
-def signs_of_fold(
-    model: Model, cases: Sequence[Case], fold: int, done: set[tuple[str, str]]
-) -> Iterator[dict[str, object]]:
-    """Yield the signs of the masks of a fold, of each scan with all sequences and with FLAIR alone."""
+def score_cases(model: Model, cases: Sequence[Case], fold: int, done: Done) -> Iterator[dict[str, object]]:
+    """Yield the signs of the masks of scans, of each with all sequences and with FLAIR alone."""
     for case in cases:
         scan, reference = case.read()
         kinds = {TUMOUR if reference.any() else FREE: scan}
         if (painted := paint_over(scan, reference)) is not None:
             kinds[PAINTED] = painted
-        for alone in (False, True) if len(scan.sequences) > 1 else (False,):
-            sequences = 1 if alone else len(scan.sequences)
-            if (case.name, str(sequences)) in done:
-                continue
-            for group, one in kinds.items():
-                what = one.flair_alone() if alone else one
-                result = drain(run(what, model))
-                signs = signs_of(what, result.probability, result.mask)
-                yield {
-                    "scan": case.name,
-                    "fold": fold,
-                    "group": group,
-                    "sequences": sequences,
-                    "dice": overlap(result.mask > 0, reference).dice if group == TUMOUR else "",
-                    "ml": np.count_nonzero(result.mask) * (what.voxel_ml or LGG_VOXEL_ML),
-                    "mean_probability": "" if signs is None else signs.mean_probability,
-                    "contrast": "" if signs is None else signs.contrast,
-                }
+        for group, one in kinds.items():
+            for what in (one, one.flair_alone()) if len(one.sequences) > 1 else (one,):
+                if (case.name, group, str(len(what.sequences))) not in done:
+                    known = {"scan": case.name, "fold": fold, "group": group}
+                    truth = reference if group == TUMOUR else None
+                    yield known | figures_of(what, model, truth, LGG_VOXEL_ML)
 
 
 def paint_over(scan: Scan, tumour: NDArray[np.bool_]) -> Scan | None:
