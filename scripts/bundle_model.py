@@ -47,21 +47,28 @@ CITATIONS = (
     "NeuroImage 54, 2011, doi:10.1016/j.neuroimage.2010.11.047",
 )
 LGG = (
-    "68 patients of the LGG MRI segmentation data (TCGA-LGG, masks by Buda et al.), part 'train' of "
+    "{} patients of the LGG MRI segmentation data (TCGA-LGG, masks by Buda et al.), {} of "
     "docs/lgg_split.csv, split by patient"
 )
-LGG_PATIENTS = tuple(sorted(p for p, part in read_split(SPLIT).items() if part == "train"))
 GLIOMAS = tuple(f"BraTS2021_{n:05}" for n in (6, 630, 739, 1426, 1646, 1657, 1658))
 LIMITS = "Trained on {}: other diseases, children and treated brains are unknown."
+
+
+def patients_of(*parts: str) -> tuple[str, ...]:
+    """Return the LGG patients of some parts of the split."""
+    return tuple(sorted(patient for patient, part in read_split(SPLIT).items() if part in parts))
+
+
 CARDS = {
     "default": Card(
         "default",
-        training_data=f"{LGG}; 7 gliomas of BraTS 2021; 12 scans of 10 persons without a tumour: multiple "
-        "sclerosis (Ljubljana; Golgasht Center, Tabriz) and healthy (Kirby 21).",
+        training_data=LGG.format(85, "parts 'train' and 'val'") + "; 7 gliomas of BraTS 2021; "
+        "12 scans of 10 persons without a tumour: multiple sclerosis "
+        "(Ljubljana; Golgasht Center, Tabriz) and healthy (Kirby 21).",
         citations=(*LGG_CITATIONS, *CITATIONS),
         slice_distance_mm=3.0,
         scout_stride=3,  # see docs/models.md
-        patients=(*LGG_PATIENTS, *GLIOMAS),
+        patients=(*patients_of("train", "val"), *GLIOMAS),
         summary="Whole tumour (FLAIR abnormality) of glioma; T1 before and after contrast help.",
         limits=(
             LIMITS.format("glioma, most of it of lower grade"),
@@ -75,8 +82,8 @@ CARDS = {
     ),
     "seed": Card(
         "seed",
-        training_data=f"{LGG}.",
-        patients=LGG_PATIENTS,
+        training_data=LGG.format(68, "part 'train'") + ".",
+        patients=patients_of("train"),
         citations=LGG_CITATIONS,
         summary="The student project's U-Net at 128 x 128, for comparison; the default model is better.",
         limits=(

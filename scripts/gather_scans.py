@@ -5,9 +5,9 @@
 
 ``volumes`` holds the LGG scans as ``x.tif`` and ``x_mask.tif``; G and N a folder for each scan, with files
 called ``*_flair``, ``*_t1``, ``*_t1ce`` and ``*_seg``; scans without a ``*_seg`` have no tumour. Slices
-closer than 3 mm are thinned to about that. Persons without a tumour, and gliomas, are dealt out to two folds;
-of the LGG patients those learned from are in neither, and the part "val" is left out. With ``--folds 5``, for
-a cross-validation, they are dealt out to five, and all LGG patients but the part "test" are in their folds.
+closer than 3 mm are thinned to about that. Persons without a tumour, gliomas, and the LGG patients of the
+part "val" are dealt out to two folds; those of the part "train" are in neither. With ``--folds 5``, for a
+cross-validation, the first two are dealt out to five, and these LGG patients are in the folds of the split.
 """
 
 from __future__ import annotations
@@ -62,11 +62,15 @@ def main() -> None:
 
 
 def lgg_folds(split: Path, folds: int) -> dict[str, str]:
-    """Return the fold of each LGG patient that is taken: none, or that of the split."""
+    """Return the fold of each LGG patient that is taken, or "" for none."""
     if folds == LGG_FOLDS:
         parts = {str(fold): read_split(split, fold) for fold in range(folds)}
         return {patient: fold for fold, each in parts.items() for patient, p in each.items() if p == "val"}
-    return {patient: "" for patient, part in read_split(split).items() if part == "train"}
+    split_parts = read_split(split)
+    held_out = sorted(patient for patient, part in split_parts.items() if part == "val")
+    return {patient: "" for patient, part in split_parts.items() if part == "train"} | {
+        patient: str(n % folds) for n, patient in enumerate(held_out)
+    }
 
 
 def write_lgg(volumes: Path, patients: Container[str], out: Path) -> Iterator[str]:

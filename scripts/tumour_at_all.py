@@ -1,16 +1,13 @@
 r"""Try to tell by the signs of a mask whether a scan has a tumour at all.
 
-    python -m scripts.tumour_at_all DATA --split DATA/split.csv --out signs.csv --folds 0 \
-        --models default --lgg
-    python -m scripts.tumour_at_all DATA --split DATA/split.csv --out signs.csv --folds 2 \
+    python -m scripts.tumour_at_all DATA --split DATA/split.csv --out signs.csv --folds 0 2 \
         --models "first{}.safetensors" "fold{}.safetensors"
 
-``DATA`` and the models are those of ``scripts/cross_validate.py``; of the scans that are not LGG ``default``
-has learned from all. Each scan of a fold is segmented as it is and, where the other side of the head is free
-of tumour, with the tumour painted over by that side: what is marked then is false. A logistic regression of
-mean probability, contrast and volume tells the one from the other, judged on patients that it was not fitted
-to; beside it, how often the limits of ``default`` warn. Rows are added to ``signs.csv``; stopped, the same
-command goes on.
+``DATA`` and the models are those of ``scripts/cross_validate.py``. Each scan of a
+fold is segmented as it is and, where the other side of the head is free of tumour, with the tumour painted
+over by that side: what is marked then is false. A logistic regression of mean probability, contrast and
+volume tells the one from the other, judged on patients that it was not fitted to; beside it, how often the
+limits of ``default`` warn. Rows are added to ``signs.csv``; stopped, the same command goes on.
 """
 
 from __future__ import annotations
@@ -46,17 +43,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--models", nargs="+", required=True, help="names or files, {} for the fold")
+    parser.add_argument("--models", nargs="+", required=True, help="files, {} for the fold")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--folds", type=int, nargs="+", required=True)
-    parser.add_argument("--lgg", action="store_true", help="leave the other scans out")
     arguments = parser.parse_args()
 
     def score(done: Done) -> Iterator[dict[str, object]]:
         for fold in arguments.folds:
-            model = mean_of([load_model(find_model(name.format(fold))) for name in arguments.models])
+            model = mean_of([load_model(name.format(fold)) for name in arguments.models])
             cases = plan_training(arguments.data, arguments.split, fold).held_out
-            cases = [case for case in cases if case.name.startswith("TCGA") or not arguments.lgg]
             yield from score_cases(model, cases, fold, done)
 
     show([row for row in added(arguments.out, score) if row["mean_probability"]])
