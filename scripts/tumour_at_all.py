@@ -3,11 +3,11 @@ r"""Try to tell by the signs of a mask whether a scan has a tumour at all.
     python -m scripts.tumour_at_all DATA --split DATA/split.csv --out signs.csv --folds 0 2 \
         --models "first{}.safetensors" "fold{}.safetensors"
 
-``DATA`` and the models are those of ``scripts/cross_validate.py``. Each scan of a
-fold is segmented as it is and, where the other side of the head is free of tumour, with the tumour painted
-over by that side: what is marked then is false. A logistic regression of mean probability, contrast and
-volume tells the one from the other, judged on patients that it was not fitted to; beside it, how often the
-limits of ``default`` warn. Rows are added to ``signs.csv``; stopped, the same command goes on.
+``DATA`` and the models are those of ``scripts/cross_validate.py``. Each scan of a fold is segmented as it is
+and, where the other side of the head is free of tumour, with the tumour painted over by that side: what is
+marked then is false. A logistic regression of mean probability, contrast and volume tells the one from the
+other, judged on patients that it was not fitted to; beside it, how often the limits of ``default`` warn. Rows
+are added to ``signs.csv``; stopped, the same command goes on.
 """
 
 from __future__ import annotations
