@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ class Window:
 
     def __init__(self, viewer: napari.Viewer, qtbot: Any, patch: pytest.MonkeyPatch, door: str) -> None:
         self.viewer, self._qtbot, self._patch, self._door = viewer, qtbot, patch, door
-        patch.setattr(opened_together, "_PAUSE", 0.0)  # each drop is one of its own, however soon it comes
+        patch.setattr(opened_together, "_PAUSE", 0.0)  # a mask whose scan is unclear is told of at once
 
     def open(self, *paths: Path) -> Image:
         """Open files, and return the layer that is looked at."""
@@ -144,11 +143,8 @@ def test_another_patient_comes_into_view_and_nothing_of_the_first_lies_over_it(
 
 @through_both_doors
 def test_a_t1_of_the_same_patient_changes_nothing_else(
-    window: Window, scans: dict[str, Path], notified: list[str], monkeypatch: pytest.MonkeyPatch
+    window: Window, scans: dict[str, Path], notified: list[str]
 ) -> None:
-    monkeypatch.setattr(opened_together, "_PAUSE", 1.0)
-    monkeypatch.setattr(opened_together, "_shown_at", 0.0)
-    window.viewer.layers.events.inserted.connect(lambda: time.sleep(1.2))  # as a busy machine draws
     of_flair = window.work_on(window.open(scans["BraTS_2_FLAIR"]))
     camera_of(window.viewer).zoom = 7.5
     window.viewer.dims.set_point(0, 8)
@@ -201,11 +197,8 @@ def test_in_a_grid_of_layers_all_stay_shown(window: Window, scans: dict[str, Pat
 
 @through_both_doors
 def test_of_two_patients_opened_together_the_last_is_in_view_without_a_word(
-    window: Window, scans: dict[str, Path], notified: list[str], monkeypatch: pytest.MonkeyPatch
+    window: Window, scans: dict[str, Path], notified: list[str]
 ) -> None:
-    monkeypatch.setattr(opened_together, "_PAUSE", 1.0)
-    monkeypatch.setattr(opened_together, "_shown_at", 0.0)
-    window.viewer.layers.events.inserted.connect(lambda: time.sleep(1.2))  # as a busy machine draws
     scan = window.open(scans["TCGA_CS_1"], scans["BraTS_2_FLAIR"])
     assert window.is_in_view(scan)
     assert [layer.name for layer in window.viewer.layers if layer.visible] == [scan.name]
@@ -305,7 +298,6 @@ def test_a_mask_whose_scan_comes_after_it_is_not_told_of_and_lies_above(
     window.open(patients["00630_flair"])
     notified.clear()
     monkeypatch.setattr(opened_together, "_PAUSE", 0.5)
-    monkeypatch.setattr(opened_together, "_shown_at", 0.0)
     window.open(patients["00739_seg"], patients["00739_flair"])
     qtbot.waitUntil(lambda: not opened_together._unclear, timeout=PATIENCE)
     assert shown_in(window.viewer) == ["00739_flair", "00739_seg"]

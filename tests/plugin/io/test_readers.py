@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -271,6 +271,13 @@ def test_three_or_four_columns_are_no_colours_and_a_bad_file_does_not_stop_the_o
     assert not viewer.layers["narrow"].rgb
     assert [is_one_sentence(one.message) for one in shown] == [True]
     assert not any(isinstance(one, ErrorNotification) for one in shown)  # with a traceback
+
+
+def test_a_script_that_opens_a_scan_and_shows_nothing_ends_well(
+    tmp_path: Path, in_fresh_python: Callable[..., str]
+) -> None:
+    code = "import sys, napari; napari.Viewer(show=False).open(sys.argv[1], plugin='napari-tumor-unet')"
+    in_fresh_python(code, saved_volume(tmp_path / "scan.nii"))
 
 
 @pytest.mark.parametrize("order", [("FLAIR", "T1"), ("T1", "FLAIR")])

@@ -193,6 +193,7 @@ def test_the_panel_turns_to_the_scan_of_a_mask_that_gets_its_spacing(
         scan_file(tmp_path / "other.nii.gz", (1, 1, 5), (0, 0, 0)), plugin="napari-tumor-unet"
     )
     qtbot.waitUntil(lambda: panel.layer.value is other, timeout=PATIENCE)
+    qtbot.wait(1)  # what is opened without the event loop between is opened together
     tifffile.imwrite(tmp_path / "TCGA_CS_4941_mask.tif", np.ones(SHAPE, np.uint8), photometric="minisblack")
     (mask,) = viewer.open(tmp_path / "TCGA_CS_4941_mask.tif", plugin="napari-tumor-unet")
     viewer.layers.selection.active = mask

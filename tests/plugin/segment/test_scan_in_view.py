@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
-from napari_tumor_unet.plugin.io import opened_together
 from napari_tumor_unet.plugin.layers.in_view import is_in_view
 from napari_tumor_unet.plugin.layers.metadata import KEY, ImageMetadata, title_of
 from napari_tumor_unet.plugin.layers.planes import camera_of, is_at_centre
@@ -27,11 +26,8 @@ X, Y = "AX FLAIR", "AX FLAIR [1]"
 
 
 @pytest.fixture
-def scans(
-    viewer: napari.Viewer, tmp_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch, notified: list[str]
-) -> napari.Viewer:
+def scans(viewer: napari.Viewer, tmp_path: Path, qtbot: Any, notified: list[str]) -> napari.Viewer:
     """Series of one name, of two studies on unlike grids; the second one is in view."""
-    monkeypatch.setattr(opened_together, "_PAUSE", 0.0)
     for i, (shape, origin) in enumerate((((6, 40, 40), (0, 0, 0)), ((8, 32, 48), (60, -40, 9))), start=1):
         flair = make_phantom(shape)[0].sequences["flair"]
         uids = {"StudyInstanceUID": f"1.2.{i}", "SeriesInstanceUID": f"1.2.{i}.1"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Collection, Iterable
 from functools import partial
 from weakref import WeakSet, ref
@@ -11,7 +9,6 @@ from weakref import WeakSet, ref
 import napari
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
-from qtpy.QtCore import QTimer
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, lies_on_image
@@ -22,14 +19,13 @@ from napari_tumor_unet.plugin.layers.planes import fit, is_at_centre
 from napari_tumor_unet.plugin.layers.reopened_masks import lay_on_scan
 from napari_tumor_unet.plugin.layers.viewer_sequences import ViewerSequences
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
-from napari_tumor_unet.plugin.ui.connections import timer
+from napari_tumor_unet.plugin.ui.connections import after_event, timer
 from napari_tumor_unet.plugin.ui.plain import show_info
 from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 
-_PAUSE = 2.0  # seconds between two drops at least; between two files of one, napari takes less
+_PAUSE = 2.0  # seconds in which the scan of a mask may be opened after it
 
 _opening: list[LayerMetadata] = []  # of the files that napari hands to the reader one by one
-_shown_at = 0.0  # infinity while what was read last waits to be shown
 _unclear: WeakSet[Labels] = WeakSet()  # opened, and not told of yet
 
 
@@ -70,7 +66,7 @@ def show_flair(viewer: ViewerModel, opened: Iterable[Layer]) -> None:
             image.visible = False
             if layers.index(image) > layers.index(flair):
                 layers.move(layers.index(image), layers.index(flair))
-    if layers.selection.active in opened:
+    if (active := layers.selection.active) in opened and active.mode == "pan_zoom":  # no brush in hand
         layers.selection.active = shown
     if hasattr(viewer, "window"):
         ViewerContext.of(viewer).opened.emit(opened)
@@ -137,29 +133,23 @@ def _tell_of(hidden: list[Layer], why: str) -> None:
     show_info(f"{what} hidden, as {why}; the eyes in the layer list show all again.")
 
 
-def show_together(read: Collection[LayerMetadata], began: float) -> None:
-    """Call :func:`show_flair` on layers that were read now or just before, once they are there.
+def show_together(read: Collection[LayerMetadata]) -> None:
+    """Call :func:`show_flair` on what is read in one event of the window, be it a drop, once all is there.
 
     Parameters
     ----------
     read : collection of LayerMetadata
         What the layers carry.
-    began : float
-        When reading began, by the monotonic clock.
     """
-    global _shown_at
     viewer = napari.current_viewer()
     if viewer is None:
         return
-    if began - _shown_at > _PAUSE:
-        _opening.clear()
     _opening.extend(read)
-    _shown_at = math.inf
-    QTimer.singleShot(0, partial(_show, ref(viewer), [*_opening]))
+    after_event(viewer.window._qt_window, partial(_show, ref(viewer)))
 
 
-def _show(viewer: ref[ViewerModel], opened: list[LayerMetadata]) -> None:
-    global _shown_at
-    if (there := viewer()) is not None:
+def _show(viewer: ref[ViewerModel]) -> None:
+    opened = [*_opening]
+    _opening.clear()
+    if opened and (there := viewer()) is not None:
         show_flair(there, [layer for layer in there.layers if layer.metadata.get(KEY) in opened])
-    _shown_at = time.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -93,7 +92,7 @@ def read_layers(path: str | Path) -> list[LayerData]:
     ScanError
         If there is nothing to show, and a script asked.
     """
-    path, began = Path(path), time.monotonic()
+    path = Path(path)
     try:
         if is_folder_of_files(path):
             raise ScanError(f"{path.name} is no scan, but holds files; open these.")
@@ -107,7 +106,7 @@ def read_layers(path: str | Path) -> list[LayerData]:
         return [(None,)]  # type: ignore[list-item]  # napari's sign for no layer
     if opened.notes:
         show_warning(opened.summary)
-    show_together([arguments["metadata"][KEY] for _, arguments, _ in opened.layers], began)
+    show_together([arguments["metadata"][KEY] for _, arguments, _ in opened.layers])
     return opened.layers
 
 

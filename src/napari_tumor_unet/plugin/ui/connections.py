@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QMetaObject, QObject, QTimer
 
 
@@ -83,3 +84,13 @@ def timer(owner: QObject, milliseconds: int, act: Callable[[], object]) -> QTime
     made = QTimer(owner, singleShot=True, interval=milliseconds)
     made.timeout.connect(act)
     return made
+
+
+def after_event(owner: QObject, act: Callable[[], object]) -> None:
+    """Call a function once Qt is done with the event that it deals with now, unless an owner is gone.
+
+    A timer of no time may run out before: napari serves events between two files of a drop.
+    """
+    end = QObject(owner)
+    end.destroyed.connect(lambda *_: act() if isalive(owner) else None)
+    end.deleteLater()  # not while the event is dealt with, whoever serves others meanwhile
