@@ -31,15 +31,16 @@ _A4 = Bbox([[0.4, 0.4], [7.9, 11.3]])  # inches
 
 def write(folder: Path) -> None:
     """Draw what is measured, and the reports of a scan and of a follow-up."""
-    scan, mask = _sample()
+    scan, mask = sample()
     masks = [_grown(mask, share) for share in _SHARES]
     compared = follow_up(masks, spacing=scan.spacing, dates=DATES, same_frame=True)
-    _save(_lines(scan, mask), folder / "diameters.webp")
-    _save(follow_up_page(compared).as_figure(), folder / "follow-up.webp", _A4)
-    _save(scan_page(scan, segment(scan)).as_figure(), folder / "report.webp", _A4)
+    save_figure(_lines(scan, mask), folder / "diameters.webp")
+    save_figure(follow_up_page(compared).as_figure(), folder / "follow-up.webp", _A4)
+    save_figure(scan_page(scan, segment(scan)).as_figure(), folder / "report.webp", _A4)
 
 
-def _save(figure: Figure, path: Path, box: Bbox | None = None) -> None:
+def save_figure(figure: Figure, path: Path, box: Bbox | None = None) -> None:
+    """Write a figure, or a box of it in inches, as a picture of the docs."""
     drawn = BytesIO()
     figure.savefig(drawn, dpi=100, bbox_inches=box)
     save(without_empty_end(Image.open(drawn).convert("RGB")), path)
@@ -47,14 +48,15 @@ def _save(figure: Figure, path: Path, box: Bbox | None = None) -> None:
 
 def masks_over_time(folder: Path) -> list[Path]:
     """Write the sample's true mask shrunk and grown, as files of four sessions."""
-    scan, mask = _sample()
+    scan, mask = sample()
     return [
         write_nifti(folder / f"sub-01_ses-0{i}_mask.nii.gz", _grown(mask, share), scan.spacing)
         for i, share in enumerate(_SHARES, 1)
     ]
 
 
-def _sample() -> tuple[Scan, NDArray[np.bool_]]:
+def sample() -> tuple[Scan, NDArray[np.bool_]]:
+    """Return the sample scan and the true mask of its tumour."""
     return read_scan(sample_scan()), np.asarray(read_labels(sample_mask()).sequences["flair"]) > 0
 
 

@@ -228,6 +228,14 @@ def measure(folder: Path) -> None:
 
 
 @scene
+def failures(_: Path) -> None:
+    """Show what the model gets wrong, on changed samples."""
+    from scripts import failures
+
+    failures.write(PICTURES / "failures.webp")
+
+
+@scene
 def several(folder: Path) -> None:
     """Show the table of several scans, of which one is inverted and one damaged."""
     from scripts import sample_files
