@@ -120,7 +120,11 @@ def main() -> None:
 
 
 def mean_of(models: Sequence[Model]) -> Model:
-    """Average the weights of models that were trained from the same ones on."""
+    """Average the weights of models that began with the same ones, and prepare scans in the same way."""
+    if any(model.preprocessing != models[0].preprocessing for model in models):
+        raise ValueError(
+            "The models differ in how they prepare a scan, so that a mean of their weights fits none."
+        )
     states = [model.network.state_dict() for model in models]
     mean = {
         name: torch.stack([state[name] for state in states]).mean(0) if value.is_floating_point() else value

@@ -1,17 +1,17 @@
 r"""Score the models of a cross-validation, each on the scans of the fold that it did not see.
 
-    python scripts/gather_scans.py DATA --folds 5 --lgg VOLUMES --split docs/lgg_split.csv \
+    python scripts/gather_scans.py DATA5 --folds 5 --lgg VOLUMES --split docs/lgg_split.csv \
         --gliomas GLIOMAS --no-tumour NO_TUMOUR
-    napari-tumor-unet train DATA --recipe first.toml --split DATA/split.csv --fold 1 --out first1.safetensors
-    napari-tumor-unet train DATA --recipe robust --start first1.safetensors --split DATA/split.csv --fold 1 \
-        --out fold1.safetensors
-    python -m scripts.cross_validate DATA --split DATA/split.csv --folds 1 --out folds.csv \
-        --models "first{}.safetensors" "fold{}.safetensors"
+    napari-tumor-unet train DATA5 --recipe default --split DATA5/split.csv --fold 1 --out begun1.safetensors
+    napari-tumor-unet train DATA5 --recipe robust --start begun1.safetensors \
+        --split DATA5/split.csv --fold 1 --out cv1.safetensors
+    python -m scripts.cross_validate DATA5 --split DATA5/split.csv --folds 1 --out folds.csv \
+        --models "begun{}.safetensors" "cv{}.safetensors"
 
-``first.toml`` is the recipe ``default`` with ``intensities = "brain"``. Of several models the weights are
-averaged, as those of the bundled one are. Each scan is segmented with all its sequences and, if it has more
-than one, with FLAIR alone; ``folds.csv`` gets a row each: Dice to the reference, or the false volume where
-there is no tumour, and the signs by which a mask is doubted. Stopped, the same command goes on.
+Of several models the weights are averaged, as those of the bundled one are. Each scan is segmented with all
+its sequences and, if it has more than one, with FLAIR alone; ``folds.csv`` gets a row each: Dice to the
+reference, or the false volume where there is no tumour, and the signs by which a mask is doubted. Stopped,
+the same command goes on.
 """
 
 from __future__ import annotations
@@ -59,11 +59,13 @@ def main() -> None:
     show(added(arguments.out, score))
 
 
-def added(out: Path, score: Callable[[Done], Iterator[dict[str, object]]]) -> list[dict[str, str]]:
+def added(
+    out: Path, score: Callable[[Done], Iterator[dict[str, object]]], columns: Sequence[str] = COLUMNS
+) -> list[dict[str, str]]:
     """Add rows to a table as they come, given those that are in it, and return all."""
     rows = list(csv.DictReader(out.open())) if out.exists() else []
     with out.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, columns)
         if not rows:
             writer.writeheader()
         for row in score({(row["scan"], row["group"], row["sequences"]) for row in rows}):

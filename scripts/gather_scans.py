@@ -1,7 +1,7 @@
 """Gather what the recipe robust learns from into one folder, in nnU-Net's layout, with its folds.
 
     python scripts/gather_scans.py OUT --lgg volumes --split docs/lgg_split.csv --gliomas G --no-tumour N
-    napari-tumor-unet train OUT --recipe robust --start default --split OUT/split.csv --fold 0
+    napari-tumor-unet train OUT --recipe robust --start first.safetensors --split OUT/split.csv --fold 0
 
 ``volumes`` holds the LGG scans as ``x.tif`` and ``x_mask.tif``; G and N a folder for each scan, with files
 called ``*_flair``, ``*_t1``, ``*_t1ce`` and ``*_seg``; scans without a ``*_seg`` have no tumour. Slices

@@ -1,9 +1,9 @@
 r"""Try to tell by the signs of a mask whether a scan has a tumour at all.
 
-    python -m scripts.tumour_at_all DATA --split DATA/split.csv --out signs.csv --folds 0 2 \
-        --models "first{}.safetensors" "fold{}.safetensors"
+    python -m scripts.tumour_at_all DATA5 --split DATA5/split.csv --out signs.csv --folds 2 3 4 \
+        --models "begun{}.safetensors" "cv{}.safetensors"
 
-``DATA`` and the models are those of ``scripts/cross_validate.py``. Each scan of a fold is segmented as it is
+``DATA5`` and the models are those of ``scripts/cross_validate.py``. Each scan of a fold is segmented as it is
 and, where the other side of the head is free of tumour, with the tumour painted over by that side: what is
 marked then is false. A logistic regression of mean probability, contrast and volume tells the one from the
 other, judged on patients that it was not fitted to; beside it, how often the limits of ``default`` warn. Rows
