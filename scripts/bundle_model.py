@@ -43,8 +43,8 @@ CITATIONS = (
     "labels and radiomic features, Scientific Data 4, 2017, doi:10.1038/sdata.2017.117",
     "Z. Lesjak et al., Validation of white-matter lesion change detection methods on a novel publicly "
     "available MRI image database, Neuroinformatics 14, 2016, doi:10.1007/s12021-016-9301-1",
-    "M. Bashiri Bawil et al., Adversarial Deep Learning for Simultaneous Segmentation of Ventricular and White "
-    "Matter Hyperintensities in Clinical MRI, arXiv 2506.07123, 2025",
+    "M. Bashiri Bawil et al., Adversarial Deep Learning for Simultaneous Segmentation of Ventricular and "
+    "White Matter Hyperintensities in Clinical MRI, arXiv 2506.07123, 2025",
     "B. A. Landman et al., Multi-parametric neuroimaging reproducibility: a 3-T resource study, "
     "NeuroImage 54, 2011, doi:10.1016/j.neuroimage.2010.11.047",
 )
@@ -78,9 +78,9 @@ CARDS = {
             "Of several tumours those with less than half of the weight of the largest one are dropped.",
             "Cavities and necrosis, dark on FLAIR, are left out in part, and in skull-stripped scans more.",
             "In scans without a tumour it may mark white matter lesions or bright cortex; masks that are "
-            "small, uncertain, or hardly brighter than the other side of the head come with a warning. Of 12 such "
-            "scans, each by a training that did not see the person, 8 got less than 1 ml, 4 up to 7.1 ml and the "
-            "warning; of 48 masks of tumours one got it. Some masks that are wrong in part get none.",
+            "small, uncertain, or hardly brighter than the other side of the head come with a warning. "
+            "Of 12 such scans, each by a training that did not see the person, 8 got less than 1 ml, 4 up to "
+            "7.1 ml and the warning; of 48 masks of tumours one got it. Masks wrong in part may get none.",
         ),
         doubtful_under=MaskLimits(mean_probability=0.80, contrast=0.75, volume_ml=6.0),  # see docs/models.md
     ),

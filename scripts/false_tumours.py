@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -32,7 +31,7 @@ from napari_tumor_unet.io.datasets.split import read_split
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.scan import Scan
 
-SHRINK = 4  # of what N4 fits its field to
+GRID = 4.0, 4.0, 3.0  # mm (x, y, z), about, of the voxels that N4 fits its field to
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Change:
     intensities: Literal["head", "brain"] = "head"
     threshold: float = 0.3
     min_region_weight: float = 0.5
-    prepare: Callable[[Scan], Scan] = lambda scan: scan
+    n4: bool = False
 
     def of(self, model: Model) -> Model:
         """Return the model with the change."""
@@ -57,7 +56,7 @@ def without_shading(scan: Scan) -> Scan:
     image = sitk.GetImageFromArray(np.asarray(scan.sequences["flair"], np.float32))
     image.SetSpacing(scan.spacing[::-1])
     head = sitk.OtsuThreshold(image, 0, 1)
-    small = [min(SHRINK, size) for size in image.GetSize()[:2]] + [1]
+    small = [max(1, round(mm / size)) for mm, size in zip(GRID, image.GetSpacing(), strict=True)]
     n4 = sitk.N4BiasFieldCorrectionImageFilter()
     n4.Execute(sitk.Shrink(image, small), sitk.Shrink(head, small))
     field = sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(image))
@@ -69,10 +68,10 @@ CHANGES = (
     Change("as the first `default` was: zero of the head's mean"),
     Change("threshold 0.5 instead of 0.3", threshold=0.5),
     Change("every region kept, not the heaviest", min_region_weight=0.0),
-    Change("N4 before", prepare=without_shading),
     Change("zero of the brain's median", intensities="brain"),
     Change("the same, threshold 0.5", intensities="brain", threshold=0.5),
-    Change("the same, N4 before", intensities="brain", prepare=without_shading),
+    Change("zero of the head's mean, N4 before", n4=True),
+    Change("zero of the brain's median, N4 before", intensities="brain", n4=True),
 )
 
 
@@ -108,21 +107,18 @@ def show_folds(scans: dict[str, Scan], split: Path, names: list[str]) -> None:
 
 def show_changes(scans: dict[str, Scan], gliomas: Path, model: Model) -> None:
     """Print for each change the false volumes, and the Dice of the gliomas."""
-    tumours = [
-        (scan.flair_alone(), truth) for scan, truth in (case.read() for case in find_pairs(gliomas).pairs)
-    ]
+    tumours = {case.name: case.read() for case in find_pairs(gliomas).pairs}
+    as_they_are = scans | {name: scan.flair_alone() for name, (scan, _) in tumours.items()}
+    corrected = {name: without_shading(scan) for name, scan in as_they_are.items()}
     print("| changed | ml drawn without a tumour | gliomas: mean Dice, standard deviation, lowest |")
     print("| --- | --- | --- |")
     for change in CHANGES:
-        changed = change.of(model)
-        drawn = {
-            name: segment(change.prepare(scan), model=changed).findings.volume_ml
-            for name, scan in scans.items()
-        }
+        changed, seen = change.of(model), corrected if change.n4 else as_they_are
+        drawn = {name: segment(seen[name], model=changed).findings.volume_ml for name in scans}
         dice = statistics(
             [
-                overlap(segment(change.prepare(scan), model=changed).mask > 0, truth).dice
-                for scan, truth in tumours
+                overlap(segment(seen[name], model=changed).mask > 0, truth).dice
+                for name, (_, truth) in tumours.items()
             ]
         )
         told = ", ".join(f"{name} {ml:.1f}" for name, ml in drawn.items())
