@@ -205,6 +205,20 @@ def test_of_two_patients_opened_together_the_last_is_in_view_without_a_word(
     assert not [text for text in notified if "hidden" in text]
 
 
+def test_a_drop_while_another_one_is_read_leaves_one_scan_in_view(
+    viewer: napari.Viewer, scans: dict[str, Path], qtbot: Any
+) -> None:
+    def drop_another() -> None:
+        viewer.layers.events.inserted.disconnect(drop_another)
+        drop(viewer, [scans["TCGA_CS_1"]])  # in the events that napari serves before it reads the next file
+
+    viewer.layers.events.inserted.connect(drop_another)
+    drop(viewer, [scans["BraTS_2_FLAIR"], scans["BraTS_2_T1"]])
+    qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: shown_in(viewer) == ["BraTS_2_FLAIR"], timeout=PATIENCE)
+    assert viewer.layers.selection.active.name == "BraTS_2_FLAIR"
+
+
 def test_the_panel_takes_the_scan_that_was_opened(window: Window, scans: dict[str, Path], qtbot: Any) -> None:
     window.open(scans["TCGA_CS_1"])
     dock, panel = window.viewer.window.add_plugin_dock_widget("napari-tumor-unet", "Segment tumour")

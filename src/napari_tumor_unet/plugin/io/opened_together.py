@@ -9,6 +9,8 @@ from weakref import WeakSet, ref
 import napari
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, lies_on_image
@@ -25,7 +27,8 @@ from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 
 _PAUSE = 2.0  # seconds in which the scan of a mask may be opened after it
 
-_opening: list[LayerMetadata] = []  # of the files that napari hands to the reader one by one
+_opened: list[LayerMetadata] = []  # of the files that napari hands to the reader one by one
+_awaited: list[QObject] = []  # ends of the events in which they were read
 _unclear: WeakSet[Labels] = WeakSet()  # opened, and not told of yet
 
 
@@ -136,20 +139,23 @@ def _tell_of(hidden: list[Layer], why: str) -> None:
 def show_together(read: Collection[LayerMetadata]) -> None:
     """Call :func:`show_flair` on what is read in one event of the window, be it a drop, once all is there.
 
+    What is dropped while another drop is read belongs to that one.
+
     Parameters
     ----------
     read : collection of LayerMetadata
         What the layers carry.
     """
-    viewer = napari.current_viewer()
-    if viewer is None:
-        return
-    _opening.extend(read)
-    after_event(viewer.window._qt_window, partial(_show, ref(viewer)))
+    if (viewer := napari.current_viewer()) is not None:
+        _opened.extend(read)
+        _awaited.append(after_event(viewer.window._qt_window, partial(_show, ref(viewer))))
 
 
 def _show(viewer: ref[ViewerModel]) -> None:
-    opened = [*_opening]
-    _opening.clear()
-    if opened and (there := viewer()) is not None:
+    _awaited[:] = [end for end in _awaited if isalive(end)]
+    if _awaited:
+        return
+    opened = [*_opened]
+    _opened.clear()
+    if (there := viewer()) is not None:
         show_flair(there, [layer for layer in there.layers if layer.metadata.get(KEY) in opened])
