@@ -5,7 +5,7 @@ r"""Tell how well each of some signs of a mask tells a tumour from a false mask,
 
 ``DATA5`` and the models are those of ``scripts/cross_validate.py``. Each scan of a fold is segmented as it is
 and, where the other side of the head is free of tumour, with the tumour painted over by that side. A sign is
-judged by the area under its curve, of masks of tumours and of false ones over 1 ml; nothing is fitted. Rows
+judged by the area under its curve, of masks of tumours and of false ones; nothing is fitted. Rows
 are added to ``signs.csv``; stopped, the same command goes on.
 """
 
@@ -76,7 +76,7 @@ def signs(scan: Scan, model: Model) -> dict[str, object]:
     result = drain(run(scan, model))
     known = signs_of(scan, result.probability, result.mask)
     if known is None:
-        return {}
+        return dict.fromkeys(SIGNS, "")
     mask, flair = result.mask > 0, np.asarray(scan.sequences["flair"], np.float32)
     head = fill_planes(find_head(flair))
     depth = np.stack([ndimage.distance_transform_edt(plane) for plane in head])
@@ -110,8 +110,8 @@ def shaded(scan: Scan) -> Scan:
 def show(rows: list[dict[str, str]]) -> None:
     """Print the area under the curve of each sign."""
     tumours = [row for row in rows if row["group"] == TUMOUR]
-    false = [row for row in rows if row["group"] != TUMOUR and float(row["ml"]) > 1]
-    print(f"tumours {len(tumours)}, false masks over 1 ml {len(false)}")
+    false = [row for row in rows if row["group"] != TUMOUR]
+    print(f"tumours {len(tumours)}, false masks {len(false)}")
     for name, what in SIGNS.items():
         one, other = (
             np.array([float(row[name]) for row in those if row[name] not in ("", "nan")])
