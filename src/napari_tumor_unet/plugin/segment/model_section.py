@@ -240,7 +240,8 @@ class ModelSection:
         box.setTextFormat(Qt.TextFormat.PlainText)
         box.setText(plain(card.summary or card.name))
         box.setInformativeText(plain(card_as_text(card)))
-        box.setDetailedText("\n\n".join(card.citations))  # folded, so that the box fits a small screen
+        details = filter(None, (card.training, *card.citations))
+        box.setDetailedText("\n\n".join(details))  # folded, so that the box fits a small screen
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setModal(False)
         box.show()
@@ -270,12 +271,13 @@ def card_as_text(card: Card) -> str:
     parts = [
         f"It was recommended to discard this model. {card.advised_against}" if card.advised_against else "",
         card.training_data,
-        card.training,
         *(_score(what, score) for what, score in card.scores.items()),
         *(f"Limit: {limit}" for limit in card.limits),
         card.intended_use,
         f"Licence: {card.licence}" if card.licence else "",
-        "What is to be cited with results stands in the details." if card.citations else "",
+        "The details tell how it was trained, and what to cite with results."
+        if card.training or card.citations
+        else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
