@@ -138,6 +138,13 @@ def mean_of(models: Sequence[Model]) -> Model:
     return models[0]
 
 
+def held_out_model(models: Sequence[Model]) -> Model:
+    """Average models as ``default`` was made, with what its card says of slices and of masks in doubt."""
+    mean, bundled = mean_of(models), CARDS["default"]
+    said = {name: getattr(bundled, name) for name in ("slice_distance_mm", "scout_stride", "doubtful_under")}
+    return replace(mean, card=replace(mean.card, **said))
+
+
 def score(path: Path) -> dict[str, Any]:
     """Return what a card tells of an evaluation."""
     summary = json.loads(path.read_text())

@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def added(
 ) -> list[dict[str, str]]:
     """Add rows to a table as they come, given those that are in it, and return all."""
     rows = list(csv.DictReader(out.open())) if out.exists() else []
+    if rows and list(rows[0]) != [*columns]:
+        sys.exit(f"{out.name} is another table.")
     with out.open("a", newline="") as file:
         writer = csv.DictWriter(file, columns)
         if not rows:

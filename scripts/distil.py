@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -69,10 +70,12 @@ def main() -> None:
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True, help='a model that learned from "train" alone')
     parser.add_argument("--folder", type=Path, required=True, help="for models, checkpoints and scores")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     teacher = load_model(given.teacher)
+    if teacher.preprocessing != student(1).preprocessing:
+        sys.exit("The teacher prepares scans in another way than the student.")
     samplers = {"masks": Sampler, "masks and teacher": taught_by(teacher)}
     dice = {
         (what, seed): trained(

@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 
 import numpy as np
 import SimpleITK as sitk
-from scripts.bundle_model import mean_of
+from scripts.bundle_model import held_out_model, mean_of
 
 from napari_tumor_unet import read_scan, segment
 from napari_tumor_unet.evaluation.overlap import overlap, statistics
@@ -94,7 +94,7 @@ def main() -> None:
 def show_folds(scans: dict[str, Scan], split: Path, names: list[str]) -> None:
     """Print what is drawn in each scan by the training that did not see the person, and the warning."""
     for fold in range(2):
-        model = mean_of([load_model(name.format(fold)) for name in names])
+        model = held_out_model([load_model(name.format(fold)) for name in names])
         held_out = {patient for patient, part in read_split(split, fold).items() if part == "val"}
         for name in sorted(held_out & scans.keys()):
             drawn = segment(scans[name], model=model)

@@ -1,12 +1,12 @@
 r"""Tell how well each of some signs of a mask tells a tumour from a false mask, FLAIR alone.
 
-    python -m scripts.mask_signs DATA5 --split DATA5/split.csv --out signs.csv --folds 2 3 4 \
+    python -m scripts.mask_signs DATA5 --split DATA5/split.csv --out mask_signs.csv --folds 2 3 4 \
         --models "begun{}.safetensors" "cv{}.safetensors"
 
 ``DATA5`` and the models are those of ``scripts/cross_validate.py``. Each scan of a fold is segmented as it is
 and, where the other side of the head is free of tumour, with the tumour painted over by that side. A sign is
 judged by the area under its curve, of masks of tumours and of false ones; nothing is fitted. Rows
-are added to ``signs.csv``; stopped, the same command goes on.
+are added to ``mask_signs.csv``; stopped, the same command goes on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scripts.bundle_model import mean_of
 from scripts.cross_validate import Done, added
-from scripts.tumour_at_all import FREE, LGG_VOXEL_ML, PAINTED, TUMOUR, paint_over
+from scripts.tumour_at_all import LGG_VOXEL_ML, TUMOUR, area, kinds_of
 
 from napari_tumor_unet._common import drain
 from napari_tumor_unet.evaluation.overlap import dice
@@ -59,11 +59,7 @@ def main() -> None:
             model = mean_of([load_model(name.format(fold)) for name in given.models])
             for case in plan_training(given.data, given.split, fold).held_out:
                 scan, reference = case.read()
-                scan = scan.flair_alone()
-                kinds = {TUMOUR if reference.any() else FREE: scan}
-                if (painted := paint_over(scan, reference)) is not None:
-                    kinds[PAINTED] = painted
-                for group, one in kinds.items():
+                for group, one in kinds_of(scan.flair_alone(), reference).items():
                     if (case.name, group, "1") not in done:
                         known = {"scan": case.name, "fold": fold, "group": group, "sequences": 1}
                         yield known | signs(one, model)
@@ -117,9 +113,7 @@ def show(rows: list[dict[str, str]]) -> None:
             np.array([float(row[name]) for row in those if row[name] not in ("", "nan")])
             for those in (tumours, false)
         )
-        above = one[:, None] > other[None]
-        same = one[:, None] == other[None]
-        print(f"| {what} | {len(one)}, {len(other)} | {(above + same / 2).mean():.3f} |")
+        print(f"| {what} | {len(one)}, {len(other)} | {area(one, other):.3f} |")
 
 
 if __name__ == "__main__":

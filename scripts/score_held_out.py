@@ -17,7 +17,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported
 
-from scripts.bundle_model import mean_of
+from scripts.bundle_model import held_out_model
 
 from napari_tumor_unet.evaluation.evaluate import evaluate
 from napari_tumor_unet.evaluation.scan_score import summarise
@@ -39,7 +39,7 @@ def main() -> None:
         for fold in range(2)
         for score in evaluate(
             arguments.lgg,
-            model=mean_of([load_model(name.format(fold)) for name in arguments.models]),
+            model=held_out_model([load_model(name.format(fold)) for name in arguments.models]),
             split=arguments.split,
             fold=fold,
             flair_alone=arguments.flair_alone,

@@ -1,6 +1,6 @@
 r"""Try to tell by the signs of a mask whether a scan has a tumour at all.
 
-    python -m scripts.tumour_at_all DATA5 --split DATA5/split.csv --out signs.csv --folds 2 3 4 \
+    python -m scripts.tumour_at_all DATA5 --split DATA5/split.csv --out signs.csv --folds 0 2 \
         --models "begun{}.safetensors" "cv{}.safetensors"
 
 ``DATA5`` and the models are those of ``scripts/cross_validate.py``. Each scan of a fold is segmented as it is
@@ -61,15 +61,20 @@ def score_cases(model: Model, cases: Sequence[Case], fold: int, done: Done) -> I
     """Yield the signs of the masks of scans, of each with all sequences and with FLAIR alone."""
     for case in cases:
         scan, reference = case.read()
-        kinds = {TUMOUR if reference.any() else FREE: scan}
-        if (painted := paint_over(scan, reference)) is not None:
-            kinds[PAINTED] = painted
-        for group, one in kinds.items():
+        for group, one in kinds_of(scan, reference).items():
             for what in (one, one.flair_alone()) if len(one.sequences) > 1 else (one,):
                 if (case.name, group, str(len(what.sequences))) not in done:
                     known = {"scan": case.name, "fold": fold, "group": group}
                     truth = reference if group == TUMOUR else None
                     yield known | figures_of(what, model, truth, LGG_VOXEL_ML)
+
+
+def kinds_of(scan: Scan, tumour: NDArray[np.bool_]) -> dict[str, Scan]:
+    """Return a scan by its group, and with the tumour painted over where that can be."""
+    kinds = {TUMOUR if tumour.any() else FREE: scan}
+    if (painted := paint_over(scan, tumour)) is not None:
+        kinds[PAINTED] = painted
+    return kinds
 
 
 def paint_over(scan: Scan, tumour: NDArray[np.bool_]) -> Scan | None:
@@ -102,8 +107,7 @@ def show(rows: list[dict[str, str]]) -> None:
     false = ~tumour & (signs[:, 0] > 0)
     print(f"tumours {tumour.sum()}, false masks over 1 ml {false.sum()}, patients {len(set(patients))}")
     for name, value in (("all signs", chance), *zip(("volume", *COLUMNS[-2:]), signs.T, strict=True)):
-        above = value[tumour][:, None] > value[false][None]
-        print(f"{name}: area under the curve {above.mean():.3f}")
+        print(f"{name}: area under the curve {area(value[tumour], value[false]):.3f}")
     for cut in CUTS:
         gone = chance < cut
         print(f"under {cut}: {(gone & false).sum()} false masks, {(gone & tumour).sum()} tumours")
@@ -115,6 +119,12 @@ def show(rows: list[dict[str, str]]) -> None:
         here = (chance >= low) & (chance < low + 0.2)
         said = f"{chance[here].mean():.2f}" if here.any() else "-"
         print(f"said {said}: {tumour[here].sum()} of {here.sum()} are tumours")
+
+
+def area(high: NDArray[np.float64], low: NDArray[np.float64]) -> float:
+    """Return the area under the curve by which values that should be high are told from low ones."""
+    above, same = high[:, None] > low[None], high[:, None] == low[None]
+    return float((above + same / 2).mean())
 
 
 def fitted(

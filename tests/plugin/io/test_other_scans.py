@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import tifffile
 from napari.layers import Image, Layer
 
 from napari_tumor_unet.plugin.io import opened_together
+from napari_tumor_unet.plugin.io.readers import read_layers
 from napari_tumor_unet.plugin.layers.metadata import KEY, MASK_OF, MaskMetadata
 from napari_tumor_unet.plugin.layers.planes import camera_of
 from napari_tumor_unet.plugin.recovery.watcher import Autosaving
@@ -217,6 +219,29 @@ def test_a_drop_while_another_one_is_read_leaves_one_scan_in_view(
     qtbot.waitUntil(lambda: len(viewer.layers) == 5, timeout=PATIENCE)
     qtbot.waitUntil(lambda: shown_in(viewer) == ["BraTS_2_FLAIR"], timeout=PATIENCE)
     assert viewer.layers.selection.active.name == "BraTS_2_FLAIR"
+
+
+def test_what_a_script_opens_in_two_windows_is_put_in_order_in_both(
+    make_napari_viewer: Any, scans: dict[str, Path], qtbot: Any
+) -> None:
+    first = make_napari_viewer(show=True)
+    first.open([scans["BraTS_2_FLAIR"], scans["BraTS_2_T1"]], plugin="napari-tumor-unet")
+    second = make_napari_viewer(show=True)
+    second.open(scans["TCGA_CS_1"], plugin="napari-tumor-unet")
+    qtbot.waitUntil(lambda: len(shown_in(second)) == 1, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: shown_in(first) == ["BraTS_2_FLAIR"], timeout=PATIENCE)
+    assert first.layers.selection.active.name == "BraTS_2_FLAIR"
+
+
+def test_what_another_thread_reads_does_not_touch_the_window(
+    window: Window, scans: dict[str, Path], qtlog: Any
+) -> None:
+    thread = threading.Thread(target=read_layers, args=(scans["TCGA_CS_1"],))
+    thread.start()
+    thread.join()
+    scan = window.open(scans["BraTS_2_T1"], scans["BraTS_2_FLAIR"])
+    assert shown_in(window.viewer) == [scan.name] == ["BraTS_2_FLAIR"]
+    assert not [record.message for record in qtlog.records if "thread" in record.message]
 
 
 def test_the_panel_takes_the_scan_that_was_opened(window: Window, scans: dict[str, Path], qtbot: Any) -> None:

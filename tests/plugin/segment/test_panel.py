@@ -218,6 +218,8 @@ def test_the_card_of_the_model_is_one_click_away(panel: Any, qtbot: Any) -> None
     assert box.isVisible()
     assert "mean Dice" in box.informativeText()
     assert "not for clinical use" in box.informativeText()
+    assert "how it was trained, and what to cite" in box.informativeText()
+    assert "Recipe default, 48 epochs" in box.detailedText()
     assert "doi:10.1016/j.compbiomed.2019.05.002" in box.detailedText()
     assert box.height() < 768  # of the smallest screens
     box.close()

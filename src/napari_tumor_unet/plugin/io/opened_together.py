@@ -9,8 +9,7 @@ from weakref import WeakSet, ref
 import napari
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
-from qtpy.compat import isalive
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QThread
 
 from napari_tumor_unet._common import plural
 from napari_tumor_unet.plugin.layers.image_of_mask import image_for, lies_on_image
@@ -27,8 +26,6 @@ from napari_tumor_unet.plugin.ui.viewer_context import ViewerContext
 
 _PAUSE = 2.0  # seconds in which the scan of a mask may be opened after it
 
-_opened: list[LayerMetadata] = []  # of the files that napari hands to the reader one by one
-_awaited: list[QObject] = []  # ends of the events in which they were read
 _unclear: WeakSet[Labels] = WeakSet()  # opened, and not told of yet
 
 
@@ -139,23 +136,44 @@ def _tell_of(hidden: list[Layer], why: str) -> None:
 def show_together(read: Collection[LayerMetadata]) -> None:
     """Call :func:`show_flair` on what is read in one event of the window, be it a drop, once all is there.
 
-    What is dropped while another drop is read belongs to that one.
+    What is dropped while another drop is read belongs to that one; what a script opens before the window's
+    events are served is one, too. What another thread reads is left as it is.
 
     Parameters
     ----------
     read : collection of LayerMetadata
         What the layers carry.
     """
-    if (viewer := napari.current_viewer()) is not None:
-        _opened.extend(read)
-        _awaited.append(after_event(viewer.window._qt_window, partial(_show, ref(viewer))))
+    viewer = napari.current_viewer()
+    if viewer is not None and QThread.currentThread() == viewer.window._qt_window.thread():
+        _Reading.of(viewer).add(read)
 
 
-def _show(viewer: ref[ViewerModel]) -> None:
-    _awaited[:] = [end for end in _awaited if isalive(end)]
-    if _awaited:
-        return
-    opened = [*_opened]
-    _opened.clear()
-    if (there := viewer()) is not None:
-        show_flair(there, [layer for layer in there.layers if layer.metadata.get(KEY) in opened])
+class _Reading(QObject):
+    """Collects what is read in events of a window until the last of them is over."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__(viewer.window._qt_window)
+        self._viewer = ref(viewer)
+        self._read: list[LayerMetadata] = []
+        self._events = 0
+
+    @classmethod
+    def of(cls, viewer: napari.Viewer) -> _Reading:
+        """Return the one of a viewer's window, made when first asked for."""
+        reading = viewer.window._qt_window.findChild(cls)
+        return reading if reading is not None else cls(viewer)
+
+    def add(self, read: Collection[LayerMetadata]) -> None:
+        """Add what was read in the event that is dealt with."""
+        self._read.extend(read)
+        self._events += 1
+        after_event(self, self._end)
+
+    def _end(self) -> None:
+        self._events -= 1
+        if self._events:
+            return
+        read, self._read = self._read, []
+        if (viewer := self._viewer()) is not None:
+            show_flair(viewer, [layer for layer in viewer.layers if layer.metadata.get(KEY) in read])

@@ -241,7 +241,7 @@ class ModelSection:
         box.setText(plain(card.summary or card.name))
         box.setInformativeText(plain(card_as_text(card)))
         details = filter(None, (card.training, *card.citations))
-        box.setDetailedText("\n\n".join(details))  # folded, so that the box fits a small screen
+        box.setDetailedText(plain("\n\n".join(details)))  # folded, so that the box fits a small screen
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setModal(False)
         box.show()
@@ -268,6 +268,8 @@ def find_card(model: str) -> Card:
 
 def card_as_text(card: Card) -> str:
     """Write what a user should know of a model, in paragraphs."""
+    details = {"how it was trained": card.training, "what to cite with results": card.citations}
+    told = ", and ".join(what for what, there in details.items() if there)
     parts = [
         f"It was recommended to discard this model. {card.advised_against}" if card.advised_against else "",
         card.training_data,
@@ -275,9 +277,7 @@ def card_as_text(card: Card) -> str:
         *(f"Limit: {limit}" for limit in card.limits),
         card.intended_use,
         f"Licence: {card.licence}" if card.licence else "",
-        "The details tell how it was trained, and what to cite with results."
-        if card.training or card.citations
-        else "",
+        f"The details tell {told}." if told else "",
     ]
     return "\n\n".join(part for part in parts if part)
 

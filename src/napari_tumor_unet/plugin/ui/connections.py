@@ -86,17 +86,17 @@ def timer(owner: QObject, milliseconds: int, act: Callable[[], object]) -> QTime
     return made
 
 
-def after_event(owner: QObject, act: Callable[[], object]) -> QObject:
+def after_event(owner: QObject, act: Callable[[], object]) -> None:
     """Call a function once Qt is done with the event that it deals with now, unless an owner is gone.
 
     A timer of no time may run out before: napari serves events between two files of a drop.
 
-    Returns
-    -------
-    QObject
-        An object that is gone when the function is called, or when the owner is.
+    Parameters
+    ----------
+    owner : QObject
+        One of the thread that calls.
+    act : callable
     """
     end = QObject(owner)
     end.destroyed.connect(lambda *_: act() if isalive(owner) else None)
-    end.deleteLater()  # not while the event is dealt with, whoever serves others meanwhile
-    return end
+    end.deleteLater()  # which Qt does not do before the event is over
