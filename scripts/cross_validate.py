@@ -33,6 +33,7 @@ from napari_tumor_unet._common import drain
 from napari_tumor_unet.evaluation.overlap import overlap, statistics
 from napari_tumor_unet.inference.predict import run
 from napari_tumor_unet.inference.result_check import signs_of
+from napari_tumor_unet.io.datasets.pairs import Case
 from napari_tumor_unet.io.datasets.split import plan_training
 from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.scan import Scan
@@ -45,19 +46,27 @@ Done = set[tuple[str, str, str]]
 
 def main() -> None:
     """Segment, score, and print the figures of each group of scans."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    given = arguments(__doc__)
+    show(added(given.out, lambda done: score(given, done)))
+
+
+def arguments(about: str) -> argparse.Namespace:
+    """Read which models of which folds are to be scored."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--models", nargs="+", required=True, help="files, {} for the number of the fold")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--folds", type=int, nargs="+", default=range(FOLDS))
-    arguments = parser.parse_args()
+    return parser.parse_args()
 
-    def score(done: Done) -> Iterator[dict[str, object]]:
-        for fold in arguments.folds:
-            yield from score_fold(arguments.data, arguments.split, arguments.models, fold, done)
 
-    show(added(arguments.out, score))
+def held_out(given: argparse.Namespace) -> Iterator[tuple[int, Model, Case]]:
+    """Yield the scans of each fold, with the model that did not see them."""
+    for fold in given.folds:
+        model = mean_of([load_model(name.format(fold)) for name in given.models])
+        for case in plan_training(given.data, given.split, fold).held_out:
+            yield fold, model, case
 
 
 def added(
@@ -78,12 +87,9 @@ def added(
     return rows
 
 
-def score_fold(
-    data: Path, split: Path, models: Sequence[str], fold: int, done: Done
-) -> Iterator[dict[str, object]]:
-    """Yield the rows of the scans of a fold that are not done."""
-    model = mean_of([load_model(name.format(fold)) for name in models])
-    for case in plan_training(data, split, fold).held_out:
+def score(given: argparse.Namespace, done: Done) -> Iterator[dict[str, object]]:
+    """Yield the rows of the scans that are not done."""
+    for fold, model, case in held_out(given):
         scan, reference = case.read()
         tumour = bool(reference.any())
         group = "no tumour" if not tumour else "LGG" if case.name.startswith("TCGA") else "glioma"

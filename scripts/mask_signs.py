@@ -11,24 +11,20 @@ are added to ``mask_signs.csv``; stopped, the same command goes on.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scripts.bundle_model import mean_of
-from scripts.cross_validate import Done, added
+from scripts.cross_validate import Done, added, arguments, held_out
 from scripts.tumour_at_all import LGG_VOXEL_ML, TUMOUR, area, kinds_of
 
 from napari_tumor_unet._common import drain
 from napari_tumor_unet.evaluation.overlap import dice
 from napari_tumor_unet.inference.predict import run
 from napari_tumor_unet.inference.result_check import signs_of
-from napari_tumor_unet.io.datasets.split import plan_training
-from napari_tumor_unet.model.model_file import Model, load_model
+from napari_tumor_unet.model.model_file import Model
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.scan.head import fill_planes, find_head, find_midline
 
@@ -46,23 +42,15 @@ COLUMNS = ("scan", "fold", "group", "sequences", *SIGNS)
 
 def main() -> None:
     """Segment, and print the areas."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--models", nargs="+", required=True, help="files, {} for the fold")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--folds", type=int, nargs="+", required=True)
-    given = parser.parse_args()
+    given = arguments(__doc__)
 
     def score(done: Done) -> Iterator[dict[str, object]]:
-        for fold in given.folds:
-            model = mean_of([load_model(name.format(fold)) for name in given.models])
-            for case in plan_training(given.data, given.split, fold).held_out:
-                scan, reference = case.read()
-                for group, one in kinds_of(scan.flair_alone(), reference).items():
-                    if (case.name, group, "1") not in done:
-                        known = {"scan": case.name, "fold": fold, "group": group, "sequences": 1}
-                        yield known | signs(one, model)
+        for fold, model, case in held_out(given):
+            scan, reference = case.read()
+            for group, one in kinds_of(scan.flair_alone(), reference).items():
+                if (case.name, group, "1") not in done:
+                    known = {"scan": case.name, "fold": fold, "group": group, "sequences": 1}
+                    yield known | signs(one, model)
 
     show([row for row in added(given.out, score, COLUMNS) if row["mean_probability"]])
 

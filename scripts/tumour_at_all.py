@@ -13,21 +13,16 @@ are added to ``signs.csv``; stopped, the same command goes on.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.optimize import minimize
-from scripts.bundle_model import mean_of
-from scripts.cross_validate import COLUMNS, Done, added, figures_of
+from scripts.cross_validate import COLUMNS, Done, added, arguments, figures_of, held_out
 
-from napari_tumor_unet.io.datasets.pairs import Case
-from napari_tumor_unet.io.datasets.split import plan_training
 from napari_tumor_unet.model.card import read_card
-from napari_tumor_unet.model.model_file import Model, load_model
 from napari_tumor_unet.model.registry import find_model
 from napari_tumor_unet.scan import Scan
 from napari_tumor_unet.scan.head import find_midline
@@ -40,26 +35,14 @@ CUTS = (0.05, 0.1, 0.2)
 
 def main() -> None:
     """Segment, and print how well false masks are told from tumours."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--split", type=Path, required=True)
-    parser.add_argument("--models", nargs="+", required=True, help="files, {} for the fold")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--folds", type=int, nargs="+", required=True)
-    arguments = parser.parse_args()
-
-    def score(done: Done) -> Iterator[dict[str, object]]:
-        for fold in arguments.folds:
-            model = mean_of([load_model(name.format(fold)) for name in arguments.models])
-            cases = plan_training(arguments.data, arguments.split, fold).held_out
-            yield from score_cases(model, cases, fold, done)
-
-    show([row for row in added(arguments.out, score) if row["mean_probability"]])
+    given = arguments(__doc__)
+    rows = added(given.out, lambda done: score(given, done))
+    show([row for row in rows if row["mean_probability"]])
 
 
-def score_cases(model: Model, cases: Sequence[Case], fold: int, done: Done) -> Iterator[dict[str, object]]:
+def score(given: argparse.Namespace, done: Done) -> Iterator[dict[str, object]]:
     """Yield the signs of the masks of scans, of each with all sequences and with FLAIR alone."""
-    for case in cases:
+    for fold, model, case in held_out(given):
         scan, reference = case.read()
         for group, one in kinds_of(scan, reference).items():
             for what in (one, one.flair_alone()) if len(one.sequences) > 1 else (one,):
