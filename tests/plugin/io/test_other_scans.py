@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 from napari.layers import Image, Layer
+from qtpy.QtWidgets import QApplication
 
 from napari_tumor_unet.plugin.io import opened_together
 from napari_tumor_unet.plugin.io.readers import read_layers
@@ -204,6 +205,19 @@ def test_of_two_patients_opened_together_the_last_is_in_view_without_a_word(
     scan = window.open(scans["TCGA_CS_1"], scans["BraTS_2_FLAIR"])
     assert window.is_in_view(scan)
     assert [layer.name for layer in window.viewer.layers if layer.visible] == [scan.name]
+    assert not [text for text in notified if "hidden" in text]
+
+
+def test_events_that_napari_serves_between_two_files_do_not_part_a_drop(
+    viewer: napari.Viewer, scans: dict[str, Path], qtbot: Any, notified: list[str]
+) -> None:
+    def serve_events() -> None:
+        QApplication.processEvents()
+
+    viewer.layers.events.inserted.connect(serve_events)
+    drop(viewer, [scans["TCGA_CS_1"], scans["BraTS_2_FLAIR"]])
+    qtbot.waitUntil(lambda: shown_in(viewer) == ["BraTS_2_FLAIR"], timeout=PATIENCE)
+    viewer.layers.events.inserted.disconnect(serve_events)
     assert not [text for text in notified if "hidden" in text]
 
 
